@@ -1,0 +1,132 @@
+/* The engine: a loop, its timers, and what is loaded into it.
+ * SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include <string.h>
+
+#include "alloc.h"
+#include "fs.h"
+#include "http_load.h"
+
+int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
+  neap_engine_opts o = {0};
+  if (opts)
+    memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  neap_alloc alloc = neap__alloc_or_default(&o.alloc);
+  neap_engine *engine = neap__alloc(&alloc, sizeof *engine);
+  if (!engine)
+    return NEAP_ENOMEM;
+  engine->http_library = o.http_library;
+  int status = neap__loop_new(&alloc, o.clock, &engine->loop);
+  if (status < 0)
+    goto fail_loop;
+  status = neap__timers_new(engine->loop, &engine->timers);
+  if (status < 0)
+    goto fail_timers;
+  *out = engine;
+  return 0;
+
+fail_timers:
+  neap__loop_free(engine->loop);
+fail_loop:
+  neap__free(&alloc, engine, sizeof *engine);
+  return status;
+}
+
+void neap_engine_free(neap_engine *engine) {
+  if (!engine)
+    return;
+  neap_alloc alloc = *neap__loop_alloc(engine->loop);
+  neap__loop_forget(engine->loop);
+  neap__http_close(engine->http);
+  neap__timers_free(engine->timers);
+  neap__loop_free(engine->loop);
+  neap__http_free(engine->http);
+  neap__free(&alloc, engine, sizeof *engine);
+}
+
+uint64_t neap_now(neap_engine *engine) {
+  return neap__loop_now(engine->loop);
+}
+
+size_t neap_pending(const neap_engine *engine) {
+  return neap__loop_pending(engine->loop);
+}
+
+void neap_wake(neap_engine *engine) {
+  neap__loop_wake(engine->loop);
+}
+
+/* Lets the virtual clock jump to the next deadline, but no further than
+ * `max_wait_ns`: when only timers are pending there is nothing else to wait
+ * for. */
+static void jump(neap_engine *engine, uint64_t max_wait_ns) {
+  uint64_t now = neap__loop_now(engine->loop);
+  uint64_t next = neap__timers_next(engine->timers);
+  if (next > now && next - now > max_wait_ns)
+    next = now + max_wait_ns;
+  if (next > now)
+    neap__loop_set_now(engine->loop, next);
+  neap__timers_expire(engine->timers);
+}
+
+/* Waits until something is ready, or for as long as that makes sense. */
+static void wait(neap_engine *engine, uint64_t max_wait_ns) {
+  size_t pending = neap__loop_pending(engine->loop);
+  if (pending == 0)
+    return;
+  if (neap__loop_is_virtual(engine->loop)) {
+    /* What I/O there is comes first, so that its results do not depend on how
+     * fast the clock jumps. */
+    bool only_timers = pending == neap__timers_count(engine->timers);
+    neap__loop_wait(engine->loop, only_timers ? 0 : max_wait_ns);
+    if (only_timers && !neap__loop_has_ready(engine->loop))
+      jump(engine, max_wait_ns);
+    return;
+  }
+  neap__loop_wait(engine->loop, max_wait_ns);
+}
+
+int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
+  if (engine->polling)
+    return NEAP_EBUSY;
+  engine->polling = true;
+  int count = neap__loop_drain(engine->loop);
+  if (count == 0) {
+    wait(engine, max_wait_ns);
+    count = neap__loop_drain(engine->loop);
+  } else {
+    neap__loop_wait(engine->loop, 0); /* the busy must not starve I/O */
+  }
+  engine->polling = false;
+  return count;
+}
+
+void neap_op_hold(neap_engine *engine, neap_op *op) {
+  neap__op_hold(engine->loop, op);
+}
+
+void neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline_ns) {
+  neap__timers_add(engine->timers, op, deadline_ns);
+}
+
+int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
+                 uint64_t max_size, neap_fs_result **result) {
+  return neap__fs_read(engine->loop, op, path, max_size, result);
+}
+
+int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
+                  const void *bytes, size_t size, bool append,
+                  neap_fs_result **result) {
+  return neap__fs_write(engine->loop, op, path, bytes, size, append, result);
+}
+
+int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
+                 neap_fs_result **result) {
+  return neap__fs_stat(engine->loop, op, path, result);
+}
+
+int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
+                 neap_fs_result **result) {
+  return neap__fs_list(engine->loop, op, path, result);
+}

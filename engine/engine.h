@@ -1,0 +1,19 @@
+/* The engine: a loop, its timers, and what is loaded into it.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_ENGINE_H
+#define NEAP_ENGINE_H
+
+#include "http.h"
+#include "loop.h"
+#include "timer.h"
+
+struct neap_engine {
+  neap_loop *loop;
+  neap__timers *timers;
+  neap__http *http; /* NULL until the first request */
+  const char *http_library;
+  char http_why[NEAP__HTTP_WHY_SIZE]; /* why the last request was refused */
+  bool polling;
+};
+
+#endif

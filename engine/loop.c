@@ -1,0 +1,262 @@
+/* The event loop: libuv, the clock, and the queue of what is ready.
+ * SPDX-License-Identifier: MIT */
+#include "loop.h"
+
+#include <assert.h>
+#include <uv.h>
+
+#include "alloc.h"
+#include "list.h"
+
+/* How often one drain looks at the queue again before I/O gets its turn. */
+enum { DRAIN_ROUNDS = 64 };
+
+enum op_state {
+  OP_IDLE = 0,
+  OP_HELD,    /* waits for neap_op_settle */
+  OP_PENDING, /* waits for something of the engine's */
+  OP_READY,   /* in the ready queue */
+};
+
+struct neap_loop {
+  neap_alloc alloc;
+  uv_loop_t uv;
+  uv_async_t wake;
+  uv_timer_t alarm; /* rings for the timers */
+  uv_timer_t bound; /* bounds one wait */
+  neap__alarm_fn alarm_fn;
+  void *alarm_ud;
+  neap_link ready;    /* operations that have ended */
+  neap_link draining; /* those of them whose turn it is */
+  neap_link io;       /* operations of I/O that are pending */
+  size_t pending;     /* operations that are pending or ready */
+  uint64_t virtual_now;
+  bool is_virtual;
+};
+
+static void ignore_wake(uv_async_t *handle) {
+  (void)handle;
+}
+
+static void ignore_bound(uv_timer_t *handle) {
+  (void)handle;
+}
+
+static void ring(uv_timer_t *handle) {
+  neap_loop *loop = handle->data;
+  loop->alarm_fn(loop->alarm_ud);
+}
+
+int neap__loop_new(const neap_alloc *alloc, neap_clock clock, neap_loop **out) {
+  neap_loop *loop = neap__alloc(alloc, sizeof *loop);
+  if (!loop)
+    return NEAP_ENOMEM;
+  loop->alloc = *alloc;
+  loop->is_virtual = clock == NEAP_CLOCK_VIRTUAL;
+  neap__list_init(&loop->ready);
+  neap__list_init(&loop->draining);
+  neap__list_init(&loop->io);
+  if (uv_loop_init(&loop->uv) < 0)
+    goto fail_loop;
+  if (uv_async_init(&loop->uv, &loop->wake, ignore_wake) < 0)
+    goto fail_async;
+  /* "uv_timer_init: cannot fail"; an unreferenced handle alone does not keep
+   * uv_run waiting. */
+  uv_unref((uv_handle_t *)&loop->wake);
+  uv_timer_init(&loop->uv, &loop->alarm);
+  uv_timer_init(&loop->uv, &loop->bound);
+  uv_unref((uv_handle_t *)&loop->bound);
+  loop->alarm.data = loop;
+  *out = loop;
+  return 0;
+
+fail_async:
+  uv_loop_close(&loop->uv);
+fail_loop:
+  neap__free(alloc, loop, sizeof *loop);
+  return NEAP_ESYS;
+}
+
+static void forget_all(neap_link *list) {
+  while (!neap__list_empty(list))
+    neap_op_forget(NEAP__ITEM(list->next, neap_op, link));
+}
+
+void neap__loop_forget(neap_loop *loop) {
+  forget_all(&loop->io);
+  forget_all(&loop->ready);
+  forget_all(&loop->draining);
+}
+
+static void close_handle(uv_handle_t *handle, void *ud) {
+  (void)ud;
+  if (!uv_is_closing(handle))
+    uv_close(handle, NULL);
+}
+
+void neap__loop_free(neap_loop *loop) {
+  uv_walk(&loop->uv, close_handle, NULL);
+  uv_run(&loop->uv, UV_RUN_DEFAULT);
+  int status = uv_loop_close(&loop->uv);
+  assert(status == 0 && "a request or handle outlived its owner");
+  (void)status;
+  neap_alloc alloc = loop->alloc;
+  neap__free(&alloc, loop, sizeof *loop);
+}
+
+const neap_alloc *neap__loop_alloc(neap_loop *loop) {
+  return &loop->alloc;
+}
+
+uv_loop_t *neap__loop_uv(neap_loop *loop) {
+  return &loop->uv;
+}
+
+uint64_t neap__loop_now(neap_loop *loop) {
+  return loop->is_virtual ? loop->virtual_now : uv_hrtime();
+}
+
+bool neap__loop_is_virtual(const neap_loop *loop) {
+  return loop->is_virtual;
+}
+
+void neap__loop_set_now(neap_loop *loop, uint64_t now) {
+  assert(loop->is_virtual && now >= loop->virtual_now);
+  loop->virtual_now = now;
+}
+
+size_t neap__loop_pending(const neap_loop *loop) {
+  return loop->pending;
+}
+
+bool neap__loop_has_ready(const neap_loop *loop) {
+  return !neap__list_empty(&loop->ready) || !neap__list_empty(&loop->draining);
+}
+
+int neap__loop_drain(neap_loop *loop) {
+  int count = 0;
+  for (int round = 0; round < DRAIN_ROUNDS; round++) {
+    neap__list_splice(&loop->draining, &loop->ready);
+    if (neap__list_empty(&loop->draining))
+      break;
+    while (!neap__list_empty(&loop->draining)) {
+      neap_op *op = NEAP__ITEM(loop->draining.next, neap_op, link);
+      neap__list_remove(&op->link);
+      op->state = OP_IDLE;
+      loop->pending--;
+      count++;
+      op->done(op); /* may free op */
+    }
+  }
+  return count;
+}
+
+/* Rounded up, so that nobody is woken early. */
+static uint64_t to_ms(uint64_t ns) {
+  return ns / 1000000 + (ns % 1000000 != 0);
+}
+
+void neap__loop_wait(neap_loop *loop, uint64_t max_wait_ns) {
+  if (max_wait_ns == 0) {
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    return;
+  }
+  if (max_wait_ns != NEAP_FOREVER) {
+    /* uv counts from its own idea of now, which is that of its last run. */
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->bound, ignore_bound, to_ms(max_wait_ns), 0);
+  }
+  uv_run(&loop->uv, UV_RUN_ONCE);
+  uv_timer_stop(&loop->bound);
+}
+
+void neap__loop_wake(neap_loop *loop) {
+  uv_async_send(&loop->wake);
+}
+
+void neap__loop_on_alarm(neap_loop *loop, neap__alarm_fn fn, void *ud) {
+  loop->alarm_fn = fn;
+  loop->alarm_ud = ud;
+}
+
+void *neap__loop_alarm_user(neap_loop *loop) {
+  return loop->alarm_ud;
+}
+
+void neap__loop_set_alarm(neap_loop *loop, uint64_t at_ns) {
+  if (loop->is_virtual)
+    return;
+  uint64_t now = uv_hrtime();
+  uv_update_time(&loop->uv);
+  uv_timer_start(&loop->alarm, ring, at_ns > now ? to_ms(at_ns - now) : 0, 0);
+}
+
+void neap__op_begin(neap_loop *loop, neap_op *op, neap_op_fn drop) {
+  assert(op->state == OP_IDLE);
+  op->loop = loop;
+  op->drop = drop;
+  op->state = OP_PENDING;
+  op->status = op->detail = 0;
+  neap__list_init(&op->link);
+  loop->pending++;
+}
+
+void neap__op_begin_io(neap_loop *loop, neap_op *op, neap_op_fn drop) {
+  neap__op_begin(loop, op, drop);
+  neap__list_append(&loop->io, &op->link);
+}
+
+/* Puts an operation, counted already, in the ready queue. */
+static void make_ready(neap_op *op, int status, int detail) {
+  op->status = status;
+  op->detail = detail;
+  op->state = OP_READY;
+  neap__list_append(&op->loop->ready, &op->link);
+}
+
+void neap__op_finish(neap_op *op, int status, int detail) {
+  assert(op->state == OP_PENDING);
+  neap__list_remove(&op->link);
+  make_ready(op, status, detail);
+}
+
+void neap_op_init(neap_op *op, neap_op_fn done, void *data) {
+  *op = (neap_op){.done = done, .data = data};
+  neap__list_init(&op->link);
+}
+
+bool neap_op_active(const neap_op *op) {
+  return op->state != OP_IDLE;
+}
+
+void neap__op_hold(neap_loop *loop, neap_op *op) {
+  assert(op->state == OP_IDLE);
+  op->loop = loop;
+  op->state = OP_HELD;
+}
+
+void neap_op_settle(neap_op *op, int status) {
+  if (op->state != OP_HELD)
+    return;
+  op->loop->pending++;
+  make_ready(op, status, 0);
+}
+
+void neap_op_cancel(neap_op *op, int status) {
+  if (op->state == OP_HELD) {
+    neap_op_settle(op, status);
+  } else if (op->state == OP_PENDING) {
+    op->drop(op);
+    neap__op_finish(op, status, 0);
+  }
+}
+
+void neap_op_forget(neap_op *op) {
+  if (op->state == OP_PENDING)
+    op->drop(op);
+  if (op->state == OP_PENDING || op->state == OP_READY) {
+    neap__list_remove(&op->link);
+    op->loop->pending--;
+  }
+  op->state = OP_IDLE;
+}

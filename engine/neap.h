@@ -1,0 +1,584 @@
+/* neap: a small flow engine.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_H
+#define NEAP_H
+
+/* neap.h is the face of the engine: everything a host may use, and all that
+ * the Lua binding uses. The engine knows neither Lua nor what your nodes
+ * compute; it knows which node comes next, when to try again, what time it is
+ * and how to wait for timers, files and the network.
+ *
+ * Three ideas carry the interface.
+ *
+ *   An *engine* (neap_engine) owns an event loop, a clock and the queue of
+ *   what is ready. neap_poll() is the only function that calls you back.
+ *
+ *   An *operation* (neap_op) is one thing that somebody waits for. You own its
+ *   memory; you start it, and neap_poll() later calls its `done` exactly once,
+ *   never from inside the function that started or cancelled it, and never
+ *   from beneath a callback of libuv or libcurl. `done` may start operations,
+ *   cancel others and free its own.
+ *
+ *   A *run* (neap_run) walks a *flow* (neap_flow), a graph of nodes. A run is
+ *   passive: neap_run_next() says what to do (call this phase of this node,
+ *   wait until then, fetch an item), you do it in whatever way suits you and
+ *   report the outcome, and ask again. It performs no I/O and calls nobody.
+ *
+ * Threads: an engine and all that belongs to it are used from one thread at a
+ * time. Engines are independent of each other; flows are immutable once
+ * sealed and may be shared by runs of the same thread.
+ *
+ * Compatibility: every options struct begins with `size`, to be set to the
+ * sizeof the struct that the host was compiled with (the NEAP_*_OPTS_INIT
+ * macros do); zero in any other field means the default.
+ *
+ * Pointers are *borrowed* (yours, read during the call only) unless a comment
+ * says *kept* (yours, must outlive the object) or *owned* (the caller frees).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define NEAP_API __attribute__((visibility("default")))
+#else
+#define NEAP_API
+#endif
+
+#define NEAP_VERSION "0.1.0"
+
+/* Returns the version of the engine that is linked, as in NEAP_VERSION. */
+NEAP_API const char *neap_version(void);
+
+/* ---------------------------------------------------------------- status */
+
+/* Functions that can fail return 0 or one of these negative codes. */
+#define NEAP_STATUS_MAP(X)                                                     \
+  X(OK, 0, "success")                                                          \
+  X(ENOMEM, -1, "out of memory")                                               \
+  X(EINVAL, -2, "invalid argument")                                            \
+  X(EBUSY, -3, "already in use")                                               \
+  X(ECANCELED, -4, "cancelled")                                                \
+  X(ETIMEDOUT, -5, "timed out")                                                \
+  X(EFAILED, -6, "a step of the flow failed")                                  \
+  X(EACTION, -7, "no successor for the action")                                \
+  X(EMAXSTEPS, -8, "more steps than allowed")                                  \
+  X(ENOSTART, -9, "the flow has no start")                                     \
+  X(ESYS, -10, "the system refused")                                           \
+  X(EHTTP, -11, "the HTTP transfer failed")                                    \
+  X(ETOOBIG, -12, "larger than allowed")                                       \
+  X(ENOLIB, -13, "a library could not be loaded")                              \
+  X(ENOTSUP, -14, "not supported")
+
+typedef enum neap_status {
+#define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = code,
+  NEAP_STATUS_MAP(NEAP_STATUS_ENUM)
+#undef NEAP_STATUS_ENUM
+} neap_status;
+
+/* Returns the name of a status ("ENOMEM"), "EUNKNOWN" for any other number. */
+NEAP_API const char *neap_status_name(int status);
+
+/* Returns the sentence for a status, "unknown status" for any other number. */
+NEAP_API const char *neap_status_text(int status);
+
+/* Writes the system's name ("ENOENT") and sentence for the `detail` of an
+ * operation that ended with NEAP_ESYS into the two buffers, always
+ * terminated. Either buffer may be NULL. */
+NEAP_API void neap_sys_describe(int detail, char *name, size_t name_size,
+                                char *text, size_t text_size);
+
+/* ------------------------------------------------------------- allocator */
+
+/* All memory of the engine comes from one function in the manner of Lua's:
+ * `fn(ud, ptr, old_size, new_size)` grows, shrinks or moves `ptr` (NULL when
+ * old_size is 0), frees it when new_size is 0, and returns NULL when it can
+ * not (never when it frees or shrinks). Memory that libuv, libcurl and the
+ * system allocate for themselves is not part of it. */
+typedef void *(*neap_alloc_fn)(void *ud, void *ptr, size_t old_size,
+                               size_t new_size);
+
+typedef struct neap_alloc {
+  neap_alloc_fn fn; /* NULL: realloc and free of the C library */
+  void *ud;
+} neap_alloc;
+
+/* ---------------------------------------------------------------- engine */
+
+typedef struct neap_engine neap_engine;
+
+typedef enum neap_clock {
+  NEAP_CLOCK_REAL = 0, /* the system's monotonic clock */
+  NEAP_CLOCK_VIRTUAL,  /* starts at 0; jumps to the next timer when nothing
+                          else is left to do, so sleeping costs nothing */
+} neap_clock;
+
+typedef struct neap_engine_opts {
+  size_t size;
+  neap_alloc alloc;
+  neap_clock clock;
+  /* *Kept*: the path of the HTTP library, loaded when the first request is
+   * made. NULL: beside the file that holds the engine, then where the system
+   * looks for shared libraries. */
+  const char *http_library;
+} neap_engine_opts;
+
+#define NEAP_ENGINE_OPTS_INIT                                                  \
+  { .size = sizeof(neap_engine_opts) }
+
+/* Makes an engine with an event loop of its own. `opts` may be NULL. On
+ * success *out is *owned*; free it with neap_engine_free. */
+NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
+
+/* Ends an engine: operations still pending are dropped without a call of
+ * their `done`, the loop is closed, the memory returned. NULL is ignored. Not
+ * from inside `done`. It may wait for file operations that a thread of the
+ * pool has already begun. */
+NEAP_API void neap_engine_free(neap_engine *engine);
+
+/* The engine's clock in nanoseconds; monotonic, its zero is arbitrary. */
+NEAP_API uint64_t neap_now(neap_engine *engine);
+
+#define NEAP_FOREVER UINT64_MAX
+
+/* Delivers what is ready. When nothing is, waits at most `max_wait_ns` (0: not
+ * at all, NEAP_FOREVER: as long as it takes) for a timer or for I/O and
+ * delivers what that made ready. Returns without waiting when nothing is
+ * pending that the engine could wake by itself.
+ *
+ * Returns the number of operations delivered (0 or more), or NEAP_EBUSY when
+ * called from inside `done`. */
+NEAP_API int neap_poll(neap_engine *engine, uint64_t max_wait_ns);
+
+/* The number of operations that the engine will complete by itself: those
+ * ready, timers and I/O. Operations begun with neap_op_hold do not count. When
+ * it is 0, neap_poll will never deliver anything again unless you settle
+ * something. */
+NEAP_API size_t neap_pending(const neap_engine *engine);
+
+/* Makes a neap_poll that waits return soon. The only function that may be
+ * called from any thread and from a signal handler. */
+NEAP_API void neap_wake(neap_engine *engine);
+
+/* ------------------------------------------------------------- operation */
+
+typedef struct neap_op neap_op;
+typedef void (*neap_op_fn)(neap_op *op);
+
+/* One thing to wait for. The struct is open so that it can be part of your
+ * own; only the first group of fields is yours to touch. */
+struct neap_op {
+  neap_op_fn done; /* called by neap_poll when the operation has ended */
+  void *data;      /* yours */
+  int status;      /* in `done`: 0 or a negative neap_status */
+  int detail;      /* in `done`: the code of the system behind NEAP_ESYS */
+
+  /* Private to the engine. */
+  int state;
+  struct neap_loop *loop;
+  neap_op_fn drop;
+  struct neap_link {
+    struct neap_link *next, *prev;
+  } link;
+  union {
+    uint64_t deadline;
+    void *request;
+  } u;
+};
+
+/* Prepares an operation; it is idle then. `done` must not be NULL. */
+NEAP_API void neap_op_init(neap_op *op, neap_op_fn done, void *data);
+
+/* True from the start of an operation until just before its `done`. */
+NEAP_API bool neap_op_active(const neap_op *op);
+
+/* Begins a wait that you end yourself with neap_op_settle. */
+NEAP_API void neap_op_hold(neap_engine *engine, neap_op *op);
+
+/* Ends a wait begun with neap_op_hold: the next neap_poll calls `done` with
+ * this status. Settled a second time it keeps the first outcome. */
+NEAP_API void neap_op_settle(neap_op *op, int status);
+
+/* Drops what the operation waits for, at once, and has the next neap_poll call
+ * `done` with `status` (usually NEAP_ECANCELED). An operation that is ready
+ * already keeps its outcome; one that is idle stays idle. */
+NEAP_API void neap_op_cancel(neap_op *op, int status);
+
+/* Drops the operation without ever calling `done`; it is idle afterwards. For
+ * owners that are about to free it. */
+NEAP_API void neap_op_forget(neap_op *op);
+
+/* Waits until neap_now() is at least `deadline_ns`; never early. Cannot fail.
+ * The real clock is served to the millisecond, the virtual one exactly.
+ * Operations due together are delivered in the order of their deadlines,
+ * equal ones in the order they were started. */
+NEAP_API void neap_sleep_until(neap_engine *engine, neap_op *op,
+                               uint64_t deadline_ns);
+/* ------------------------------------------------------------------ flow */
+
+/* A flow is a graph of nodes, nested flows included. It is built, sealed, and
+ * then only read. */
+typedef struct neap_flow neap_flow;
+typedef struct neap_node neap_node;
+
+typedef enum neap_kind {
+  NEAP_NODE = 0,   /* exec is a call */
+  NEAP_FLOW,       /* exec is a walk from `start` */
+  NEAP_BATCH_NODE, /* exec is a call for each item */
+  NEAP_BATCH_FLOW, /* exec is a walk from `start` for each item */
+} neap_kind;
+
+/* The phases of a node, and as bits which of them it has. A phase that a node
+ * lacks is passed over; exec of the kinds that walk needs no bit. */
+typedef enum neap_phase {
+  NEAP_PREP = 0,
+  NEAP_EXEC,
+  NEAP_FALLBACK,
+  NEAP_POST,
+} neap_phase;
+
+/* Returns "prep", "exec", "fallback" or "post". */
+NEAP_API const char *neap_phase_name(neap_phase phase);
+
+typedef struct neap_node_opts {
+  size_t size;
+  neap_kind kind;
+  const char *name;      /* copied; NULL: "" */
+  unsigned methods;      /* 1 << NEAP_PREP | ... */
+  uint32_t max_attempts; /* of exec; 0: 1 */
+  uint64_t wait_ns;      /* before the second attempt */
+  double backoff;        /* multiplies the wait after each; 0: 1 */
+  uint64_t max_wait_ns;  /* caps the wait; 0: no cap */
+  double jitter;         /* 0 to 1: the share of a wait taken off at random */
+  uint64_t timeout_ns;   /* bounds one attempt of exec; 0: no bound */
+  uint32_t concurrency;  /* of a batch: items at once; 0: 1 */
+  bool collect;          /* a batch goes on when an item has failed */
+  bool strict;           /* of a flow: an action that leads nowhere fails */
+  void *data;            /* *kept*, yours */
+} neap_node_opts;
+
+#define NEAP_NODE_OPTS_INIT                                                    \
+  { .size = sizeof(neap_node_opts) }
+
+/* Makes an empty flow. `alloc` may be NULL. *out is *owned*. */
+NEAP_API int neap_flow_new(const neap_alloc *alloc, neap_flow **out);
+
+/* Frees the flow and its nodes. No run may walk it any more. */
+NEAP_API void neap_flow_free(neap_flow *flow);
+
+/* Adds a node, which belongs to the flow. NEAP_EINVAL when an option is out of
+ * its range, NEAP_EBUSY when the flow is sealed. */
+NEAP_API int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,
+                           neap_node **out);
+
+/* Makes `start` the first node inside `node`, which is of a kind that walks.
+ * Both belong to this flow. */
+NEAP_API int neap_flow_start(neap_flow *flow, neap_node *node,
+                             neap_node *start);
+
+/* Makes `to` the successor of `from` for an action of `size` bytes; NULL ends
+ * the flow that `from` is in, on purpose. A later wire for the same action
+ * replaces the earlier. When `keep` is true the bytes are *kept*, and an action
+ * reported at this very address is recognised without comparing; else they are
+ * copied. */
+NEAP_API int neap_flow_wire(neap_flow *flow, neap_node *from,
+                            const char *action, size_t size, bool keep,
+                            neap_node *to);
+
+/* Ends the building. NEAP_ENOSTART when a node that walks has no start. */
+NEAP_API int neap_flow_seal(neap_flow *flow);
+
+NEAP_API const char *neap_node_name(const neap_node *node);
+NEAP_API neap_kind neap_node_kind(const neap_node *node);
+NEAP_API uint32_t neap_node_concurrency(const neap_node *node);
+NEAP_API uint32_t neap_node_max_attempts(const neap_node *node);
+NEAP_API uint64_t neap_node_timeout(const neap_node *node); /* ns */
+NEAP_API bool neap_node_collects(const neap_node *node);
+NEAP_API void *neap_node_data(const neap_node *node);
+
+/* Copies the action at `index` (from 0) of those the node is wired for into
+ * *action and *size; false when there are no more. */
+NEAP_API bool neap_node_action(const neap_node *node, size_t index,
+                               const char **action, size_t *size);
+
+/* ------------------------------------------------------------------- run */
+
+/* One walk through a flow, as a state machine that is asked and told.
+ *
+ * A run works on *visits*. The visit of the root has depth 0, the visits inside
+ * a flow are one deeper than the visit of that flow, an item of a batch is one
+ * deeper than the visit of the batch, and the visits inside an item one deeper
+ * again. At any time there is at most one visit at each depth, so a host can
+ * keep what belongs to them (results, parameters) in an array. */
+typedef struct neap_run neap_run;
+
+typedef enum neap_do {
+  /* A visit of `node` begins at `depth`; what the host kept for this depth and
+   * all deeper ones is over. Answer: ok. */
+  NEAP_DO_ENTER,
+  /* Call `phase` of `node` (attempt `attempt`, from 0). Answer: ok, after post
+   * instead action; or fail. */
+  NEAP_DO_CALL,
+  /* The walk inside the visit at `depth` has ended: its result is `action`,
+   * that of the visit at depth + 1. Answer: ok. */
+  NEAP_DO_RETURN,
+  /* Attempt `attempt` failed; wait `delay_ns`, then answer: ok. */
+  NEAP_DO_WAIT,
+  /* Let a run of its own (neap_run_new with NEAP_ROOT_ATTEMPT) make this
+   * attempt of exec, and stop it when neap_node_timeout has passed. Answer: ok,
+   * of a node that walks instead action; or fail. */
+  NEAP_DO_ATTEMPT,
+  /* The items of the batch at `depth` begin. Answer: items or fail. */
+  NEAP_DO_ITEMS,
+  /* Start `count` runs (NEAP_ROOT_WORKER) that share the items of the batch
+   * among them. Answer: ok, or fail when that is impossible. */
+  NEAP_DO_FORK,
+  /* Wait until one of these has ended. Answer: ok; or fail when it failed. */
+  NEAP_DO_JOIN,
+  /* Cancel all of these that have not ended. Answer: ok. */
+  NEAP_DO_STOP,
+  /* Fetch item `index` (from 0) for depth + 1. Answer: ok, none, or fail. */
+  NEAP_DO_FETCH,
+  /* Another run is fetching from the same batch; wait until it has. Answer:
+   * ok. */
+  NEAP_DO_TURN,
+  /* Item `index`, a visit at `depth`, has ended, `failed` or well. The walk
+   * inside it is over, too. Answer: ok. */
+  NEAP_DO_ITEM_END,
+  /* No successor for the action of the visit at `depth`, though `node` has
+   * some: tell somebody. Answer: ok. */
+  NEAP_DO_WARN,
+  /* The run itself fails with `status` at the visit of `node`. Answer: fail. */
+  NEAP_DO_RAISE,
+  /* The run has ended, `failed` or well and then with `action`. */
+  NEAP_DO_END,
+} neap_do;
+
+typedef struct neap_step {
+  neap_do what;
+  neap_phase phase;
+  const neap_node *node;
+  uint64_t index;
+  uint64_t delay_ns;
+  uint32_t depth;
+  uint32_t attempt;
+  uint32_t count;
+  int status;
+  const char *action; /* as it was answered; NULL: "default" */
+  size_t action_size;
+  bool failed;
+  bool caught; /* a failure of this step would not end the run */
+} neap_step;
+
+typedef enum neap_root {
+  NEAP_ROOT_VISIT = 0, /* one visit of the node, with all its phases */
+  NEAP_ROOT_ATTEMPT,   /* one attempt of its exec, as asked for by ATTEMPT */
+  NEAP_ROOT_WORKER,    /* items of its batch, as asked for by FORK */
+} neap_root;
+
+typedef struct neap_run_opts {
+  size_t size;
+  neap_root root;
+  neap_run *parent;   /* *kept*: of ATTEMPT and WORKER, who was asked */
+  uint64_t max_steps; /* visits, items included; 0: no limit. Shared with those
+                         who have this run as parent */
+  uint64_t seed;      /* for jitter */
+  void *data;         /* *kept*, yours */
+} neap_run_opts;
+
+#define NEAP_RUN_OPTS_INIT                                                     \
+  { .size = sizeof(neap_run_opts) }
+
+/* What a host says of a failure. */
+typedef struct neap_failure {
+  bool final;              /* no further attempts; a fallback is still tried */
+  uint64_t retry_after_ns; /* the next attempt waits at least this long */
+} neap_failure;
+
+/* Makes a run of `node`, which belongs to the sealed `flow` (*kept*). For
+ * ATTEMPT and WORKER `node` is ignored: it is the parent's. *out is *owned*. */
+NEAP_API int neap_run_new(neap_flow *flow, const neap_node *node,
+                          const neap_run_opts *opts, neap_run **out);
+NEAP_API void neap_run_free(neap_run *run);
+
+/* Returns the step that the run waits for an answer to. The answers below
+ * return the next one. The step is the run's, valid until the next answer. */
+NEAP_API const neap_step *neap_run_step(neap_run *run);
+
+NEAP_API const neap_step *neap_run_ok(neap_run *run);
+NEAP_API const neap_step *neap_run_none(neap_run *run);
+
+/* Answers post. The bytes must stay where they are until the visit's depth is
+ * entered again or the walk it belongs to has returned. NULL means "default".
+ */
+NEAP_API const neap_step *neap_run_action(neap_run *run, const char *action,
+                                          size_t size);
+
+#define NEAP_UNCOUNTED UINT64_MAX
+
+/* Answers ITEMS: how many there are, NEAP_UNCOUNTED when fetching will tell. */
+NEAP_API const neap_step *neap_run_items(neap_run *run, uint64_t count);
+
+/* Answers with a failure; NULL stands for one that says nothing. */
+NEAP_API const neap_step *neap_run_fail(neap_run *run,
+                                        const neap_failure *failure);
+
+/* Where a run is, or after a failure was: the visit, phase and attempt. */
+typedef struct neap_place {
+  uint32_t depth;
+  neap_phase phase;
+  uint32_t attempt;
+} neap_place;
+NEAP_API void neap_run_place(const neap_run *run, neap_place *out);
+
+/* The node visited at a depth up to that of neap_run_place, and whether it is
+ * an item of a batch, with its index. */
+NEAP_API const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
+                                           bool *is_item, uint64_t *index);
+
+/* A number of the host's for each visit; 0 when the visit begins. */
+NEAP_API uint64_t *neap_run_note(neap_run *run, uint32_t depth);
+
+/* How many items a batch at this depth has had, and how many of them failed. */
+NEAP_API void neap_run_counts(const neap_run *run, uint32_t depth,
+                              uint64_t *items, uint64_t *failed);
+
+NEAP_API neap_run *neap_run_parent(const neap_run *run);
+NEAP_API void *neap_run_data(const neap_run *run);
+
+/* ------------------------------------------------------------------ files */
+
+typedef enum neap_file_type {
+  NEAP_FILE_OTHER = 0,
+  NEAP_FILE_REGULAR,
+  NEAP_FILE_DIRECTORY,
+  NEAP_FILE_LINK,
+} neap_file_type;
+
+typedef struct neap_file_entry {
+  const char *name;
+  neap_file_type type;
+} neap_file_entry;
+
+typedef struct neap_file_stat {
+  neap_file_type type;
+  uint32_t mode; /* permission bits */
+  uint64_t size; /* bytes */
+  double mtime;  /* seconds since 1970 */
+} neap_file_stat;
+
+/* The result of a file operation; its memory is *owned* by the caller, who
+ * returns it with neap_fs_free once the operation has ended, also badly. */
+typedef struct neap_fs_result neap_fs_result;
+
+/* Each starts `op` and returns 0, or a negative status without having started
+ * it. Paths are copied. In `done` op->status is 0 or NEAP_ESYS (op->detail for
+ * neap_sys_describe), NEAP_ETOOBIG, NEAP_ENOMEM or NEAP_ECANCELED, and *result
+ * is valid when it is 0; a cancelled operation leaves *result NULL. Cancelling
+ * takes effect at once for the waiter; a system call that the thread pool has
+ * begun completes unseen.
+ *
+ * read: the whole file, up to `max_size` bytes (0: no limit), which need not be
+ * a regular one. write: replaces the contents, or with `append` adds to them;
+ * creates the file with mode 0666 less the umask; `bytes` are copied. stat:
+ * follows links. list: the entries of a directory but "." and "..", sorted by
+ * name bytewise. */
+NEAP_API int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
+                          uint64_t max_size, neap_fs_result **result);
+NEAP_API int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
+                           const void *bytes, size_t size, bool append,
+                           neap_fs_result **result);
+NEAP_API int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
+                          neap_fs_result **result);
+NEAP_API int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
+                          neap_fs_result **result);
+
+/* What read has read (valid until neap_fs_free), and its size. */
+NEAP_API const char *neap_fs_bytes(const neap_fs_result *result, size_t *size);
+/* What stat found. */
+NEAP_API void neap_fs_get_stat(const neap_fs_result *result,
+                               neap_file_stat *out);
+/* The entry at `index` (from 0) of what list found; false beyond the last. */
+NEAP_API bool neap_fs_entry(const neap_fs_result *result, size_t index,
+                            neap_file_entry *out);
+/* NULL is ignored. */
+NEAP_API void neap_fs_free(neap_fs_result *result);
+
+/* ------------------------------------------------------------------- http */
+
+typedef struct neap_http_header {
+  const char *name;
+  const char *value;
+} neap_http_header;
+
+/* A request; everything in it is copied by neap_http_send. */
+typedef struct neap_http_opts {
+  size_t size;
+  const char *method; /* NULL: GET, or POST when there is a body */
+  const char *url;    /* http or https */
+  const neap_http_header *headers;
+  size_t header_count;
+  const void *body; /* NULL: none */
+  size_t body_size;
+  uint64_t connect_timeout_ns; /* 0: 30 s */
+  uint64_t idle_timeout_ns;    /* without a byte moved; 0: none */
+  uint64_t timeout_ns;         /* in all; 0: none */
+  uint32_t max_redirects;      /* 0: follow none */
+  uint64_t max_body;           /* bytes of the decoded body; 0: 64 MiB */
+  const char *ca_file;         /* PEM; NULL: the system's */
+} neap_http_opts;
+
+#define NEAP_HTTP_OPTS_INIT                                                    \
+  { .size = sizeof(neap_http_opts) }
+
+/* A response, or after a failure what is known about it. */
+typedef struct neap_http_response neap_http_response;
+
+/* Starts `op`: sends a request, follows redirects, receives the response
+ * whole. Returns 0, or a negative status without having started `op`:
+ * NEAP_EINVAL (neap_http_why tells, in a static buffer of the engine, what is
+ * wrong with the request: a control character in a header or the method, a
+ * scheme other than http and https, ...), NEAP_ENOLIB when the HTTP library
+ * cannot be loaded, NEAP_ENOMEM.
+ *
+ * In `done` op->status is 0 for any response that arrived whole, whatever its
+ * status code; NEAP_ETIMEDOUT, NEAP_ETOOBIG, NEAP_EHTTP (connection refused,
+ * name not found, TLS not verified, cut short, not HTTP, ...), NEAP_ENOMEM or
+ * NEAP_ECANCELED. *response is set by then and *owned* by the caller, except
+ * after NEAP_ECANCELED: NULL.
+ *
+ * Certificates are always verified. Environment variables for proxies are
+ * honoured as by curl. Connections are kept and reused by the engine. */
+NEAP_API int neap_http_send(neap_engine *engine, neap_op *op,
+                            const neap_http_opts *opts,
+                            neap_http_response **response);
+
+/* Why the last neap_http_send of this engine refused; "" if it did not. */
+NEAP_API const char *neap_http_why(const neap_engine *engine);
+
+/* After a failure: one sentence, without query string, user or password of the
+ * URL; and whether the same request may well succeed later (a refused or
+ * broken connection, a timeout), "" and false after success. */
+NEAP_API const char *neap_http_error(const neap_http_response *response,
+                                     bool *transient);
+NEAP_API int neap_http_status(const neap_http_response *response); /* 0: none */
+NEAP_API const char *neap_http_url(const neap_http_response *response);
+/* Of the last response, in order of arrival; names in lower case. False beyond
+ * the last. */
+NEAP_API bool neap_http_get_header(const neap_http_response *response,
+                                   size_t index, neap_http_header *out);
+NEAP_API const char *neap_http_body(const neap_http_response *response,
+                                    size_t *size);
+/* NULL is ignored. */
+NEAP_API void neap_http_free(neap_http_response *response);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
