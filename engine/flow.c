@@ -1,0 +1,65 @@
+/* A flow: the nodes of a graph, built and then sealed.
+ * SPDX-License-Identifier: MIT */
+#include "flow.h"
+
+#include "alloc.h"
+
+int neap_flow_new(const neap_alloc *alloc, neap_flow **out) {
+  neap_alloc a = neap__alloc_or_default(alloc);
+  neap_flow *flow = neap__alloc(&a, sizeof *flow);
+  if (!flow)
+    return NEAP_ENOMEM;
+  flow->alloc = a;
+  *out = flow;
+  return 0;
+}
+
+void neap_flow_free(neap_flow *flow) {
+  if (!flow)
+    return;
+  neap_alloc alloc = flow->alloc;
+  while (flow->nodes) {
+    neap_node *node = flow->nodes;
+    flow->nodes = node->next;
+    neap__node_free(&alloc, node);
+  }
+  neap__free(&alloc, flow, sizeof *flow);
+}
+
+int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,
+                  neap_node **out) {
+  if (flow->sealed)
+    return NEAP_EBUSY;
+  neap_node *node;
+  int status = neap__node_new(&flow->alloc, opts, &node);
+  if (status < 0)
+    return status;
+  node->next = flow->nodes;
+  flow->nodes = node;
+  *out = node;
+  return 0;
+}
+
+int neap_flow_start(neap_flow *flow, neap_node *node, neap_node *start) {
+  if (flow->sealed)
+    return NEAP_EBUSY;
+  if (!neap__node_walks(node))
+    return NEAP_EINVAL;
+  node->start = start;
+  return 0;
+}
+
+int neap_flow_wire(neap_flow *flow, neap_node *from, const char *action,
+                   size_t size, bool keep, neap_node *to) {
+  if (flow->sealed)
+    return NEAP_EBUSY;
+  return neap__node_wire(&flow->alloc, from, action, size, keep, to);
+}
+
+int neap_flow_seal(neap_flow *flow) {
+  for (neap_node *node = flow->nodes; node; node = node->next)
+    if (neap__node_walks(node) && !node->start)
+      return NEAP_ENOSTART;
+  flow->sealed = true;
+  return 0;
+}

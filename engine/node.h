@@ -1,0 +1,58 @@
+/* A node: its options, its successors, and how long it waits between attempts.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_NODE_H
+#define NEAP_NODE_H
+
+#include "neap.h"
+
+typedef struct neap__successor {
+  const char *action;
+  size_t size;
+  bool copied;   /* else the bytes are the host's */
+  neap_node *to; /* NULL: the end */
+} neap__successor;
+
+struct neap_node {
+  neap_node_opts opts; /* normalised; `name` is a copy */
+  neap_node *start;    /* of the kinds that walk */
+  neap_node *next;     /* in the list of the flow's nodes */
+  neap__successor *successors;
+  size_t count, capacity;
+  uint32_t *index;   /* hash table over many successors: position + 1, or 0 */
+  size_t index_size; /* a power of two, 0 for few successors */
+};
+
+/* Makes a node from options that may be wrong; *out is *owned*. */
+int neap__node_new(const neap_alloc *alloc, const neap_node_opts *opts,
+                   neap_node **out);
+void neap__node_free(const neap_alloc *alloc, neap_node *node);
+
+/* See neap_flow_wire. */
+int neap__node_wire(const neap_alloc *alloc, neap_node *node,
+                    const char *action, size_t size, bool keep, neap_node *to);
+
+/* Finds the successor for an action; NULL stands for "default". Returns NULL
+ * when the node is not wired for it. */
+const neap__successor *neap__node_successor(const neap_node *node,
+                                            const char *action, size_t size);
+
+static inline bool neap__node_has(const neap_node *node, neap_phase phase) {
+  return node->opts.methods & 1u << phase;
+}
+
+static inline bool neap__node_walks(const neap_node *node) {
+  return node->opts.kind == NEAP_FLOW || node->opts.kind == NEAP_BATCH_FLOW;
+}
+
+static inline bool neap__node_is_batch(const neap_node *node) {
+  return node->opts.kind == NEAP_BATCH_NODE ||
+         node->opts.kind == NEAP_BATCH_FLOW;
+}
+
+/* The wait in ns after attempt `attempt` (from 0) failed: wait * backoff ^
+ * attempt, capped, less the share `jitter * random` (random in [0, 1)), but at
+ * least `retry_after`. */
+uint64_t neap__node_delay(const neap_node *node, uint32_t attempt,
+                          double random, uint64_t retry_after);
+
+#endif

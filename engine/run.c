@@ -1,0 +1,573 @@
+/* A run: the state machine that walks a flow.
+ * SPDX-License-Identifier: MIT
+ *
+ * A run is a stack of frames, one for each visit that has begun and not ended;
+ * the step it has asked for belongs to the top frame, whose `state` says what
+ * the answer means. The answers (neap_run_ok and the like) are the only way in;
+ * each leads through the functions below to exactly one `ask`. A failure pops
+ * frames until one of them knows better: another attempt, a fallback, or a
+ * batch that collects what its items raise. The popped frames stay readable in
+ * memory until the next visit begins, so that the host can say where it was.
+ */
+#include "alloc.h"
+#include "flow.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum state {
+  ENTERING,
+  PREPARING,
+  EXECUTING, /* a call, a walk inside, or an attempt by another run */
+  WAITING,
+  RETURNING,
+  FALLING_BACK,
+  POSTING,
+  WARNING,
+  RAISING,
+  LISTING, /* a batch, from here on */
+  FORKING,
+  JOINING,
+  STOPPING,
+  FETCHING,
+  TAKING_TURN,
+  ENDING_ITEM,
+};
+
+/* What the runs that share a batch know together. It belongs to the frame of
+ * the batch in the run that was asked to fork. */
+typedef struct batch {
+  uint64_t count; /* NEAP_UNCOUNTED when fetching will tell */
+  uint64_t next;  /* the index of the item to be fetched next */
+  uint64_t failed;
+  uint32_t workers;
+  bool fetching;
+  bool over;   /* no further item is to be fetched */
+  bool broken; /* a worker has failed, the first with `failure` */
+  neap_failure failure;
+} batch;
+
+typedef struct frame {
+  const neap_node *node;
+  batch *batch;   /* of a visit of a batch, once its items have begun */
+  uint64_t index; /* of an item */
+  uint64_t note;  /* the host's */
+  uint32_t attempt;
+  uint8_t state;
+  bool is_item;
+  bool caught; /* somebody below would handle a failure of this visit */
+} frame;
+
+struct neap_run {
+  neap_flow *flow;
+  neap_run *top; /* the outermost parent, whose steps are counted */
+  neap_run *parent;
+  void *data;
+  frame *frames;
+  size_t capacity;
+  uint32_t depth; /* of the top frame */
+  uint8_t root;
+  uint64_t steps, max_steps;
+  uint64_t random;
+  const char *action; /* of the visit that has ended last */
+  size_t action_size;
+  neap_place failed_at;
+  neap_step step;
+  frame inline_frames[2];
+};
+
+static const neap_step *begin_visit(neap_run *run, const neap_node *node);
+static const neap_step *end_item(neap_run *run, bool failed);
+static const neap_step *unwind(neap_run *run, const neap_failure *failure);
+
+static frame *top(neap_run *run) {
+  return &run->frames[run->depth];
+}
+
+/* True of the frame that a run made for one attempt, or for some items,
+ * begins with: its other phases are its parent's business. */
+static bool is_partial(const neap_run *run) {
+  return run->depth == 0 && run->root != NEAP_ROOT_VISIT;
+}
+
+/* True when a failure of exec in the top frame is no failure of its visit. */
+static bool handles_failure(neap_run *run) {
+  const frame *f = top(run);
+  return !is_partial(run) && (f->attempt + 1 < f->node->opts.max_attempts ||
+                              neap__node_has(f->node, NEAP_FALLBACK));
+}
+
+/* True once a visit was refused for its number. Nothing catches a failure any
+ * more then: a limit that could be retried or collected would be none. */
+static bool is_exhausted(const neap_run *run) {
+  return run->top->steps > run->top->max_steps;
+}
+
+/* Sets the step; `phase` matters to those that have one. `caught` foretells
+ * what `unwind` will do in this state. */
+static const neap_step *ask(neap_run *run, neap_do what, neap_phase phase,
+                            uint8_t state) {
+  frame *f = top(run);
+  f->state = state;
+  neap_step *step = &run->step;
+  step->what = what;
+  step->phase = phase;
+  step->node = f->node;
+  step->depth = run->depth;
+  step->attempt = f->attempt;
+  step->index = f->index;
+  step->caught = !is_exhausted(run) &&
+                 (f->caught || (state == EXECUTING && handles_failure(run)));
+  return step;
+}
+
+static const neap_step *raise(neap_run *run, int status, neap_phase phase,
+                              uint8_t state) {
+  run->step.status = status;
+  run->step.action = run->action;
+  run->step.action_size = run->action_size;
+  return ask(run, NEAP_DO_RAISE, phase, state);
+}
+
+static const neap_step *end(neap_run *run, bool failed) {
+  run->step.what = NEAP_DO_END;
+  run->step.depth = run->depth;
+  run->step.failed = failed;
+  run->step.status = failed ? NEAP_EFAILED : 0;
+  run->step.action = run->action;
+  run->step.action_size = run->action_size;
+  return &run->step;
+}
+
+/* Puts a frame on top; false when there is no memory. */
+static bool push(neap_run *run, const neap_node *node, bool is_item) {
+  size_t used = (size_t)run->depth + 1;
+  if (used == run->capacity) {
+    const neap_alloc *alloc = &run->flow->alloc;
+    frame *old = run->frames == run->inline_frames ? NULL : run->frames;
+    size_t capacity = old ? run->capacity : 0;
+    if (neap__reserve(alloc, &old, &capacity, used * 2, sizeof *old) < 0)
+      return false;
+    if (run->frames == run->inline_frames)
+      memcpy(old, run->inline_frames, sizeof run->inline_frames);
+    run->frames = old;
+    run->capacity = capacity;
+  }
+  bool caught =
+      top(run)->caught || (is_item ? node->opts.collect : handles_failure(run));
+  run->frames[++run->depth] =
+      (frame){.node = node, .is_item = is_item, .caught = caught};
+  return true;
+}
+
+static void free_batch(neap_run *run, frame *f) {
+  neap__free(&run->flow->alloc, f->batch, sizeof *f->batch);
+  f->batch = NULL;
+}
+
+static void pop(neap_run *run) {
+  free_batch(run, top(run));
+  run->depth--;
+}
+
+static bool count_step(neap_run *run) {
+  run->top->steps++;
+  return !is_exhausted(run);
+}
+
+static const neap_step *call(neap_run *run, neap_phase phase, uint8_t state) {
+  return ask(run, NEAP_DO_CALL, phase, state);
+}
+
+/* The visit on top of the stack has ended with `run->action`: on to the next
+ * node, or out of the walk. */
+static const neap_step *end_walk(neap_run *run) {
+  pop(run);
+  frame *outer = top(run);
+  if (outer->is_item && !is_partial(run))
+    return end_item(run, false);
+  run->step.action = run->action;
+  run->step.action_size = run->action_size;
+  return ask(run, NEAP_DO_RETURN, NEAP_EXEC, RETURNING);
+}
+
+static const neap_step *end_visit(neap_run *run, const char *action,
+                                  size_t size) {
+  run->action = action;
+  run->action_size = size;
+  if (run->depth == 0)
+    return end(run, false);
+  const neap_node *node = top(run)->node;
+  if (node->count == 0)
+    return end_walk(run);
+  const neap__successor *successor = neap__node_successor(node, action, size);
+  if (successor) {
+    if (!successor->to)
+      return end_walk(run);
+    pop(run);
+    return begin_visit(run, successor->to);
+  }
+  if (run->frames[run->depth - 1].node->opts.strict)
+    return raise(run, NEAP_EACTION, NEAP_POST, RAISING);
+  run->step.action = action;
+  run->step.action_size = size;
+  return ask(run, NEAP_DO_WARN, NEAP_POST, WARNING);
+}
+
+/* What post does where there is none: a flow hands on the action it ended
+ * with if it is wired for it, or for nothing. */
+static const neap_step *default_post(neap_run *run, bool walked) {
+  const neap_node *node = top(run)->node;
+  if (walked && (node->count == 0 ||
+                 neap__node_successor(node, run->action, run->action_size)))
+    return end_visit(run, run->action, run->action_size);
+  return end_visit(run, NULL, 0);
+}
+
+/* Exec, or the fallback in its place, has a result. */
+static const neap_step *end_exec(neap_run *run, bool walked) {
+  frame *f = top(run);
+  if (is_partial(run))
+    return end(run, false);
+  if (f->is_item)
+    return end_item(run, false);
+  if (neap__node_has(f->node, NEAP_POST))
+    return call(run, NEAP_POST, POSTING);
+  return default_post(run, walked);
+}
+
+static const neap_step *begin_attempt(neap_run *run) {
+  frame *f = top(run);
+  if (f->node->opts.timeout_ns > 0 && !is_partial(run))
+    return ask(run, NEAP_DO_ATTEMPT, NEAP_EXEC, EXECUTING);
+  if (neap__node_walks(f->node)) {
+    f->state = EXECUTING;
+    return begin_visit(run, f->node->start);
+  }
+  if (neap__node_has(f->node, NEAP_EXEC))
+    return call(run, NEAP_EXEC, EXECUTING);
+  return end_exec(run, false);
+}
+
+static const neap_step *begin_exec(neap_run *run) {
+  if (neap__node_is_batch(top(run)->node))
+    return ask(run, NEAP_DO_ITEMS, NEAP_PREP, LISTING);
+  return begin_attempt(run);
+}
+
+static const neap_step *enter(neap_run *run) {
+  if (!count_step(run))
+    return raise(run, NEAP_EMAXSTEPS, NEAP_PREP, RAISING);
+  return ask(run, NEAP_DO_ENTER, NEAP_PREP, ENTERING);
+}
+
+/* Begins the visit of a node inside the frame that is on top. Without memory
+ * for it the walk has failed, which is that frame's exec. */
+static const neap_step *begin_visit(neap_run *run, const neap_node *node) {
+  if (!push(run, node, false))
+    return raise(run, NEAP_ENOMEM, NEAP_EXEC, EXECUTING);
+  return enter(run);
+}
+
+/* ------------------------------------------------------------------ batches */
+
+static const neap_step *fetch(neap_run *run) {
+  batch *b = top(run)->batch;
+  if (b->over || b->next == b->count)
+    return end_exec(run, false);
+  if (b->fetching)
+    return ask(run, NEAP_DO_TURN, NEAP_PREP, TAKING_TURN);
+  b->fetching = true;
+  ask(run, NEAP_DO_FETCH, NEAP_PREP, FETCHING);
+  run->step.index = b->next;
+  return &run->step;
+}
+
+static const neap_step *begin_item(neap_run *run) {
+  batch *b = top(run)->batch;
+  const neap_node *node = top(run)->node;
+  b->fetching = false;
+  uint64_t index = b->next++;
+  if (!push(run, node, true))
+    return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
+  top(run)->index = index;
+  if (!count_step(run))
+    return raise(run, NEAP_EMAXSTEPS, NEAP_EXEC, RAISING);
+  return begin_attempt(run);
+}
+
+static const neap_step *end_item(neap_run *run, bool failed) {
+  run->step.failed = failed;
+  return ask(run, NEAP_DO_ITEM_END, NEAP_EXEC, ENDING_ITEM);
+}
+
+static const neap_step *join(neap_run *run) {
+  batch *b = top(run)->batch;
+  if (b->workers > 0) {
+    run->step.failed = b->broken;
+    return ask(run, NEAP_DO_JOIN, NEAP_EXEC, JOINING);
+  }
+  if (!b->broken)
+    return end_exec(run, false);
+  neap_failure failure = b->failure; /* unwinding frees the batch */
+  return unwind(run, &failure);
+}
+
+static const neap_step *fork_workers(neap_run *run) {
+  frame *f = top(run);
+  uint64_t count = f->node->opts.concurrency;
+  if (count > f->batch->count)
+    count = f->batch->count;
+  if (count <= 1)
+    return fetch(run);
+  ask(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
+  run->step.count = (uint32_t)count;
+  return &run->step;
+}
+
+/* --------------------------------------------------------------- failures */
+
+/* One random number in [0, 1): splitmix64 (Steele, Lea and Flood, "Fast
+ * Splittable Pseudorandom Number Generators", OOPSLA 2014). */
+static double draw(neap_run *run) {
+  uint64_t z = run->random += UINT64_C(0x9e3779b97f4a7c15);
+  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+  return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
+}
+
+static const neap_step *retry(neap_run *run, const neap_failure *failure) {
+  frame *f = top(run);
+  uint64_t delay = neap__node_delay(f->node, f->attempt, draw(run),
+                                    failure ? failure->retry_after_ns : 0);
+  if (delay == 0) {
+    f->attempt++;
+    return begin_attempt(run);
+  }
+  ask(run, NEAP_DO_WAIT, NEAP_EXEC, WAITING);
+  run->step.delay_ns = delay;
+  return &run->step;
+}
+
+/* The frame on top has failed: finds who handles that. */
+static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
+  bool catching = !is_exhausted(run);
+  for (;;) {
+    frame *f = top(run);
+    if (catching && f->state == EXECUTING && !is_partial(run)) {
+      bool final = failure && failure->final;
+      if (!final && f->attempt + 1 < f->node->opts.max_attempts)
+        return retry(run, failure);
+      if (neap__node_has(f->node, NEAP_FALLBACK))
+        return call(run, NEAP_FALLBACK, FALLING_BACK);
+    }
+    if (f->is_item && !is_partial(run)) {
+      batch *b = run->frames[run->depth - 1].batch;
+      b->failed++;
+      if (catching && f->node->opts.collect)
+        return end_item(run, true);
+      b->over = true;
+    }
+    if (run->depth == 0)
+      return end(run, true);
+    pop(run);
+  }
+}
+
+/* --------------------------------------------------------------- the answers
+ */
+
+const neap_step *neap_run_ok(neap_run *run) {
+  frame *f = top(run);
+  switch (f->state) {
+  case ENTERING:
+    if (neap__node_has(f->node, NEAP_PREP))
+      return call(run, NEAP_PREP, PREPARING);
+    return begin_exec(run);
+  case PREPARING:
+    return begin_exec(run);
+  case EXECUTING:
+  case FALLING_BACK:
+    return end_exec(run, false);
+  case RETURNING:
+    return end_exec(run, true);
+  case POSTING:
+    return end_visit(run, NULL, 0);
+  case WAITING:
+    f->attempt++;
+    return begin_attempt(run);
+  case WARNING:
+    return end_walk(run);
+  case FORKING:
+    f->batch->workers = run->step.count;
+    return join(run);
+  case JOINING:
+    f->batch->workers--;
+    return join(run);
+  case STOPPING:
+    return join(run);
+  case FETCHING:
+    return begin_item(run);
+  case TAKING_TURN:
+    return fetch(run);
+  case ENDING_ITEM:
+    pop(run);
+    return fetch(run);
+  default:
+    assert(!"ok is no answer to this step");
+    return &run->step;
+  }
+}
+
+const neap_step *neap_run_none(neap_run *run) {
+  batch *b = top(run)->batch;
+  assert(top(run)->state == FETCHING);
+  b->fetching = false;
+  b->over = true;
+  return end_exec(run, false);
+}
+
+const neap_step *neap_run_action(neap_run *run, const char *action,
+                                 size_t size) {
+  if (top(run)->state == POSTING)
+    return end_visit(run, action, size);
+  assert(top(run)->state == EXECUTING);
+  run->action = action;
+  run->action_size = size;
+  return end_exec(run, true);
+}
+
+const neap_step *neap_run_items(neap_run *run, uint64_t count) {
+  frame *f = top(run);
+  assert(f->state == LISTING);
+  f->batch = neap__alloc(&run->flow->alloc, sizeof *f->batch);
+  if (!f->batch)
+    return raise(run, NEAP_ENOMEM, NEAP_PREP, RAISING);
+  f->batch->count = count;
+  return fork_workers(run);
+}
+
+const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
+  frame *f = top(run);
+  neap_run_place(run, &run->failed_at);
+  switch (f->state) {
+  case FETCHING:
+    f->batch->fetching = false;
+    f->batch->over = true;
+    break;
+  case JOINING:
+    f->batch->workers--;
+    if (f->batch->broken)
+      return join(run);
+    f->batch->broken = f->batch->over = true;
+    if (failure)
+      f->batch->failure = *failure;
+    if (f->batch->workers > 0)
+      return ask(run, NEAP_DO_STOP, NEAP_EXEC, STOPPING);
+    break;
+  default:
+    break;
+  }
+  return unwind(run, failure);
+}
+
+const neap_step *neap_run_step(neap_run *run) {
+  return &run->step;
+}
+
+/* ------------------------------------------------------------ life, and where
+ */
+
+static void begin(neap_run *run, const neap_node *node) {
+  frame *f = top(run);
+  f->node = node;
+  if (run->root == NEAP_ROOT_VISIT) {
+    enter(run);
+    return;
+  }
+  const frame *asked = top(run->parent);
+  f->node = asked->node;
+  if (run->root == NEAP_ROOT_WORKER) {
+    f->batch = asked->batch;
+    fetch(run);
+  } else {
+    f->is_item = asked->is_item;
+    f->index = asked->index;
+    f->attempt = asked->attempt;
+    begin_attempt(run);
+  }
+}
+
+int neap_run_new(neap_flow *flow, const neap_node *node,
+                 const neap_run_opts *opts, neap_run **out) {
+  neap_run_opts o = {0};
+  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  if (!flow->sealed || (o.root != NEAP_ROOT_VISIT && !o.parent))
+    return NEAP_EINVAL;
+  neap_run *run = neap__alloc(&flow->alloc, sizeof *run);
+  if (!run)
+    return NEAP_ENOMEM;
+  run->flow = flow;
+  run->parent = o.parent;
+  run->top = o.parent ? o.parent->top : run;
+  run->data = o.data;
+  run->root = (uint8_t)o.root;
+  run->max_steps = o.max_steps > 0 ? o.max_steps : UINT64_MAX;
+  run->random = o.seed;
+  run->frames = run->inline_frames;
+  run->capacity = sizeof run->inline_frames / sizeof *run->inline_frames;
+  begin(run, node);
+  *out = run;
+  return 0;
+}
+
+void neap_run_free(neap_run *run) {
+  if (!run)
+    return;
+  const neap_alloc *alloc = &run->flow->alloc;
+  /* The batch that a worker begins with is its parent's. */
+  if (run->root == NEAP_ROOT_WORKER)
+    run->frames[0].batch = NULL;
+  for (size_t i = 0; i <= run->depth; i++)
+    free_batch(run, &run->frames[i]);
+  if (run->frames != run->inline_frames)
+    neap__free(alloc, run->frames, run->capacity * sizeof *run->frames);
+  neap__free(alloc, run, sizeof *run);
+}
+
+void neap_run_place(const neap_run *run, neap_place *out) {
+  const neap_step *step = &run->step;
+  if (step->what == NEAP_DO_END && step->failed) {
+    *out = run->failed_at;
+    return;
+  }
+  *out = (neap_place){
+      .depth = step->depth, .phase = step->phase, .attempt = step->attempt};
+}
+
+const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
+                                  bool *is_item, uint64_t *index) {
+  const frame *f = &run->frames[depth];
+  *is_item = f->is_item;
+  *index = f->index;
+  return f->node;
+}
+
+uint64_t *neap_run_note(neap_run *run, uint32_t depth) {
+  return &run->frames[depth].note;
+}
+
+void neap_run_counts(const neap_run *run, uint32_t depth, uint64_t *items,
+                     uint64_t *failed) {
+  const batch *b = run->frames[depth].batch;
+  *items = b ? b->next : 0;
+  *failed = b ? b->failed : 0;
+}
+
+neap_run *neap_run_parent(const neap_run *run) {
+  return run->parent;
+}
+
+void *neap_run_data(const neap_run *run) {
+  return run->data;
+}
