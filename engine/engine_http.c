@@ -1,0 +1,57 @@
+/* The HTTP functions of neap.h: the library is loaded by the first request.
+ * SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include "http_load.h"
+#include "http_response.h"
+
+int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,
+                   neap_http_response **response) {
+  char *why = engine->http_why;
+  why[0] = '\0';
+  if (!engine->http) {
+    int status =
+        neap__http_load(engine->loop, engine->http_library, &engine->http, why);
+    if (status < 0)
+      return status;
+  }
+  return engine->http->api->send(engine->http, op, opts, response, why);
+}
+
+const char *neap_http_why(const neap_engine *engine) {
+  return engine->http_why;
+}
+
+const char *neap_http_error(const neap_http_response *response,
+                            bool *transient) {
+  if (transient)
+    *transient = response->transient;
+  return response->error;
+}
+
+int neap_http_status(const neap_http_response *response) {
+  return response->status;
+}
+
+const char *neap_http_url(const neap_http_response *response) {
+  return response->url;
+}
+
+bool neap_http_get_header(const neap_http_response *response, size_t index,
+                          neap_http_header *out) {
+  if (index >= response->field_count)
+    return false;
+  const neap__http_field *field = &response->fields[index];
+  out->name = response->head.bytes + field->name;
+  out->value = response->head.bytes + field->value;
+  return true;
+}
+
+const char *neap_http_body(const neap_http_response *response, size_t *size) {
+  *size = response->body.size;
+  return response->body.size > 0 ? response->body.bytes : "";
+}
+
+void neap_http_free(neap_http_response *response) {
+  neap__http_response_free(response);
+}

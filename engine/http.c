@@ -1,0 +1,315 @@
+/* libcurl's multi handle on a uv loop: sockets, timers, the library's API.
+ * SPDX-License-Identifier: MIT */
+#include "http_multi.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "alloc.h"
+
+/* How often idle transfers are looked for at most. */
+#define IDLE_TICK_NS UINT64_C(5000000)
+
+/* A socket that libcurl has had watched. It is watched with one uv_poll_t for
+ * as long as it lives: libcurl loses interest in a connection whenever a
+ * response is complete and regains it with the next request, which would cost
+ * system calls each time. */
+struct neap__http_socket {
+  uv_poll_t poll;
+  neap__multi *multi;
+  curl_socket_t fd;
+  int wanted;    /* the events that libcurl waits for */
+  int watched;   /* those that uv does */
+  bool borrowed; /* it is not of a connection; libcurl made it */
+};
+
+/* ---------------------------------------------------------------- sockets */
+
+static neap__http_socket *find_socket(const neap__multi *multi,
+                                      curl_socket_t fd) {
+  return (size_t)fd < multi->socket_capacity ? multi->sockets[fd] : NULL;
+}
+
+static int reserve_socket(neap__multi *multi, curl_socket_t fd) {
+  size_t old = multi->socket_capacity;
+  int status =
+      neap__reserve(&multi->host.alloc, &multi->sockets,
+                    &multi->socket_capacity, (size_t)fd + 1, sizeof(void *));
+  if (status == 0 && multi->socket_capacity > old)
+    memset(multi->sockets + old, 0,
+           (multi->socket_capacity - old) * sizeof(void *));
+  return status;
+}
+
+/* Begins the life of a socket here; libcurl made those that are borrowed. */
+static int add_socket(neap__multi *multi, curl_socket_t fd, bool borrowed,
+                      neap__http_socket **out) {
+  int status = reserve_socket(multi, fd);
+  if (status < 0)
+    return status;
+  neap__http_socket *socket = neap__alloc(&multi->host.alloc, sizeof *socket);
+  if (!socket)
+    return NEAP_ENOMEM;
+  *socket = (neap__http_socket){
+      .multi = multi,
+      .fd = fd,
+      .borrowed = borrowed,
+  };
+  if (uv_poll_init_socket(multi->host.uv, &socket->poll, fd) < 0) {
+    neap__free(&multi->host.alloc, socket, sizeof *socket);
+    return NEAP_ESYS;
+  }
+  socket->poll.data = socket;
+  multi->sockets[fd] = socket;
+  *out = socket;
+  return 0;
+}
+
+static void free_socket(uv_handle_t *poll) {
+  neap__http_socket *socket = poll->data;
+  neap__free(&socket->multi->host.alloc, socket, sizeof *socket);
+}
+
+/* Ends the watching, so that the descriptor may be closed. */
+static void end_socket(neap__http_socket *socket) {
+  socket->multi->sockets[socket->fd] = NULL;
+  uv_close((uv_handle_t *)&socket->poll, free_socket);
+}
+
+int neap__multi_open_socket(neap__multi *multi,
+                            const struct curl_sockaddr *address,
+                            curl_socket_t *out) {
+  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                  address->protocol);
+  if (fd < 0)
+    return NEAP_ESYS;
+  neap__http_socket *record;
+  int status = add_socket(multi, fd, false, &record);
+  if (status < 0) {
+    close(fd);
+    return status;
+  }
+  *out = fd;
+  return 0;
+}
+
+int neap__multi_close_socket(void *ud, curl_socket_t fd) {
+  end_socket(find_socket(ud, fd));
+  return close(fd);
+}
+
+/* Ends the transfers that libcurl is through with. */
+static void reap(neap__multi *multi) {
+  CURLMsg *message;
+  int left;
+  while ((message = curl_multi_info_read(multi->curl, &left))) {
+    /* "The data the returned pointer points to does not survive calling
+     * curl_multi_remove_handle." */
+    CURLcode code = message->data.result;
+    neap__transfer *transfer;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+    neap__transfer_end(transfer, code);
+  }
+}
+
+static void act(neap__multi *multi, curl_socket_t fd, int events) {
+  int running;
+  curl_multi_socket_action(multi->curl, fd, events, &running);
+  reap(multi);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  neap__http_socket *socket = poll->data;
+  if (!socket->wanted) {
+    /* The other side closes a connection that we keep, or speaks unasked:
+     * libcurl will see when it wants to use it again. */
+    uv_poll_stop(poll);
+    socket->watched = 0;
+    return;
+  }
+  int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+  if (events & UV_READABLE)
+    flags |= CURL_CSELECT_IN;
+  if (events & UV_WRITABLE)
+    flags |= CURL_CSELECT_OUT;
+  act(socket->multi, socket->fd, flags);
+}
+
+static int events_of(int what) {
+  switch (what) {
+  case CURL_POLL_IN:
+    return UV_READABLE;
+  case CURL_POLL_OUT:
+    return UV_WRITABLE;
+  case CURL_POLL_INOUT:
+    return UV_READABLE | UV_WRITABLE;
+  default:
+    return 0;
+  }
+}
+
+/* CURLMOPT_SOCKETFUNCTION. It always returns 0: "If this callback returns
+ * error, all transfers currently in progress in this multi handle are
+ * aborted", and libcurl 7.88 never lets another begin. Sockets of connections
+ * are known already; one that is not is the resolver's, for which libcurl also
+ * looks now and then by timer, so that it may go unwatched. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
+                     void *unused) {
+  (void)easy;
+  (void)unused;
+  neap__multi *multi = ud;
+  neap__http_socket *socket = find_socket(multi, fd);
+  if (!socket &&
+      (what == CURL_POLL_REMOVE || add_socket(multi, fd, true, &socket) < 0))
+    return 0;
+  socket->wanted = events_of(what);
+  if (what == CURL_POLL_REMOVE && socket->borrowed) {
+    end_socket(socket); /* libcurl closes it without a word */
+  } else if (socket->wanted && socket->wanted != socket->watched) {
+    uv_poll_start(&socket->poll, socket->wanted, on_poll);
+    socket->watched = socket->wanted;
+  }
+  return 0;
+}
+
+/* ----------------------------------------------------------------- timers */
+
+static void on_timer(uv_timer_t *timer) {
+  act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* CURLMOPT_TIMERFUNCTION. "Do not call libcurl directly from within the
+ * callback": 0 goes through the timer like all else. */
+static int on_timeout(CURLM *curl, long ms, void *ud) {
+  (void)curl;
+  neap__multi *multi = ud;
+  if (ms < 0) {
+    uv_timer_stop(&multi->timer);
+    return 0;
+  }
+  if (ms > 0)
+    uv_update_time(multi->host.uv);
+  uv_timer_start(&multi->timer, on_timer, (uint64_t)ms, 0);
+  return 0;
+}
+
+static void on_idle(uv_timer_t *timer) {
+  neap__multi *multi = timer->data;
+  uint64_t now = uv_hrtime(), next = NEAP_FOREVER;
+  multi->idle_at = NEAP_FOREVER;
+  neap_link *link = multi->transfers.next;
+  while (link != &multi->transfers) {
+    neap__transfer *transfer = NEAP__ITEM(link, neap__transfer, link);
+    link = link->next;
+    uint64_t at = neap__transfer_idle_at(transfer, now);
+    if (at <= now)
+      neap__transfer_end_idle(transfer);
+    else if (at < next)
+      next = at;
+  }
+  if (next != NEAP_FOREVER)
+    neap__multi_watch_idle(multi, next);
+}
+
+void neap__multi_watch_idle(neap__multi *multi, uint64_t at) {
+  if (at >= multi->idle_at)
+    return;
+  uint64_t now = uv_hrtime();
+  if (at < now + IDLE_TICK_NS)
+    at = now + IDLE_TICK_NS;
+  multi->idle_at = at;
+  uv_update_time(multi->host.uv);
+  uv_timer_start(&multi->idle, on_idle, (at - now) / 1000000 + 1, 0);
+}
+
+/* ---------------------------------------------------------------- handles */
+
+CURL *neap__multi_take(neap__multi *multi) {
+  if (multi->handle_count > 0)
+    return multi->handles[--multi->handle_count];
+  return curl_easy_init();
+}
+
+void neap__multi_give(neap__multi *multi, CURL *easy) {
+  if (multi->handle_count == NEAP__HTTP_HANDLES) {
+    curl_easy_cleanup(easy);
+    return;
+  }
+  curl_easy_reset(easy);
+  multi->handles[multi->handle_count++] = easy;
+}
+
+/* -------------------------------------------------------------------- API */
+
+static CURLcode global_code;
+
+static void init_curl(void) {
+  global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+extern NEAP_API const neap__http_api neap__http_library;
+
+static int open_multi(const neap__http_host *host, neap__http **out) {
+  static uv_once_t once = UV_ONCE_INIT;
+  uv_once(&once, init_curl);
+  if (global_code != CURLE_OK)
+    return NEAP_ENOMEM;
+  neap__multi *multi = neap__alloc(&host->alloc, sizeof *multi);
+  if (!multi)
+    return NEAP_ENOMEM;
+  multi->curl = curl_multi_init();
+  if (!multi->curl) {
+    neap__free(&host->alloc, multi, sizeof *multi);
+    return NEAP_ENOMEM;
+  }
+  multi->http.api = &neap__http_library;
+  multi->host = *host;
+  multi->idle_at = NEAP_FOREVER;
+  neap__list_init(&multi->transfers);
+  uv_timer_init(host->uv, &multi->timer);
+  uv_timer_init(host->uv, &multi->idle);
+  multi->timer.data = multi->idle.data = multi;
+  curl_multi_setopt(multi->curl, CURLMOPT_SOCKETFUNCTION, on_socket);
+  curl_multi_setopt(multi->curl, CURLMOPT_SOCKETDATA, multi);
+  curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, on_timeout);
+  curl_multi_setopt(multi->curl, CURLMOPT_TIMERDATA, multi);
+  curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS,
+                    (long)NEAP__HTTP_CONNECTIONS);
+  *out = &multi->http;
+  return 0;
+}
+
+/* The connections that are kept close with the multi handle, and with them
+ * their sockets. */
+static void close_multi(neap__http *http) {
+  neap__multi *multi = (neap__multi *)http;
+  while (!neap__list_empty(&multi->transfers))
+    neap__transfer_free(
+        NEAP__ITEM(multi->transfers.next, neap__transfer, link));
+  while (multi->handle_count > 0)
+    curl_easy_cleanup(multi->handles[--multi->handle_count]);
+  curl_multi_cleanup(multi->curl);
+  for (size_t fd = 0; fd < multi->socket_capacity; fd++) {
+    if (multi->sockets[fd])
+      end_socket(multi->sockets[fd]);
+  }
+  uv_close((uv_handle_t *)&multi->timer, NULL);
+  uv_close((uv_handle_t *)&multi->idle, NULL);
+}
+
+static void free_multi(neap__http *http) {
+  neap__multi *multi = (neap__multi *)http;
+  neap_alloc alloc = multi->host.alloc;
+  neap__free(&alloc, multi->sockets, multi->socket_capacity * sizeof(void *));
+  neap__free(&alloc, multi, sizeof *multi);
+}
+
+const neap__http_api neap__http_library = {
+    .version = NEAP_VERSION,
+    .open = open_multi,
+    .close = close_multi,
+    .free = free_multi,
+    .send = neap__transfer_start,
+};

@@ -1,0 +1,95 @@
+/* libcurl's multi handle on a uv loop, and the transfers on it.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_HTTP_MULTI_H
+#define NEAP_HTTP_MULTI_H
+
+#include <curl/curl.h>
+#include <uv.h>
+
+#include "http_request.h"
+#include "http_response.h"
+#include "list.h"
+
+/* Handles that are kept for later requests, and connections. */
+enum { NEAP__HTTP_HANDLES = 64, NEAP__HTTP_CONNECTIONS = 128 };
+
+typedef struct neap__http_socket neap__http_socket;
+
+/* The library's side of a neap__http. */
+typedef struct neap__multi {
+  neap__http http; /* first */
+  neap__http_host host;
+  CURLM *curl;
+  uv_timer_t timer; /* libcurl's */
+  uv_timer_t idle;  /* rings when a transfer may have been idle for too long */
+  uint64_t idle_at; /* when that is, by uv_hrtime; NEAP_FOREVER: not set */
+  neap__http_socket **sockets; /* by descriptor */
+  size_t socket_capacity;
+  CURL *handles[NEAP__HTTP_HANDLES]; /* not in use */
+  size_t handle_count;
+  neap_link transfers;
+} neap__multi;
+
+/* A request on its way, redirects included. */
+typedef struct neap__transfer {
+  neap_link link; /* in multi->transfers */
+  neap__multi *multi;
+  neap_op *op;
+  CURL *easy; /* CURLOPT_PRIVATE leads back here */
+  bool added; /* easy is in the multi handle */
+  neap__http_request request;
+  neap_http_response *response;
+  neap_http_response **out;
+  uint64_t started; /* by uv_hrtime, like all times here */
+  uint64_t connect_timeout, idle_timeout, timeout; /* ns; 0: none */
+  uint64_t max_body;
+  uint32_t redirects, max_redirects;
+  /* When the last byte moved; 0 until there is a connection, since its timeout
+   * covers what is before. */
+  uint64_t moved_at;
+  curl_off_t moved;
+  int objection; /* status for which a callback had libcurl give up, or 0 */
+  const char *reason;          /* its sentence, for some */
+  char words[CURL_ERROR_SIZE]; /* libcurl's own */
+} neap__transfer;
+
+/* neap_http_send, see neap__http_api. */
+int neap__transfer_start(neap__http *http, neap_op *op,
+                         const neap_http_opts *opts,
+                         neap_http_response **response,
+                         char why[NEAP__HTTP_WHY_SIZE]);
+
+/* Takes libcurl's verdict: follows a redirect, or finishes the operation and
+ * frees the transfer. */
+void neap__transfer_end(neap__transfer *transfer, CURLcode code);
+
+/* When the transfer will have been idle for too long if nothing moves, as seen
+ * at `now`; NEAP_FOREVER when it has no such limit. */
+uint64_t neap__transfer_idle_at(const neap__transfer *transfer, uint64_t now);
+
+/* Finishes the operation because of that. */
+void neap__transfer_end_idle(neap__transfer *transfer);
+
+/* Frees a transfer without finishing its operation. */
+void neap__transfer_free(neap__transfer *transfer);
+
+/* A handle without any options set, from those kept or new; NULL when there is
+ * no memory. */
+CURL *neap__multi_take(neap__multi *multi);
+
+/* Gives it back, for others to take. */
+void neap__multi_give(neap__multi *multi, CURL *easy);
+
+/* Opens a socket for libcurl that the loop can watch. NEAP_ESYS with errno, or
+ * NEAP_ENOMEM. */
+int neap__multi_open_socket(neap__multi *multi,
+                            const struct curl_sockaddr *address,
+                            curl_socket_t *out);
+
+/* CURLOPT_CLOSESOCKETFUNCTION for those sockets; `ud` is the multi. */
+int neap__multi_close_socket(void *ud, curl_socket_t fd);
+
+/* Has idle transfers looked for at this time, if not earlier. */
+void neap__multi_watch_idle(neap__multi *multi, uint64_t at);
+
+#endif

@@ -1,0 +1,364 @@
+/* A request: checked, copied, and told to a curl handle.
+ * SPDX-License-Identifier: MIT */
+#include "http_request.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "alloc.h"
+
+static int refuse(char why[NEAP__HTTP_WHY_SIZE], const char *sentence) {
+  snprintf(why, NEAP__HTTP_WHY_SIZE, "%s", sentence);
+  return NEAP_EINVAL;
+}
+
+/* -------------------------------------------------------------- checking */
+
+/* RFC 9110 5.6.2. */
+static bool is_token(const char *text) {
+  static const char allowed[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  return *text && text[strspn(text, allowed)] == '\0';
+}
+
+/* No control character but the tab: the value stays on its line. */
+static bool is_value(const char *text) {
+  for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    if ((*c < ' ' && *c != '\t') || *c == 0x7f)
+      return false;
+  }
+  return true;
+}
+
+/* Quoting a name that is no token would put its control characters into the
+ * sentence. */
+static int check_header(const neap_http_header *header,
+                        char why[NEAP__HTTP_WHY_SIZE]) {
+  if (!header->name || !is_token(header->name))
+    return refuse(why, "the name of a header is not an HTTP token");
+  if (!header->value || !is_value(header->value)) {
+    snprintf(why, NEAP__HTTP_WHY_SIZE,
+             "the value of the header '%s' has a control character",
+             header->name);
+    return NEAP_EINVAL;
+  }
+  if (strcasecmp(header->name, "content-length") == 0 ||
+      strcasecmp(header->name, "transfer-encoding") == 0) {
+    snprintf(why, NEAP__HTTP_WHY_SIZE,
+             "the header '%s' follows from the body and is not for you to set",
+             header->name);
+    return NEAP_EINVAL;
+  }
+  return 0;
+}
+
+static int check(const neap_http_opts *opts, const char *method,
+                 char why[NEAP__HTTP_WHY_SIZE]) {
+  if (!is_token(method))
+    return refuse(why, "the method is not an HTTP token");
+  if (strlen(method) >= sizeof((neap__http_request *)0)->method)
+    return refuse(why, "the method is too long");
+  if (strcmp(method, "CONNECT") == 0)
+    return refuse(why, "the method CONNECT is not for requests");
+  if (strcmp(method, "HEAD") == 0 && opts->body)
+    return refuse(why, "a HEAD request has no body");
+  for (size_t i = 0; i < opts->header_count; i++) {
+    int status = check_header(&opts->headers[i], why);
+    if (status < 0)
+      return status;
+  }
+  return 0;
+}
+
+/* ------------------------------------------------------------------- url */
+
+static int parse_url(const char *text, CURLU **out,
+                     char why[NEAP__HTTP_WHY_SIZE]) {
+  if (!text || !*text)
+    return refuse(why, "the url is missing");
+  if (!is_value(text) || text[strcspn(text, " \t")] != '\0')
+    return refuse(why, "the url has a blank or a control character");
+  CURLU *url = curl_url();
+  if (!url)
+    return NEAP_ENOMEM;
+  CURLUcode code = curl_url_set(url, CURLUPART_URL, text, 0);
+  char *scheme = NULL;
+  if (code == CURLUE_OK)
+    code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+  int status = 0;
+  if (code == CURLUE_OUT_OF_MEMORY)
+    status = NEAP_ENOMEM;
+  else if (code == CURLUE_BAD_SCHEME || code == CURLUE_UNSUPPORTED_SCHEME)
+    status = refuse(why, "the url does not begin with http:// or https://");
+  else if (code != CURLUE_OK)
+    status = refuse(why, "the url is malformed");
+  else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+    status = refuse(why, "the scheme of the url is neither http nor https");
+  curl_free(scheme);
+  if (status < 0) {
+    curl_url_cleanup(url);
+    return status;
+  }
+  *out = url;
+  return 0;
+}
+
+/* Sets a string option from a part of the URL, if it has one, and takes the
+ * part out of the URL. */
+static int move_part(CURLU *url, CURLUPart part, CURL *easy, CURLoption option,
+                     char why[NEAP__HTTP_WHY_SIZE]) {
+  char *text = NULL;
+  CURLUcode code = curl_url_get(url, part, &text, CURLU_URLDECODE);
+  if (code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD)
+    return 0;
+  if (code == CURLUE_URLDECODE)
+    return refuse(why, "user or password in the url are malformed");
+  bool ok = code == CURLUE_OK &&
+            curl_easy_setopt(easy, option, text) == CURLE_OK &&
+            curl_url_set(url, part, NULL, 0) == CURLUE_OK;
+  curl_free(text);
+  return ok ? 0 : NEAP_ENOMEM;
+}
+
+/* Has `easy` ask for `url`. */
+static int set_url(CURL *easy, const neap_alloc *alloc, CURLU *url,
+                   char **url_text) {
+  char *text;
+  if (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
+    return NEAP_ENOMEM;
+  char *copy = neap__copy(alloc, text, strlen(text));
+  curl_free(text);
+  if (!copy)
+    return NEAP_ENOMEM;
+  if (curl_easy_setopt(easy, CURLOPT_URL, copy) != CURLE_OK) {
+    neap__free(alloc, copy, strlen(copy) + 1);
+    return NEAP_ENOMEM;
+  }
+  *url_text = copy;
+  return 0;
+}
+
+/* 1 or 0, or NEAP_ENOMEM. Hosts and schemes are compared without regard to
+ * case, a port that is not given is that of the scheme. */
+static int same_origin(CURLU *a, CURLU *b) {
+  static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST,
+                                    CURLUPART_PORT};
+  int same = 1;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts && same == 1; i++) {
+    char *x = NULL, *y = NULL;
+    if (curl_url_get(a, parts[i], &x, CURLU_DEFAULT_PORT) != CURLUE_OK ||
+        curl_url_get(b, parts[i], &y, CURLU_DEFAULT_PORT) != CURLUE_OK)
+      same = NEAP_ENOMEM;
+    else
+      same = strcasecmp(x, y) == 0;
+    curl_free(x);
+    curl_free(y);
+  }
+  return same;
+}
+
+/* --------------------------------------------------------------- headers */
+
+static int append(struct curl_slist **list, const char *line) {
+  struct curl_slist *longer = curl_slist_append(*list, line);
+  if (!longer)
+    return NEAP_ENOMEM;
+  *list = longer;
+  return 0;
+}
+
+/* CURLOPT_HTTPHEADER: a line "Name: value"; without a value libcurl wants
+ * "Name;", since "Name:" leaves out a header of its own. */
+static int add_header(struct curl_slist **list, const neap_alloc *alloc,
+                      const neap_http_header *header) {
+  const char *value = header->value + strspn(header->value, " \t");
+  size_t size = strlen(header->name) + 2 + strlen(value) + 1;
+  char *line = neap__alloc(alloc, size);
+  if (!line)
+    return NEAP_ENOMEM;
+  if (*value)
+    snprintf(line, size, "%s: %s", header->name, value);
+  else
+    snprintf(line, size, "%s;", header->name);
+  int status = append(list, line);
+  neap__free(alloc, line, size);
+  return status;
+}
+
+static bool has_header(const neap_http_opts *opts, const char *name) {
+  for (size_t i = 0; i < opts->header_count; i++) {
+    if (strcasecmp(opts->headers[i].name, name) == 0)
+      return true;
+  }
+  return false;
+}
+
+static int copy_headers(neap__http_request *request, const neap_alloc *alloc,
+                        const neap_http_opts *opts) {
+  /* What libcurl adds by itself and nobody asked for: a wait for "100
+   * Continue", and a body taken for a form. */
+  static const char *const unasked[] = {"Expect", "Content-Type"};
+  int status = 0;
+  for (size_t i = 0; i < sizeof unasked / sizeof *unasked && status == 0; i++) {
+    char line[32];
+    snprintf(line, sizeof line, "%s:", unasked[i]);
+    if (!has_header(opts, unasked[i]))
+      status = append(&request->headers, line);
+  }
+  for (size_t i = 0; i < opts->header_count && status == 0; i++)
+    status = add_header(&request->headers, alloc, &opts->headers[i]);
+  return status;
+}
+
+static bool begins(const char *line, const char *prefix) {
+  return strncasecmp(line, prefix, strlen(prefix)) == 0;
+}
+
+static bool is_free_of_credentials(const char *line) {
+  static const char *const prefixes[] = {
+      "accept", "cache-control", "content-",  "expect",
+      "if-",    "range",         "user-agent"};
+  for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+    if (begins(line, prefixes[i]))
+      return true;
+  }
+  return false;
+}
+
+/* Keeps the headers that may still be sent: about a body only if there is one,
+ * with credentials only to the origin that they were given for. */
+static int filter_headers(neap__http_request *request, bool has_body,
+                          bool same_host) {
+  struct curl_slist *kept = NULL;
+  for (struct curl_slist *h = request->headers; h; h = h->next) {
+    bool keep = (same_host || is_free_of_credentials(h->data)) &&
+                (has_body || !begins(h->data, "content-"));
+    if (keep && append(&kept, h->data) < 0) {
+      curl_slist_free_all(kept);
+      return NEAP_ENOMEM;
+    }
+  }
+  curl_slist_free_all(request->headers);
+  request->headers = kept;
+  return 0;
+}
+
+/* ------------------------------------------------------- method and body */
+
+/* Tells `easy` about method, headers and body. libcurl derives from
+ * CURLOPT_NOBODY and CURLOPT_POST what is sent and what is to be received;
+ * CURLOPT_CUSTOMREQUEST changes just the word. */
+static int apply(const neap__http_request *request, CURL *easy) {
+  const char *method = request->method;
+  /* RFC 9110 8.6: these announce the length of their content even when it is
+   * none. */
+  bool has_content = request->body || strcmp(method, "POST") == 0 ||
+                     strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+  const char *word = NULL;
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+  curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  if (has_content) {
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                     request->body ? request->body : "");
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     (curl_off_t)request->body_size);
+    word = strcmp(method, "POST") == 0 ? NULL : method;
+  } else if (strcmp(method, "HEAD") == 0) {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  } else if (strcmp(method, "GET") != 0) {
+    word = method;
+  }
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
+  return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, word) == CURLE_OK
+             ? 0
+             : NEAP_ENOMEM;
+}
+
+static void drop_body(neap__http_request *request, const neap_alloc *alloc) {
+  if (request->body)
+    neap__free(alloc, request->body, request->body_size + 1);
+  request->body = NULL;
+  request->body_size = 0;
+}
+
+/* ------------------------------------------------------------- interface */
+
+int neap__http_request_init(neap__http_request *request,
+                            const neap_alloc *alloc, const neap_http_opts *opts,
+                            CURL *easy, char **url_text,
+                            char why[NEAP__HTTP_WHY_SIZE]) {
+  const char *method = opts->method;
+  if (!method)
+    method = opts->body ? "POST" : "GET";
+  int status = check(opts, method, why);
+  if (status < 0)
+    return status;
+  snprintf(request->method, sizeof request->method, "%s", method);
+  status = parse_url(opts->url, &request->url, why);
+  if (status < 0)
+    return status;
+  status = move_part(request->url, CURLUPART_USER, easy, CURLOPT_USERNAME, why);
+  if (status == 0)
+    status = move_part(request->url, CURLUPART_PASSWORD, easy, CURLOPT_PASSWORD,
+                       why);
+  if (status < 0)
+    return status;
+  if (opts->body) {
+    request->body = neap__copy(alloc, opts->body, opts->body_size);
+    if (!request->body)
+      return NEAP_ENOMEM;
+    request->body_size = opts->body_size;
+  }
+  status = copy_headers(request, alloc, opts);
+  if (status == 0)
+    status = apply(request, easy);
+  if (status == 0)
+    status = set_url(easy, alloc, request->url, url_text);
+  return status;
+}
+
+void neap__http_request_free(neap__http_request *request,
+                             const neap_alloc *alloc) {
+  curl_url_cleanup(request->url);
+  curl_slist_free_all(request->headers);
+  drop_body(request, alloc);
+}
+
+int neap__http_request_follow(neap__http_request *request,
+                              const neap_alloc *alloc, CURL *easy, int status,
+                              const char *location, char **url_text) {
+  char why[NEAP__HTTP_WHY_SIZE];
+  CURLU *url;
+  int error = parse_url(location, &url, why);
+  if (error < 0)
+    return error == NEAP_EINVAL ? NEAP_EHTTP : error;
+  /* A server has no say in who we are. */
+  curl_url_set(url, CURLUPART_USER, NULL, 0);
+  curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+  int same = same_origin(request->url, url);
+  curl_url_cleanup(request->url);
+  request->url = url;
+  if (same < 0)
+    return same;
+  if (!same) {
+    curl_easy_setopt(easy, CURLOPT_USERNAME, NULL);
+    curl_easy_setopt(easy, CURLOPT_PASSWORD, NULL);
+  }
+  bool was_post = strcmp(request->method, "POST") == 0;
+  bool was_head = strcmp(request->method, "HEAD") == 0;
+  bool to_get = (status == 303 && !was_head) ||
+                ((status == 301 || status == 302) && was_post);
+  if (to_get) {
+    snprintf(request->method, sizeof request->method, "GET");
+    drop_body(request, alloc);
+  }
+  error = filter_headers(request, !to_get, same);
+  if (error == 0)
+    error = apply(request, easy);
+  if (error == 0)
+    error = set_url(easy, alloc, url, url_text);
+  return error;
+}

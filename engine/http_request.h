@@ -1,0 +1,46 @@
+/* A request: checked, copied, and told to a curl handle.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_HTTP_REQUEST_H
+#define NEAP_HTTP_REQUEST_H
+
+#include <curl/curl.h>
+
+#include "http.h"
+
+/* What a handle points into while a request is under way, and what a redirect
+ * needs to know of it. Zero-initialised means empty. */
+typedef struct neap__http_request {
+  char method[32];
+  CURLU *url; /* without user and password */
+  struct curl_slist *headers;
+  char *body; /* NULL: none */
+  size_t body_size;
+} neap__http_request;
+
+/* Checks `opts`, copies them into an empty request and sets up `easy` for
+ * method, URL, headers and body. On success *url_text is an *owned* copy of the
+ * URL without user and password.
+ *
+ * NEAP_EINVAL with a sentence in `why`, or NEAP_ENOMEM; the request is then to
+ * be freed like any other. */
+int neap__http_request_init(neap__http_request *request,
+                            const neap_alloc *alloc, const neap_http_opts *opts,
+                            CURL *easy, char **url_text,
+                            char why[NEAP__HTTP_WHY_SIZE]);
+
+void neap__http_request_free(neap__http_request *request,
+                             const neap_alloc *alloc);
+
+/* Turns the request into the one that a response with this status and location
+ * asks for (RFC 9110 section 15.4): 303 makes it a GET, and so do 301 and 302
+ * of a POST. To another origin no user and password go along, and only headers
+ * that hold no credentials: Accept, Cache-Control, Content, If, Range,
+ * User-Agent and those that begin like them.
+ *
+ * Returns 0 and *url_text as above; NEAP_EHTTP when the location is not one to
+ * follow, NEAP_ENOMEM. */
+int neap__http_request_follow(neap__http_request *request,
+                              const neap_alloc *alloc, CURL *easy, int status,
+                              const char *location, char **url_text);
+
+#endif

@@ -1,0 +1,154 @@
+/* A response as it grows.
+ * SPDX-License-Identifier: MIT */
+#include "http_response.h"
+
+#include <string.h>
+
+#include "alloc.h"
+
+/* Servers of the kind found send a few KiB in fewer than a hundred. */
+enum { MAX_HEAD_SIZE = 256 * 1024, MAX_FIELDS = 1024 };
+
+neap_http_response *neap__http_response_new(const neap_alloc *alloc) {
+  neap_http_response *response = neap__alloc(alloc, sizeof *response);
+  if (response)
+    response->alloc = *alloc;
+  return response;
+}
+
+static void set_url(neap_http_response *response, char *url) {
+  if (response->url)
+    neap__free(&response->alloc, response->url, strlen(response->url) + 1);
+  response->url = url;
+}
+
+void neap__http_response_free(neap_http_response *response) {
+  if (!response)
+    return;
+  neap_alloc alloc = response->alloc;
+  set_url(response, NULL);
+  neap__buf_free(&response->head, &alloc);
+  neap__free(&alloc, response->fields,
+             response->field_capacity * sizeof *response->fields);
+  neap__buf_free(&response->body, &alloc);
+  neap__free(&alloc, response, sizeof *response);
+}
+
+static void begin_head(neap_http_response *response) {
+  response->head.size = 0;
+  response->field_count = 0;
+  response->body.size = 0;
+  response->in_head = true;
+}
+
+void neap__http_response_reset(neap_http_response *response, char *url) {
+  set_url(response, url);
+  begin_head(response);
+  response->in_head = false;
+  response->status = 0;
+}
+
+static bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+/* Appends text and a zero. */
+static int add_text(neap_http_response *response, const char *text,
+                    size_t size) {
+  neap__buf *head = &response->head;
+  int status = neap__buf_reserve(head, &response->alloc, size + 1);
+  if (status < 0)
+    return status;
+  memcpy(head->bytes + head->size, text, size);
+  head->bytes[head->size + size] = '\0';
+  head->size += size + 1;
+  return 0;
+}
+
+static int add_field(neap_http_response *response, const char *name,
+                     size_t name_size, const char *value, size_t value_size) {
+  if (response->field_count == MAX_FIELDS)
+    return NEAP_EHTTP;
+  int status = neap__reserve(
+      &response->alloc, &response->fields, &response->field_capacity,
+      response->field_count + 1, sizeof *response->fields);
+  if (status < 0)
+    return status;
+  neap__http_field field = {.name = response->head.size};
+  status = add_text(response, name, name_size);
+  if (status < 0)
+    return status;
+  for (char *c = response->head.bytes + field.name; *c; c++)
+    *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+  field.value = response->head.size;
+  status = add_text(response, value, value_size);
+  if (status < 0)
+    return status;
+  response->fields[response->field_count++] = field;
+  return 0;
+}
+
+/* RFC 9112 5.2: a line that begins with white space continues the value before
+ * it; both count as one space. */
+static int continue_field(neap_http_response *response, const char *text,
+                          size_t size) {
+  if (response->field_count == 0)
+    return NEAP_EHTTP;
+  size_t end = response->head.size - 1;
+  response->head.bytes[end] = ' ';
+  int status = add_text(response, text, size);
+  if (status < 0)
+    response->head.bytes[end] = '\0';
+  return status;
+}
+
+int neap__http_response_line(neap_http_response *response, const char *line,
+                             size_t size) {
+  if (size > MAX_HEAD_SIZE - response->head_size)
+    return NEAP_EHTTP;
+  response->head_size += size;
+  if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+    begin_head(response);
+    return 0;
+  }
+  if (!response->in_head)
+    return 0; /* a trailer */
+  const char *end = line + size;
+  while (end > line && (end[-1] == '\n' || end[-1] == '\r'))
+    end--;
+  while (end > line && is_blank(end[-1]))
+    end--;
+  if (end == line) {
+    response->in_head = false;
+    return 0;
+  }
+  if (memchr(line, '\0', (size_t)(end - line)))
+    return NEAP_EHTTP;
+  bool continues = is_blank(*line);
+  const char *colon = memchr(line, ':', (size_t)(end - line));
+  if (!continues && !colon)
+    return NEAP_EHTTP;
+  const char *value = continues ? line : colon + 1;
+  while (value < end && is_blank(*value))
+    value++;
+  size_t value_size = (size_t)(end - value);
+  if (continues)
+    return continue_field(response, value, value_size);
+  return add_field(response, line, (size_t)(colon - line), value, value_size);
+}
+
+bool neap__http_response_has(const neap_http_response *response,
+                             const char *name) {
+  for (size_t i = 0; i < response->field_count; i++) {
+    if (strcmp(response->head.bytes + response->fields[i].name, name) == 0)
+      return true;
+  }
+  return false;
+}
+
+int neap__http_response_body(neap_http_response *response, const void *bytes,
+                             size_t size, uint64_t max_body) {
+  if (size > max_body || response->body.size > max_body - size)
+    return NEAP_ETOOBIG;
+  return neap__buf_append(&response->body, &response->alloc, bytes, size);
+}

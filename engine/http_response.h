@@ -1,0 +1,53 @@
+/* A response as it grows.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_HTTP_RESPONSE_H
+#define NEAP_HTTP_RESPONSE_H
+
+#include "buf.h"
+
+/* Where name and value of a header are in `head`, each with a zero behind. */
+typedef struct neap__http_field {
+  size_t name;
+  size_t value;
+} neap__http_field;
+
+struct neap_http_response {
+  neap_alloc alloc;
+  int status; /* 0 until a response has begun */
+  bool transient;
+  char *url; /* that this is the response of; without user and password */
+  neap__buf head;
+  neap__http_field *fields;
+  size_t field_count, field_capacity;
+  size_t head_size; /* of all heads received, interim ones included */
+  bool in_head;
+  neap__buf body;
+  char error[512]; /* "" unless the transfer has failed */
+};
+
+/* Makes an empty response. NULL when there is no memory. */
+neap_http_response *neap__http_response_new(const neap_alloc *alloc);
+
+/* NULL is ignored. */
+void neap__http_response_free(neap_http_response *response);
+
+/* Makes it the response of another request, of which nothing has arrived yet:
+ * all but the memory is forgotten. `url` is *transferred*. */
+void neap__http_response_reset(neap_http_response *response, char *url);
+
+/* Takes one line of a head, its end included. A status line begins anew, since
+ * only the last head counts; trailers are passed over. NEAP_EHTTP when it is
+ * more than a sane server sends, or no header; NEAP_ENOMEM. */
+int neap__http_response_line(neap_http_response *response, const char *line,
+                             size_t size);
+
+/* Whether there is a header of this name, in lower case. */
+bool neap__http_response_has(const neap_http_response *response,
+                             const char *name);
+
+/* Takes a part of the body. NEAP_ETOOBIG when it would be larger than
+ * `max_body` bytes; NEAP_ENOMEM. */
+int neap__http_response_body(neap_http_response *response, const void *bytes,
+                             size_t size, uint64_t max_body);
+
+#endif

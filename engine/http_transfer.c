@@ -1,0 +1,487 @@
+/* A request on its way, redirects included: from the options to the outcome.
+ * SPDX-License-Identifier: MIT */
+#include "http_multi.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "alloc.h"
+
+/* Where neap_http_opts has 0. */
+#define DEFAULT_CONNECT_TIMEOUT UINT64_C(30000000000)
+#define DEFAULT_MAX_BODY        (UINT64_C(64) * 1024 * 1024)
+
+static const char no_memory[] = "out of memory";
+static const char bad_head[] = "the headers are malformed or too many";
+
+/* The page that comes with a redirect is not the body that the caller has
+ * limited, but it should end too. */
+#define MAX_REDIRECT_BODY (UINT64_C(1024) * 1024)
+
+/* Whether the response is to be followed by another. */
+static bool is_redirect(const neap__transfer *transfer) {
+  long status = 0;
+  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  switch (status) {
+  case 301:
+  case 302:
+  case 303:
+  case 307:
+  case 308:
+    return transfer->max_redirects > 0 &&
+           neap__http_response_has(transfer->response, "location");
+  default:
+    return false;
+  }
+}
+
+/* ------------------------------------------------- what libcurl calls back */
+
+/* Notes why a callback has libcurl give up the transfer. */
+static void object(neap__transfer *transfer, int status, const char *reason) {
+  transfer->objection = status;
+  transfer->reason = reason;
+}
+
+static void note_progress(neap__transfer *transfer) {
+  transfer->moved_at = uv_hrtime();
+}
+
+static size_t on_header(char *line, size_t one, size_t size, void *ud) {
+  (void)one;
+  neap__transfer *transfer = ud;
+  note_progress(transfer);
+  int status = neap__http_response_line(transfer->response, line, size);
+  if (status == 0)
+    return size;
+  object(transfer, status, bad_head);
+  return 0;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t size, void *ud) {
+  (void)one;
+  neap__transfer *transfer = ud;
+  uint64_t max = transfer->max_body;
+  if (is_redirect(transfer) && max < MAX_REDIRECT_BODY)
+    max = MAX_REDIRECT_BODY;
+  int status = neap__http_response_body(transfer->response, bytes, size, max);
+  if (status == 0)
+    return size;
+  object(transfer, status, NULL);
+  return 0;
+}
+
+/* Sees bytes that the others do not: those sent, and those of a compressed body
+ * that do not decode to anything yet. */
+static int on_progress(void *ud, curl_off_t total_down, curl_off_t down,
+                       curl_off_t total_up, curl_off_t up) {
+  (void)total_down;
+  (void)total_up;
+  neap__transfer *transfer = ud;
+  if (transfer->moved_at != 0 && down + up != transfer->moved) {
+    transfer->moved = down + up;
+    note_progress(transfer);
+  }
+  return 0;
+}
+
+/* CURLOPT_PREREQFUNCTION: there is a connection. */
+static int on_connected(void *ud, char *remote_ip, char *local_ip,
+                        int remote_port, int local_port) {
+  (void)remote_ip;
+  (void)local_ip;
+  (void)remote_port;
+  (void)local_port;
+  note_progress(ud);
+  return CURL_PREREQFUNC_OK;
+}
+
+static curl_socket_t on_open_socket(void *ud, curlsocktype purpose,
+                                    struct curl_sockaddr *address) {
+  (void)purpose;
+  neap__transfer *transfer = ud;
+  curl_socket_t fd;
+  int status = neap__multi_open_socket(transfer->multi, address, &fd);
+  if (status == 0)
+    return fd;
+  if (status == NEAP_ENOMEM)
+    object(transfer, status, NULL);
+  else if (errno == EMFILE || errno == ENFILE)
+    object(transfer, NEAP_ESYS, "too many files are open");
+  return CURL_SOCKET_BAD;
+}
+
+/* ---------------------------------------------------------------- starting */
+
+/* Nanoseconds as libcurl takes times: milliseconds, rounded up; 0 stays 0. */
+static long to_ms(uint64_t ns) {
+  uint64_t ms = ns / 1000000 + (ns % 1000000 != 0);
+  return ms < INT_MAX ? (long)ms : INT_MAX;
+}
+
+/* Sets what is the same for all requests. Failing, it is for want of memory or
+ * because libcurl was built without what neap promises. */
+static int configure(neap__transfer *transfer, const char *ca_file) {
+  CURL *easy = transfer->easy;
+  bool ok =
+      curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+      curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+      curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+      curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") == CURLE_OK &&
+      curl_easy_setopt(easy, CURLOPT_USERAGENT, "neap/" NEAP_VERSION) ==
+          CURLE_OK;
+  if (ok && ca_file)
+    ok = curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+  if (!ok)
+    return NEAP_ENOMEM;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->words);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  /* No signals, and nobody waits for a resolver that is no longer wanted. */
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, neap__multi_close_socket);
+  /* "The callback and data is inherited by a new connection and that connection
+   * may live longer than the transfer itself." */
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->multi);
+  if (transfer->idle_timeout > 0) {
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
+  }
+  return 0;
+}
+
+/* Hands the request, or the one that a redirect has made of it, to libcurl. */
+static int launch(neap__transfer *transfer) {
+  uint64_t now = uv_hrtime();
+  long total = 0;
+  if (transfer->timeout > 0) {
+    uint64_t spent = now - transfer->started;
+    total = spent < transfer->timeout ? to_ms(transfer->timeout - spent) : 1;
+  }
+  curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, total);
+  curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   to_ms(transfer->connect_timeout));
+  transfer->moved_at = 0;
+  transfer->moved = 0;
+  if (curl_multi_add_handle(transfer->multi->curl, transfer->easy) != CURLM_OK)
+    return NEAP_ENOMEM;
+  transfer->added = true;
+  if (transfer->idle_timeout > 0)
+    neap__multi_watch_idle(transfer->multi,
+                           neap__transfer_idle_at(transfer, now));
+  return 0;
+}
+
+static void withdraw(neap__transfer *transfer) {
+  if (transfer->added)
+    curl_multi_remove_handle(transfer->multi->curl, transfer->easy);
+  transfer->added = false;
+}
+
+void neap__transfer_free(neap__transfer *transfer) {
+  neap__multi *multi = transfer->multi;
+  withdraw(transfer);
+  if (transfer->easy)
+    neap__multi_give(multi, transfer->easy);
+  neap__list_remove(&transfer->link);
+  neap__http_request_free(&transfer->request, &multi->host.alloc);
+  neap__http_response_free(transfer->response);
+  neap__free(&multi->host.alloc, transfer, sizeof *transfer);
+}
+
+static void drop(neap_op *op) {
+  neap__transfer_free(op->u.request);
+}
+
+/* Makes a transfer of which all is set up but `out` and the operation. */
+static int make(neap__multi *multi, const neap_http_opts *opts,
+                neap__transfer **out, char why[NEAP__HTTP_WHY_SIZE]) {
+  const neap_alloc *alloc = &multi->host.alloc;
+  neap__transfer *transfer = neap__alloc(alloc, sizeof *transfer);
+  if (!transfer)
+    return NEAP_ENOMEM;
+  transfer->multi = multi;
+  transfer->connect_timeout = opts->connect_timeout_ns;
+  if (transfer->connect_timeout == 0)
+    transfer->connect_timeout = DEFAULT_CONNECT_TIMEOUT;
+  transfer->idle_timeout = opts->idle_timeout_ns;
+  transfer->timeout = opts->timeout_ns;
+  transfer->max_redirects = opts->max_redirects;
+  transfer->max_body = opts->max_body > 0 ? opts->max_body : DEFAULT_MAX_BODY;
+  neap__list_init(&transfer->link);
+  int status = NEAP_ENOMEM;
+  transfer->easy = neap__multi_take(multi);
+  transfer->response = neap__http_response_new(alloc);
+  if (!transfer->easy || !transfer->response)
+    goto fail;
+  status = configure(transfer, opts->ca_file);
+  if (status < 0)
+    goto fail;
+  status =
+      neap__http_request_init(&transfer->request, alloc, opts, transfer->easy,
+                              &transfer->response->url, why);
+  if (status < 0)
+    goto fail;
+  *out = transfer;
+  return 0;
+
+fail:
+  neap__transfer_free(transfer);
+  return status;
+}
+
+int neap__transfer_start(neap__http *http, neap_op *op,
+                         const neap_http_opts *opts,
+                         neap_http_response **response,
+                         char why[NEAP__HTTP_WHY_SIZE]) {
+  neap__multi *multi = (neap__multi *)http;
+  neap_http_opts o = {0};
+  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  neap__transfer *transfer;
+  int status = make(multi, &o, &transfer, why);
+  if (status < 0)
+    return status;
+  transfer->started = uv_hrtime();
+  status = launch(transfer);
+  if (status < 0) {
+    neap__transfer_free(transfer);
+    return status;
+  }
+  neap__list_append(&multi->transfers, &transfer->link);
+  transfer->op = op;
+  transfer->out = response;
+  *response = NULL;
+  multi->host.begin(multi->host.loop, op, drop);
+  op->u.request = transfer;
+  return 0;
+}
+
+/* ------------------------------------------------------------- the outcome */
+
+/* What a failure means: its sentence, and whether the same request may well
+ * succeed later. */
+typedef struct verdict {
+  CURLcode code;
+  bool transient;
+  const char *sentence;
+} verdict;
+
+static const verdict verdicts[] = {
+    {CURLE_UNSUPPORTED_PROTOCOL, false, "the answer is not HTTP"},
+    {CURLE_WEIRD_SERVER_REPLY, false, "the answer is not HTTP"},
+    {CURLE_COULDNT_RESOLVE_PROXY, true, "the proxy's name was not found"},
+    {CURLE_COULDNT_RESOLVE_HOST, true, "the host's name was not found"},
+    {CURLE_COULDNT_CONNECT, true, "no connection could be made"},
+    {CURLE_HTTP2, true, "the HTTP/2 connection broke"},
+    {CURLE_PARTIAL_FILE, true,
+     "the connection ended before the answer was complete"},
+    {CURLE_GOT_NOTHING, true,
+     "the server closed the connection without an answer"},
+    {CURLE_SEND_ERROR, true, "the connection broke"},
+    {CURLE_RECV_ERROR, true, "the connection broke"},
+    {CURLE_BAD_CONTENT_ENCODING, false, "the body cannot be decoded"},
+    {CURLE_HTTP2_STREAM, true, "the HTTP/2 stream broke"},
+    {CURLE_PROXY, true, "the proxy refused"},
+    {CURLE_SSL_CACERT_BADFILE, false, "the CA certificates cannot be read"},
+};
+
+/* Writes the failure's sentence behind the URL, of which the query stays
+ * away. */
+static void explain(neap__transfer *transfer, bool transient,
+                    const char *sentence) {
+  neap_http_response *response = transfer->response;
+  int size = (int)strcspn(response->url, "?#");
+  snprintf(response->error, sizeof response->error, "%.*s: %s",
+           size < 300 ? size : 300, response->url, sentence);
+  response->transient = transient;
+}
+
+/* Writes nanoseconds as seconds, whatever the locale. */
+static void write_seconds(char *text, size_t size, uint64_t ns) {
+  unsigned long long ms = ns / 1000000;
+  if (ms % 1000 == 0)
+    snprintf(text, size, "%llu s", ms / 1000);
+  else
+    snprintf(text, size, "%llu.%03llu s", ms / 1000, ms % 1000);
+}
+
+static int time_out(neap__transfer *transfer, const char *which, uint64_t ns) {
+  char seconds[32], sentence[80];
+  write_seconds(seconds, sizeof seconds, ns);
+  snprintf(sentence, sizeof sentence, "%s timeout of %s", which, seconds);
+  explain(transfer, true, sentence);
+  return NEAP_ETIMEDOUT;
+}
+
+/* libcurl does not tell which of its two timeouts it was. It has begun to count
+ * later than us, and counts whole milliseconds. */
+static int time_out_curl(neap__transfer *transfer) {
+  uint64_t spent = uv_hrtime() - transfer->started;
+  if (transfer->timeout > 0 && spent + 1000000 >= transfer->timeout)
+    return time_out(transfer, "total", transfer->timeout);
+  return time_out(transfer, "connect", transfer->connect_timeout);
+}
+
+static int object_of(neap__transfer *transfer) {
+  char sentence[80];
+  switch (transfer->objection) {
+  case NEAP_ETOOBIG:
+    snprintf(sentence, sizeof sentence, "the body is larger than %llu bytes",
+             (unsigned long long)transfer->max_body);
+    explain(transfer, false, sentence);
+    break;
+  case NEAP_EHTTP:
+    explain(transfer, false, transfer->reason);
+    break;
+  case NEAP_ESYS:
+    explain(transfer, true, transfer->reason);
+    return NEAP_EHTTP;
+  default:
+    explain(transfer, true, no_memory);
+  }
+  return transfer->objection;
+}
+
+/* With TLS libcurl's own words say what is wrong with the certificate. What
+ * OpenSSL objects to begins with "error:"; the rest is the connection's. */
+static int fail_tls(neap__transfer *transfer, CURLcode code) {
+  char sentence[CURL_ERROR_SIZE + 32];
+  snprintf(sentence, sizeof sentence, "TLS: %s",
+           transfer->words[0] ? transfer->words : curl_easy_strerror(code));
+  bool transient =
+      code == CURLE_SSL_CONNECT_ERROR && !strstr(transfer->words, "error:");
+  explain(transfer, transient, sentence);
+  return NEAP_EHTTP;
+}
+
+static int fail_connect(neap__transfer *transfer) {
+  long number = 0;
+  char words[128];
+  curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+  if (number == 0)
+    snprintf(words, sizeof words, "no connection could be made");
+  else
+    uv_strerror_r(uv_translate_sys_error((int)number), words, sizeof words);
+  explain(transfer, true, words);
+  return NEAP_EHTTP;
+}
+
+/* libcurl 7.88 also says so of a line in the head that is longer than its limit
+ * of 100 KiB, and that is far more likely while a head arrives. */
+static int fail_memory(neap__transfer *transfer) {
+  bool in_head = transfer->moved_at != 0 && transfer->response->body.size == 0;
+  explain(transfer, !in_head, in_head ? bad_head : no_memory);
+  return in_head ? NEAP_EHTTP : NEAP_ENOMEM;
+}
+
+/* Judges a transfer that libcurl is through with: 0 or a negative status, with
+ * the sentence in the response. */
+static int judge(neap__transfer *transfer, CURLcode code) {
+  if (code == CURLE_OK)
+    return 0;
+  if (transfer->objection < 0)
+    return object_of(transfer);
+  switch (code) {
+  case CURLE_OUT_OF_MEMORY:
+    return fail_memory(transfer);
+  case CURLE_OPERATION_TIMEDOUT:
+    return time_out_curl(transfer);
+  case CURLE_COULDNT_CONNECT:
+    return fail_connect(transfer);
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION:
+    return fail_tls(transfer, code);
+  default:
+    break;
+  }
+  for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
+    if (verdicts[i].code == code) {
+      explain(transfer, verdicts[i].transient, verdicts[i].sentence);
+      return NEAP_EHTTP;
+    }
+  }
+  explain(transfer, false, curl_easy_strerror(code));
+  return NEAP_EHTTP;
+}
+
+static void finish(neap__transfer *transfer, int status) {
+  neap__multi *multi = transfer->multi;
+  neap_op *op = transfer->op;
+  *transfer->out = transfer->response;
+  transfer->response = NULL;
+  neap__transfer_free(transfer);
+  multi->host.finish(op, status, 0);
+}
+
+/* Sends the request that the redirect asks for. libcurl could follow by itself,
+ * but would repeat a PUT where a GET is due and hand keys in headers of any
+ * name to whomever the server points at. */
+static int follow(neap__transfer *transfer) {
+  if (transfer->redirects == transfer->max_redirects) {
+    char sentence[48];
+    snprintf(sentence, sizeof sentence, "more than %u redirects",
+             (unsigned)transfer->max_redirects);
+    explain(transfer, false, sentence);
+    return NEAP_EHTTP;
+  }
+  transfer->redirects++;
+  char *location = NULL, *url;
+  curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location);
+  int error = neap__http_request_follow(
+      &transfer->request, &transfer->multi->host.alloc, transfer->easy,
+      transfer->response->status, location, &url);
+  if (error < 0) {
+    explain(transfer, error == NEAP_ENOMEM,
+            error == NEAP_ENOMEM
+                ? no_memory
+                : "a redirect to what is no http or https URL");
+    return error;
+  }
+  neap__http_response_reset(transfer->response, url);
+  withdraw(transfer);
+  error = launch(transfer);
+  if (error < 0)
+    explain(transfer, true, no_memory);
+  return error;
+}
+
+void neap__transfer_end(neap__transfer *transfer, CURLcode code) {
+  long number = 0;
+  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &number);
+  transfer->response->status = (int)number;
+  int status = judge(transfer, code);
+  if (status == 0 && is_redirect(transfer)) {
+    status = follow(transfer);
+    if (status == 0)
+      return;
+  }
+  finish(transfer, status);
+}
+
+uint64_t neap__transfer_idle_at(const neap__transfer *transfer, uint64_t now) {
+  if (transfer->idle_timeout == 0)
+    return NEAP_FOREVER;
+  uint64_t since = transfer->moved_at ? transfer->moved_at : now;
+  uint64_t left = NEAP_FOREVER - since;
+  return transfer->idle_timeout < left ? since + transfer->idle_timeout
+                                       : NEAP_FOREVER;
+}
+
+void neap__transfer_end_idle(neap__transfer *transfer) {
+  finish(transfer, time_out(transfer, "idle", transfer->idle_timeout));
+}
