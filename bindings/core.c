@@ -1,0 +1,112 @@
+/* neap.core: what of neap is written in C, for lua/neap to build on.
+ * SPDX-License-Identifier: MIT */
+#include <lauxlib.h>
+#include <unistd.h>
+
+#include "coroutine.h"
+#include "error.h"
+#include "fs.h"
+#include "http.h"
+#include "json.h"
+#include "neap_lua.h"
+#include "plan.h"
+#include "semaphore.h"
+#include "spawn.h"
+#include "wait.h"
+
+/* now() -> seconds */
+static int now(lua_State *L) {
+  lua_pushnumber(L, (double)neap_now(neap__engine(L)) / 1e9);
+  return 1;
+}
+
+static int slept(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap__wait_end(L);
+  return 0;
+}
+
+/* sleep(seconds) */
+static int sleep_for(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds >= 0, 1, "seconds are 0 or more");
+  neap_op *op = neap__wait_begin(L, "sleep");
+  neap_engine *engine = neap__engine(L);
+  neap_sleep_until(engine, op, neap__deadline(engine, seconds));
+  return neap__wait(L, slept);
+}
+
+/* dump() -> text */
+static int dump(lua_State *L) {
+  neap__task_dump(L);
+  return 1;
+}
+
+/* live() -> { tasks = n, operations = n } */
+static int live(lua_State *L) {
+  const neap__host *host = neap__host_of(L);
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, (lua_Integer)host->live);
+  lua_setfield(L, -2, "tasks");
+  lua_pushinteger(L, (lua_Integer)neap_pending(host->engine));
+  lua_setfield(L, -2, "operations");
+  return 1;
+}
+
+/* in_task() -> whether a task runs; is_cancelled() -> whether it has been */
+static int in_task(lua_State *L) {
+  lua_pushboolean(L, neap__host_of(L)->current != NULL);
+  return 1;
+}
+
+static int is_cancelled(lua_State *L) {
+  lua_pushboolean(L, neap__task_current(L)->cancel_status != 0);
+  return 1;
+}
+
+/* isatty(fd) -> boolean */
+static int is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* on_leave(f): f(error, origin) makes the object for errors that leave a run */
+static int on_leave(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, NEAP__ERROR_WRAP);
+  return 0;
+}
+
+int luaopen_neap_core(lua_State *L) {
+  static const luaL_Reg functions[] = {{"now", now},
+                                       {"sleep", sleep_for},
+                                       {"dump", dump},
+                                       {"live", live},
+                                       {"in_task", in_task},
+                                       {"is_cancelled", is_cancelled},
+                                       {"isatty", is_terminal},
+                                       {"on_leave", on_leave},
+                                       {NULL, NULL}};
+  luaL_checkversion(L);
+  neap__error_open(L);
+  neap__task_open(L);
+  neap__coroutine_open(L);
+  luaL_newlib(L, functions);
+  neap__spawn_open(L);
+  neap__semaphore_open(L);
+  neap__plan_open(L);
+  lua_setfield(L, -2, "plan");
+  neap__json_open(L);
+  lua_setfield(L, -2, "json");
+  neap__fs_open(L);
+  lua_setfield(L, -2, "fs");
+  neap__http_open_lua(L);
+  lua_setfield(L, -2, "http");
+  luaL_getmetatable(L, NEAP__ERROR_META);
+  lua_setfield(L, -2, "error_meta");
+  lua_pushliteral(L, NEAP_VERSION);
+  lua_setfield(L, -2, "version");
+  return 1;
+}

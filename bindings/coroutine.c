@@ -1,0 +1,160 @@
+/* Lua's coroutine.resume and coroutine.wrap, such that what runs inside may
+ * wait for the engine.
+ * SPDX-License-Identifier: MIT
+ *
+ * A function that waits yields out of the coroutine it was called in. Where
+ * that is one of the user's own, the resume here finds that the task waits,
+ * and yields in turn, up to the task's coroutine; when the wait is over it
+ * resumes what it had resumed. For everything else these do what Lua's do.
+ */
+#include "coroutine.h"
+
+#include <lauxlib.h>
+
+#include "task.h"
+
+#define GUARD_META "neap.relay"
+
+static int relayed(lua_State *L, int status, lua_KContext wrapped);
+
+/* Closes the coroutine that was being relayed when the one that relayed it is
+ * ended from outside. */
+static int close_guard(lua_State *L) {
+  lua_getiuservalue(L, 1, 1);
+  lua_State *co = lua_tothread(L, -1);
+  if (co && lua_status(co) == LUA_YIELD)
+    lua_resetthread(co);
+  return 0;
+}
+
+/* Has the coroutine at index 1 closed when this function is ended early. */
+static void guard(lua_State *L) {
+  lua_newuserdatauv(L, 0, 1);
+  luaL_setmetatable(L, GUARD_META);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  lua_toclose(L, -1);
+}
+
+/* The coroutine came back by itself: from now on it is the user's. */
+static void disarm(lua_State *L) {
+  if (luaL_testudata(L, 2, GUARD_META)) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, 2, 1);
+  }
+}
+
+/* Raises the error on top the way coroutine.wrap does: the coroutine is closed,
+ * and a message gets the position of the caller. [-1, +0, v] */
+static int propagate(lua_State *L, lua_State *co) {
+  int status = lua_status(co);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    status = lua_resetthread(co);
+    if (status != LUA_OK) {
+      lua_xmove(co, L, 1);
+      lua_replace(L, -2);
+    }
+  }
+  if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+static int give_error(lua_State *L, lua_State *co, bool wrapped) {
+  if (wrapped)
+    return propagate(L, co);
+  lua_pushboolean(L, 0);
+  lua_insert(L, -2);
+  return 2;
+}
+
+/* Resumes `co`, which is at index 1 and has `count` arguments on its stack. */
+static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
+  neap__host *host = neap__host_of(L);
+  bool could_yield = host->can_yield;
+  if (could_yield && host->current && !lua_isyieldable(L)) {
+    host->can_yield = false;
+    host->blocked = L;
+  }
+  int results;
+  int status = lua_resume(co, L, count, &results);
+  host->can_yield = could_yield;
+  if (status == LUA_YIELD && host->current && host->current->waiting) {
+    if (lua_gettop(L) < 2)
+      guard(L);
+    return lua_yieldk(L, 0, wrapped, relayed);
+  }
+  disarm(L);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    lua_xmove(co, L, 1);
+    return give_error(L, co, wrapped);
+  }
+  if (!lua_checkstack(L, results + 1)) {
+    lua_pop(co, results);
+    lua_pushliteral(L, "too many results to resume");
+    return give_error(L, co, wrapped);
+  }
+  if (!wrapped)
+    lua_pushboolean(L, 1);
+  lua_xmove(co, L, results);
+  return results + !wrapped;
+}
+
+static int relayed(lua_State *L, int status, lua_KContext wrapped) {
+  (void)status;
+  return resume(L, lua_tothread(L, 1), 0, wrapped);
+}
+
+/* Hands the arguments above the coroutine at index 1 over to it. */
+static int start(lua_State *L, lua_State *co, bool wrapped) {
+  int count = lua_gettop(L) - 1;
+  if (!lua_checkstack(co, count)) {
+    lua_pushliteral(L, "too many arguments to resume");
+    return give_error(L, co, wrapped);
+  }
+  if (lua_status(co) == LUA_OK && lua_gettop(co) == 0) {
+    lua_pushliteral(L, "cannot resume dead coroutine");
+    return give_error(L, co, wrapped);
+  }
+  lua_xmove(L, co, count);
+  return resume(L, co, count, wrapped);
+}
+
+static int co_resume(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  luaL_argexpected(L, co, 1, "coroutine");
+  return start(L, co, false);
+}
+
+static int wrapped_call(lua_State *L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  return start(L, lua_tothread(L, 1), true);
+}
+
+static int co_wrap(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_State *co = lua_newthread(L);
+  lua_pushvalue(L, 1);
+  lua_xmove(L, co, 1);
+  lua_pushcclosure(L, wrapped_call, 1);
+  return 1;
+}
+
+void neap__coroutine_open(lua_State *L) {
+  luaL_newmetatable(L, GUARD_META);
+  lua_pushcfunction(L, close_guard);
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+  lua_getglobal(L, "coroutine");
+  if (lua_istable(L, -1)) {
+    lua_pushcfunction(L, co_resume);
+    lua_setfield(L, -2, "resume");
+    lua_pushcfunction(L, co_wrap);
+    lua_setfield(L, -2, "wrap");
+  }
+  lua_pop(L, 1);
+}

@@ -1,0 +1,33 @@
+/* Driving a run: the C function that calls the methods of Lua nodes.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_DRIVE_H
+#define NEAP_BINDINGS_DRIVE_H
+
+#include "task.h"
+
+/* What the data pointer of a Lua node's neap_node points at. */
+typedef struct neap__record {
+  int methods;        /* where the plan has what NEAP__PLAN_* names */
+  const char *atomic; /* the node's name if its methods must not wait */
+} neap__record;
+
+/* What the plan, a table, holds for each node, from `methods` on. */
+enum {
+  NEAP__PLAN_VIEW,  /* the metatable of a visit's self */
+  NEAP__PLAN_PHASE, /* the four methods, in the order of neap_phase */
+  NEAP__PLAN_PARAMS = NEAP__PLAN_PHASE + 4, /* the node's own, or false */
+  NEAP__PLAN_SIZE,
+};
+
+/* Pushes a new task that walks `node` of `flow`. On the stack are, and are
+ * popped: the plan, shared, params or nil, a function for events or nil.
+ * `max_steps` is 0 for no limit. [-4, +1, v] */
+neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
+                              const neap_node *node, uint64_t max_steps);
+
+/* Gives the failed task at stack index 1, whose error is its result, the place
+ * where it failed, and unless it is internal makes an error object of the
+ * error. [-0, +?, v] */
+void neap__drive_leave(lua_State *L, neap__task *task);
+
+#endif

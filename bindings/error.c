@@ -1,0 +1,37 @@
+/* Error objects: the tables that neap raises when the world fails.
+ * SPDX-License-Identifier: MIT */
+#include "error.h"
+
+#include <lauxlib.h>
+#include <stdarg.h>
+
+static void push(lua_State *L, const char *code, const char *format,
+                 va_list args) {
+  luaL_checkstack(L, 4, "no room for an error");
+  lua_createtable(L, 0, 4);
+  lua_pushvfstring(L, format, args);
+  lua_setfield(L, -2, "message");
+  lua_pushstring(L, code);
+  lua_setfield(L, -2, "code");
+  luaL_setmetatable(L, NEAP__ERROR_META);
+}
+
+void neap__error_push(lua_State *L, const char *code, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  push(L, code, format, args);
+  va_end(args);
+}
+
+int neap__error_raise(lua_State *L, const char *code, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  push(L, code, format, args);
+  va_end(args);
+  return lua_error(L);
+}
+
+void neap__error_open(lua_State *L) {
+  luaL_newmetatable(L, NEAP__ERROR_META);
+  lua_pop(L, 1);
+}

@@ -1,0 +1,26 @@
+/* Error objects: the tables that neap raises when the world fails.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_ERROR_H
+#define NEAP_BINDINGS_ERROR_H
+
+#include <lua.h>
+
+/* The metatable of every error object, in the registry. lua/neap/error.lua
+ * gives it __tostring and __index. */
+#define NEAP__ERROR_META "neap.error"
+
+/* In the registry: the function (error, origin) -> error object of
+ * lua/neap/error.lua, for errors that leave a run. */
+#define NEAP__ERROR_WRAP "neap.error.wrap"
+
+/* Pushes a new error object { code =, message = }, to which the caller may add
+ * fields before lua_error. `format` is for lua_pushfstring. [-0, +1, m] */
+void neap__error_push(lua_State *L, const char *code, const char *format, ...);
+
+/* The same, and raises it. [-0, +0, v] */
+int neap__error_raise(lua_State *L, const char *code, const char *format, ...);
+
+/* Registers the metatable. [-0, +0, m] */
+void neap__error_open(lua_State *L);
+
+#endif

@@ -1,0 +1,253 @@
+/* HTTP for Lua: what lua/neap/http.lua is made of.
+ * SPDX-License-Identifier: MIT */
+#include "http.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "error.h"
+#include "neap.h"
+#include "wait.h"
+
+/* What holds a response until Lua has it: a userdata, so that the collector
+ * frees it whatever is raised. */
+#define RESPONSE_META "neap.http.response"
+
+/* Where arguments and response stand while a request waits. */
+enum { WHAT_SLOT = 1, OPTS_SLOT, RESPONSE_SLOT };
+
+static const char *const names[] = {"http.request", "http.get", "http.post",
+                                    NULL};
+
+static void release(neap_http_response **held) {
+  neap_http_free(*held);
+  *held = NULL;
+}
+
+static int response_gc(lua_State *L) {
+  release(luaL_checkudata(L, 1, RESPONSE_META));
+  return 0;
+}
+
+/* Pushes an empty holder. [-0, +1, m] */
+static neap_http_response **push_holder(lua_State *L) {
+  neap_http_response **held = lua_newuserdatauv(L, sizeof(*held), 0);
+  *held = NULL;
+  luaL_setmetatable(L, RESPONSE_META);
+  return held;
+}
+
+/* --------------------------------------------------------------- options */
+
+/* These read from the table of options, which keeps the strings alive. */
+
+/* Returns a string without zero bytes, NULL when there is none. Notes in *bad
+ * the name of one that has any. [-0, +0, v] */
+static const char *text_option(lua_State *L, const char *name,
+                               const char **bad) {
+  if (lua_getfield(L, OPTS_SLOT, name) == LUA_TNIL) {
+    lua_pop(L, 1);
+    return NULL;
+  }
+  luaL_checktype(L, -1, LUA_TSTRING);
+  size_t size;
+  const char *text = lua_tolstring(L, -1, &size);
+  if (strlen(text) != size)
+    *bad = name;
+  lua_pop(L, 1);
+  return text;
+}
+
+/* Returns seconds as nanoseconds, 0 when there are none. [-0, +0, v] */
+static uint64_t time_option(lua_State *L, const char *name) {
+  lua_getfield(L, OPTS_SLOT, name);
+  double ns = luaL_optnumber(L, -1, 0) * 1e9;
+  lua_pop(L, 1);
+  if (!(ns > 0))
+    return 0;
+  if (ns >= 0x1p63)
+    return NEAP_FOREVER;
+  return ns < 1 ? 1 : (uint64_t)(ns + 0.5);
+}
+
+/* Returns a count from 0 to `max`, 0 when there is none. [-0, +0, v] */
+static uint64_t count_option(lua_State *L, const char *name, uint64_t max) {
+  lua_getfield(L, OPTS_SLOT, name);
+  lua_Integer count = luaL_optinteger(L, -1, 0);
+  lua_pop(L, 1);
+  if (count < 0)
+    return 0;
+  return (uint64_t)count < max ? (uint64_t)count : max;
+}
+
+/* Pushes what holds the array of headers and, so that its strings live, the
+ * list that they come from. [-0, +2, v] */
+static void push_headers(lua_State *L, neap_http_opts *opts, const char **bad) {
+  if (lua_getfield(L, OPTS_SLOT, "headers") == LUA_TNIL) {
+    lua_pushnil(L);
+    return;
+  }
+  luaL_checktype(L, -1, LUA_TTABLE);
+  size_t count = (size_t)lua_rawlen(L, -1);
+  const char **texts = lua_newuserdatauv(L, (count + 1) * sizeof *texts, 0);
+  for (size_t i = 0; i < count; i++) {
+    size_t size;
+    if (lua_rawgeti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING)
+      luaL_error(L, "headers must be strings");
+    texts[i] = lua_tolstring(L, -1, &size);
+    if (strlen(texts[i]) != size)
+      *bad = "header";
+    lua_pop(L, 1); /* list texts */
+  }
+  neap_http_header *headers =
+      lua_newuserdatauv(L, (count / 2 + 1) * sizeof *headers, 0);
+  for (size_t i = 0; i < count / 2; i++)
+    headers[i] = (neap_http_header){texts[2 * i], texts[2 * i + 1]};
+  lua_replace(L, -2); /* list headers */
+  opts->headers = headers;
+  opts->header_count = count / 2;
+}
+
+/* Fills in the options. Returns the name of one with a zero byte, NULL when
+ * all are well. Pushes what they point into. [-0, +2, v] */
+static const char *read_options(lua_State *L, neap_http_opts *opts) {
+  const char *bad = NULL;
+  opts->url = text_option(L, "url", &bad);
+  opts->method = text_option(L, "method", &bad);
+  opts->ca_file = text_option(L, "ca_file", &bad);
+  opts->timeout_ns = time_option(L, "timeout");
+  opts->connect_timeout_ns = time_option(L, "connect_timeout");
+  opts->idle_timeout_ns = time_option(L, "idle_timeout");
+  opts->max_redirects = (uint32_t)count_option(L, "max_redirects", UINT32_MAX);
+  opts->max_body = count_option(L, "max_body", UINT64_MAX);
+  if (lua_getfield(L, OPTS_SLOT, "body") != LUA_TNIL)
+    opts->body = luaL_checklstring(L, -1, &opts->body_size);
+  lua_pop(L, 1);
+  push_headers(L, opts, &bad);
+  return bad;
+}
+
+/* -------------------------------------------------------------- response */
+
+/* Adds a value to the list below `name` in the table on top. [-0, +0, m] */
+static void add_to_list(lua_State *L, const char *name, const char *value) {
+  if (lua_getfield(L, -1, name) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L); /* headers list */
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, name);
+  }
+  lua_pushstring(L, value);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  lua_pop(L, 1);
+}
+
+/* Adds a value to what is at `name` in the table on top. [-0, +0, m] */
+static void add_to_text(lua_State *L, const char *name, const char *value) {
+  if (lua_getfield(L, -1, name) == LUA_TNIL)
+    lua_pushstring(L, value); /* headers nil value */
+  else
+    lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), value);
+  lua_setfield(L, -3, name);
+  lua_pop(L, 1);
+}
+
+/* RFC 9110 5.3: values of one name may be joined with commas, but for those of
+ * Set-Cookie, which have commas themselves. [-0, +1, m] */
+static void push_response_headers(lua_State *L,
+                                  const neap_http_response *response) {
+  neap_http_header header;
+  lua_newtable(L);
+  for (size_t i = 0; neap_http_get_header(response, i, &header); i++) {
+    if (strcmp(header.name, "set-cookie") == 0)
+      add_to_list(L, header.name, header.value);
+    else
+      add_to_text(L, header.name, header.value);
+  }
+}
+
+static void push_response(lua_State *L, const neap_http_response *response) {
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, neap_http_status(response));
+  lua_setfield(L, -2, "status");
+  push_response_headers(L, response);
+  lua_setfield(L, -2, "headers");
+  size_t size;
+  const char *body = neap_http_body(response, &size);
+  lua_pushlstring(L, body, size);
+  lua_setfield(L, -2, "body");
+  lua_pushstring(L, neap_http_url(response));
+  lua_setfield(L, -2, "url");
+}
+
+/* Raises an error object; `response` may be NULL. [-0, +0, v] */
+static int fail(lua_State *L, int status, const char *text,
+                const neap_http_response *response) {
+  bool transient = false;
+  if (response)
+    text = neap_http_error(response, &transient);
+  neap__error_push(L, status == NEAP_ETIMEDOUT ? "timeout" : "http", "%s %s",
+                   lua_tostring(L, WHAT_SLOT), text);
+  lua_pushboolean(L, transient);
+  lua_setfield(L, -2, "retryable");
+  if (response) {
+    const char *url = neap_http_url(response);
+    lua_pushlstring(L, url, strcspn(url, "?#"));
+    lua_setfield(L, -2, "url");
+  }
+  return lua_error(L);
+}
+
+/* --------------------------------------------------------------- request */
+
+static int end_request(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  (void)ctx;
+  neap_op *op = neap__wait_end(L);
+  neap_http_response **held = lua_touserdata(L, RESPONSE_SLOT);
+  if (op->status < 0)
+    return fail(L, op->status, neap_status_text(op->status), *held);
+  push_response(L, *held);
+  release(held);
+  return 1;
+}
+
+static int request(lua_State *L) {
+  const char *what = names[luaL_checkoption(L, WHAT_SLOT, NULL, names)];
+  luaL_checktype(L, OPTS_SLOT, LUA_TTABLE);
+  lua_settop(L, OPTS_SLOT);
+  neap_http_response **held = push_holder(L);
+  neap_http_opts opts = NEAP_HTTP_OPTS_INIT;
+  const char *bad = read_options(L, &opts);
+  if (bad) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "the %s has a zero byte", bad);
+    return 2;
+  }
+  neap_op *op = neap__wait_begin(L, what);
+  neap_engine *engine = neap__engine(L);
+  int started = neap_http_send(engine, op, &opts, held);
+  if (started == NEAP_EINVAL) {
+    lua_pushnil(L);
+    lua_pushstring(L, neap_http_why(engine));
+    return 2;
+  }
+  if (started < 0) {
+    const char *why = neap_http_why(engine);
+    return fail(L, started, *why ? why : neap_status_text(started), NULL);
+  }
+  lua_settop(L, RESPONSE_SLOT);
+  return neap__wait(L, end_request);
+}
+
+int neap__http_open_lua(lua_State *L) {
+  static const luaL_Reg functions[] = {{"request", request}, {NULL, NULL}};
+  luaL_newmetatable(L, RESPONSE_META);
+  lua_pushcfunction(L, response_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,22 @@
+/* HTTP for Lua: what lua/neap/http.lua is made of.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_HTTP_H
+#define NEAP_BINDINGS_HTTP_H
+
+#include <lua.h>
+
+/* Pushes the raw module table, for lua/neap/http.lua only. [-0, +1, m]
+ *
+ * request(what, { url =, method =, headers = { name, value, ... }, body =,
+ * timeout =, connect_timeout =, idle_timeout =, max_redirects =, max_body =,
+ * ca_file = }): waits for a response and returns { status =, headers =, body =,
+ * url = }. `headers` has the values by names in lower case; of one that came
+ * several times they are joined with ", ", of set-cookie they are a list.
+ * `what` is "http.request", "http.get" or "http.post".
+ *
+ * Returns nil and a sentence when the request is malformed. Raises an error
+ * object of code "http", or "timeout", with `url` (no query, no user) and
+ * `retryable` when there is no response. */
+int neap__http_open_lua(lua_State *L);
+
+#endif

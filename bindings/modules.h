@@ -1,0 +1,17 @@
+/* The Lua modules that are part of the executable.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_MODULES_H
+#define NEAP_BINDINGS_MODULES_H
+
+#include <stddef.h>
+
+struct neap__lua_module {
+  const char *name; /* "neap.llm" */
+  const char *source;
+  size_t size;
+};
+
+/* Ends with an entry whose name is NULL. Written by lua/embed.cmake. */
+extern const struct neap__lua_module neap__lua_modules[];
+
+#endif

@@ -1,0 +1,260 @@
+/* Tasks as Lua sees them: spawn, await, cancel, join, status.
+ * SPDX-License-Identifier: MIT */
+#include "spawn.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "drive.h"
+#include "error.h"
+#include "plan.h"
+#include "wait.h"
+
+static neap__task *check_task(lua_State *L, int arg) {
+  return luaL_checkudata(L, arg, NEAP__TASK_META);
+}
+
+/* ------------------------------------------------------------------- spawning
+ */
+
+static int after_function(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap__task_return(L, neap__task_current(L), lua_gettop(L));
+  return 0;
+}
+
+/* The entry of a task that calls the Lua function at index 1. */
+static int call_function(lua_State *L) {
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, after_function);
+  return after_function(L, LUA_OK, 0);
+}
+
+neap__task *neap__spawn(lua_State *L, int count) {
+  return neap__task_spawn(L, neap__task_current(L), call_function, count + 1);
+}
+
+/* spawn(f, ...) -> task */
+static int spawn(lua_State *L) {
+  luaL_checkany(L, 1);
+  neap__spawn(L, lua_gettop(L) - 1);
+  return 1;
+}
+
+/* Pushes the task of a run for the arguments (plan, shared, params, on_event,
+ * max_steps, timeout), from 1 on. [-0, +1, v] */
+static neap__task *spawn_run(lua_State *L) {
+  lua_settop(L, 6);
+  neap__plan *plan = neap__plan_check(L, 1);
+  lua_Integer max_steps = luaL_optinteger(L, 5, 0);
+  for (int arg = 2; arg <= 4; arg++)
+    lua_pushvalue(L, arg);
+  neap__task *task =
+      neap__drive_spawn(L, plan->flow, plan->root, (uint64_t)max_steps);
+  if (!lua_isnil(L, 6))
+    neap__task_set_deadline(L, task, luaL_checknumber(L, 6));
+  return task;
+}
+
+/* start(plan, shared, params, on_event, max_steps, timeout) -> task */
+static int start(lua_State *L) {
+  spawn_run(L);
+  return 1;
+}
+
+/* ------------------------------------------------------------------- awaiting
+ */
+
+/* Pushes the results of a task (at `arg`) that has ended, or raises its error.
+ */
+static int give_results(lua_State *L, int arg) {
+  neap__task *task = lua_touserdata(L, arg);
+  lua_getiuservalue(L, arg, NEAP__TASK_RESULT);
+  if (task->state != NEAP__TASK_DONE) {
+    if (task->L && !task->internal)
+      neap__task_release(task); /* it has been heard of now */
+    return lua_error(L);
+  }
+  if (task->results == 0)
+    return 0;
+  if (task->results == 1)
+    return 1;
+  int table = lua_absindex(L, -1);
+  luaL_checkstack(L, task->results, "too many results");
+  for (int i = 1; i <= task->results; i++)
+    lua_rawgeti(L, table, i);
+  return task->results;
+}
+
+static void drop_join(neap__task *task) {
+  neap__list_remove(&task->join.link);
+}
+
+/* The same for somebody whose wait was for the run of a call: it ends, too. */
+static void drop_call(neap__task *task) {
+  neap__list_remove(&task->join.link);
+  neap__task_cancel(task->dropped, NEAP_ECANCELED, 0);
+}
+
+static int awaited(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap__wait_end(L);
+  return give_results(L, 1);
+}
+
+/* Waits for the task at index 1. */
+static int wait_for(lua_State *L, neap__task *task, const char *what,
+                    void (*drop)(neap__task *)) {
+  if (neap__task_has_ended(task))
+    return give_results(L, 1);
+  neap__task *waiter = neap__task_current(L);
+  neap__wait_begin(L, what);
+  neap__task_hold(waiter, drop, task);
+  waiter->remaining = 1;
+  neap__task_join(task, &waiter->join, waiter, &waiter->remaining, false);
+  return neap__wait(L, awaited);
+}
+
+/* task:await() -> its results */
+static int await(lua_State *L) {
+  neap__task *task = check_task(L, 1);
+  if (task == neap__task_current(L))
+    return neap__error_raise(L, "deadlock", "a task cannot await itself");
+  lua_settop(L, 1);
+  return wait_for(L, task, "a task", drop_join);
+}
+
+/* run(plan, shared, params, on_event, max_steps, timeout) -> action */
+static int run(lua_State *L) {
+  neap__task *task = spawn_run(L);
+  lua_replace(L, 1);
+  lua_settop(L, 1);
+  return wait_for(L, task, "a flow", drop_call);
+}
+
+/* ------------------------------------------------------------ waiting for many
+ */
+
+typedef struct joins {
+  size_t count, remaining;
+  neap__join join[];
+} joins;
+
+static void drop_joins(neap__task *task) {
+  joins *j = task->dropped;
+  for (size_t i = 0; i < j->count; i++)
+    neap__list_remove(&j->join[i].link);
+}
+
+static int joined(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  drop_joins(neap__task_current(L));
+  neap__wait_end(L);
+  return 0;
+}
+
+/* join(tasks, all): waits until all have ended; unless `all`, no longer than
+ * until the first has failed. */
+static int join(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  bool all = lua_toboolean(L, 2);
+  lua_settop(L, 1);
+  lua_Integer count = luaL_len(L, 1);
+  joins *j =
+      lua_newuserdatauv(L, sizeof *j + (size_t)count * sizeof *j->join, 0);
+  j->count = j->remaining = 0;
+  neap__task *waiter = neap__task_current(L);
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_rawgeti(L, 1, i);
+    neap__task *task = check_task(L, -1);
+    lua_pop(L, 1);
+    if (task == waiter)
+      return neap__error_raise(L, "deadlock", "a task cannot await itself");
+    if (!neap__task_has_ended(task))
+      j->remaining++;
+    else if (task->state != NEAP__TASK_DONE && !all)
+      return 0;
+  }
+  if (j->remaining == 0)
+    return 0;
+  neap__wait_begin(L, "tasks");
+  neap__task_hold(waiter, drop_joins, j);
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_rawgeti(L, 1, i);
+    neap__task *task = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (!neap__task_has_ended(task))
+      neap__task_join(task, &j->join[j->count++], waiter, &j->remaining, all);
+  }
+  return neap__wait(L, joined);
+}
+
+/* --------------------------------------------------------------- task objects
+ */
+
+/* task:cancel(reason) */
+static int cancel(lua_State *L) {
+  neap__task *task = check_task(L, 1);
+  lua_settop(L, 2);
+  if (task->cancel_status == 0 && task->state < NEAP__TASK_ENDING) {
+    lua_setiuservalue(L, 1, NEAP__TASK_RESULT);
+    neap__task_cancel(task, NEAP_ECANCELED, 0);
+  }
+  return 0;
+}
+
+static const char *status_of(const neap__task *task) {
+  switch (task->state) {
+  case NEAP__TASK_DONE:
+    return "done";
+  case NEAP__TASK_FAILED:
+    return "failed";
+  case NEAP__TASK_CANCELLED:
+    return "cancelled";
+  default:
+    return "pending";
+  }
+}
+
+/* task.status, and the methods, which are in upvalue 1. */
+static int get_field(lua_State *L) {
+  const neap__task *task = check_task(L, 1);
+  const char *key = lua_tostring(L, 2);
+  if (key && strcmp(key, "status") == 0) {
+    lua_pushstring(L, status_of(task));
+    return 1;
+  }
+  lua_settop(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  return 1;
+}
+
+static int to_string(lua_State *L) {
+  const neap__task *task = check_task(L, 1);
+  lua_pushfstring(L, "neap.task: %p (%s)", (const void *)task, status_of(task));
+  return 1;
+}
+
+/* is_task(value) -> boolean */
+static int is_task(lua_State *L) {
+  lua_pushboolean(L, luaL_testudata(L, 1, NEAP__TASK_META) != NULL);
+  return 1;
+}
+
+void neap__spawn_open(lua_State *L) {
+  static const luaL_Reg functions[] = {{"spawn", spawn},     {"start", start},
+                                       {"run", run},         {"join", join},
+                                       {"is_task", is_task}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"await", await}, {"cancel", cancel}, {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+  luaL_getmetatable(L, NEAP__TASK_META);
+  luaL_newlib(L, methods);
+  lua_pushcclosure(L, get_field, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, to_string);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+}

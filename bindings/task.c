@@ -1,0 +1,546 @@
+/* Tasks: coroutines that wait, who owns them, and how they end.
+ * SPDX-License-Identifier: MIT
+ *
+ * This file holds the one door into Lua: `wake` is the only function that
+ * resumes a task, called by neap_poll for operations that have ended. What a
+ * task leaves behind when it fails is looked after by `leave`, in a coroutine
+ * of the host's own and under lua_pcall, so nothing in `wake` can raise.
+ */
+#include "task.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "drive.h"
+#include "error.h"
+#include "wait.h"
+
+/* Keys of the registry, by address. */
+static const char host_key, anchors_key;
+
+struct deadline {
+  neap_op op;
+  neap__task *task;
+  double seconds;
+};
+
+static void wake(neap_op *op);
+static void end_task(neap__task *task, neap__task_state outcome);
+
+neap__host *neap__host_of(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
+  neap__host *host = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return host;
+}
+
+neap__task *neap__task_current(lua_State *L) {
+  neap__host *host = neap__host_of(L);
+  return host->current ? host->current : &host->root;
+}
+
+/* ----------------------------------------------------------------- anchors */
+
+/* The table of anchors holds a coroutine at 2 * slot - 1 and the task that uses
+ * it, or false, at 2 * slot. Both places exist since the slot does, so that
+ * writing there allocates nothing. */
+
+static void anchor_task(lua_State *L, uint32_t slot, int index) {
+  index = lua_absindex(L, index);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_pushvalue(L, index);
+  lua_rawseti(L, -2, 2 * (lua_Integer)slot);
+  lua_pop(L, 1);
+}
+
+static void unanchor_task(lua_State *L, uint32_t slot) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, 2 * (lua_Integer)slot);
+  lua_pop(L, 1);
+}
+
+void neap__task_push(lua_State *L, const neap__task *task) {
+  if (task == &task->host->root) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
+    return;
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_rawgeti(L, -1, 2 * (lua_Integer)task->slot);
+  lua_replace(L, -2);
+}
+
+/* Sees to it that the pool has a coroutine. [-0, +0, m] */
+static void fill_pool(lua_State *L, neap__host *host) {
+  if (host->pooled > 0)
+    return;
+  /* The pool has room for every coroutine that there is, so that giving one
+   * back cannot fail. */
+  if (host->slots == host->pool_capacity) {
+    size_t capacity = host->pool_capacity ? host->pool_capacity * 2 : 16;
+    void *ud;
+    lua_Alloc alloc = lua_getallocf(L, &ud);
+    struct coroutine *pool =
+        alloc(ud, host->pool, host->pool_capacity * sizeof *pool,
+              capacity * sizeof *pool);
+    if (!pool)
+      luaL_error(L, "not enough memory");
+    host->pool = pool;
+    host->pool_capacity = capacity;
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_Integer slot = (lua_Integer)host->slots + 1;
+  lua_State *thread = lua_newthread(L);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -3, 2 * slot);
+  lua_rawseti(L, -2, 2 * slot - 1);
+  lua_pop(L, 1);
+  host->slots++;
+  host->pool[host->pooled++] =
+      (struct coroutine){.L = thread, .slot = (uint32_t)slot};
+}
+
+/* ----------------------------------------------------------------- spawning */
+
+neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
+                             lua_CFunction entry, int count) {
+  neap__host *host = parent->host;
+  neap__task *task = lua_newuserdatauv(L, sizeof *task, NEAP__TASK_VALUES);
+  memset(task, 0, sizeof *task);
+  task->host = host;
+  neap_op_init(&task->op, wake, task);
+  neap__list_init(&task->sibling);
+  neap__list_init(&task->children);
+  neap__list_init(&task->ended);
+  neap__list_init(&task->turns);
+  neap__list_init(&task->waiters);
+  neap__list_init(&task->join.link);
+  task->state = NEAP__TASK_DONE; /* until it lives, there is nothing to end */
+  luaL_setmetatable(L, NEAP__TASK_META);
+  fill_pool(L, host);
+  lua_State *thread = host->pool[host->pooled - 1].L;
+  if (!lua_checkstack(thread, count + LUA_MINSTACK))
+    luaL_error(L, "too many arguments for a task");
+  uint32_t slot = host->pool[host->pooled - 1].slot;
+  anchor_task(L, slot, -1);
+  /* From here on nothing fails. */
+  host->pooled--;
+  lua_insert(L, -count - 1); /* task arguments */
+  lua_pushcfunction(thread, entry);
+  lua_xmove(L, thread, count);
+  task->results = count; /* until it begins: the number of arguments */
+  task->L = thread;
+  task->slot = slot;
+  task->parent = parent;
+  task->serial = parent->spawned++;
+  task->state = NEAP__TASK_READY;
+  neap__list_append(&parent->children, &task->sibling);
+  host->live++;
+  neap_op_hold(host->engine, &task->op);
+  neap_op_settle(&task->op, 0);
+  return task;
+}
+
+void neap__task_return(lua_State *L, neap__task *task, int count) {
+  task->results = count;
+  if (count == 0)
+    return;
+  if (count > 1) {
+    lua_createtable(L, count, 0);
+    lua_insert(L, -count - 1);
+    for (int i = count; i >= 1; i--)
+      lua_rawseti(L, -i - 1, i);
+  }
+  neap__task_push(L, task);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, NEAP__TASK_RESULT);
+  lua_pop(L, 1);
+}
+
+/* ------------------------------------------------------------------ the door
+ */
+
+/* Runs below lua_pcall: notes on a task (at 1) that failed what it raised (at
+ * 2) and where. */
+static int leave(lua_State *L) {
+  neap__task *task = lua_touserdata(L, 1);
+  task->results = 1;
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, 1, NEAP__TASK_RESULT);
+  if (task->run) {
+    neap__drive_leave(L, task);
+  } else if (lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) == LUA_TNIL) {
+    lua_createtable(L, 0, 1);
+    luaL_traceback(L, task->L, NULL, 0);
+    lua_setfield(L, -2, "traceback");
+    lua_setiuservalue(L, 1, NEAP__TASK_ORIGIN);
+  }
+  return 0;
+}
+
+/* Notes on a task that what is on top of `S` is its error. Needs no memory.
+ * [-1, +0, -] */
+static void set_error(lua_State *S, neap__task *task) {
+  neap__task_push(S, task);
+  lua_insert(S, -2);
+  lua_setiuservalue(S, -2, NEAP__TASK_RESULT);
+  lua_pop(S, 1);
+  task->results = 1;
+}
+
+/* Ends a task with the error that is on top of the host's scratch stack. */
+static void fail(neap__task *task) {
+  neap__host *host = task->host;
+  lua_State *S = host->scratch;
+  lua_pushcfunction(S, leave);
+  neap__task_push(S, task);
+  lua_rotate(S, -3, -1); /* leave task error */
+  if (lua_pcall(S, 2, 0, 0) != LUA_OK)
+    set_error(S, task); /* no memory: the message is one made before */
+  lua_settop(S, 0);
+  /* Runs the <close> variables that are left. They may not wait. */
+  host->current = task;
+  host->can_yield = false;
+  host->blocked = task->L;
+  lua_resetthread(task->L);
+  host->current = NULL;
+  host->can_yield = true;
+  end_task(task,
+           task->cancel_status != 0 ? NEAP__TASK_CANCELLED : NEAP__TASK_FAILED);
+}
+
+/* Makes the error of a task (at 1) whose coroutine does not end by itself. */
+static int make_end(lua_State *L) {
+  neap__task *task = lua_touserdata(L, 1);
+  if (task->cancel_status == 0)
+    neap__error_push(L, "yield",
+                     "coroutine.yield outside of a coroutine of one's own");
+  else if (task->cancel_status == NEAP_ETIMEDOUT)
+    neap__error_push(L, "timeout", "timed out after %f s", task->cancel_after);
+  else
+    neap__error_push(L, "cancelled", "cancelled");
+  return 1;
+}
+
+static void kill(neap__task *task) {
+  lua_State *S = task->host->scratch;
+  lua_pushcfunction(S, make_end);
+  lua_pushlightuserdata(S, task);
+  lua_pcall(S, 1, 1, 0);
+  fail(task);
+}
+
+/* `done` of a task's operation: the one place that resumes. */
+static void wake(neap_op *op) {
+  neap__task *task = op->data;
+  neap__host *host = task->host;
+  int count = 0;
+  if (task->state == NEAP__TASK_READY) {
+    if (task->cancel_status != 0) {
+      kill(task);
+      return;
+    }
+    count = task->results;
+    task->results = 0;
+    task->state = NEAP__TASK_RUNNING;
+  } else if (task->state != NEAP__TASK_RUNNING) {
+    return; /* the root: whoever drives the loop sees that op has ended */
+  }
+  task->waiting = false;
+  host->current = task;
+  host->can_yield = true;
+  int results;
+  int status = lua_resume(task->L, host->driver, count, &results);
+  host->current = NULL;
+  if (status == LUA_OK) {
+    end_task(task, NEAP__TASK_DONE);
+  } else if (status != LUA_YIELD) {
+    /* lua_resetthread will need the error where it is. */
+    lua_pushvalue(task->L, -1);
+    lua_xmove(task->L, host->scratch, 1);
+    fail(task);
+  } else if (task->killed || !task->waiting) {
+    kill(task);
+  }
+}
+
+/* ------------------------------------------------------------------- the end
+ */
+
+void neap__task_release(neap__task *task) {
+  neap__host *host = task->host;
+  neap__list_remove(&task->sibling);
+  unanchor_task(host->scratch, task->slot);
+  lua_settop(task->L, 0);
+  host->pool[host->pooled++] =
+      (struct coroutine){.L = task->L, .slot = task->slot};
+  task->L = NULL;
+}
+
+void neap__task_join(neap__task *task, neap__join *join, neap__task *waiter,
+                     size_t *remaining, bool all) {
+  *join = (neap__join){.waiter = waiter, .remaining = remaining, .all = all};
+  neap__list_append(&task->waiters, &join->link);
+}
+
+static void wake_waiters(neap__task *task, bool well) {
+  while (!neap__list_empty(&task->waiters)) {
+    neap__join *join = NEAP__ITEM(task->waiters.next, neap__join, link);
+    neap__list_remove(&join->link);
+    if (--*join->remaining == 0 || (!well && !join->all))
+      neap_op_settle(&join->waiter->op, 0);
+  }
+}
+
+static void free_deadline(neap__task *task) {
+  if (!task->deadline)
+    return;
+  neap_op_forget(&task->deadline->op);
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(task->host->scratch, &ud);
+  alloc(ud, task->deadline, sizeof *task->deadline, 0);
+  task->deadline = NULL;
+}
+
+/* The task and all that it spawned have ended: tells those who wait. */
+static void complete(neap__task *task) {
+  neap__host *host = task->host;
+  neap__task *parent = task->parent;
+  free_deadline(task);
+  neap_run_free(task->run);
+  task->run = NULL;
+  task->state = task->outcome;
+  host->live--;
+  bool heard = !neap__list_empty(&task->waiters);
+  wake_waiters(task, task->state == NEAP__TASK_DONE);
+  if (task->internal) {
+    neap__list_remove(&task->sibling);
+    neap__list_append(&parent->ended, &task->sibling);
+  } else if (task->state != NEAP__TASK_FAILED || heard) {
+    neap__task_release(task);
+  } /* else it stays with its owner, who fails of it unless it is awaited */
+  if (parent->joining)
+    neap_op_settle(&parent->op, 0);
+  if (parent->state == NEAP__TASK_ENDING)
+    end_task(parent, parent->outcome);
+}
+
+static bool has_live_children(const neap__task *task) {
+  for (neap_link *link = task->children.next; link != &task->children;
+       link = link->next)
+    if (!neap__task_has_ended(NEAP__ITEM(link, neap__task, sibling)))
+      return true;
+  return false;
+}
+
+/* The coroutine of a task has ended: what it spawned is cancelled, and when
+ * that has unwound, too, the task is complete. */
+static void end_task(neap__task *task, neap__task_state outcome) {
+  if (task->state != NEAP__TASK_ENDING) {
+    task->outcome = (uint8_t)outcome;
+    task->state = NEAP__TASK_ENDING;
+    neap__task_cancel_since(task, 0);
+  }
+  if (has_live_children(task))
+    return; /* the last of them comes back here */
+  lua_State *S = task->host->scratch;
+  while (neap__task_take_failure(S, task, 0)) {
+    if (task->outcome == NEAP__TASK_DONE) {
+      task->outcome = NEAP__TASK_FAILED;
+      set_error(S, task);
+    } else {
+      lua_pop(S, 1);
+    }
+  }
+  while (!neap__list_empty(&task->ended))
+    neap__task_release(NEAP__ITEM(task->ended.next, neap__task, sibling));
+  complete(task);
+}
+
+bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial) {
+  for (neap_link *link = task->children.next; link != &task->children;
+       link = link->next) {
+    neap__task *child = NEAP__ITEM(link, neap__task, sibling);
+    if (child->serial >= serial && child->state == NEAP__TASK_FAILED) {
+      neap__task_push(L, child);
+      lua_getiuservalue(L, -1, NEAP__TASK_RESULT);
+      lua_replace(L, -2);
+      neap__task_release(child);
+      return true;
+    }
+  }
+  return false;
+}
+
+/* --------------------------------------------------------------- cancelling */
+
+void neap__task_cancel(neap__task *task, int status, double seconds) {
+  if (task->state > NEAP__TASK_RUNNING || task->cancel_status != 0)
+    return;
+  task->cancel_status = status;
+  task->cancel_after = seconds;
+  if (task->drop) {
+    void (*drop)(neap__task *) = task->drop;
+    task->drop = NULL;
+    drop(task);
+  }
+  neap_op_cancel(&task->op, NEAP_ECANCELED);
+}
+
+size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
+  size_t count = 0;
+  for (neap_link *link = task->children.next; link != &task->children;
+       link = link->next) {
+    neap__task *child = NEAP__ITEM(link, neap__task, sibling);
+    if (child->serial < serial || neap__task_has_ended(child))
+      continue;
+    neap__task_cancel(child, NEAP_ECANCELED, 0);
+    count++;
+  }
+  return count;
+}
+
+static void ring(neap_op *op) {
+  struct deadline *deadline = op->data;
+  neap__task_cancel(deadline->task, NEAP_ETIMEDOUT, deadline->seconds);
+}
+
+void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds) {
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  struct deadline *deadline = alloc(ud, NULL, 0, sizeof *deadline);
+  if (!deadline)
+    luaL_error(L, "not enough memory");
+  neap_op_init(&deadline->op, ring, deadline);
+  deadline->task = task;
+  deadline->seconds = seconds;
+  task->deadline = deadline;
+  neap_engine *engine = task->host->engine;
+  neap_sleep_until(engine, &deadline->op, neap__deadline(engine, seconds));
+}
+
+void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
+                     void *dropped) {
+  neap_op_hold(task->host->engine, &task->op);
+  task->drop = drop;
+  task->dropped = dropped;
+}
+
+/* ------------------------------------------------------- driving and dumping
+ */
+
+void neap__task_drive(lua_State *L, neap_op *op) {
+  neap__host *host = neap__host_of(L);
+  lua_State *before = host->driver;
+  host->driver = L;
+  bool stuck = false;
+  while (neap_op_active(op) && !stuck)
+    stuck = neap_poll(host->engine, NEAP_FOREVER) <= 0 &&
+            neap_pending(host->engine) == 0;
+  host->driver = before;
+  if (!neap_op_active(op))
+    return;
+  neap_op_forget(op);
+  neap__task_dump(L);
+  neap__error_raise(L, "deadlock",
+                    "deadlock: nothing is left that could wake anyone\n%s",
+                    lua_tostring(L, -1));
+}
+
+/* Adds a line and a traceback for each task below `task` that waits. */
+static void dump_children(lua_State *L, luaL_Buffer *buffer,
+                          const neap__task *task) {
+  for (neap_link *link = task->children.next; link != &task->children;
+       link = link->next) {
+    const neap__task *child = NEAP__ITEM(link, neap__task, sibling);
+    if (neap__task_has_ended(child))
+      continue;
+    lua_pushfstring(L, "task %d of task %d ", (int)child->slot,
+                    (int)task->slot);
+    luaL_addvalue(buffer);
+    if (child->state == NEAP__TASK_ENDING)
+      luaL_addstring(buffer, "waits for its own tasks to end\n");
+    else if (child->state == NEAP__TASK_READY || !child->waiting)
+      luaL_addstring(buffer, "runs\n");
+    else {
+      lua_pushfstring(L, "waits for %s\n", child->what);
+      luaL_addvalue(buffer);
+      luaL_traceback(L, child->L, NULL, 0);
+      luaL_addvalue(buffer);
+      luaL_addstring(buffer, "\n");
+    }
+    dump_children(L, buffer, child);
+  }
+}
+
+void neap__task_dump(lua_State *L) {
+  const neap__host *host = neap__host_of(L);
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  lua_pushfstring(L, "%d task(s) have not ended\n", (int)host->live);
+  luaL_addvalue(&buffer);
+  if (neap_op_active(&host->root.op)) {
+    lua_pushfstring(L, "task 0, the main chunk, waits for %s\n",
+                    host->root.what);
+    luaL_addvalue(&buffer);
+  }
+  dump_children(L, &buffer, &host->root);
+  luaL_pushresult(&buffer);
+}
+
+/* --------------------------------------------------------------- the host */
+
+/* Tasks that live when the state is closed are not ended, only forgotten:
+ * Lua runs finalizers in an order in which nobody can wait any more. */
+static int collect_task(lua_State *L) {
+  neap__task *task = lua_touserdata(L, 1);
+  if (!neap__task_has_ended(task)) {
+    neap_op_forget(&task->op);
+    free_deadline(task);
+    neap_run_free(task->run);
+    task->run = NULL;
+  }
+  return 0;
+}
+
+static int collect_host(lua_State *L) {
+  neap__host *host = lua_touserdata(L, 1);
+  neap_engine_free(host->engine);
+  host->engine = NULL;
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  alloc(ud, host->pool, host->pool_capacity * sizeof *host->pool, 0);
+  host->pool = NULL;
+  host->pool_capacity = host->pooled = 0;
+  return 0;
+}
+
+void neap__task_open(lua_State *L) {
+  neap__host *host = lua_newuserdatauv(L, sizeof *host, 0);
+  memset(host, 0, sizeof *host);
+  host->can_yield = true;
+  host->root.host = host;
+  host->root.state = NEAP__TASK_DONE; /* it is never resumed, nor ends */
+  neap_op_init(&host->root.op, wake, &host->root);
+  neap__list_init(&host->root.children);
+  neap__list_init(&host->root.ended);
+  neap__list_init(&host->root.waiters);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, collect_host);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
+  luaL_newmetatable(L, NEAP__TASK_META);
+  lua_pushcfunction(L, collect_task);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  host->scratch = lua_newthread(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &host->scratch);
+  host->driver = L;
+  int status = neap_engine_new(NULL, &host->engine);
+  if (status < 0)
+    luaL_error(L, "neap cannot start: %s", neap_status_text(status));
+}

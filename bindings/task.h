@@ -1,0 +1,161 @@
+/* Tasks: coroutines that wait, who owns them, and how they end.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_TASK_H
+#define NEAP_BINDINGS_TASK_H
+
+#include <lua.h>
+
+#include "list.h"
+#include "neap.h"
+
+typedef struct neap__host neap__host;
+typedef struct neap__task neap__task;
+
+/* The metatable of task objects, in the registry. */
+#define NEAP__TASK_META "neap.task"
+
+/* The user values of a task object. */
+enum {
+  NEAP__TASK_RESULT = 1, /* results or error; before: the reason to cancel */
+  NEAP__TASK_ORIGIN = 2, /* of an error: a table that says where it arose */
+  NEAP__TASK_VALUES = 2,
+};
+
+typedef enum neap__task_state {
+  NEAP__TASK_READY,   /* has not begun */
+  NEAP__TASK_RUNNING, /* has begun; it runs or waits */
+  NEAP__TASK_ENDING,  /* has ended, but tasks of its own have not */
+  NEAP__TASK_DONE,
+  NEAP__TASK_FAILED,
+  NEAP__TASK_CANCELLED,
+} neap__task_state;
+
+/* Somebody who waits for the end of a task. */
+typedef struct neap__join {
+  neap_link link; /* in `waiters` of the task that is waited for */
+  neap__task *waiter;
+  size_t *remaining; /* how many ends the waiter still needs */
+  bool all;          /* a failure does not wake it sooner */
+} neap__join;
+
+/* A task is a userdata. While it lives, or has failed and nobody has heard of
+ * it, the host anchors it. */
+struct neap__task {
+  neap_op op; /* what it waits for, and its place in the ready queue */
+  neap__host *host;
+  lua_State *L; /* its coroutine, kept until the host lets go of it */
+  neap__task *parent;
+  neap_link sibling;  /* in the parent's `children` or `ended` */
+  neap_link children; /* tasks that live, or failed unheard */
+  neap_link ended;    /* internal ones that ended and were not yet taken */
+  neap_link turns;    /* of a batch: those who wait for their turn to fetch */
+  neap_link waiters;
+  neap__join join;            /* when it waits for one task */
+  size_t remaining;           /* ends it still needs */
+  neap_run *run;              /* NULL for a function */
+  const char *what;           /* what it waits for, in words */
+  const char *atomic;         /* the node whose method must not wait, or NULL */
+  void (*drop)(neap__task *); /* gives up what it waits for, if held */
+  void *dropped;              /* what `drop` needs */
+  struct deadline *deadline;
+  uint32_t slot;       /* where the host anchors it */
+  uint32_t serial;     /* the parent's count of tasks when it was spawned */
+  uint32_t spawned;    /* its own count of tasks */
+  int results;         /* how many values are in NEAP__TASK_RESULT */
+  int cancel_status;   /* 0, NEAP_ECANCELED or NEAP_ETIMEDOUT */
+  double cancel_after; /* seconds, of NEAP_ETIMEDOUT */
+  uint8_t state;
+  uint8_t outcome; /* while ending: the state to come */
+  bool waiting;    /* it has yielded to the engine */
+  bool told;       /* of the cancellation */
+  bool killed;     /* it waited again after that */
+  bool internal;   /* a part of its parent's run */
+  uint8_t root;    /* then: which, as a neap_root */
+  bool joining;    /* it waits until a task of its own has ended */
+};
+
+/* What a Lua state knows of neap. */
+struct neap__host {
+  neap_engine *engine;
+  lua_State *driver;   /* the coroutine from which the loop is driven */
+  lua_State *scratch;  /* where ends of tasks are looked after */
+  neap__task *current; /* whose coroutine runs */
+  bool can_yield;      /* false below a call that cannot be suspended */
+  lua_State *blocked;  /* then: the coroutine in which that call is */
+  neap__task root;     /* the owner of tasks that no task has spawned, and the
+                          one that waits when the loop is driven */
+  size_t live;         /* tasks that have not ended */
+  struct coroutine {
+    lua_State *L;
+    uint32_t slot;
+  } * pool; /* coroutines that have ended well */
+  size_t pooled, pool_capacity;
+  uint32_t slots; /* in use in the table of anchors */
+};
+
+neap__host *neap__host_of(lua_State *L); /* [-0, +0, -] */
+
+/* Makes the host of a Lua state and its engine. [-0, +0, v] */
+void neap__task_open(lua_State *L);
+
+/* The task that runs, the root when none does. */
+neap__task *neap__task_current(lua_State *L); /* [-0, +0, -] */
+
+/* Pushes a new task, owned by `parent`, that will call the function below the
+ * `count` arguments on the stack. The function is a lua_CFunction of ours that
+ * finds the arguments on its stack, may wait, and returns its results.
+ * [-count, +1, v] */
+neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
+                             lua_CFunction entry, int count);
+
+/* Cancels a task that lives: what it waits for is dropped at once and the
+ * reason raised where it waits. `status` is NEAP_ECANCELED or NEAP_ETIMEDOUT,
+ * then `seconds` is what it had. Cancelling again changes nothing. */
+void neap__task_cancel(neap__task *task, int status, double seconds);
+
+/* Cancels a task when `seconds` have passed. [-0, +0, m] */
+void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds);
+
+/* Cancels the tasks that `task` spawned when its count was at least `serial`.
+ * Returns how many of them have not ended yet. */
+size_t neap__task_cancel_since(neap__task *task, uint32_t serial);
+
+/* Takes the first of the tasks spawned since that failed unheard, and pushes
+ * its error; false when there is none. [-0, +(1|0), -] */
+bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial);
+
+/* Pushes the task object. [-0, +1, -] */
+void neap__task_push(lua_State *L, const neap__task *task);
+
+/* Lets go of a task that has ended: whatever list it is in, it leaves, and its
+ * coroutine goes to the pool. */
+void neap__task_release(neap__task *task);
+
+/* Keeps the `count` values on top as the results of the task that runs.
+ * [-count, +0, m] */
+void neap__task_return(lua_State *L, neap__task *task, int count);
+
+static inline bool neap__task_has_ended(const neap__task *task) {
+  return task->state >= NEAP__TASK_DONE;
+}
+
+/* Has `join` wait in `waiter` for the end of `task`, which has not ended. */
+void neap__task_join(neap__task *task, neap__join *join, neap__task *waiter,
+                     size_t *remaining, bool all);
+
+/* Begins to hold the task's operation, to be settled by an event of another
+ * task; `drop` undoes what the caller has queued when it is cancelled first,
+ * and is called as well when the operation has been settled but the task has
+ * not run yet. */
+void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
+                     void *dropped);
+
+/* Drives the loop until `op` has ended. Raises a deadlock when nothing can end
+ * it. Only where no task runs. [-0, +0, v] */
+void neap__task_drive(lua_State *L, neap_op *op);
+
+/* Pushes the text of neap.dump(): who waits, for what, and where.
+ * [-0, +1, m] */
+void neap__task_dump(lua_State *L);
+
+#endif

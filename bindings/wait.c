@@ -1,0 +1,166 @@
+/* Waiting: how a C function of the binding suspends its coroutine.
+ * SPDX-License-Identifier: MIT */
+#include "wait.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "task.h"
+
+neap_engine *neap__engine(lua_State *L) {
+  return neap__host_of(L)->engine;
+}
+
+uint64_t neap__deadline(neap_engine *engine, double seconds) {
+  if (!(seconds > 0))
+    return 0;
+  uint64_t now = neap_now(engine);
+  double ns = seconds * 1e9;
+  if (ns >= 0x1p63)
+    return NEAP_FOREVER;
+  return now + (uint64_t)ns;
+}
+
+/* Pushes the name under which package.loaded knows the function on top of the
+ * stack ("table.sort"), or nil. [-1, +1, -] */
+static void name_of_function(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_pushnil(L);
+  while (lua_next(L, -2)) { /* function loaded module-name module */
+    if (lua_istable(L, -1)) {
+      lua_pushnil(L);
+      while (lua_next(L, -2)) { /* ... module key value */
+        if (lua_type(L, -2) == LUA_TSTRING && lua_rawequal(L, -1, -6)) {
+          lua_pop(L, 1); /* function loaded module-name module key */
+          const char *module = lua_tostring(L, -3);
+          if (strcmp(module, LUA_GNAME) != 0) {
+            lua_pushfstring(L, "%s.%s", module, lua_tostring(L, -1));
+            lua_replace(L, -6);
+            lua_pop(L, 4);
+            return;
+          }
+          lua_pushvalue(L, -1);
+        }
+        lua_pop(L, 1);
+      }
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  lua_pushnil(L);
+}
+
+/* True for the functions of Lua's that can be suspended: they call with
+ * continuations. */
+static bool is_transparent(const char *name) {
+  static const char *const names[] = {"pcall", "xpcall", "dofile",
+                                      "coroutine.resume", "coroutine.wrap"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(name, names[i]) == 0)
+      return true;
+  return false;
+}
+
+/* Pushes what is in the way of suspending `blocked`: the innermost function in
+ * C that calls back without a continuation. Looks from below whoever waits.
+ * [-0, +1, m] */
+static void push_obstacle(lua_State *L, lua_State *blocked) {
+  lua_Debug ar;
+  for (int level = blocked == L ? 1 : 0; lua_getstack(blocked, level, &ar);
+       level++) {
+    lua_getinfo(blocked, "Snf", &ar);
+    lua_xmove(blocked, L, 1);
+    if (*ar.what != 'C') {
+      lua_pop(L, 1);
+      continue;
+    }
+    name_of_function(L);
+    const char *name = lua_tostring(L, -1);
+    if (!name)
+      name = ar.name ? ar.name : "a function in C";
+    if (!is_transparent(name)) {
+      lua_pushstring(L, name);
+      lua_replace(L, -2);
+      return;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushliteral(L, "a metamethod or a function in C");
+}
+
+neap_op *neap__wait_begin(lua_State *L, const char *what) {
+  neap__host *host = neap__host_of(L);
+  neap__task *task = host->current;
+  if (!task) {
+    host->root.what = what;
+    return &host->root.op;
+  }
+  if (task->atomic)
+    neap__error_raise(L, "atomic", "%s would wait inside %s, which is atomic",
+                      what, task->atomic);
+  bool can_yield = lua_isyieldable(L) && host->can_yield;
+  if (task->cancel_status != 0 && (!task->told || !can_yield)) {
+    task->what = what;
+    neap__wait_end(L);
+  }
+  if (!can_yield) {
+    push_obstacle(L, host->can_yield ? L : host->blocked);
+    neap__error_raise(L, "unyieldable",
+                      "%s cannot wait here: it is called from %s, which cannot "
+                      "be suspended",
+                      what, lua_tostring(L, -1));
+  }
+  if (task->cancel_status != 0) {
+    /* It was told, and waits again: the door ends it. */
+    task->killed = task->waiting = true;
+    lua_yield(L, 0);
+  }
+  task->what = what;
+  return &task->op;
+}
+
+int neap__wait(lua_State *L, lua_KFunction k) {
+  neap__host *host = neap__host_of(L);
+  neap__task *task = host->current;
+  if (!task) {
+    neap__task_drive(L, &host->root.op);
+    return k(L, LUA_OK, 0);
+  }
+  task->waiting = true;
+  return lua_yieldk(L, 0, 0, k);
+}
+
+neap_op *neap__wait_end(lua_State *L) {
+  neap__host *host = neap__host_of(L);
+  neap__task *task = host->current ? host->current : &host->root;
+  neap_op *op = &task->op;
+  task->drop = NULL;
+  if (neap_op_active(op)) {
+    /* Somebody resumed the coroutine who is not the engine: a coroutine.resume
+     * that was put aside before neap was loaded. */
+    neap_op_forget(op);
+    task->waiting = false;
+    neap__error_raise(L, "resumed",
+                      "%s was waiting when its coroutine was resumed by a "
+                      "coroutine.resume older than neap; load neap first",
+                      task->what);
+  }
+  if (task->cancel_status == 0)
+    return op;
+  task->told = true;
+  if (task->cancel_status == NEAP_ETIMEDOUT)
+    neap__error_push(L, "timeout", "timed out after %f s", task->cancel_after);
+  else
+    neap__error_push(L, "cancelled", "cancelled while waiting for %s",
+                     task->what ? task->what : "its turn");
+  neap__task_push(L, task);
+  if (lua_getiuservalue(L, -1, NEAP__TASK_RESULT) != LUA_TNIL) {
+    lua_setfield(L, -3, "reason");
+    lua_pop(L, 1);
+  } else {
+    lua_pop(L, 2);
+  }
+  lua_error(L);
+  return NULL;
+}

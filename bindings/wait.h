@@ -1,0 +1,35 @@
+/* Waiting: how a C function of the binding suspends its coroutine.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_WAIT_H
+#define NEAP_BINDINGS_WAIT_H
+
+#include <lua.h>
+
+#include "neap.h"
+
+/* A function that waits does so in four steps:
+ *
+ *   1. check all arguments and make what holds the result, on the stack;
+ *   2. op = neap__wait_begin(L, "http.get"): the operation to start. Raises,
+ *      before anything has been started, where this coroutine cannot be
+ *      suspended, and where it has been cancelled already;
+ *   3. start op (a status < 0 means it was not started: raise an error);
+ *   4. return neap__wait(L, k): k runs when op has ended, with the stack as it
+ *      was. It begins with op = neap__wait_end(L), which raises the
+ *      cancellation if that is what ended the wait; else op->status and
+ *      op->detail are the outcome.
+ *
+ * In a task the coroutine is suspended between 3 and 4. In the main chunk of a
+ * plain Lua interpreter the loop is driven there instead. */
+neap_op *neap__wait_begin(lua_State *L, const char *what); /* [-0, +0, v] */
+int neap__wait(lua_State *L, lua_KFunction k);
+neap_op *neap__wait_end(lua_State *L); /* [-0, +0, v] */
+
+/* The time `seconds` from now, as neap_sleep_until takes it: 0, which is past,
+ * for none, NEAP_FOREVER for more than the clock can hold. */
+uint64_t neap__deadline(neap_engine *engine, double seconds);
+
+/* The engine of this Lua state. [-0, +0, -] */
+neap_engine *neap__engine(lua_State *L);
+
+#endif
