@@ -1,0 +1,77 @@
+--- Error objects.
+-- SPDX-License-Identifier: MIT
+--
+-- What neap raises itself, and what leaves a run, is a table with the fields
+-- `message` and `code`; from a run also `node` (the path of the node, as in
+-- "order > payment > Charge"), `phase` ("prep", "exec", "fallback", "post"),
+-- `attempt` (from 1), `cause` (what was raised, itself) and `traceback`.
+-- `tostring` gives one readable paragraph.
+local core = require "neap.core"
+
+local M = {}
+
+local meta = core.error_meta
+
+---@class neap.Error
+---@field message string
+---@field code string "timeout", "cancelled", "http", "fs", "json", "deadlock", "action", "max_steps", "user", ...
+---@field node? string the path of the node
+---@field phase? string "prep", "exec", "fallback" or "post"
+---@field attempt? integer from 1
+---@field cause? any what was raised, itself
+---@field traceback? string
+---@field retryable? boolean false: no further attempts
+---@field retry_after? number seconds that the next attempt waits at least
+
+--- Makes an error object of its fields.
+---@param fields table with `message` and `code`
+---@return neap.Error
+function M.new(fields)
+  return setmetatable(fields, meta)
+end
+
+--- Whether a value is an error object of neap's.
+---@param value any
+---@return boolean
+function M.is(value)
+  return getmetatable(value) == meta
+end
+
+function meta:__tostring()
+  if not self.node then return tostring(self.message) end
+  local attempt = self.attempt and self.attempt > 1 and (", attempt %d"):format(self.attempt) or ""
+  return ("%s (%s%s): %s"):format(self.node, self.phase, attempt, self.message)
+end
+
+-- A __tostring of the user's may raise, too; then the type has to do.
+local function text_of(value)
+  if type(value) == "table" and type(rawget(value, "message")) == "string" then
+    return rawget(value, "message")
+  end
+  local ok, text = pcall(tostring, value)
+  return ok and text or ("an error that is a %s"):format(type(value))
+end
+
+-- Makes the object for an error that leaves a run. `origin` has node, phase,
+-- attempt and traceback.
+local function leave(cause, origin)
+  local fields = {}
+  if M.is(cause) then
+    for key, value in pairs(cause) do fields[key] = value end
+  else
+    fields.message, fields.code = text_of(cause), "user"
+  end
+  if fields.node then
+    -- It left a run inside this one: that run knows better what happened.
+    fields.node = ("%s > %s"):format(origin.node, fields.node)
+  else
+    fields.node, fields.phase, fields.attempt = origin.node, origin.phase, origin.attempt
+    fields.traceback = origin.traceback
+    fields.cause = cause
+  end
+  return M.new(fields)
+end
+
+core.on_leave(leave)
+
+return M

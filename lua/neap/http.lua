@@ -1,0 +1,349 @@
+--- HTTP requests that wait for their response.
+-- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+local new_error = require "neap.error".new
+local options = require "neap.options"
+
+local json = core.json
+
+local http = {}
+
+---@class neap.http.Response
+---@field status integer the status code
+---@field ok boolean whether the status is from 200 to 299
+---@field headers table<string, string|string[]> by name in lower case; several
+--- values of one name are joined with ", ", only those of "set-cookie" are a list
+---@field body string decoded (gzip, br, zstd, deflate)
+---@field url string the address that answered, after redirects; no user and password
+local Response = {}
+Response.__index = Response
+
+---@class neap.http.Options
+---@field headers? table<string, string|number> replace what neap would send by itself
+---@field query? table<string, string|number|boolean|table> added to the address,
+--- sorted by name; a list repeats its name
+---@field timeout? number seconds for all of it, redirects included; default: no limit
+---@field connect_timeout? number seconds until there is a connection; default: 30
+---@field idle_timeout? number seconds without a byte moved on a connection; default: no limit
+---@field max_redirects? integer how many are followed; default: 10
+---@field max_body? integer bytes of the decoded body; default: 64 MiB
+---@field ca_file? string PEM file of the certificates to trust instead of the system's
+---@field check? boolean raise an error for a status from 400; default: false
+
+---@class neap.http.PostOptions: neap.http.Options
+---@field body? string the body
+---@field json? any instead of a body: a value to encode, sent as application/json
+
+---@class neap.http.RequestOptions: neap.http.PostOptions
+---@field url string the address, http or https
+---@field method? string default: "GET", with a body "POST"
+
+local MAX_REDIRECTS = 10
+
+-- ------------------------------------------------------------------ checking
+
+local function is_string(value)
+  return type(value) == "string"
+end
+
+local function is_seconds(value)
+  return type(value) == "number" and value > 0
+end
+
+local function is_count(value)
+  return math.type(value) == "integer" and value >= 0
+end
+
+local function is_table(value)
+  return type(value) == "table"
+end
+
+local function is_scalar(value)
+  return type(value) == "string" or type(value) == "number"
+end
+
+-- What each option must be, and how that is called.
+local COMMON = {
+  headers = { is_table, "table" },
+  query = { is_table, "table" },
+  timeout = { is_seconds, "positive number of seconds" },
+  connect_timeout = { is_seconds, "positive number of seconds" },
+  idle_timeout = { is_seconds, "positive number of seconds" },
+  max_redirects = { is_count, "whole number from 0" },
+  max_body = { function(v) return is_count(v) and v > 0 end, "whole number from 1" },
+  ca_file = { is_string, "string" },
+  check = { function(v) return type(v) == "boolean" end, "boolean" },
+}
+
+-- Returns a table with all that `base` has and more.
+local function extend(base, more)
+  for name, value in pairs(base) do more[name] = value end
+  return more
+end
+
+local GET = extend(COMMON, {})
+local POST = extend(COMMON, {
+  body = { is_string, "string" },
+  json = { function() return true end, "any value" },
+})
+local REQUEST = extend(POST, {
+  url = { is_string, "string" },
+  method = { is_string, "string" },
+})
+
+-- Returns how a value is told in a message: its type, numbers themselves.
+local function described(value)
+  return type(value) == "number" and tostring(value) or type(value)
+end
+
+-- Returns what is wrong with the options, nil if nothing is.
+local function fault(opts)
+  if not opts.url then return "the option 'url' is missing" end
+  for name, value in pairs(opts) do
+    local test, expected = table.unpack(REQUEST[name])
+    if not test(value) then
+      return ("bad option '%s' (%s expected, got %s)"):format(name, expected, described(value))
+    end
+  end
+  if opts.json ~= nil and opts.body then
+    return "the options 'body' and 'json' exclude each other"
+  end
+  for name, value in pairs(opts.headers or {}) do
+    if type(name) ~= "string" or not is_scalar(value) then
+      return "headers are strings or numbers by their names"
+    end
+  end
+end
+
+-- ------------------------------------------------------------------- sending
+
+-- Returns an address as errors may show it: without query and user.
+local function public(url)
+  return (url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://"))
+end
+
+-- Returns the keys of a table that are strings, sorted.
+local function sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = tostring(key) end
+  table.sort(keys)
+  return keys
+end
+
+-- Percent-encodes all but the unreserved characters of RFC 3986 section 2.3.
+local function escape(value)
+  return (tostring(value):gsub("[^%w%-._~]", function(c)
+    return ("%%%02X"):format(c:byte())
+  end))
+end
+
+-- Returns the address with the query added, before its fragment if it has one.
+local function with_query(url, query)
+  local parts = {}
+  for _, name in ipairs(sorted_keys(query)) do
+    local value = query[name]
+    for _, item in ipairs(type(value) == "table" and value or { value }) do
+      parts[#parts + 1] = escape(name) .. "=" .. escape(item)
+    end
+  end
+  if #parts == 0 then return url end
+  local before, fragment = url:match("^([^#]*)(.*)$")
+  local joint = not before:find("?", 1, true) and "?" or before:find("[?&]$") and "" or "&"
+  return before .. joint .. table.concat(parts, "&") .. fragment
+end
+
+-- Returns the headers as a flat list of names and values, sorted by name.
+-- `more` are used where the caller has none of that name.
+local function header_list(headers, more)
+  local given = {}
+  for name in pairs(headers) do given[name:lower()] = true end
+  local all = {}
+  for name, value in pairs(more) do
+    if not given[name] then all[name] = value end
+  end
+  extend(headers, all)
+  local list = {}
+  for _, name in ipairs(sorted_keys(all)) do
+    list[#list + 1] = name
+    list[#list + 1] = tostring(all[name])
+  end
+  return list
+end
+
+-- The statuses below 500 after which the same request may succeed: Request
+-- Timeout, Too Early, Too Many Requests.
+local RETRYABLE = { [408] = true, [425] = true, [429] = true }
+
+-- Raises the error for a response whose status says that something failed.
+local function refuse(what, response)
+  error(new_error {
+    code = "http",
+    message = ("%s %s: status %d"):format(what, public(response.url), response.status),
+    status = response.status,
+    url = public(response.url),
+    body = response.body,
+    retryable = response.status >= 500 or RETRYABLE[response.status] or false,
+    retry_after = http.retry_after(response.headers),
+  }, 0)
+end
+
+-- Sends a request. Misuse is raised at the caller of our caller.
+local function send(what, opts)
+  local wrong = fault(opts)
+  if wrong then error(("%s: %s"):format(what, wrong), 3) end
+  local body, more = opts.body, {}
+  if opts.json ~= nil then
+    body = json.encode(opts.json)
+    more["content-type"] = "application/json"
+  end
+  local response, why = core.http.request(what, {
+    url = opts.query and with_query(opts.url, opts.query) or opts.url,
+    method = opts.method and opts.method:upper(),
+    headers = header_list(opts.headers or {}, more),
+    body = body,
+    timeout = opts.timeout,
+    connect_timeout = opts.connect_timeout,
+    idle_timeout = opts.idle_timeout,
+    max_redirects = opts.max_redirects or MAX_REDIRECTS,
+    max_body = opts.max_body,
+    ca_file = opts.ca_file,
+  })
+  if not response then error(("%s: %s"):format(what, why), 3) end
+  response.ok = response.status >= 200 and response.status <= 299
+  if opts.check and response.status >= 400 then refuse(what, response) end
+  return setmetatable(response, Response)
+end
+
+-- Returns a copy of options with address and method.
+local function options_for(url, method, opts)
+  return extend(opts, { url = url, method = method })
+end
+
+local function check_url(url, name)
+  if type(url) ~= "string" then
+    error(("bad argument #1 to '%s' (string expected, got %s)"):format(name, described(url)), 3)
+  end
+end
+
+-- ------------------------------------------------------------------- dates
+
+local MONTHS = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
+  "Oct", "Nov", "Dec" }
+for number, name in ipairs(MONTHS) do
+  MONTHS[name] = number
+end
+
+-- The three forms of a date, RFC 9110 section 5.6.7, as patterns and the order
+-- of what they capture.
+local DATES = {
+  { "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$",
+    "day", "month", "year", "hour", "min", "sec" },
+  { "^%a+, (%d%d)%-(%a%a%a)%-(%d%d) (%d%d):(%d%d):(%d%d) GMT$",
+    "day", "month", "year", "hour", "min", "sec" },
+  { "^%a%a%a (%a%a%a) ([ %d]%d) (%d%d):(%d%d):(%d%d) (%d%d%d%d)$",
+    "month", "day", "hour", "min", "sec", "year" },
+}
+
+-- Returns the seconds of a date in GMT on a scale of its own, on which only
+-- differences mean something. Both ends of a difference are read as local
+-- standard time, so that the time zone cancels out.
+local function seconds_of(date)
+  date.isdst = false
+  return os.time(date)
+end
+
+-- Returns the seconds, as above, of an HTTP date, nil for what is none.
+local function parse_date(text)
+  for _, form in ipairs(DATES) do
+    local found = { text:match(form[1]) }
+    if #found > 0 then
+      local date = {}
+      for i, value in ipairs(found) do
+        date[form[i + 1]] = MONTHS[value] or tonumber(value)
+      end
+      if not date.month then return nil end
+      if date.year < 100 then
+        -- Section 5.6.7: not more than 50 years in the future.
+        local this_year = os.date("!*t").year
+        date.year = date.year + this_year - this_year % 100
+        if date.year > this_year + 50 then date.year = date.year - 100 end
+      end
+      return seconds_of(date)
+    end
+  end
+end
+
+-- ----------------------------------------------------------------- interface
+
+--- Sends a request and waits for the whole response, whatever its status.
+---
+--- Raises an error object of code "http", or "timeout" where one of the three
+--- time limits has passed, when there is no response: its `retryable` tells
+--- whether the same request may well succeed later, its `url` has neither query
+--- nor user. With `check`, a status from 400 raises one of code "http" too, with
+--- `status`, `body` and, if the server named a time, `retry_after`. Misuse (an
+--- unknown option, a line break in a header, a scheme other than http and https)
+--- is an ordinary error.
+---
+--- A redirect to another origin takes along no user and password, and no
+--- headers but Accept, Cache-Control, Content-*, If-*, Range and User-Agent.
+---@param opts neap.http.RequestOptions
+---@return neap.http.Response
+function http.request(opts)
+  opts = options.check(opts, REQUEST, "http.request")
+  local response = send("http.request", opts)
+  return response
+end
+
+--- The same with the method GET.
+---@param url string
+---@param opts? neap.http.Options
+---@return neap.http.Response
+function http.get(url, opts)
+  check_url(url, "get")
+  opts = options.check(opts, GET, "http.get")
+  local response = send("http.get", options_for(url, "GET", opts))
+  return response
+end
+
+--- The same with the method POST.
+---@param url string
+---@param opts? neap.http.PostOptions
+---@return neap.http.Response
+function http.post(url, opts)
+  check_url(url, "post")
+  opts = options.check(opts, POST, "http.post")
+  local response = send("http.post", options_for(url, "POST", opts))
+  return response
+end
+
+--- Returns how many seconds a Retry-After header (RFC 9110 section 10.2.3) asks
+--- to wait: a number, or a date, which is compared with the server's own clock
+--- where the response tells it. Nil without a header that can be read.
+---@param headers table<string, string> of a response
+---@return number|nil seconds
+function http.retry_after(headers)
+  local value = headers["retry-after"] or ""
+  local seconds, when = value:match("^%s*(%d+)%s*$"), parse_date(value)
+  if seconds then
+    return tonumber(seconds)
+  elseif when then
+    local now = parse_date(headers["date"] or "") or seconds_of(os.date("!*t"))
+    return math.max(0, when - now)
+  end
+end
+
+--- Decodes the body. Raises an error object of code "json" that names the
+--- address and has `line`, `column` and `offset`, when it is no JSON.
+---@return any
+function Response:json()
+  local ok, value = pcall(json.decode, self.body)
+  if ok then return value end
+  if type(value) == "table" then
+    value.url = public(self.url)
+    value.message = ("%s: %s"):format(value.url, value.message)
+  end
+  error(value, 0)
+end
+
+return http

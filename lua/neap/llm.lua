@@ -1,0 +1,302 @@
+--- A client for chat models behind the OpenAI-compatible endpoint
+-- `POST /chat/completions`, and its stand-in without a network.
+-- SPDX-License-Identifier: MIT
+
+local llm = {}
+
+---@alias neap.llm.Message { role: string, content: string|table[] }
+
+---@class neap.llm.chat_opts
+---@field model? string                   default NEAP_LLM_MODEL
+---@field system? string                  a first message, the system's
+---@field temperature? number
+---@field max_tokens? integer
+---@field timeout? number                 seconds in all; default 120
+---@field headers? table<string, string>  more headers of the request
+
+---@class neap.llm.opts: neap.llm.chat_opts
+---@field url? string   the endpoint or its base, "http://127.0.0.1:4010/v1";
+---                     default NEAP_LLM_URL
+---@field key? string   default NEAP_LLM_KEY
+---@field http? table   anything with a `post` like that of `neap.http`
+
+---@alias neap.llm.Prompt string|neap.llm.Message[]
+
+---@class neap.llm.Client
+---@field offline boolean  true: no endpoint is known; the client summarises
+---@field model? string    the model asked for, or the summariser's method
+---@field chat fun(self, prompt: neap.llm.Prompt, opts?: neap.llm.chat_opts): string, table
+
+local DEFAULT_TIMEOUT = 120 -- seconds, for the whole exchange
+
+-- How much of a reply an error quotes, in bytes.
+local EXCERPT = 300
+
+-- Statuses below 500 after which the same request may succeed.
+local RETRYABLE = { [408] = true, [409] = true, [425] = true, [429] = true }
+
+local CHAT_OPTIONS = {
+  headers = true,
+  max_tokens = true,
+  model = true,
+  system = true,
+  temperature = true,
+  timeout = true,
+}
+
+local CLIENT_OPTIONS = { http = true, key = true, url = true }
+for name in pairs(CHAT_OPTIONS) do
+  CLIENT_OPTIONS[name] = true
+end
+
+--- Returns the value of an environment variable, nil also for an empty one.
+local function environment(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
+
+--- Returns the address to post to: a base gets "/chat/completions" appended,
+-- before its query if it has one.
+local function endpoint(url)
+  local path, query = url:match("^([^?#]*)([^#]*)")
+  path = path:gsub("/+$", "")
+  if not path:find("/chat/completions$") then
+    path = path .. "/chat/completions"
+  end
+  return path .. query
+end
+
+--- Returns an address as errors may show it: without query and user.
+local function public_url(url)
+  return (url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://"))
+end
+
+--- Returns the beginning of a reply as errors may quote it: one line, valid
+-- UTF-8, without the `secrets` and without users and queries of addresses.
+local function excerpt(body, secrets)
+  for _, secret in ipairs(secrets) do
+    body = body:gsub(secret:gsub("%p", "%%%0"), "[redacted]")
+  end
+  -- The patterns below are not linear, and the rest would not be quoted.
+  body = body:sub(1, 4 * EXCERPT)
+  body = body:gsub("([Bb]earer )%S+", "%1[redacted]")
+  body = body:gsub("(%a+://)[^%s/\"@]*@", "%1")
+  body = body:gsub("(%a+://[^%s?\"]*)%?[^%s\"]*", "%1")
+  body = body:gsub("[%s%c]+", " ")
+  if #body > EXCERPT then
+    -- Not in the middle of a character.
+    body = body:sub(1, EXCERPT - 3):gsub("[\xC0-\xF7][\x80-\xBF]*$", "")
+    body = body .. "..."
+  end
+  return utf8.len(body) and body or (body:gsub("[\x80-\xFF]", "?"))
+end
+
+--- Returns what must not appear in errors: the key and the values of headers,
+-- unless they are too short to be a secret and would only garble the text.
+local function secrets_of(key, headers)
+  local list = {}
+  local function add(value)
+    if #value >= 4 then
+      list[#list + 1] = value
+    end
+  end
+  add(key or "")
+  for _, value in pairs(headers) do
+    add(tostring(value))
+  end
+  return list
+end
+
+--- Returns the part of a decoded reply at the end of these keys, nil if there
+-- is no such part.
+local function at(reply, ...)
+  for _, key in ipairs { ... } do
+    reply = type(reply) == "table" and reply[key] or nil
+  end
+  return reply
+end
+
+--- Returns the messages of a conversation for a prompt, after the system's.
+local function messages_of(prompt, system)
+  if type(prompt) == "string" then
+    prompt = { { role = "user", content = prompt } }
+  elseif type(prompt) ~= "table" or #prompt == 0 then
+    error("bad argument #1 to 'chat' (string or list of messages expected)", 3)
+  end
+  if not system then
+    return prompt
+  end
+  return { { role = "system", content = system }, table.unpack(prompt) }
+end
+
+--- Returns all headers of a request; those given go before the client's own.
+local function headers_of(key, ...)
+  local headers = { authorization = key and "Bearer " .. key }
+  for i = 1, select("#", ...) do
+    for name, value in pairs(select(i, ...) or {}) do
+      headers[name:lower()] = value
+    end
+  end
+  return headers
+end
+
+--- Raises the error for a response: `fields` and what they all have in common.
+local function fail(fields, response, url, secrets)
+  fields.status = response.status
+  fields.url = public_url(url)
+  fields.body = excerpt(response.body or "", secrets)
+  fields.message =
+    ("%s from %s: %s"):format(fields.message, fields.url, fields.body)
+  error(require("neap.error").new(fields), 0)
+end
+
+--- Returns the text and the decoded body of a response, or raises.
+local function read_reply(response, url, secrets)
+  local status = response.status
+  if status < 200 or status > 299 then
+    fail({
+      code = "http",
+      message = "HTTP status " .. status,
+      retryable = status >= 500 or RETRYABLE[status] or false,
+      retry_after = require("neap.http").retry_after(response.headers or {}),
+    }, response, url, secrets)
+  end
+  local ok, reply = pcall(require("neap.json").decode, response.body)
+  local text = ok and at(reply, "choices", 1, "message", "content")
+  if type(text) ~= "string" then
+    fail({
+      code = "llm",
+      message = ok and "a reply without text" or "a reply that is no JSON",
+      retryable = true,
+    }, response, url, secrets)
+  end
+  return text, reply
+end
+
+--- Returns the client for an endpoint. The key and the address, which may hold
+-- one, are upvalues: who prints the client does not print them.
+local function online(url, key, defaults, http)
+  url = endpoint(url)
+  local client = { offline = false, model = defaults.model }
+
+  function client.chat(_, prompt, opts)
+    opts = opts or {}
+    require("neap.options").check(opts, CHAT_OPTIONS, "chat")
+    local function option(name)
+      if opts[name] ~= nil then
+        return opts[name]
+      end
+      return defaults[name]
+    end
+    local headers = headers_of(key, defaults.headers, opts.headers)
+    -- What `post` raises goes through untouched: a cancellation has to, and a
+    -- refused connection says itself whether to try again.
+    local response = (http or require("neap.http")).post(url, {
+      json = {
+        model = option("model"),
+        messages = messages_of(prompt, option("system")),
+        temperature = option("temperature"),
+        max_tokens = option("max_tokens"),
+      },
+      headers = headers,
+      timeout = option("timeout") or DEFAULT_TIMEOUT,
+    })
+    return read_reply(response, url, secrets_of(key, headers))
+  end
+
+  return client
+end
+
+--- Returns the text of the user's last message, nil if there is none. The
+-- content of a message may be a list of parts, not all of them text.
+local function last_words(messages)
+  for i = #messages, 1, -1 do
+    local role, content = messages[i].role, messages[i].content
+    if role == "user" and type(content) == "string" then
+      return content
+    elseif role == "user" and type(content) == "table" then
+      local parts = {}
+      for _, part in ipairs(content) do
+        parts[#parts + 1] = part.text
+      end
+      return table.concat(parts, "\n\n")
+    end
+  end
+end
+
+--- Returns what a prompt asks to summarise. The instruction is what stands
+-- before the first colon that white space follows, on the first line and among
+-- its first 120 bytes: "Summarize: ...", "In two sentences, please:\n\n...".
+local function without_instruction(prompt)
+  local colon = prompt:sub(1, 121):match("^[^\n]-():%s")
+  local text = colon and prompt:sub(colon + 1) or prompt
+  return text:find("%S") and text or prompt
+end
+
+local told_offline = false
+
+--- Returns the client that needs no endpoint.
+local function offline()
+  local summary = require("neap.summary")
+  local client = { offline = true, model = summary.method }
+  if not told_offline then
+    told_offline = true
+    io.stderr:write("neap: NEAP_LLM_URL is not set; ",
+      "using the built-in offline summariser, ", summary.method, "\n")
+  end
+
+  function client.chat(_, prompt, opts)
+    require("neap.options").check(opts or {}, CHAT_OPTIONS, "chat")
+    local words = last_words(messages_of(prompt))
+    if not words then
+      error("the offline summariser needs a message of the user", 2)
+    end
+    local text = summary.summarize(without_instruction(words))
+    local answer = { role = "assistant", content = text }
+    local choice = { index = 0, message = answer, finish_reason = "stop" }
+    return text, { model = client.model, choices = { choice } }
+  end
+
+  return client
+end
+
+--- Makes a client for a chat model.
+--
+-- Without an address it is offline, and says so once on stderr: `chat` then
+-- returns an extract of the user's last message (see `neap.summary`), from
+-- which a leading instruction up to a colon ("Summarize: ...") is taken away;
+-- the options about models are accepted and have nothing to act on.
+--
+-- `client:chat(prompt, opts)` sends a string, or a list of messages
+-- { role =, content = }, and waits for the answer. It returns the text and the
+-- whole decoded reply (`usage`, `model`, `choices[1].finish_reason`); its `opts`
+-- override the client's. It raises
+--
+-- * code "http" for a status other than 2xx, with `status`, `retryable` (408,
+--   409, 425, 429 and 5xx), `retry_after` in seconds if the server named a
+--   time, and the beginning of the `body`;
+-- * code "llm", `retryable`, for a reply that is no JSON or has no text;
+-- * what `http.post` raises when there was no response.
+--
+-- None of them holds the key, a header's value, or the query of an address.
+---@param opts? neap.llm.opts
+---@return neap.llm.Client
+function llm.new(opts)
+  opts = opts or {}
+  require("neap.options").check(opts, CLIENT_OPTIONS, "llm.new")
+  local url = opts.url or environment("NEAP_LLM_URL")
+  if not url then
+    return offline()
+  end
+  if type(url) ~= "string" or not url:find("^https?://") then
+    error("llm.new: the url must begin with http:// or https://", 2)
+  end
+  local defaults = { model = environment("NEAP_LLM_MODEL") }
+  for name in pairs(CHAT_OPTIONS) do
+    defaults[name] = opts[name] or defaults[name]
+  end
+  return online(url, opts.key or environment("NEAP_LLM_KEY"), defaults,
+    opts.http)
+end
+
+return llm

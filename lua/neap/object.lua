@@ -1,0 +1,276 @@
+--- Nodes and their classes as tables.
+-- SPDX-License-Identifier: MIT
+--
+-- A class and a node are the same kind of thing: a table that reads from its
+-- own fields, then from those of what it was made from. The fields are kept
+-- behind the table rather than in it, so that every write is seen: names are
+-- checked, and a flow that has been resolved learns that it must be resolved
+-- again.
+local options = require "neap.options"
+
+local M = {}
+
+-- The numbers are those of neap_kind in neap.h.
+M.kinds = { Node = 0, Flow = 1, BatchNode = 2, BatchFlow = 3 }
+
+local function is_flow(kind) return kind == M.kinds.Flow or kind == M.kinds.BatchFlow end
+local function is_batch(kind) return kind == M.kinds.BatchNode or kind == M.kinds.BatchFlow end
+local function is_plain(kind) return not is_flow(kind) end
+local function any() return true end
+
+-- ------------------------------------------------------------------- names
+
+local function number(low, high, what)
+  return function(value)
+    if type(value) ~= "number" or not (value >= low and value <= high) then return what end
+  end
+end
+
+local function integer(what)
+  return function(value)
+    if math.type(value) ~= "integer" or value < 1 or value > 0xffffffff then return what end
+  end
+end
+
+local function typed(name, what)
+  return function(value)
+    if type(value) ~= name then return what end
+  end
+end
+
+-- Every name that means something: the type its values have, which kinds it
+-- is for, and a function that says what was expected of a wrong value.
+local names = {
+  prep = { type = "function", for_kind = any },
+  exec = { type = "function", for_kind = is_plain },
+  process_after_fail = { type = "function", for_kind = any },
+  post = { type = "function", for_kind = any },
+  name = { type = "string", for_kind = any, check = typed("string", "a string") },
+  params = { type = "table", for_kind = any, check = typed("table", "a table") },
+  max_retries = { type = "number", for_kind = any,
+    check = integer("the number of attempts, an integer of 1 or more") },
+  wait = { type = "number", for_kind = any, check = number(0, math.huge, "seconds, 0 or more") },
+  backoff = { type = "number", for_kind = any,
+    check = number(0x1p-20, 0x1p20, "a factor above 0 for each further wait") },
+  max_wait = { type = "number", for_kind = any, check = number(0, math.huge, "seconds, 0 or more") },
+  jitter = { type = "number", for_kind = any, check = number(0, 1, "a share from 0 to 1") },
+  timeout = { type = "number", for_kind = any,
+    check = number(0x1p-30, math.huge, "seconds, more than 0") },
+  atomic = { type = "boolean", for_kind = is_plain, check = typed("boolean", "true or false") },
+  concurrency = { type = "number", for_kind = is_batch,
+    check = integer("the number of items at once, an integer of 1 or more") },
+  on_error = { type = "string", for_kind = is_batch, check = function(value)
+    if value ~= "stop" and value ~= "collect" then return '"stop" or "collect"' end
+  end },
+  start = { type = "table", for_kind = is_flow, check = function(value)
+    if not M.is_node(value) then return "a node" end
+  end },
+  strict = { type = "boolean", for_kind = is_flow, check = typed("boolean", "true or false") },
+}
+
+for _, method in ipairs { "prep", "exec", "process_after_fail", "post" } do
+  names[method].check = typed("function", "a function")
+end
+
+-- What other libraries, and earlier habits, call these.
+local meant = {
+  prepare = "prep", preprocess = "prep", prep_async = "prep",
+  execute = "exec", exec_async = "exec", run_async = "run", call = "exec",
+  exec_fallback = "process_after_fail", exec_fallback_async = "process_after_fail",
+  fallback = "process_after_fail", on_fail = "process_after_fail",
+  process_after_fail_async = "process_after_fail",
+  post_async = "post", postprocess = "post", finish = "post",
+  max_retry = "max_retries", retries = "max_retries", max_attempts = "max_retries",
+  attempts = "max_retries", retry = "max_retries",
+  retry_wait = "wait", wait_time = "wait", retry_delay = "wait", delay = "wait",
+  start_node = "start", max_concurrency = "concurrency", parallelism = "concurrency",
+  parameters = "params",
+}
+
+-- Names that the engine or the classes give a value.
+local taken = {
+  cur_retry = "the engine counts attempts in it",
+  to = "it is the method that wires nodes",
+  run = "it is the method that runs nodes and flows",
+  extend = "it is the method that makes classes",
+}
+
+-- The known name that `key` is one edit away from, if the value is of the type
+-- that it has: `port = 80` is no misspelt `post`.
+local function misspelt(key, value)
+  local alike = {}
+  for name, known in pairs(names) do
+    if known.type == type(value) then alike[name] = true end
+  end
+  return options.near(key, alike)
+end
+
+-- Raises at `level` unless the field may be set to the value.
+local function check_field(state, key, value, level)
+  if type(key) ~= "string" then return end
+  local known = names[key]
+  local what = state.label
+  if known then
+    if value == nil then return end
+    if not known.for_kind(state.kind) then
+      local why = key == "exec" and ": its exec is the walk from its start"
+        or ": it is not for this kind of node"
+      error(("%s: '%s' cannot be set%s"):format(what, key, why), level + 1)
+    end
+    local expected = known.check(value)
+    if expected then
+      error(("%s: '%s' is %s; expected %s"):format(what, key,
+        type(value) == "string" and ("%q"):format(value) or tostring(value), expected), level + 1)
+    end
+  elseif taken[key] then
+    error(("%s: '%s' cannot be a field: %s"):format(what, key, taken[key]), level + 1)
+  elseif meant[key] then
+    error(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, meant[key]), level + 1)
+  else
+    local like = misspelt(key, value)
+    if like then
+      error(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, like), level + 1)
+    end
+  end
+end
+
+-- ----------------------------------------------------------------- objects
+
+---@class neap.State what is behind a node or class; private to lua/neap
+---@field fields table
+---@field parent neap.State|nil
+---@field kind integer
+---@field is_class boolean
+---@field label string for messages
+---@field actions string[] in the order of wiring
+---@field targets table<string, table> action to node or END
+---@field plans table<table, true> resolved plans that read from here
+
+--- The state behind a node or class; nil for anything else.
+---@param value any
+---@return neap.State|nil
+function M.state(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return type(meta) == "table" and rawget(meta, "neap_state") or nil
+end
+
+--- Whether a value is a node (or flow), rather than a class or anything else.
+function M.is_node(value)
+  local state = M.state(value)
+  return state ~= nil and not state.is_class
+end
+
+--- The name of a node for messages and paths: its own or its class's.
+function M.name(node)
+  return M.state(node).fields.name
+end
+
+-- Has every plan that read from here resolved anew.
+local function touch(state)
+  for plan in pairs(state.plans) do plan.stale = true end
+  state.plans = setmetatable({}, { __mode = "k" })
+end
+
+M.touch = touch
+
+local instantiate -- (class, fields) -> node
+
+local function assign(object, key, value)
+  local state = M.state(object)
+  check_field(state, key, value, 2)
+  state.fields[key] = value
+  if names[key] then touch(state) end
+end
+
+local function iterate(object)
+  return next, M.state(object).fields, nil
+end
+
+local function describe(object)
+  local state = M.state(object)
+  return ("neap %s: %s"):format(state.is_class and "class" or "node", state.fields.name)
+end
+
+-- Makes the table for a state. `operators` are the metamethods of wiring.
+local function new_object(state, operators)
+  local meta = { neap_state = state, __index = state.fields, __newindex = assign,
+    __pairs = iterate, __tostring = describe, __name = "neap.node" }
+  if state.is_class then meta.__call = instantiate end
+  for name, metamethod in pairs(operators) do meta[name] = metamethod end
+  local object = setmetatable({}, meta)
+  state.object = object
+  return object
+end
+
+local operators = {}
+
+--- Sets the metamethods that nodes are wired with.
+function M.set_operators(metamethods)
+  for name, metamethod in pairs(metamethods) do operators[name] = metamethod end
+end
+
+-- Derives a class or a node. What is wrong is blamed on the caller's caller.
+local function derive(parent, given, is_class)
+  local label = parent.fields.name
+  if given == nil then given = {} end
+  if type(given) ~= "table" or M.state(given) then
+    error(("%s: a table of options expected, got %s"):format(label,
+      M.state(given) and "a node" or type(given)), 3)
+  end
+  if type(given.name) == "string" then label = given.name end
+  local state = { kind = parent.kind, parent = parent, is_class = is_class, label = label,
+    actions = {}, targets = {}, plans = setmetatable({}, { __mode = "k" }),
+    fields = setmetatable({}, { __index = parent.fields }) }
+  for key, value in pairs(given) do
+    if math.type(key) == "integer" then
+      M.check_positional(state, value, is_class)
+    else
+      check_field(state, key, value, 3)
+      state.fields[key] = value
+    end
+  end
+  return new_object(state, is_class and {} or operators)
+end
+
+function instantiate(class, given)
+  return derive(M.state(class), given, false)
+end
+
+-- What stands in a flow's table without a name is there for its wiring.
+function M.check_positional(state, value, is_class)
+  if is_class or not is_flow(state.kind) then
+    error(("%s: options are named; got a %s without a name"):format(state.label, type(value)), 4)
+  end
+  if M.is_node(value) or value == M.END then return end
+  if type(value) == "table" and rawget(value, "source") then
+    error(("%s: %s - %q leads nowhere; write >> and the next node behind it"):format(state.label,
+      M.name(value.source), value.action), 4)
+  end
+  error(("%s: wiring expected, such as a >> b; got %s"):format(state.label,
+    M.state(value) and "the class " .. M.name(value) or "a " .. type(value)), 4)
+end
+
+local empty_params = setmetatable({}, {
+  __newindex = function() error("params are read-only; what must last belongs in shared", 2) end,
+})
+
+M.empty_params = empty_params
+
+--- Makes one of the four base classes.
+---@param name string a key of kinds
+---@param methods table<string, function> `run`, `to` and the like
+function M.base(name, methods)
+  local fields = { name = name, params = empty_params, cur_retry = 0 }
+  for key, method in pairs(methods) do fields[key] = method end
+  fields.extend = function(class, given)
+    local state = M.state(class)
+    if not state or not state.is_class then
+      error("extend is called on a class: Class:extend { ... }", 2)
+    end
+    return derive(state, given, true)
+  end
+  return new_object({ kind = M.kinds[name], is_class = true, label = name, fields = fields,
+    actions = {}, targets = {}, plans = setmetatable({}, { __mode = "k" }) }, {})
+end
+
+return M
