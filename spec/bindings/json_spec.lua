@@ -1,0 +1,521 @@
+-- JSON for Lua: what decode reads, what encode writes, what both refuse.
+-- SPDX-License-Identifier: MIT
+local json = require("neap").json
+
+--- What `f` raises, which must be an error object of code "json".
+local function refused(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok, "nothing was raised")
+  assert.equal("table", type(err), tostring(err))
+  assert.equal("json", err.code)
+  return err
+end
+
+--- The message of an argument error that `f` raises.
+local function misused(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok, "nothing was raised")
+  assert.equal("string", type(err))
+  return err
+end
+
+--- Equal in value, in the subtype of numbers and in being an array.
+local function same(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then
+    return a == b and math.type(a) == math.type(b)
+  end
+  if getmetatable(a) ~= getmetatable(b) then
+    return false
+  end
+  for key, value in pairs(a) do
+    if not same(value, b[key]) then
+      return false
+    end
+  end
+  for key in pairs(b) do
+    if a[key] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+describe("json.null", function()
+  it("is one value that says what it is", function()
+    assert.equal("null", tostring(json.null))
+    assert.is_true(json.null == json.decode("null"))
+    assert.is_true(json.null == json.decode("[null]")[1])
+    assert.equal("null", json.encode(json.null))
+  end)
+
+  it("keeps its place in arrays and objects", function()
+    local t = json.decode('[1, null, {"a": null}]')
+    assert.equal(3, #t)
+    assert.is_true(t[3].a == json.null)
+    assert.equal('[1,null,{"a":null}]', json.encode(t))
+  end)
+end)
+
+describe("json.decode", function()
+  it("reads any value at the top", function()
+    assert.equal(true, json.decode("true"))
+    assert.equal(false, json.decode(" false\n"))
+    assert.equal("x", json.decode('"x"'))
+    assert.equal(7, json.decode("7"))
+    assert.same({ a = { b = "c" } }, json.decode('{"a":{"b":"c"}}'))
+  end)
+
+  it("tells integers from reals", function()
+    for text, kind in pairs({
+      ["1"] = "integer",
+      ["-0"] = "integer",
+      ["1.0"] = "float",
+      ["1e2"] = "float",
+      ["-0.0"] = "float",
+      ["9223372036854775807"] = "integer",
+      ["-9223372036854775808"] = "integer",
+    }) do
+      assert.equal(kind, math.type(json.decode(text)), text)
+    end
+    assert.equal(math.maxinteger, json.decode("9223372036854775807"))
+    assert.equal(math.mininteger, json.decode("-9223372036854775808"))
+    assert.equal(0.1, json.decode("0.1"))
+    assert.equal(-math.huge, 1 / json.decode("-0.0"))
+  end)
+
+  it("refuses numbers that Lua can not hold", function()
+    local err = refused(json.decode, "[1, 9223372036854775808]")
+    assert.equal(5, err.offset)
+    assert.matches("too big integer", err.message, 1, true)
+    assert.equal(1, refused(json.decode, "-9223372036854775809").offset)
+    assert.equal(2, refused(json.decode, "[1e400]").offset)
+  end)
+
+  it("reads escapes, NUL and surrogate pairs in strings", function()
+    assert.equal('a"\\/\b\f\n\r\t', json.decode([["a\"\\\/\b\f\n\r\t"]]))
+    assert.equal("a\0b", json.decode([["a\u0000b"]]))
+    assert.equal("é€😀", json.decode([["\u00e9\u20AC\ud83d\ude00"]]))
+    assert.equal("é€😀", json.decode('"é€😀"'))
+  end)
+
+  it("lets the last of equal keys win", function()
+    assert.same({ a = 2 }, json.decode('{"a": 1, "a": 2}'))
+  end)
+
+  it("says where the text stops being JSON", function()
+    for _, case in ipairs({
+      -- text, line, column, byte, what the message holds
+      { "", 1, 1, 1, "end of file" },
+      { "  ", 1, 3, 3, "end of file" },
+      { "[1,", 1, 4, 4, "end of file" },
+      { '["abc', 1, 6, 6, "premature end" },
+      { "[1, x]", 1, 5, 5, "'x'" },
+      { "[1, 2, nul]", 1, 8, 8, "'nul'" },
+      { '{"a": 1 "bcd": 2}', 1, 9, 9, '"bcd"' },
+      { '{"a": 1,\n "b": tru\n}', 2, 7, 16, "'tru'" },
+      { '["é", é]', 1, 7, 8, "'é'" },
+      { '["\\\\", "\\"]", ]', 1, 15, 15, "']'" },
+      { "[1,]", 1, 4, 4, "']'" },
+      { "[1-2]", 1, 3, 3, "'-2'" },
+      { "[1.5e3 2.5E+7]", 1, 8, 8, "'2.5E+7'" },
+      { "[1.]", 1, 2, 2, "'1.'" },
+      { "[01]", 1, 3, 3, "'0'" },
+      { "[1]]", 1, 4, 4, "end of file expected" },
+      { "1 2", 1, 3, 3, "end of file expected" },
+      { "[NaN]", 1, 2, 2, "'NaN'" },
+      { "\xEF\xBB\xBF{}", 1, 1, 1, "invalid token" },
+      { '["ab\ncd"]', 1, 5, 5, "newline" },
+      { '["ab\1cd"]', 1, 5, 5, "control character" },
+      { '["ab\\qcd"]', 1, 5, 5, "invalid escape" },
+      { '["ab\\u12g4"]', 1, 5, 5, "invalid escape" },
+      { '["ab", "\\ud800"]', 1, 8, 8, "\\uD800" },
+      { '["ab\xFF"]', 1, 5, 5, "0xff" },
+      { "[1\xFF]", 1, 3, 3, "0xff" },
+      { '["ab", \xC3(]', 1, 8, 8, "0xc3" },
+      { '"\xED\xA0\x80"', 1, 2, 2, "0xed" },
+      { '{"a\\u0000b": 1}', 1, 2, 2, "NUL byte in object key" },
+      { "[1\0]", 1, 3, 3, "NUL byte" },
+      { "[1]\0", 1, 4, 4, "NUL byte" },
+    }) do
+      local text, line, column, offset, part = table.unpack(case)
+      local err = refused(json.decode, text)
+      local name = ("%q"):format(text)
+      assert.equal(line, err.line, name)
+      assert.equal(column, err.column, name)
+      assert.equal(offset, err.offset, name)
+      local at = ("invalid JSON at line %d, column %d (byte %d): "):format(
+        line, column, offset)
+      assert.equal(at, err.message:sub(1, #at))
+      assert.truthy(err.message:find(part, #at + 1, true), err.message)
+    end
+  end)
+
+  it("goes 2048 deep and says so beyond", function()
+    local deep = ("["):rep(2048) .. ("]"):rep(2048)
+    assert.equal(deep, json.encode(json.decode(deep)))
+    local objects = ('{"a":'):rep(2047) .. "{}" .. ("}"):rep(2047)
+    assert.equal(objects, json.encode(json.decode(objects)))
+
+    local err = refused(json.decode, "[" .. deep .. "]")
+    assert.equal(2049, err.offset)
+    assert.matches("depth", err.message, 1, true)
+    refused(json.decode, ("["):rep(1000000))
+  end)
+
+  it("goes as deep inside a coroutine", function()
+    local deep = ("["):rep(2048) .. ("]"):rep(2048)
+    local back = coroutine.wrap(function()
+      return json.encode(json.decode(deep))
+    end)()
+    assert.equal(deep, back)
+  end)
+
+  it("wants a string", function()
+    assert.matches("bad argument #1 to '.*' %(string expected, got no value%)",
+      misused(json.decode))
+    assert.matches("string expected, got number", misused(json.decode, 12))
+    assert.matches("string expected, got table", misused(json.decode, {}))
+  end)
+end)
+
+describe("json.encode", function()
+  it("writes numbers exactly, reals as reals", function()
+    assert.equal("[1,1.0,-0.0,0.1,1e+100]",
+      json.encode({ 1, 1.0, -0.0, 0.1, 1e100 }))
+    assert.equal("9223372036854775807", json.encode(math.maxinteger))
+    assert.equal("-9223372036854775808", json.encode(math.mininteger))
+    assert.equal("0.30000000000000004", json.encode(0.1 + 0.2))
+    assert.equal("9007199254740992.0", json.encode(2.0 ^ 53))
+    for _, x in ipairs({ 2.0 ^ 63, 5e-324, 1.7976931348623157e308, 1 / 3 }) do
+      local back = json.decode(json.encode(x))
+      assert.equal("float", math.type(back))
+      assert.equal(x, back)
+    end
+  end)
+
+  it("escapes what has to be and nothing else", function()
+    assert.equal([["\"\\\b\f\n\r\t\u0000\u001f/]] .. "\x7Fé€😀\"",
+      json.encode('"\\\b\f\n\r\t\0\31/\x7Fé€😀'))
+    assert.equal([[{"a\"b":1}]], json.encode({ ['a"b'] = 1 }))
+  end)
+
+  it("takes 1 to n for an array, strings for an object", function()
+    assert.equal('["a",["b"],{"c":[true,false]}]',
+      json.encode({ "a", { "b" }, { c = { true, false } } }))
+    assert.equal("{}", json.encode({}))
+    assert.equal("[]", json.encode(json.array()))
+    local backwards = {}
+    for i = 5, 1, -1 do
+      backwards[i] = i
+    end
+    assert.equal("[1,2,3,4,5]", json.encode(backwards))
+  end)
+
+  it("writes an empty array and an empty object as they were read", function()
+    local text = '[[],{},{"a":[]},{"a":{}}]'
+    assert.equal(text, json.encode(json.decode(text)))
+    local t = json.decode('{"list":[1]}')
+    table.remove(t.list)
+    assert.equal('{"list":[]}', json.encode(t))
+  end)
+
+  it("indents and sorts when asked to", function()
+    local value = {
+      b = { 1, { c = 2 } },
+      a = json.array(),
+      ["a\0"] = {},
+      A = 1,
+    }
+    assert.equal([[{"A":1,"a":[],"a\u0000":{},"b":[1,{"c":2}]}]],
+      json.encode(value, { sort_keys = true }))
+    assert.equal([[
+{
+  "A": 1,
+  "a": [],
+  "a\u0000": {},
+  "b": [
+    1,
+    {
+      "c": 2
+    }
+  ]
+}]], json.encode(value, { sort_keys = true, indent = 2 }))
+    assert.equal("1", json.encode(1, { indent = 31 }))
+    assert.equal("[1]", json.encode({ 1 }, { indent = 0, sort_keys = false }))
+  end)
+
+  it("sorts by bytes", function()
+    local value = { ["ab"] = 1, ["a"] = 2, ["B"] = 3, ["é"] = 4, [""] = 5 }
+    assert.equal('{"":5,"B":3,"a":2,"ab":1,"é":4}',
+      json.encode(value, { sort_keys = true }))
+  end)
+
+  it("names the path of what JSON can not say", function()
+    local nan <const> = 0 / 0
+    for _, case in ipairs({
+      { nil, "$", "nil" },
+      { print, "$", "a function" },
+      { { a = { print } }, "$.a[1]", "a function" },
+      { { coroutine.create(print) }, "$[1]", "a thread" },
+      { { io.stdout }, "$[1]", "a userdata" },
+      { { items = { 1, 2, { name = nan } } }, "$.items[3].name", "NaN" },
+      { { x = math.huge }, "$.x", "infinity" },
+      { { x = -math.huge }, "$.x", "infinity" },
+      { { x = "ab\xFFcd" }, "$.x", "not UTF-8 (at its byte 3)" },
+      { { x = "ab\xE2\x82" }, "$.x", "not UTF-8 (at its byte 3)" },
+      { { x = { ["\xFF"] = 1 } }, "$.x", "a key is not UTF-8" },
+      { { x = { 1, 2, n = 2 } }, "$.x", "string keys too" },
+      { { x = { [1] = 1, [3] = 3 } }, "$.x", "without a hole" },
+      { { x = { 1, nil, 3 } }, "$.x", "without a hole" },
+      { { x = { 1, nil, 3, [10] = 10 } }, "$.x", "without a hole" },
+      { { x = { [0] = 1 } }, "$.x", "without a hole" },
+      { { x = { [2] = 1, a = 1 } }, "$.x", "without a hole" },
+      { { x = { [1.5] = 1 } }, "$.x", "a number as a key" },
+      { { x = { [true] = 1 } }, "$.x", "a boolean as a key" },
+      { { x = json.array({ n = 0 }) }, "$.x", "string keys too" },
+      { { ["a b"] = { ["1"] = print } }, '$["a b"]["1"]', "a function" },
+      { { ["a\nb"] = print }, '$["a?b"]', "a function" },
+      { { [("é"):rep(100)] = print }, '$["' .. ("é"):rep(20) .. '..."]', "" },
+    }) do
+      for _, sort_keys in ipairs({ false, true }) do
+        local value, path, part = case[1], case[2], case[3]
+        local err = refused(json.encode, value, { sort_keys = sort_keys })
+        assert.equal(path, err.path)
+        local start = ("cannot encode %s: "):format(path)
+        assert.equal(start, err.message:sub(1, #start))
+        assert.truthy(err.message:find(part, #start + 1, true), err.message)
+      end
+    end
+  end)
+
+  it("refuses every string that is not well-formed UTF-8", function()
+    for _, bytes in ipairs({
+      "\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2 ", "\xE0\x9F\xBF",
+      "\xE2\x82", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF",
+      "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xF0\x9F\x98", "\xFE", "\xFF",
+    }) do
+      local err = refused(json.encode, bytes)
+      assert.matches("not UTF-8 (at its byte 1)", err.message, 1, true)
+      refused(json.decode, '"' .. bytes .. '"')
+    end
+    for _, code in ipairs({
+      0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF,
+    }) do
+      local text = utf8.char(code)
+      assert.equal('"' .. text .. '"', json.encode(text))
+      assert.equal(text, json.decode(json.encode(text)))
+    end
+  end)
+
+  it("refuses cycles, not what merely occurs twice", function()
+    local twice = { 1 }
+    assert.equal("[[1],[1]]", json.encode({ twice, twice }))
+
+    local node = { child = { { name = "x" } } }
+    node.child[1].parent = node.child
+    local err = refused(json.encode, { root = node })
+    assert.equal("$.root.child[1].parent", err.path)
+    assert.matches("a cycle, it is $.root.child again", err.message, 1, true)
+  end)
+
+  it("goes as deep as decode, and keeps the path short", function()
+    local deep = {}
+    for _ = 1, 2048 do
+      deep = { deep }
+    end
+    local err = refused(json.encode, deep)
+    assert.matches("nested deeper than 2048", err.message, 1, true)
+    assert.equal("$" .. ("[1]"):rep(10) .. "..." .. ("[1]"):rep(10), err.path)
+    assert.equal(4096, #json.encode(deep[1]))
+  end)
+
+  it("refuses options it does not know or can not use", function()
+    assert.matches("unknown option 'sortkeys'; did you mean 'sort_keys'?",
+      misused(json.encode, 1, { sortkeys = true }), 1, true)
+    assert.matches("unknown option 'idnent'; did you mean 'indent'?",
+      misused(json.encode, 1, { idnent = 2 }), 1, true)
+    assert.matches("unknown option '1'", misused(json.encode, 1, { true }))
+    for _, indent in ipairs({ -1, 32, 2.5, "2", true }) do
+      assert.matches("indent is an integer from 0 to 31",
+        misused(json.encode, 1, { indent = indent }))
+    end
+    assert.matches("sort_keys is true or false",
+      misused(json.encode, 1, { sort_keys = 1 }))
+    assert.matches("bad argument #2 to '.*' %(table expected, got number%)",
+      misused(json.encode, 1, 2))
+    assert.matches("bad argument #1", misused(json.encode))
+  end)
+end)
+
+describe("json.array", function()
+  it("marks a table and returns it", function()
+    local t = {}
+    assert.equal(t, json.array(t))
+    assert.equal(t, json.array(t))
+    assert.equal("[]", json.encode(t))
+    assert.equal("[]", json.encode(json.array(nil)))
+  end)
+
+  it("makes a new table each time", function()
+    assert.is_false(rawequal(json.array(), json.array()))
+  end)
+
+  it("leaves tables alone that have a metatable", function()
+    assert.matches("metatable", misused(json.array, setmetatable({}, {})))
+    assert.matches("table expected, got string", misused(json.array, "x"))
+  end)
+end)
+
+describe("json under a locale with another decimal point", function()
+  local before
+  before_each(function()
+    before = os.setlocale(nil, "numeric")
+  end)
+  after_each(function()
+    os.setlocale(before, "numeric")
+  end)
+
+  for _, locale in ipairs({ "de_DE.UTF-8", "ps_AF.UTF-8" }) do
+    it("writes and reads a point: " .. locale, function()
+      if not os.setlocale(locale, "numeric") then
+        pending("the locale " .. locale .. " is not installed")
+        return
+      end
+      assert.not_equal("0.5", ("%.1f"):format(0.5))
+      assert.equal("[0.5,1.0,1e+30]", json.encode({ 0.5, 1.0, 1e30 }))
+      assert.equal(0.1 + 0.2, json.decode("0.30000000000000004"))
+      refused(json.decode, "[0,5 ")
+    end)
+  end
+end)
+
+describe("json", function()
+  local random
+
+  before_each(function()
+    -- A generator of its own, so that the cases are the same everywhere.
+    local state = 20240229
+    function random(n)
+      state = (state * 6364136223846793005 + 1442695040888963407)
+      return (state >> 33) % n + 1
+    end
+  end)
+
+  local function random_string()
+    local codes = {}
+    for i = 1, random(12) - 1 do
+      local top = ({ 0x20, 0x80, 0x800, 0xD800, 0x10FFFF - 0xE000 })[random(5)]
+      codes[i] = random(top) - 1 + (top > 0xD800 and 0xE000 or 0)
+    end
+    return utf8.char(table.unpack(codes))
+  end
+
+  local function random_float()
+    local x
+    repeat
+      local bits = random(1 << 31) << 33 | random(1 << 31) << 2 | random(4) - 1
+      x = string.unpack("d", string.pack("i8", bits))
+    until x == x and x ~= math.huge and x ~= -math.huge
+    return x
+  end
+
+  local function random_value(depth)
+    local kind = random(depth > 0 and 8 or 6)
+    if kind == 1 then
+      return json.null
+    elseif kind == 2 then
+      return random(2) == 1
+    elseif kind == 3 then
+      return (random(1 << 31) << 33 | random(1 << 31)) >> random(64) - 1
+    elseif kind == 4 then
+      return random_float()
+    elseif kind <= 6 then
+      return random_string()
+    end
+    local t = kind == 7 and json.array() or {}
+    for i = 1, random(7) - 1 do
+      t[kind == 7 and i or random_string():gsub("\0", "")] =
+        random_value(depth - 1)
+    end
+    return t
+  end
+
+  it("reads back what it wrote", function()
+    for _ = 1, 2000 do
+      local value = random_value(5)
+      local text = json.encode(value, {
+        indent = random(4) - 1,
+        sort_keys = random(2) == 1,
+      })
+      assert.is_true(same(value, json.decode(text)), text)
+    end
+  end)
+
+  it("writes one text for one value when it sorts", function()
+    for _ = 1, 500 do
+      local text = json.encode(random_value(4), { sort_keys = true })
+      assert.equal(text, json.encode(json.decode(text), { sort_keys = true }))
+    end
+  end)
+
+  it("survives damaged text, with a place inside it", function()
+    local failures = 0
+    for _ = 1, 5000 do
+      local text = json.encode(random_value(4), { indent = random(2) - 1 })
+      local at = random(#text)
+      local damaged = text:sub(1, at - 1) .. string.char(random(256) - 1)
+        .. text:sub(at + random(3) - 1)
+      local ok, err = pcall(json.decode, damaged)
+      if not ok then
+        failures = failures + 1
+        assert.equal("json", err.code, damaged)
+        assert.is_true(err.offset >= 1 and err.offset <= #damaged + 1, damaged)
+        local before = damaged:sub(1, err.offset - 1)
+        local _, newlines = before:gsub("\n", "")
+        assert.equal(newlines + 1, err.line)
+        local line = before:match("[^\n]*$")
+        assert.equal(select(2, line:gsub("[^\x80-\xBF]", "")) + 1, err.column)
+      end
+    end
+    assert.is_true(failures > 1000, "hardly any damage was noticed")
+  end)
+
+  it("carries 5 MB in one string", function()
+    local text = ("naïve \"line\"\n"):rep(400000)
+    assert.is_true(text == json.decode(json.encode({ text }))[1])
+  end)
+
+  it("stands finalizers that change what is being encoded", function()
+    -- Growing the output may run the collector, and that any finalizer.
+    local value, encoding, cleared = nil, false, false
+    local meta = {}
+    function meta.__gc()
+      if not encoding then
+        setmetatable({}, meta)
+        return
+      end
+      for key in pairs(value) do
+        value[key] = nil
+      end
+      cleared = true
+    end
+    setmetatable({}, meta)
+    for attempt = 1, 1000 do
+      value = {}
+      for i = 1, 100 do
+        value["key" .. i] = ("x"):rep(100)
+      end
+      encoding = true
+      local ok, result = pcall(json.encode, value, { sort_keys = true })
+      encoding = false
+      if not ok then
+        assert.is_true(cleared)
+        assert.matches(": nil", result.message)
+      end
+      if cleared then
+        return
+      end
+      assert.is_true(attempt < 1000, "no finalizer ran inside encode")
+    end
+  end)
+end)

@@ -1,0 +1,250 @@
+/* The run: its numbers, its limits and its life.
+ * SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "run_text.h"
+
+/* Builds a graph and begins a run of its first node. */
+static neap_run *begin(text_run *t, const char *graph, uint64_t seed) {
+  t->graph = graph;
+  assert_int_equal(0, text_build(t, NULL));
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  opts.seed = seed;
+  opts.data = t;
+  neap_run *run;
+  assert_int_equal(0, neap_run_new(t->flow, t->nodes[0], &opts, &run));
+  return run;
+}
+
+static void end(text_run *t, neap_run *run) {
+  neap_run_free(run);
+  neap_flow_free(t->flow);
+}
+
+static void jitter_takes_off_no_more_than_its_share(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run =
+      begin(&t, "A exec tries=1000 wait=1000 jitter=0.25", 20251122);
+  neap_run_ok(run);
+  uint64_t least = UINT64_MAX, most = 0;
+  for (int i = 0; i < 999; i++) {
+    const neap_step *step = neap_run_fail(run, NULL);
+    assert_int_equal(NEAP_DO_WAIT, step->what);
+    if (step->delay_ns < least)
+      least = step->delay_ns;
+    if (step->delay_ns > most)
+      most = step->delay_ns;
+    neap_run_ok(run);
+  }
+  assert_in_range(least, 750, 755);
+  assert_in_range(most, 995, 1000);
+  end(&t, run);
+}
+
+/* 0 times a power that has become infinite is not a number. */
+static void no_wait_stays_none_however_often(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run = begin(&t, "A exec tries=5000 backoff=10 cap=7", 1);
+  neap_run_ok(run);
+  for (uint32_t i = 1; i < 5000; i++) {
+    const neap_step *step = neap_run_fail(run, NULL);
+    assert_int_equal(NEAP_DO_CALL, step->what);
+    assert_int_equal(i, step->attempt);
+  }
+  assert_int_equal(NEAP_DO_END, neap_run_fail(run, NULL)->what);
+  end(&t, run);
+}
+
+static void a_wait_without_bound_stays_a_number(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run = begin(&t, "A exec tries=5000 wait=1 backoff=10", 1);
+  neap_run_ok(run);
+  uint64_t last = 0;
+  for (int i = 1; i < 5000; i++) {
+    const neap_step *step = neap_run_fail(run, NULL);
+    assert_int_equal(NEAP_DO_WAIT, step->what);
+    assert_true(step->delay_ns >= last);
+    last = step->delay_ns;
+    neap_run_ok(run);
+  }
+  assert_true(last == UINT64_C(1) << 63);
+  end(&t, run);
+}
+
+static void a_batch_counts_its_items(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run = begin(&t, "B batch collect exec post", 0);
+  uint64_t items, failed;
+  neap_run_counts(run, 0, &items, &failed);
+  assert_int_equal(0, items);
+  neap_run_ok(run);
+  neap_run_items(run, 3);
+  for (uint64_t i = 0; i < 3; i++) {
+    assert_int_equal(NEAP_DO_CALL, neap_run_ok(run)->what);
+    const neap_step *step =
+        i == 1 ? neap_run_fail(run, NULL) : neap_run_ok(run);
+    assert_int_equal(NEAP_DO_ITEM_END, step->what);
+    neap_run_counts(run, 0, &items, &failed);
+    assert_int_equal(i + 1, items);
+    assert_int_equal(i >= 1, failed);
+    neap_run_ok(run);
+  }
+  assert_int_equal(NEAP_POST, neap_run_step(run)->phase);
+  neap_run_counts(run, 0, &items, &failed);
+  assert_int_equal(3, items);
+  assert_int_equal(1, failed);
+  end(&t, run);
+}
+
+static void a_run_may_be_dropped_at_any_step(void **state) {
+  (void)state;
+  text_run t;
+  for (int steps = 0; steps < 9; steps++) {
+    neap_run *run = begin(
+        &t, "F flow start=B; B batchflow prep start=C; C batch prep exec", 0);
+    for (int i = 0; i < steps; i++) {
+      if (neap_run_step(run)->what == NEAP_DO_ITEMS)
+        neap_run_items(run, 5);
+      else
+        neap_run_ok(run);
+    }
+    assert_int_equal(neap_run_step(run)->what == NEAP_DO_END, false);
+    end(&t, run);
+  }
+}
+
+static void runs_of_one_flow_do_not_see_each_other(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *a = begin(&t, "F flow start=A; A post; B; A > B", 0), *b;
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  opts.parent = a;
+  assert_int_equal(0, neap_run_new(t.flow, t.nodes[0], &opts, &b));
+  neap_run_ok(a);
+  neap_run_ok(a);
+  *neap_run_note(a, 1) = 7;
+  assert_int_equal(0, *neap_run_note(b, 0));
+  assert_int_equal(NEAP_DO_ENTER, neap_run_step(b)->what);
+  assert_int_equal(0, neap_run_step(b)->depth);
+  assert_ptr_equal(t.nodes[2], neap_run_ok(a)->node);
+  assert_ptr_equal(t.nodes[1], neap_run_ok(b)->node);
+  assert_int_equal(0, *neap_run_note(a, 1));
+  assert_ptr_equal(a, neap_run_parent(b));
+  assert_null(neap_run_parent(a));
+  assert_ptr_equal(&t, neap_run_data(a));
+  neap_run_free(b);
+  end(&t, a);
+}
+
+static void a_run_inside_a_run_counts_its_steps_there(void **state) {
+  (void)state;
+  text_run t = {.graph = "A"};
+  assert_int_equal(0, text_build(&t, NULL));
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  opts.max_steps = 2;
+  neap_run *outer, *inner[2];
+  assert_int_equal(0, neap_run_new(t.flow, t.nodes[0], &opts, &outer));
+  opts.parent = outer;
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(0, neap_run_new(t.flow, t.nodes[0], &opts, &inner[i]));
+  assert_int_equal(NEAP_DO_ENTER, neap_run_step(inner[0])->what);
+  assert_int_equal(NEAP_DO_RAISE, neap_run_step(inner[1])->what);
+  assert_int_equal(NEAP_EMAXSTEPS, neap_run_step(inner[1])->status);
+  assert_true(neap_run_fail(inner[1], NULL)->failed);
+  neap_run_free(inner[0]);
+  neap_run_free(inner[1]);
+  end(&t, outer);
+}
+
+static void a_run_needs_a_sealed_flow_and_a_parent(void **state) {
+  (void)state;
+  neap_flow *flow;
+  neap_node *node;
+  neap_node_opts node_opts = NEAP_NODE_OPTS_INIT;
+  assert_int_equal(0, neap_flow_new(NULL, &flow));
+  assert_int_equal(0, neap_flow_add(flow, &node_opts, &node));
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  neap_run *run = NULL;
+  assert_int_equal(NEAP_EINVAL, neap_run_new(flow, node, &opts, &run));
+  assert_int_equal(0, neap_flow_seal(flow));
+  opts.root = NEAP_ROOT_WORKER;
+  assert_int_equal(NEAP_EINVAL, neap_run_new(flow, node, &opts, &run));
+  assert_null(run);
+  neap_run_free(NULL);
+  neap_flow_free(flow);
+}
+
+/* Walks into 10,000 flows, one inside the other, and fails or returns. */
+static int walk_deep(const neap_alloc *alloc, bool fails) {
+  enum { DEPTH = 10000 };
+  neap_flow *flow;
+  neap_node *outer = NULL, *root = NULL;
+  neap_node_opts node_opts = NEAP_NODE_OPTS_INIT;
+  assert_int_equal(0, neap_flow_new(alloc, &flow));
+  for (int i = 0; i <= DEPTH; i++) {
+    neap_node *node;
+    node_opts.kind = i < DEPTH ? NEAP_FLOW : NEAP_NODE;
+    node_opts.methods = i < DEPTH ? 0 : 1u << NEAP_EXEC;
+    assert_int_equal(0, neap_flow_add(flow, &node_opts, &node));
+    if (outer)
+      assert_int_equal(0, neap_flow_start(flow, outer, node));
+    else
+      root = node;
+    outer = node;
+  }
+  assert_int_equal(0, neap_flow_seal(flow));
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  neap_run *run;
+  assert_int_equal(0, neap_run_new(flow, root, &opts, &run));
+  const neap_step *step = neap_run_step(run);
+  for (uint32_t i = 0; i <= DEPTH; i++) {
+    assert_int_equal(i, step->depth);
+    step = neap_run_ok(run);
+  }
+  assert_int_equal(NEAP_DO_CALL, step->what);
+  step = fails ? neap_run_fail(run, NULL) : neap_run_ok(run);
+  for (uint32_t i = DEPTH; i > 0 && !fails; i--) {
+    assert_int_equal(NEAP_DO_RETURN, step->what);
+    assert_int_equal(i - 1, step->depth);
+    step = neap_run_ok(run);
+  }
+  assert_int_equal(NEAP_DO_END, step->what);
+  assert_int_equal(0, step->depth);
+  int status = step->status;
+  neap_place place;
+  neap_run_place(run, &place);
+  assert_int_equal(fails ? DEPTH : 0, place.depth);
+  neap_run_free(run);
+  neap_flow_free(flow);
+  return status;
+}
+
+static void flows_may_be_nested_deep(void **state) {
+  (void)state;
+  assert_int_equal(0, walk_deep(NULL, false));
+  assert_int_equal(NEAP_EFAILED, walk_deep(NULL, true));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(jitter_takes_off_no_more_than_its_share),
+      cmocka_unit_test(no_wait_stays_none_however_often),
+      cmocka_unit_test(a_wait_without_bound_stays_a_number),
+      cmocka_unit_test(a_batch_counts_its_items),
+      cmocka_unit_test(a_run_may_be_dropped_at_any_step),
+      cmocka_unit_test(runs_of_one_flow_do_not_see_each_other),
+      cmocka_unit_test(a_run_inside_a_run_counts_its_steps_there),
+      cmocka_unit_test(a_run_needs_a_sealed_flow_and_a_parent),
+      cmocka_unit_test(flows_may_be_nested_deep),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,369 @@
+/* A server on the loopback interface that does as the path says.
+ * SPDX-License-Identifier: MIT */
+#include "server.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_CONNECTIONS = 4096, MAX_REQUEST = 1 << 20 };
+
+typedef struct connection {
+  server *server;
+  int fd;
+  bool open;
+  pthread_t thread;
+  size_t size; /* of the request in `bytes` */
+  char *bytes;
+} connection;
+
+struct server {
+  int fd;
+  int port;
+  pthread_t thread;
+  pthread_mutex_t mutex; /* for what follows */
+  int accepted, open;
+  connection connections[MAX_CONNECTIONS];
+};
+
+static bool send_bytes(connection *c, const char *bytes, size_t size) {
+  while (size > 0) {
+    ssize_t sent = send(c->fd, bytes, size, MSG_NOSIGNAL);
+    if (sent <= 0)
+      return false;
+    bytes += sent;
+    size -= (size_t)sent;
+  }
+  return true;
+}
+
+__attribute__((format(printf, 2, 3))) static bool say(connection *c,
+                                                      const char *format, ...) {
+  char text[1024];
+  va_list args;
+  va_start(args, format);
+  int size = vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  return send_bytes(c, text, (size_t)size);
+}
+
+static bool say_filler(connection *c, size_t size) {
+  char block[4096];
+  memset(block, 'x', sizeof block);
+  bool ok = true;
+  for (; ok && size > 0; size -= size < sizeof block ? size : sizeof block)
+    ok = send_bytes(c, block, size < sizeof block ? size : sizeof block);
+  return ok;
+}
+
+/* Reads on until the connection breaks. */
+static bool hang(connection *c, const char *rest) {
+  (void)rest;
+  char ignored;
+  while (recv(c->fd, &ignored, 1, 0) > 0)
+    ;
+  return false;
+}
+
+static void pause_ms(long ms) {
+  nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static bool garbage(connection *c, const char *rest) {
+  (void)rest;
+  say(c, "\x16\x03 this is no HTTP at all\r\n\r\n");
+  return false;
+}
+
+/* Reads one request, with its body, into `bytes`; false when there is none. */
+static bool read_request(connection *c) {
+  size_t wanted = 0;
+  c->size = 0;
+  while (wanted == 0 || c->size < wanted) {
+    ssize_t got = recv(c->fd, c->bytes + c->size, MAX_REQUEST - c->size, 0);
+    if (got <= 0)
+      return false;
+    c->size += (size_t)got;
+    c->bytes[c->size] = '\0';
+    if (c->bytes[0] == 0x16) /* the first byte of a TLS handshake */
+      return garbage(c, "");
+    char *end = strstr(c->bytes, "\r\n\r\n");
+    if (wanted == 0 && end) {
+      char *length = strcasestr(c->bytes, "\r\ncontent-length:");
+      wanted = (size_t)(end - c->bytes) + 4;
+      if (length && length < end)
+        wanted += strtoul(length + 17, NULL, 10);
+    }
+  }
+  return true;
+}
+
+static bool redirect(connection *c, const char *origin, const char *rest) {
+  char *path;
+  long status = strtol(rest, &path, 10);
+  return say(c,
+             "HTTP/1.1 %ld Elsewhere\r\nLocation: %s%s\r\n"
+             "Content-Length: 4096\r\n\r\n",
+             status, origin, path) &&
+         say_filler(c, 4096);
+}
+
+static bool hello(connection *c, const char *more) {
+  return say(c,
+             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Greeting:  high tide "
+             "\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n%s\r\nhello",
+             more);
+}
+
+static bool echo(connection *c, const char *rest) {
+  (void)rest;
+  return say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", c->size) &&
+         send_bytes(c, c->bytes, c->size);
+}
+
+static bool headers(connection *c, const char *rest) {
+  long count = strtol(rest, NULL, 10);
+  bool ok = say(c, "HTTP/1.1 200 OK\r\n");
+  for (long i = 0; ok && i < count; i++)
+    ok = say(c, "X-%ld: y\r\n", i);
+  return ok && say(c, "Content-Length: 0\r\n\r\n");
+}
+
+static bool drip(connection *c, const char *rest) {
+  (void)rest;
+  bool ok = say(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+  for (int i = 0; ok && i < 5; i++) {
+    pause_ms(30);
+    ok = say(c, "d");
+  }
+  return ok;
+}
+
+static bool reset(connection *c, const char *rest) {
+  (void)rest;
+  struct linger linger = {.l_onoff = 1};
+  say(c, "HTTP/1.1 200 OK\r\nContent-Le");
+  setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  return false;
+}
+
+static bool away(connection *c, const char *rest) {
+  char origin[64];
+  snprintf(origin, sizeof origin, "http://localhost:%d", c->server->port);
+  return redirect(c, origin, rest);
+}
+
+static bool to(connection *c, const char *rest) {
+  return redirect(c, "", rest);
+}
+
+static bool ftp(connection *c, const char *rest) {
+  (void)rest;
+  return redirect(c, "ftp://127.0.0.1", "302/x");
+}
+
+static bool loop(connection *c, const char *rest) {
+  (void)rest;
+  return redirect(c, "", "302/loop");
+}
+
+static bool plain(connection *c, const char *rest) {
+  (void)rest;
+  return hello(c, "");
+}
+
+static bool folded(connection *c, const char *rest) {
+  (void)rest;
+  return hello(c, "X-Folded: one\r\n\t two\r\n");
+}
+
+static bool once(connection *c, const char *rest) {
+  (void)rest;
+  hello(c, "Connection: close\r\n");
+  return false;
+}
+
+static bool interim(connection *c, const char *rest) {
+  (void)rest;
+  return say(c, "HTTP/1.1 100 Continue\r\n\r\n"
+                "HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n") &&
+         hello(c, "");
+}
+
+static bool status(connection *c, const char *rest) {
+  return say(c, "HTTP/1.1 %s Status\r\nContent-Length: 0\r\n\r\n", rest);
+}
+
+static bool filler(connection *c, const char *rest) {
+  return say(c, "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n", rest) &&
+         say_filler(c, strtoul(rest, NULL, 10));
+}
+
+static bool long_line(connection *c, const char *rest) {
+  return say(c, "HTTP/1.1 200 OK\r\nX-Long: ") &&
+         say_filler(c, strtoul(rest, NULL, 10)) &&
+         say(c, "\r\nContent-Length: 0\r\n\r\n");
+}
+
+static bool trailers(connection *c, const char *rest) {
+  (void)rest;
+  return say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "5\r\nhello\r\n0\r\nX-Late: 1\r\n\r\n");
+}
+
+static bool nul(connection *c, const char *rest) {
+  (void)rest;
+  static const char text[] = "HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\n\r\n";
+  return send_bytes(c, text, sizeof text - 1);
+}
+
+static bool cut_short(connection *c, const char *rest) {
+  (void)rest;
+  say(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
+  return false;
+}
+
+static bool half_chunk(connection *c, const char *rest) {
+  (void)rest;
+  say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nshort");
+  return false;
+}
+
+static bool stall(connection *c, const char *rest) {
+  (void)rest;
+  return say(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort") &&
+         hang(c, "");
+}
+
+static bool nothing(connection *c, const char *rest) {
+  (void)c;
+  (void)rest;
+  return false;
+}
+
+/* Each answers a request whose path begins so, and gets the rest of it; false
+ * ends the connection. */
+static const struct {
+  const char *prefix;
+  bool (*answer)(connection *c, const char *rest);
+} routes[] = {
+    {"/hello", plain},       {"/echo", echo},       {"/status/", status},
+    {"/bytes/", filler},     {"/to/", to},          {"/away/", away},
+    {"/ftp", ftp},           {"/loop", loop},       {"/interim", interim},
+    {"/trailers", trailers}, {"/folded", folded},   {"/drip", drip},
+    {"/headers/", headers},  {"/line/", long_line}, {"/nul", nul},
+    {"/garbage", garbage},   {"/short", cut_short}, {"/chunk", half_chunk},
+    {"/reset", reset},       {"/hang", hang},       {"/stall", stall},
+    {"/once", once},         {"", nothing},
+};
+
+static bool answer(connection *c) {
+  char path[1024] = "";
+  sscanf(c->bytes, "%*s %1023s", path);
+  size_t i = 0;
+  while (strncmp(path, routes[i].prefix, strlen(routes[i].prefix)) != 0)
+    i++;
+  return routes[i].answer(c, path + strlen(routes[i].prefix));
+}
+
+static void *serve(void *ud) {
+  connection *c = ud;
+  c->bytes = malloc(MAX_REQUEST + 1);
+  while (c->bytes && read_request(c) && answer(c))
+    ;
+  free(c->bytes);
+  pthread_mutex_lock(&c->server->mutex);
+  c->open = false;
+  c->server->open--;
+  close(c->fd);
+  pthread_mutex_unlock(&c->server->mutex);
+  return NULL;
+}
+
+static void *accept_all(void *ud) {
+  server *s = ud;
+  int fd;
+  while (s->accepted < MAX_CONNECTIONS &&
+         (fd = accept(s->fd, NULL, NULL)) >= 0) {
+    pthread_mutex_lock(&s->mutex);
+    connection *c = &s->connections[s->accepted];
+    *c = (connection){.server = s, .fd = fd, .open = true};
+    if (pthread_create(&c->thread, NULL, serve, c) == 0) {
+      s->accepted++;
+      s->open++;
+    } else {
+      close(fd);
+    }
+    pthread_mutex_unlock(&s->mutex);
+  }
+  return NULL;
+}
+
+server *server_start(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  server *s = calloc(1, sizeof *s);
+  if (!s)
+    return NULL;
+  pthread_mutex_init(&s->mutex, NULL);
+  s->fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (s->fd < 0)
+    goto fail_socket;
+  if (bind(s->fd, (struct sockaddr *)&address, size) < 0 ||
+      listen(s->fd, 512) < 0 ||
+      getsockname(s->fd, (struct sockaddr *)&address, &size) < 0)
+    goto fail_listen;
+  s->port = ntohs(address.sin_port);
+  if (pthread_create(&s->thread, NULL, accept_all, s) != 0)
+    goto fail_listen;
+  return s;
+
+fail_listen:
+  close(s->fd);
+fail_socket:
+  free(s);
+  return NULL;
+}
+
+int server_port(const server *s) {
+  return s->port;
+}
+
+int server_accepted(server *s) {
+  pthread_mutex_lock(&s->mutex);
+  int count = s->accepted;
+  pthread_mutex_unlock(&s->mutex);
+  return count;
+}
+
+int server_open(server *s) {
+  pthread_mutex_lock(&s->mutex);
+  int count = s->open;
+  pthread_mutex_unlock(&s->mutex);
+  return count;
+}
+
+void server_stop(server *s) {
+  shutdown(s->fd, SHUT_RDWR);
+  pthread_join(s->thread, NULL);
+  close(s->fd);
+  for (int i = 0; i < s->accepted; i++) {
+    connection *c = &s->connections[i];
+    pthread_mutex_lock(&s->mutex);
+    if (c->open)
+      shutdown(c->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&s->mutex);
+    pthread_join(c->thread, NULL);
+  }
+  pthread_mutex_destroy(&s->mutex);
+  free(s);
+}

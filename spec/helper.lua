@@ -1,0 +1,177 @@
+-- What specs share: temporary folders, files, commands, and the check that no
+-- spec leaves anything of the engine behind.
+-- SPDX-License-Identifier: MIT
+local lfs = require "lfs"
+
+local M = {}
+
+--- The project's folder.
+M.root = debug.getinfo(1, "S").source:match("^@(.*)/spec/helper%.lua$")
+  :gsub("^%.%f[/\0]", lfs.currentdir())
+
+--- The folder of the build under test.
+M.build = os.getenv("NEAP_BUILD") or M.root .. "/build/release"
+
+--- The `neap` executable under test.
+M.neap = os.getenv("NEAP_BIN") or M.build .. "/bin/neap"
+
+--- The words that start a Lua which can load the core under test: the stock
+--- one, with the sanitizers loaded first where the core needs them. For specs
+--- that run a Lua of their own: helper.run { helper.lua, "-e", "..." }.
+M.lua = {}
+for word in (os.getenv("NEAP_LUA") or "lua5.4"):gmatch("%S+") do
+  M.lua[#M.lua + 1] = word
+end
+
+local folders = {}
+
+--- Quotes a string for the shell.
+---@param text string|number
+---@return string
+function M.quote(text)
+  return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
+end
+
+--- Returns the path of a new temporary folder. It lasts until the program that
+--- runs the specs ends.
+---@return string
+function M.tmpdir()
+  local pipe = assert(io.popen("mktemp -d"))
+  local path = pipe:read("l")
+  pipe:close()
+  folders[#folders + 1] = assert(path, "mktemp failed")
+  return path
+end
+
+--- Deletes all temporary folders; spec/run.lua calls it last.
+function M.cleanup()
+  for _, path in ipairs(folders) do
+    os.execute("rm -rf " .. M.quote(path))
+  end
+  folders = {}
+end
+
+--- Returns the whole content of a file; raises when it cannot be read.
+---@param path string
+---@return string
+function M.read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+--- Writes a file and the folders above it; returns the path.
+---@param path string
+---@param text string
+---@return string
+function M.write(path, text)
+  local folder = path:match("^(.*)/[^/]*$")
+  if folder and not lfs.attributes(folder) then
+    assert(os.execute("mkdir -p " .. M.quote(folder)))
+  end
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  assert(file:close())
+  return path
+end
+
+--- Lists the files below a folder whose paths match a Lua pattern, sorted.
+--- A folder that does not exist has none.
+---@param folder string
+---@param pattern? string  default: all files
+---@return string[]
+function M.files(folder, pattern)
+  local list = {}
+  local function visit(path)
+    local mode = lfs.attributes(path, "mode")
+    if mode == "directory" then
+      for name in lfs.dir(path) do
+        if name ~= "." and name ~= ".." then
+          visit(path .. "/" .. name)
+        end
+      end
+    elseif mode == "file" and path:find(pattern or "") then
+      list[#list + 1] = path
+    end
+  end
+  visit(folder)
+  table.sort(list)
+  return list
+end
+
+---@class helper.run_opts
+---@field cwd? string                   the folder to run in
+---@field env? table<string, string>    variables added to the environment
+---@field stdin? string                 what the command reads; default: nothing
+---@field timeout? number               seconds; default 120, then status is 124
+
+---@class helper.result
+---@field status integer  the exit status, 128 + n after signal n
+---@field stdout string
+---@field stderr string
+
+--- Runs a command and waits for its end.
+---@param argv (string|string[])[]  a list in the list stands for its words
+---@param opts? helper.run_opts
+---@return helper.result
+function M.run(argv, opts)
+  opts = opts or {}
+  local folder = M.tmpdir()
+  local input = "/dev/null"
+  if opts.stdin then
+    input = M.write(folder .. "/stdin", opts.stdin)
+  end
+
+  local words = { "exec", "env" }
+  for name, value in pairs(opts.env or {}) do
+    words[#words + 1] = M.quote(name .. "=" .. value)
+  end
+  words[#words + 1] = "timeout -k 5 " .. (opts.timeout or 120)
+  for _, part in ipairs(argv) do
+    for _, word in ipairs(type(part) == "table" and part or { part }) do
+      words[#words + 1] = M.quote(word)
+    end
+  end
+  local command = ("cd %s && %s <%s >%s/stdout 2>%s/stderr"):format(
+    M.quote(opts.cwd or "."), table.concat(words, " "), input, folder, folder)
+
+  local _, how, code = os.execute(command)
+  return {
+    status = how == "signal" and 128 + code or code,
+    stdout = M.read(folder .. "/stdout"),
+    stderr = M.read(folder .. "/stderr"),
+  }
+end
+
+-- Returns what is alive in the engine as text ("tasks = 2"), nil if nothing.
+local function live()
+  local core = package.loaded["neap.core"]
+  if not (core and core.live) then
+    return nil
+  end
+  local list = {}
+  for name, count in pairs(core.live()) do
+    if count ~= 0 then
+      list[#list + 1] = name .. " = " .. count
+    end
+  end
+  table.sort(list)
+  return list[1] and table.concat(list, ", ")
+end
+
+--- Raises when tasks or operations of the engine are still alive. Runs after
+--- each spec and its own after_each; authors need not call it.
+function M.after_each()
+  if live() then
+    -- What only waits for the collector is no leak.
+    collectgarbage()
+    collectgarbage()
+  end
+  local left = live()
+  if left then
+    error("left alive in the engine: " .. left, 0)
+  end
+end
+
+return M

@@ -1,0 +1,370 @@
+-- HTTP for scripts, against nginx and against a server that misbehaves.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local neap = require "neap"
+
+local http = require "neap.http"
+
+-- Waits until a file has a whole line and returns that.
+local function wait_for_line(path)
+  local deadline = neap.now() + 10
+  while neap.now() < deadline do
+    local file = io.open(path)
+    local text = file and file:read("a") or ""
+    if file then file:close() end
+    if text:find("\n") then return text:match("^[^\n]*") end
+    os.execute("sleep 0.02")
+  end
+  error("nothing in " .. path)
+end
+
+local function sh(...)
+  assert(os.execute(string.format(...) .. " >/dev/null 2>&1"), (...))
+end
+
+-- Starts the server of spec/engine/server.h; it ends when the pipe is closed,
+-- or with us. Returns its address and the pipe.
+local function start_fault_server()
+  local file = helper.tmpdir() .. "/port"
+  local program = helper.build .. "/spec/fault_server"
+  local pipe = io.popen(("exec %s %s"):format(helper.quote(program), file), "w")
+  return "http://127.0.0.1:" .. wait_for_line(file), pipe
+end
+
+-- Makes a CA, and a certificate for 127.0.0.1 that is signed by it.
+local function make_certificates(folder)
+  local new = "openssl req -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256"
+  sh("cd %s && %s -x509 -days 2 -subj /CN=tide -keyout ca.key -out ca.pem", folder, new)
+  sh("cd %s && %s -subj /CN=gauge -addext subjectAltName=IP:127.0.0.1"
+    .. " -keyout key.pem -out csr.pem", folder, new)
+  sh("cd %s && openssl x509 -req -days 2 -in csr.pem -CA ca.pem -CAkey ca.key"
+    .. " -CAcreateserial -copy_extensions copy -out cert.pem", folder)
+end
+
+local NGINX = [[
+daemon off; master_process off; pid nginx.pid; error_log error.log;
+events { worker_connections 512; }
+http {
+  access_log off; default_type text/plain;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  gzip on; gzip_types text/plain; gzip_min_length 1;
+  server {
+    listen 127.0.0.1:PLAIN;
+    listen 127.0.0.1:SECURE ssl http2;
+    ssl_certificate cert.pem; ssl_certificate_key key.pem;
+    location = /protocol { return 200 $server_protocol; }
+    location = /file { alias tides.txt; }
+    location = /busy { add_header Retry-After 7 always; return 429; }
+    location = /down { return 503; }
+  }
+}
+]]
+
+-- The listening ports of this machine, as /proc/net/tcp has them.
+local function is_free(port)
+  return not helper.read("/proc/net/tcp"):find((":%04X 00000000:0000 0A"):format(port))
+end
+
+local function free_port()
+  local port
+  repeat port = math.random(20000, 32000) until is_free(port)
+  return port
+end
+
+-- Starts nginx, which ends when the pipe is closed, or with us. Returns its two
+-- addresses, its folder and the pipe.
+local function start_nginx()
+  local folder = helper.tmpdir()
+  local plain, secure = free_port(), free_port()
+  make_certificates(folder)
+  helper.write(folder .. "/tides.txt", ("ebb and flow\n"):rep(1000))
+  helper.write(folder .. "/nginx.conf", (NGINX:gsub("%u+", { PLAIN = plain, SECURE = secure })))
+  local pipe = io.popen(("PATH=$PATH:/usr/sbin nginx -p %s -c nginx.conf 2>/dev/null &"
+    .. " cat >/dev/null; kill $!; wait $!"):format(folder), "w")
+  wait_for_line(folder .. "/nginx.pid")
+  return "http://127.0.0.1:" .. plain, "https://127.0.0.1:" .. secure, folder, pipe
+end
+
+-- Returns what a function raises.
+local function raised(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok)
+  return err
+end
+
+describe("neap.http", function()
+  local faulty, fault_pipe
+  local plain, secure, folder, nginx_pipe
+
+  setup(function()
+    faulty, fault_pipe = start_fault_server()
+    plain, secure, folder, nginx_pipe = start_nginx()
+  end)
+
+  teardown(function()
+    fault_pipe:close()
+    nginx_pipe:close()
+  end)
+
+  describe("gets a response", function()
+    it("with status, headers and body", function()
+      local response = http.get(faulty .. "/hello")
+      assert.equal(200, response.status)
+      assert.is_true(response.ok)
+      assert.equal("hello", response.body)
+      assert.equal("high tide", response.headers["x-greeting"])
+      assert.same({ "a=1", "b=2" }, response.headers["set-cookie"])
+      assert.equal(faulty .. "/hello", response.url)
+    end)
+
+    it("of any status without raising", function()
+      local response = http.get(plain .. "/down")
+      assert.equal(503, response.status)
+      assert.is_false(response.ok)
+    end)
+
+    it("after redirects, by default", function()
+      local response = http.get(faulty .. "/to/302/to/301/hello")
+      assert.equal(200, response.status)
+      assert.equal(faulty .. "/hello", response.url)
+      assert.equal(302, http.get(faulty .. "/to/302/hello", { max_redirects = 0 }).status)
+    end)
+
+    it("and decodes what was compressed on the way", function()
+      local response = http.get(plain .. "/file")
+      assert.equal("gzip", response.headers["content-encoding"])
+      assert.equal(("ebb and flow\n"):rep(1000), response.body)
+    end)
+
+    it("over HTTP/2 where there is TLS, else over HTTP/1.1", function()
+      local opts = { ca_file = folder .. "/ca.pem" }
+      assert.equal("HTTP/2.0", http.get(secure .. "/protocol", opts).body)
+      assert.equal("HTTP/1.1", http.get(plain .. "/protocol").body)
+    end)
+
+    it("many at once", function()
+      local tasks = {}
+      for i = 1, 50 do
+        tasks[i] = function() return #http.get(faulty .. "/bytes/" .. i).body end
+      end
+      local sizes = neap.gather(tasks)
+      for i = 1, 50 do assert.equal(i, sizes[i]) end
+    end)
+  end)
+
+  describe("sends", function()
+    it("the query, escaped and sorted", function()
+      local query = { q = "a b&c/ü", n = 3, flag = true, list = { "x", "y" } }
+      local body = http.get(faulty .. "/echo?first=1#part", { query = query }).body
+      assert.equal("/echo?first=1&flag=true&list=x&list=y&n=3&q=a%20b%26c%2F%C3%BC",
+        body:match("^GET (%S+) HTTP/1.1\r\n"))
+    end)
+
+    it("headers, and its name unless another is given", function()
+      local body = http.get(faulty .. "/echo", { headers = { ["X-Depth"] = 3 } }).body
+      assert.truthy(body:find("\r\nX-Depth: 3\r\n", 1, true))
+      assert.truthy(body:find("\r\nUser-Agent: neap/", 1, true))
+      body = http.get(faulty .. "/echo", { headers = { ["user-agent"] = "buoy" } }).body
+      assert.falsy(body:find("neap/", 1, true))
+    end)
+
+    it("a value as JSON", function()
+      local body = http.post(faulty .. "/echo", { json = { tide = 1 } }).body
+      assert.truthy(body:find("^POST /echo "))
+      assert.truthy(body:find("\r\ncontent-type: application/json\r\n", 1, true))
+      assert.truthy(body:find("\r\n\r\n{\"tide\":1}", 1, true))
+      assert.truthy(http.post(faulty .. "/echo", { json = false }).body:find("\r\n\r\nfalse$"))
+    end)
+
+    it("a body as it is, with the type that was given", function()
+      local body = http.post(faulty .. "/echo",
+        { body = "a\0b", headers = { ["Content-Type"] = "text/tide" } }).body
+      assert.truthy(body:find("\r\nContent-Type: text/tide\r\n", 1, true))
+      assert.equal("a\0b", body:match("\r\n\r\n(.*)$"))
+    end)
+
+    it("any method", function()
+      local response = http.request { url = faulty .. "/echo", method = "delete" }
+      assert.truthy(response.body:find("^DELETE "))
+    end)
+  end)
+
+  describe("decodes JSON", function()
+    it("of a body", function()
+      local response = http.post(faulty .. "/echo", { json = { 1, { a = 2 } } })
+      response.body = response.body:match("\r\n\r\n(.*)$")
+      assert.same({ 1, { a = 2 } }, response:json())
+    end)
+
+    it("or says where it is none, and whose", function()
+      local err = raised(function() return http.get(faulty .. "/hello?key=secret"):json() end)
+      assert.equal("json", err.code)
+      assert.equal(1, err.line)
+      assert.equal(faulty .. "/hello", err.url)
+      assert.equal(faulty .. "/hello: ", err.message:sub(1, #faulty + 8))
+      assert.falsy(err.message:find("secret", 1, true))
+    end)
+  end)
+
+  describe("raises an error", function()
+    -- What a request for this path raises has these fields.
+    local function fails(path, fields, opts)
+      local err = raised(http.get, faulty .. path, opts)
+      fields.url = faulty .. path
+      fields.message = ("http.get %s: %s"):format(fields.url, fields.message)
+      fields.code = fields.code or "http"
+      for name, value in pairs(fields) do assert.equal(value, err[name]) end
+    end
+
+    it("for a server that closes early", function()
+      fails("/short", { retryable = true,
+        message = "the connection ended before the answer was complete" })
+      fails("/reset", { retryable = true, message = "the connection broke" })
+    end)
+
+    it("for a server that answers nothing", function()
+      fails("/nothing", { retryable = true,
+        message = "the server closed the connection without an answer" })
+    end)
+
+    it("for a server that sends garbage", function()
+      fails("/garbage", { retryable = false, message = "the answer is not HTTP" })
+    end)
+
+    it("for a refused connection", function()
+      local url = "http://127.0.0.1:" .. free_port() .. "/x"
+      local err = raised(http.get, url .. "?key=secret")
+      assert.equal("http", err.code)
+      assert.is_true(err.retryable)
+      assert.equal(url, err.url)
+      assert.equal(("http.get %s: connection refused"):format(url), err.message)
+    end)
+
+    it("for a body larger than allowed", function()
+      fails("/bytes/2000", { retryable = false,
+        message = "the body is larger than 1000 bytes" }, { max_body = 1000 })
+    end)
+
+    it("for too many redirects", function()
+      fails("/loop", { retryable = false, message = "more than 10 redirects" })
+    end)
+
+    it("for each time limit", function()
+      fails("/hang", { code = "timeout", retryable = true,
+        message = "total timeout of 0.050 s" }, { timeout = 0.05 })
+      fails("/stall", { code = "timeout", retryable = true,
+        message = "idle timeout of 0.050 s" }, { idle_timeout = 0.05 })
+    end)
+
+    it("for a certificate that nobody vouches for", function()
+      local err = raised(http.get, secure .. "/protocol")
+      assert.equal("http", err.code)
+      assert.is_false(err.retryable)
+      assert.truthy(err.message:find("TLS: .*certificate"))
+    end)
+
+    it("for a certificate of another host", function()
+      local url = secure:gsub("127%.0%.0%.1", "localhost") .. "/protocol"
+      local err = raised(http.get, url, { ca_file = folder .. "/ca.pem" })
+      assert.is_false(err.retryable)
+      assert.truthy(err.message:find("TLS: .*localhost"))
+    end)
+
+    it("for a status from 400 when told to check", function()
+      local err = raised(http.get, plain .. "/busy?key=secret", { check = true })
+      assert.equal("http", err.code)
+      assert.equal(429, err.status)
+      assert.is_true(err.retryable)
+      assert.equal(7, err.retry_after)
+      assert.equal(("http.get %s/busy: status 429"):format(plain), err.message)
+      assert.is_false(raised(http.get, plain .. "/none", { check = true }).retryable)
+      assert.equal(200, http.get(plain .. "/protocol", { check = true }).status)
+    end)
+  end)
+
+  describe("refuses", function()
+    -- Misuse is an error at the line that committed it.
+    local function refused(message, f, ...)
+      local err = raised(f, ...)
+      assert.equal("string", type(err))
+      assert.equal(message, (err:gsub("^[^:]+:%d+: ", "")))
+    end
+
+    it("addresses that are none", function()
+      refused("bad argument #1 to 'get' (string expected, got nil)", http.get)
+      refused("http.request: the option 'url' is missing", http.request, {})
+      refused("http.get: the url does not begin with http:// or https://",
+        http.get, "127.0.0.1/x")
+      refused("http.get: the scheme of the url is neither http nor https",
+        http.get, "file:///etc/passwd")
+      refused("http.get: the url has a zero byte", http.get, "http://127.0.0.1/\0")
+    end)
+
+    it("headers that would break out of their line", function()
+      local control = "http.get: the value of the header 'X' has a control character"
+      for _, value in ipairs { "a\r\nY: b", "a\n", "a\rb" } do
+        refused(control, http.get, faulty, { headers = { X = value } })
+      end
+      refused("http.get: the header has a zero byte", http.get, faulty, { headers = { X = "\0" } })
+      refused("http.get: the name of a header is not an HTTP token",
+        http.get, faulty, { headers = { ["X\r\nY"] = "z" } })
+    end)
+
+    it("options that are misspelt or of the wrong kind", function()
+      refused("http.get: unknown option 'time_out'; did you mean 'timeout'?",
+        http.get, faulty, { time_out = 1 })
+      refused("http.get: bad option 'timeout' (positive number of seconds expected, got -1)",
+        http.get, faulty, { timeout = -1 })
+      refused("http.get: bad option 'max_body' (whole number from 1 expected, got 0)",
+        http.get, faulty, { max_body = 0 })
+      refused("http.post: the options 'body' and 'json' exclude each other",
+        http.post, faulty, { body = "x", json = 1 })
+      refused("http.get: headers are strings or numbers by their names",
+        http.get, faulty, { headers = { "X: y" } })
+    end)
+
+    it("at the caller's line", function()
+      local line = debug.getinfo(1, "l").currentline + 1
+      local err = raised(function() local r = http.get("x") return r end)
+      assert.equal(("http_spec.lua:%d:"):format(line), err:match("http_spec%.lua:%d+:"))
+    end)
+  end)
+
+  describe("when cancelled", function()
+    it("drops the request and raises where it waits", function()
+      local err
+      local task = neap.spawn(function()
+        local ok
+        ok, err = pcall(http.get, faulty .. "/hang")
+        assert(not ok)
+      end)
+      neap.sleep(0.02)
+      task:cancel()
+      pcall(task.await, task)
+      assert.equal("cancelled", err.code)
+    end)
+  end)
+
+  describe("reads Retry-After", function()
+    it("in seconds", function()
+      assert.equal(120, http.retry_after { ["retry-after"] = "120" })
+    end)
+
+    it("as a date, by the server's clock", function()
+      local date = "Sun, 06 Nov 1994 08:49:37 GMT"
+      for _, later in ipairs { "Sun, 06 Nov 1994 08:50:07 GMT",
+        "Sunday, 06-Nov-94 08:50:07 GMT", "Sun Nov  6 08:50:07 1994" } do
+        assert.equal(30, http.retry_after { ["retry-after"] = later, date = date })
+      end
+      assert.equal(0, http.retry_after { ["retry-after"] = date,
+        date = "Sun, 06 Nov 1994 08:49:38 GMT" })
+    end)
+
+    it("as nil where there is none to be read", function()
+      assert.is_nil(http.retry_after {})
+      assert.is_nil(http.retry_after { ["retry-after"] = "soon" })
+      assert.is_nil(http.retry_after { ["retry-after"] = "-1" })
+    end)
+  end)
+end)
