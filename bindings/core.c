@@ -65,6 +65,12 @@ static int is_cancelled(lua_State *L) {
   return 1;
 }
 
+/* may_wait(what): raises where `what` could not wait */
+static int may_wait(lua_State *L) {
+  neap__wait_begin(L, luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* isatty(fd) -> boolean */
 static int is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
@@ -80,15 +86,12 @@ static int on_leave(lua_State *L) {
 }
 
 int luaopen_neap_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"now", now},
-                                       {"sleep", sleep_for},
-                                       {"dump", dump},
-                                       {"live", live},
-                                       {"in_task", in_task},
-                                       {"is_cancelled", is_cancelled},
-                                       {"isatty", is_terminal},
-                                       {"on_leave", on_leave},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"now", now},           {"sleep", sleep_for},
+      {"dump", dump},         {"live", live},
+      {"in_task", in_task},   {"is_cancelled", is_cancelled},
+      {"may_wait", may_wait}, {"isatty", is_terminal},
+      {"on_leave", on_leave}, {NULL, NULL}};
   luaL_checkversion(L);
   neap__error_open(L);
   neap__task_open(L);

@@ -1,29 +1,48 @@
-/* Lua's coroutine.resume and coroutine.wrap, such that what runs inside may
- * wait for the engine.
+/* Lua's coroutine.resume, wrap, close and status, such that what runs inside
+ * may wait for the engine.
  * SPDX-License-Identifier: MIT
  *
  * A function that waits yields out of the coroutine it was called in. Where
  * that is one of the user's own, the resume here finds that the task waits,
  * and yields in turn, up to the task's coroutine; when the wait is over it
- * resumes what it had resumed. For everything else these do what Lua's do.
+ * resumes what it had resumed. Meanwhile the user's coroutine counts as
+ * "normal", like one that has resumed another, so that nobody else resumes or
+ * closes it. For everything else these do what Lua's do.
  */
 #include "coroutine.h"
 
 #include <lauxlib.h>
 
 #include "task.h"
+#include "wait.h"
 
 #define GUARD_META "neap.relay"
 
 static int relayed(lua_State *L, int status, lua_KContext wrapped);
 
+/* Runs the <close> variables of a coroutine, which may not wait, for Lua's
+ * lua_resetthread can neither. */
+static int reset(lua_State *L, lua_State *co) {
+  neap__host *host = neap__host_of(L);
+  bool could_yield = host->can_yield;
+  lua_State *blocked = host->blocked;
+  host->can_yield = false;
+  host->blocked = L;
+  int status = lua_resetthread(co);
+  host->can_yield = could_yield;
+  host->blocked = blocked;
+  return status;
+}
+
 /* Closes the coroutine that was being relayed when the one that relayed it is
- * ended from outside. */
+ * ended from outside. What it raises is raised there, as from any <close>. */
 static int close_guard(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   lua_State *co = lua_tothread(L, -1);
-  if (co && lua_status(co) == LUA_YIELD)
-    lua_resetthread(co);
+  if (co && lua_status(co) == LUA_YIELD && reset(L, co) != LUA_OK) {
+    lua_xmove(co, L, 1);
+    return lua_error(L);
+  }
   return 0;
 }
 
@@ -49,7 +68,7 @@ static void disarm(lua_State *L) {
 static int propagate(lua_State *L, lua_State *co) {
   int status = lua_status(co);
   if (status != LUA_OK && status != LUA_YIELD) {
-    status = lua_resetthread(co);
+    status = reset(L, co);
     if (status != LUA_OK) {
       lua_xmove(co, L, 1);
       lua_replace(L, -2);
@@ -82,10 +101,10 @@ static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
   int results;
   int status = lua_resume(co, L, count, &results);
   host->can_yield = could_yield;
-  if (status == LUA_YIELD && host->current && host->current->waiting) {
+  if (neap__is_suspended(co)) {
     if (lua_gettop(L) < 2)
       guard(L);
-    return lua_yieldk(L, 0, wrapped, relayed);
+    return neap__suspend(L, wrapped, relayed);
   }
   disarm(L);
   if (status != LUA_OK && status != LUA_YIELD) {
@@ -105,7 +124,9 @@ static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
 
 static int relayed(lua_State *L, int status, lua_KContext wrapped) {
   (void)status;
-  return resume(L, lua_tothread(L, 1), 0, wrapped);
+  lua_State *co = lua_tothread(L, 1);
+  lua_pop(co, 1); /* the token */
+  return resume(L, co, 0, wrapped);
 }
 
 /* Hands the arguments above the coroutine at index 1 over to it. */
@@ -115,18 +136,16 @@ static int start(lua_State *L, lua_State *co, bool wrapped) {
     lua_pushliteral(L, "too many arguments to resume");
     return give_error(L, co, wrapped);
   }
+  if (neap__is_suspended(co)) {
+    lua_pushliteral(L, "cannot resume non-suspended coroutine");
+    return give_error(L, co, wrapped);
+  }
   if (lua_status(co) == LUA_OK && lua_gettop(co) == 0) {
     lua_pushliteral(L, "cannot resume dead coroutine");
     return give_error(L, co, wrapped);
   }
   lua_xmove(L, co, count);
   return resume(L, co, count, wrapped);
-}
-
-static int co_resume(lua_State *L) {
-  lua_State *co = lua_tothread(L, 1);
-  luaL_argexpected(L, co, 1, "coroutine");
-  return start(L, co, false);
 }
 
 static int wrapped_call(lua_State *L) {
@@ -144,17 +163,62 @@ static int co_wrap(lua_State *L) {
   return 1;
 }
 
+/* The status of a coroutine as coroutine.status gives it. */
+static const char *status_of(lua_State *L, lua_State *co) {
+  lua_Debug ar;
+  if (co == L)
+    return "running";
+  if (neap__is_suspended(co))
+    return "normal";
+  if (lua_status(co) == LUA_YIELD)
+    return "suspended";
+  if (lua_status(co) != LUA_OK)
+    return "dead";
+  if (lua_getstack(co, 0, &ar))
+    return "normal";
+  return lua_gettop(co) == 0 ? "dead" : "suspended";
+}
+
+static lua_State *check_coroutine(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  luaL_argexpected(L, co, 1, "coroutine");
+  return co;
+}
+
+static int co_resume(lua_State *L) {
+  return start(L, check_coroutine(L), false);
+}
+
+static int co_status(lua_State *L) {
+  lua_pushstring(L, status_of(L, check_coroutine(L)));
+  return 1;
+}
+
+static int co_close(lua_State *L) {
+  lua_State *co = check_coroutine(L);
+  const char *status = status_of(L, co);
+  if (*status == 'r' || *status == 'n')
+    return luaL_error(L, "cannot close a %s coroutine", status);
+  bool well = reset(L, co) == LUA_OK;
+  lua_pushboolean(L, well);
+  if (well)
+    return 1;
+  lua_xmove(co, L, 1);
+  return 2;
+}
+
 void neap__coroutine_open(lua_State *L) {
   luaL_newmetatable(L, GUARD_META);
   lua_pushcfunction(L, close_guard);
   lua_setfield(L, -2, "__close");
   lua_pop(L, 1);
   lua_getglobal(L, "coroutine");
-  if (lua_istable(L, -1)) {
-    lua_pushcfunction(L, co_resume);
-    lua_setfield(L, -2, "resume");
-    lua_pushcfunction(L, co_wrap);
-    lua_setfield(L, -2, "wrap");
-  }
+  static const luaL_Reg functions[] = {{"resume", co_resume},
+                                       {"wrap", co_wrap},
+                                       {"close", co_close},
+                                       {"status", co_status},
+                                       {NULL, NULL}};
+  if (lua_istable(L, -1))
+    luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);
 }

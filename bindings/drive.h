@@ -8,6 +8,7 @@
 /* What the data pointer of a Lua node's neap_node points at. */
 typedef struct neap__record {
   int methods;        /* where the plan has what NEAP__PLAN_* names */
+  bool params;        /* whether the node has some of its own */
   const char *atomic; /* the node's name if its methods must not wait */
 } neap__record;
 
@@ -20,14 +21,13 @@ enum {
 };
 
 /* Pushes a new task that walks `node` of `flow`. On the stack are, and are
- * popped: the plan, shared, params or nil, a function for events or nil.
- * `max_steps` is 0 for no limit. [-4, +1, v] */
+ * popped: the plan's table, shared, params or nil, a function for events or
+ * nil. `max_steps` is 0 for no limit. [-4, +1, v] */
 neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
                               const neap_node *node, uint64_t max_steps);
 
-/* Gives the failed task at stack index 1, whose error is its result, the place
- * where it failed, and unless it is internal makes an error object of the
- * error. [-0, +?, v] */
-void neap__drive_leave(lua_State *L, neap__task *task);
+/* Notes on the failed task at stack index 1 where its run failed. [-0, +?, v]
+ */
+void neap__drive_locate(lua_State *L, neap__task *task);
 
 #endif

@@ -70,7 +70,7 @@ static neap_node *add(lua_State *L, neap_flow *flow, neap__record *record) {
   for (int phase = NEAP_PREP; phase <= NEAP_POST; phase++)
     if (place(L, methods[phase], record->methods + NEAP__PLAN_PHASE + phase))
       opts.methods |= 1u << phase;
-  place(L, "params", record->methods + NEAP__PLAN_PARAMS);
+  record->params = place(L, "params", record->methods + NEAP__PLAN_PARAMS);
   opts.kind = (neap_kind)number(L, "kind");
   opts.max_attempts = (uint32_t)number(L, "max_retries");
   opts.wait_ns = nanoseconds(L, "wait");

@@ -106,13 +106,11 @@ static int awaited(lua_State *L, int status, lua_KContext context) {
 /* Waits for the task at index 1. */
 static int wait_for(lua_State *L, neap__task *task, const char *what,
                     void (*drop)(neap__task *)) {
-  if (neap__task_has_ended(task))
-    return give_results(L, 1);
   neap__task *waiter = neap__task_current(L);
   neap__wait_begin(L, what);
   neap__task_hold(waiter, drop, task);
   waiter->remaining = 1;
-  neap__task_join(task, &waiter->join, waiter, &waiter->remaining, false);
+  neap__task_join(task, &waiter->join, waiter, &waiter->remaining, NULL);
   return neap__wait(L, awaited);
 }
 
@@ -122,11 +120,14 @@ static int await(lua_State *L) {
   if (task == neap__task_current(L))
     return neap__error_raise(L, "deadlock", "a task cannot await itself");
   lua_settop(L, 1);
+  if (neap__task_has_ended(task))
+    return give_results(L, 1);
   return wait_for(L, task, "a task", drop_join);
 }
 
 /* run(plan, shared, params, on_event, max_steps, timeout) -> action */
 static int run(lua_State *L) {
+  neap__wait_begin(L, "a flow"); /* where it cannot wait, nothing is started */
   neap__task *task = spawn_run(L);
   lua_replace(L, 1);
   lua_settop(L, 1);
@@ -138,6 +139,7 @@ static int run(lua_State *L) {
 
 typedef struct joins {
   size_t count, remaining;
+  neap__task *failed; /* the first that did */
   neap__join join[];
 } joins;
 
@@ -147,16 +149,30 @@ static void drop_joins(neap__task *task) {
     neap__list_remove(&j->join[i].link);
 }
 
+/* Pushes the place of a task in the list of tasks, nil for none. */
+static int give_place(lua_State *L, const neap__task *task) {
+  lua_Integer i = 0;
+  if (!task)
+    return 0;
+  do {
+    lua_settop(L, 2);
+    lua_rawgeti(L, 1, ++i);
+  } while (lua_touserdata(L, -1) != task);
+  lua_pushinteger(L, i);
+  return 1;
+}
+
 static int joined(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   drop_joins(neap__task_current(L));
   neap__wait_end(L);
-  return 0;
+  joins *j = lua_touserdata(L, 2);
+  return give_place(L, j->failed);
 }
 
 /* join(tasks, all): waits until all have ended; unless `all`, no longer than
- * until the first has failed. */
+ * until the first has failed, and then gives its place in the list. */
 static int join(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   bool all = lua_toboolean(L, 2);
@@ -164,7 +180,7 @@ static int join(lua_State *L) {
   lua_Integer count = luaL_len(L, 1);
   joins *j =
       lua_newuserdatauv(L, sizeof *j + (size_t)count * sizeof *j->join, 0);
-  j->count = j->remaining = 0;
+  *j = (joins){0};
   neap__task *waiter = neap__task_current(L);
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, i);
@@ -175,7 +191,7 @@ static int join(lua_State *L) {
     if (!neap__task_has_ended(task))
       j->remaining++;
     else if (task->state != NEAP__TASK_DONE && !all)
-      return 0;
+      return give_place(L, task);
   }
   if (j->remaining == 0)
     return 0;
@@ -186,7 +202,8 @@ static int join(lua_State *L) {
     neap__task *task = lua_touserdata(L, -1);
     lua_pop(L, 1);
     if (!neap__task_has_ended(task))
-      neap__task_join(task, &j->join[j->count++], waiter, &j->remaining, all);
+      neap__task_join(task, &j->join[j->count++], waiter, &j->remaining,
+                      all ? NULL : &j->failed);
   }
   return neap__wait(L, joined);
 }

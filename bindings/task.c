@@ -160,15 +160,11 @@ void neap__task_return(lua_State *L, neap__task *task, int count) {
 /* ------------------------------------------------------------------ the door
  */
 
-/* Runs below lua_pcall: notes on a task (at 1) that failed what it raised (at
- * 2) and where. */
-static int leave(lua_State *L) {
+/* Runs below lua_pcall: notes on a task (at 1) that failed where that was. */
+static int locate(lua_State *L) {
   neap__task *task = lua_touserdata(L, 1);
-  task->results = 1;
-  lua_pushvalue(L, 2);
-  lua_setiuservalue(L, 1, NEAP__TASK_RESULT);
   if (task->run) {
-    neap__drive_leave(L, task);
+    neap__drive_locate(L, task);
   } else if (lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) == LUA_TNIL) {
     lua_createtable(L, 0, 1);
     luaL_traceback(L, task->L, NULL, 0);
@@ -176,6 +172,16 @@ static int leave(lua_State *L) {
     lua_setiuservalue(L, 1, NEAP__TASK_ORIGIN);
   }
   return 0;
+}
+
+/* The same: gives what a task of a run (at 1) raised (at 2) as it leaves the
+ * run. */
+static int wrap(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, NEAP__ERROR_WRAP);
+  lua_pushvalue(L, 2);
+  lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN);
+  lua_call(L, 2, 1);
+  return 1;
 }
 
 /* Notes on a task that what is on top of `S` is its error. Needs no memory.
@@ -188,25 +194,36 @@ static void set_error(lua_State *S, neap__task *task) {
   task->results = 1;
 }
 
-/* Ends a task with the error that is on top of the host's scratch stack. */
+/* Ends a task with the error that is on top of the host's scratch stack. The
+ * code of the user's that this may call, in <close> variables and __tostring,
+ * may not wait. */
 static void fail(neap__task *task) {
   neap__host *host = task->host;
   lua_State *S = host->scratch;
-  lua_pushcfunction(S, leave);
-  neap__task_push(S, task);
-  lua_rotate(S, -3, -1); /* leave task error */
-  if (lua_pcall(S, 2, 0, 0) != LUA_OK)
-    set_error(S, task); /* no memory: the message is one made before */
-  lua_settop(S, 0);
-  /* Runs the <close> variables that are left. They may not wait. */
   host->current = task;
   host->can_yield = false;
   host->blocked = task->L;
-  lua_resetthread(task->L);
+  lua_pushcfunction(S, locate);
+  neap__task_push(S, task);
+  lua_pcall(S, 1, 0, 0);
+  lua_settop(S, 1);
+  /* As in Lua, what a <close> variable raises takes the place of the error. */
+  if (lua_resetthread(task->L) != LUA_OK) {
+    lua_xmove(task->L, S, 1);
+    lua_replace(S, 1);
+  }
+  if (task->run && !task->internal) {
+    lua_pushcfunction(S, wrap);
+    neap__task_push(S, task);
+    lua_pushvalue(S, 1);
+    lua_pcall(S, 2, 1, 0); /* no memory: the message is one made before */
+  }
+  set_error(S, task);
+  lua_settop(S, 0);
   host->current = NULL;
   host->can_yield = true;
-  end_task(task,
-           task->cancel_status != 0 ? NEAP__TASK_CANCELLED : NEAP__TASK_FAILED);
+  end_task(task, task->cancel_status == NEAP_ECANCELED ? NEAP__TASK_CANCELLED
+                                                       : NEAP__TASK_FAILED);
 }
 
 /* Makes the error of a task (at 1) whose coroutine does not end by itself. */
@@ -215,10 +232,8 @@ static int make_end(lua_State *L) {
   if (task->cancel_status == 0)
     neap__error_push(L, "yield",
                      "coroutine.yield outside of a coroutine of one's own");
-  else if (task->cancel_status == NEAP_ETIMEDOUT)
-    neap__error_push(L, "timeout", "timed out after %f s", task->cancel_after);
   else
-    neap__error_push(L, "cancelled", "cancelled");
+    neap__wait_push_end(L, task);
   return 1;
 }
 
@@ -251,6 +266,8 @@ static void wake(neap_op *op) {
   host->can_yield = true;
   int results;
   int status = lua_resume(task->L, host->driver, count, &results);
+  if (status == LUA_YIELD)
+    lua_pop(task->L, results);
   host->current = NULL;
   if (status == LUA_OK) {
     end_task(task, NEAP__TASK_DONE);
@@ -278,16 +295,21 @@ void neap__task_release(neap__task *task) {
 }
 
 void neap__task_join(neap__task *task, neap__join *join, neap__task *waiter,
-                     size_t *remaining, bool all) {
-  *join = (neap__join){.waiter = waiter, .remaining = remaining, .all = all};
+                     size_t *remaining, neap__task **failed) {
+  *join =
+      (neap__join){.waiter = waiter, .remaining = remaining, .failed = failed};
   neap__list_append(&task->waiters, &join->link);
 }
 
-static void wake_waiters(neap__task *task, bool well) {
+static void wake_waiters(neap__task *task) {
+  bool well = task->state == NEAP__TASK_DONE;
   while (!neap__list_empty(&task->waiters)) {
     neap__join *join = NEAP__ITEM(task->waiters.next, neap__join, link);
     neap__list_remove(&join->link);
-    if (--*join->remaining == 0 || (!well && !join->all))
+    bool failed = !well && join->failed;
+    if (failed && !*join->failed)
+      *join->failed = task;
+    if (--*join->remaining == 0 || failed)
       neap_op_settle(&join->waiter->op, 0);
   }
 }
@@ -295,6 +317,8 @@ static void wake_waiters(neap__task *task, bool well) {
 static void free_deadline(neap__task *task) {
   if (!task->deadline)
     return;
+  if (neap_op_active(&task->deadline->op))
+    task->host->deadlines--;
   neap_op_forget(&task->deadline->op);
   void *ud;
   lua_Alloc alloc = lua_getallocf(task->host->scratch, &ud);
@@ -309,10 +333,14 @@ static void complete(neap__task *task) {
   free_deadline(task);
   neap_run_free(task->run);
   task->run = NULL;
+  if (task->observer == task) {
+    lua_pushnil(host->scratch);
+    lua_rawsetp(host->scratch, LUA_REGISTRYINDEX, task);
+  }
   task->state = task->outcome;
   host->live--;
   bool heard = !neap__list_empty(&task->waiters);
-  wake_waiters(task, task->state == NEAP__TASK_DONE);
+  wake_waiters(task);
   if (task->internal) {
     neap__list_remove(&task->sibling);
     neap__list_append(&parent->ended, &task->sibling);
@@ -321,8 +349,6 @@ static void complete(neap__task *task) {
   } /* else it stays with its owner, who fails of it unless it is awaited */
   if (parent->joining)
     neap_op_settle(&parent->op, 0);
-  if (parent->state == NEAP__TASK_ENDING)
-    end_task(parent, parent->outcome);
 }
 
 static bool has_live_children(const neap__task *task) {
@@ -333,16 +359,8 @@ static bool has_live_children(const neap__task *task) {
   return false;
 }
 
-/* The coroutine of a task has ended: what it spawned is cancelled, and when
- * that has unwound, too, the task is complete. */
-static void end_task(neap__task *task, neap__task_state outcome) {
-  if (task->state != NEAP__TASK_ENDING) {
-    task->outcome = (uint8_t)outcome;
-    task->state = NEAP__TASK_ENDING;
-    neap__task_cancel_since(task, 0);
-  }
-  if (has_live_children(task))
-    return; /* the last of them comes back here */
+/* Takes over what the tasks that `task` spawned have left. */
+static void settle_children(neap__task *task) {
   lua_State *S = task->host->scratch;
   while (neap__task_take_failure(S, task, 0)) {
     if (task->outcome == NEAP__TASK_DONE) {
@@ -354,7 +372,21 @@ static void end_task(neap__task *task, neap__task_state outcome) {
   }
   while (!neap__list_empty(&task->ended))
     neap__task_release(NEAP__ITEM(task->ended.next, neap__task, sibling));
-  complete(task);
+}
+
+/* The coroutine of a task has ended: what it spawned is cancelled, and when
+ * that has unwound, too, the task is complete. So are the owners that have
+ * waited for nothing else. */
+static void end_task(neap__task *task, neap__task_state outcome) {
+  task->outcome = (uint8_t)outcome;
+  task->state = NEAP__TASK_ENDING;
+  neap__task_cancel_since(task, 0);
+  while (task->state == NEAP__TASK_ENDING && !has_live_children(task)) {
+    neap__task *parent = task->parent;
+    settle_children(task);
+    complete(task);
+    task = parent;
+  }
 }
 
 bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial) {
@@ -374,16 +406,20 @@ bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial) {
 
 /* --------------------------------------------------------------- cancelling */
 
+/* Has a task give up what it waits for, where it holds that. */
+static void give_up(neap__task *task) {
+  void (*drop)(neap__task *) = task->drop;
+  task->drop = NULL;
+  if (drop)
+    drop(task);
+}
+
 void neap__task_cancel(neap__task *task, int status, double seconds) {
   if (task->state > NEAP__TASK_RUNNING || task->cancel_status != 0)
     return;
   task->cancel_status = status;
   task->cancel_after = seconds;
-  if (task->drop) {
-    void (*drop)(neap__task *) = task->drop;
-    task->drop = NULL;
-    drop(task);
-  }
+  give_up(task);
   neap_op_cancel(&task->op, NEAP_ECANCELED);
 }
 
@@ -402,6 +438,7 @@ size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
 
 static void ring(neap_op *op) {
   struct deadline *deadline = op->data;
+  deadline->task->host->deadlines--;
   neap__task_cancel(deadline->task, NEAP_ETIMEDOUT, deadline->seconds);
 }
 
@@ -415,6 +452,7 @@ void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds) {
   deadline->task = task;
   deadline->seconds = seconds;
   task->deadline = deadline;
+  task->host->deadlines++;
   neap_engine *engine = task->host->engine;
   neap_sleep_until(engine, &deadline->op, neap__deadline(engine, seconds));
 }
@@ -429,19 +467,25 @@ void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
 /* ------------------------------------------------------- driving and dumping
  */
 
+bool neap__task_stuck(const neap__host *host) {
+  return neap_pending(host->engine) == host->deadlines;
+}
+
 void neap__task_drive(lua_State *L, neap_op *op) {
   neap__host *host = neap__host_of(L);
   lua_State *before = host->driver;
   host->driver = L;
-  bool stuck = false;
-  while (neap_op_active(op) && !stuck)
-    stuck = neap_poll(host->engine, NEAP_FOREVER) <= 0 &&
-            neap_pending(host->engine) == 0;
+  while (neap_op_active(op) && !neap__task_stuck(host))
+    neap_poll(host->engine, NEAP_FOREVER);
   host->driver = before;
   if (!neap_op_active(op))
     return;
-  neap_op_forget(op);
   neap__task_dump(L);
+  give_up(&host->root);
+  neap_op_forget(op);
+  host->driver = L;
+  neap_poll(host->engine, 0); /* what was waited for may unwind */
+  host->driver = before;
   neap__error_raise(L, "deadlock",
                     "deadlock: nothing is left that could wake anyone\n%s",
                     lua_tostring(L, -1));
@@ -526,6 +570,7 @@ void neap__task_open(lua_State *L) {
   neap__list_init(&host->root.children);
   neap__list_init(&host->root.ended);
   neap__list_init(&host->root.waiters);
+  neap__list_init(&host->root.join.link);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, collect_host);
   lua_setfield(L, -2, "__gc");

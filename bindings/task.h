@@ -34,8 +34,9 @@ typedef enum neap__task_state {
 typedef struct neap__join {
   neap_link link; /* in `waiters` of the task that is waited for */
   neap__task *waiter;
-  size_t *remaining; /* how many ends the waiter still needs */
-  bool all;          /* a failure does not wake it sooner */
+  size_t *remaining;   /* how many ends the waiter still needs */
+  neap__task **failed; /* where to note the first that failed, which wakes the
+                          waiter; NULL: that does not wake it sooner */
 } neap__join;
 
 /* A task is a userdata. While it lives, or has failed and nobody has heard of
@@ -53,9 +54,10 @@ struct neap__task {
   neap__join join;            /* when it waits for one task */
   size_t remaining;           /* ends it still needs */
   neap_run *run;              /* NULL for a function */
+  neap__task *observer;       /* whose on_event the registry has under it */
   const char *what;           /* what it waits for, in words */
   const char *atomic;         /* the node whose method must not wait, or NULL */
-  void (*drop)(neap__task *); /* gives up what it waits for, if held */
+  void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */
   struct deadline *deadline;
   uint32_t slot;       /* where the host anchors it */
@@ -65,13 +67,14 @@ struct neap__task {
   int cancel_status;   /* 0, NEAP_ECANCELED or NEAP_ETIMEDOUT */
   double cancel_after; /* seconds, of NEAP_ETIMEDOUT */
   uint8_t state;
-  uint8_t outcome; /* while ending: the state to come */
-  bool waiting;    /* it has yielded to the engine */
-  bool told;       /* of the cancellation */
-  bool killed;     /* it waited again after that */
-  bool internal;   /* a part of its parent's run */
-  uint8_t root;    /* then: which, as a neap_root */
-  bool joining;    /* it waits until a task of its own has ended */
+  uint8_t outcome;    /* while ending: the state to come */
+  bool waiting;       /* it has yielded to the engine */
+  bool told;          /* of the cancellation */
+  bool killed;        /* it waited again after that */
+  bool internal;      /* a part of its parent's run */
+  uint8_t root;       /* then: which, as a neap_root */
+  uint8_t first_self; /* then: where the self of its first visit is */
+  bool joining;       /* it waits until a task of its own has ended */
 };
 
 /* What a Lua state knows of neap. */
@@ -85,6 +88,7 @@ struct neap__host {
   neap__task root;     /* the owner of tasks that no task has spawned, and the
                           one that waits when the loop is driven */
   size_t live;         /* tasks that have not ended */
+  size_t deadlines;    /* of tasks, that may still ring */
   struct coroutine {
     lua_State *L;
     uint32_t slot;
@@ -141,7 +145,7 @@ static inline bool neap__task_has_ended(const neap__task *task) {
 
 /* Has `join` wait in `waiter` for the end of `task`, which has not ended. */
 void neap__task_join(neap__task *task, neap__join *join, neap__task *waiter,
-                     size_t *remaining, bool all);
+                     size_t *remaining, neap__task **failed);
 
 /* Begins to hold the task's operation, to be settled by an event of another
  * task; `drop` undoes what the caller has queued when it is cancelled first,
@@ -149,6 +153,9 @@ void neap__task_join(neap__task *task, neap__join *join, neap__task *waiter,
  * not run yet. */
 void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
                      void *dropped);
+
+/* True when nothing is left that could wake anyone; deadlines do not count. */
+bool neap__task_stuck(const neap__host *host);
 
 /* Drives the loop until `op` has ended. Raises a deadlock when nothing can end
  * it. Only where no task runs. [-0, +0, v] */

@@ -8,6 +8,18 @@
 #include "error.h"
 #include "task.h"
 
+/* What a coroutine that waits for the engine has yielded: the address. */
+static const char token;
+
+int neap__suspend(lua_State *L, lua_KContext context, lua_KFunction k) {
+  lua_pushlightuserdata(L, (void *)&token);
+  return lua_yieldk(L, 1, context, k);
+}
+
+bool neap__is_suspended(lua_State *co) {
+  return lua_status(co) == LUA_YIELD && lua_touserdata(co, -1) == &token;
+}
+
 neap_engine *neap__engine(lua_State *L) {
   return neap__host_of(L)->engine;
 }
@@ -113,8 +125,8 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
   }
   if (task->cancel_status != 0) {
     /* It was told, and waits again: the door ends it. */
-    task->killed = task->waiting = true;
-    lua_yield(L, 0);
+    task->killed = true;
+    neap__suspend(L, 0, NULL);
   }
   task->what = what;
   return &task->op;
@@ -128,12 +140,23 @@ int neap__wait(lua_State *L, lua_KFunction k) {
     return k(L, LUA_OK, 0);
   }
   task->waiting = true;
-  return lua_yieldk(L, 0, 0, k);
+  return neap__suspend(L, 0, k);
+}
+
+void neap__wait_push_end(lua_State *L, const neap__task *task) {
+  if (task->cancel_status == NEAP_ETIMEDOUT)
+    neap__error_push(L, "timeout", "timed out after %f s", task->cancel_after);
+  else
+    neap__error_push(L, "cancelled", "cancelled while waiting for %s",
+                     task->what ? task->what : "its turn");
+  neap__task_push(L, task);
+  lua_getiuservalue(L, -1, NEAP__TASK_RESULT);
+  lua_setfield(L, -3, "reason");
+  lua_pop(L, 1);
 }
 
 neap_op *neap__wait_end(lua_State *L) {
-  neap__host *host = neap__host_of(L);
-  neap__task *task = host->current ? host->current : &host->root;
+  neap__task *task = neap__task_current(L);
   neap_op *op = &task->op;
   task->drop = NULL;
   if (neap_op_active(op)) {
@@ -149,18 +172,7 @@ neap_op *neap__wait_end(lua_State *L) {
   if (task->cancel_status == 0)
     return op;
   task->told = true;
-  if (task->cancel_status == NEAP_ETIMEDOUT)
-    neap__error_push(L, "timeout", "timed out after %f s", task->cancel_after);
-  else
-    neap__error_push(L, "cancelled", "cancelled while waiting for %s",
-                     task->what ? task->what : "its turn");
-  neap__task_push(L, task);
-  if (lua_getiuservalue(L, -1, NEAP__TASK_RESULT) != LUA_TNIL) {
-    lua_setfield(L, -3, "reason");
-    lua_pop(L, 1);
-  } else {
-    lua_pop(L, 2);
-  }
+  neap__wait_push_end(L, task);
   lua_error(L);
   return NULL;
 }

@@ -6,6 +6,7 @@
 #include <lua.h>
 
 #include "neap.h"
+#include "task.h"
 
 /* A function that waits does so in four steps:
  *
@@ -24,6 +25,18 @@
 neap_op *neap__wait_begin(lua_State *L, const char *what); /* [-0, +0, v] */
 int neap__wait(lua_State *L, lua_KFunction k);
 neap_op *neap__wait_end(lua_State *L); /* [-0, +0, v] */
+
+/* Suspends this coroutine on behalf of the engine: yields a token of ours, so
+ * that nobody takes it for a yield of the user's. Whoever resumes it has to pop
+ * the token first. */
+int neap__suspend(lua_State *L, lua_KContext context, lua_KFunction k);
+
+/* True for a coroutine that has been suspended by neap__suspend.
+ * [-0, +0, -] */
+bool neap__is_suspended(lua_State *co);
+
+/* Pushes the error of a task that has been cancelled. [-0, +1, m] */
+void neap__wait_push_end(lua_State *L, const neap__task *task);
 
 /* The time `seconds` from now, as neap_sleep_until takes it: 0, which is past,
  * for none, NEAP_FOREVER for more than the clock can hold. */

@@ -50,7 +50,7 @@ static int open_library(const char *path, const neap__http_api **out,
 /* The folder of the file that holds the engine; false when unknown. */
 static bool engine_folder(char folder[PATH_MAX]) {
   Dl_info info;
-  if (!dladdr((void *)(uintptr_t)neap__http_load, &info) || !info.dli_fname ||
+  if (!dladdr(places, &info) || !info.dli_fname ||
       !realpath(info.dli_fname, folder))
     return false;
   *strrchr(folder, '/') = '\0';

@@ -419,6 +419,9 @@ static int judge(neap__transfer *transfer, CURLcode code) {
   return NEAP_EHTTP;
 }
 
+/* Only called from uv's callbacks. uv_run calls those of timers first and would
+ * wait for I/O afterwards, however long, though there is something to deliver.
+ */
 static void finish(neap__transfer *transfer, int status) {
   neap__multi *multi = transfer->multi;
   neap_op *op = transfer->op;
@@ -426,6 +429,7 @@ static void finish(neap__transfer *transfer, int status) {
   transfer->response = NULL;
   neap__transfer_free(transfer);
   multi->host.finish(op, status, 0);
+  uv_stop(multi->host.uv);
 }
 
 /* Sends the request that the redirect asks for. libcurl could follow by itself,

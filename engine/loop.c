@@ -38,13 +38,18 @@ static void ignore_wake(uv_async_t *handle) {
   (void)handle;
 }
 
-static void ignore_bound(uv_timer_t *handle) {
-  (void)handle;
+/* uv_run calls the timers that are due first and would wait for I/O afterwards,
+ * however long, though the bound is reached or there is something to deliver;
+ * uv_stop keeps it from waiting. */
+static void end_wait(uv_timer_t *handle) {
+  uv_stop(handle->loop);
 }
 
 static void ring(uv_timer_t *handle) {
   neap_loop *loop = handle->data;
   loop->alarm_fn(loop->alarm_ud);
+  if (neap__loop_has_ready(loop))
+    uv_stop(&loop->uv);
 }
 
 int neap__loop_new(const neap_alloc *alloc, neap_clock clock, neap_loop **out) {
@@ -164,7 +169,7 @@ void neap__loop_wait(neap_loop *loop, uint64_t max_wait_ns) {
   if (max_wait_ns != NEAP_FOREVER) {
     /* uv counts from its own idea of now, which is that of its last run. */
     uv_update_time(&loop->uv);
-    uv_timer_start(&loop->bound, ignore_bound, to_ms(max_wait_ns), 0);
+    uv_timer_start(&loop->bound, end_wait, to_ms(max_wait_ns), 0);
   }
   uv_run(&loop->uv, UV_RUN_ONCE);
   uv_timer_stop(&loop->bound);

@@ -338,7 +338,8 @@ typedef enum neap_do {
   /* Start `count` runs (NEAP_ROOT_WORKER) that share the items of the batch
    * among them. Answer: ok, or fail when that is impossible. */
   NEAP_DO_FORK,
-  /* Wait until one of these has ended. Answer: ok; or fail when it failed. */
+  /* Wait until one of these has ended; `failed` when one has failed already.
+   * Answer: ok; or fail when it failed, of which the first counts. */
   NEAP_DO_JOIN,
   /* Cancel all of these that have not ended. Answer: ok. */
   NEAP_DO_STOP,
@@ -369,10 +370,12 @@ typedef struct neap_step {
   uint32_t attempt;
   uint32_t count;
   int status;
+  uint64_t *note;     /* of the visit, as neap_run_note gives it */
   const char *action; /* as it was answered; NULL: "default" */
   size_t action_size;
   bool failed;
-  bool caught; /* a failure of this step would not end the run */
+  bool caught; /* a failure of this step, unless it is final, would not end the
+                  run */
 } neap_step;
 
 typedef enum neap_root {
@@ -386,7 +389,8 @@ typedef struct neap_run_opts {
   neap_root root;
   neap_run *parent;   /* *kept*: of ATTEMPT and WORKER, who was asked */
   uint64_t max_steps; /* visits, items included; 0: no limit. Shared with those
-                         who have this run as parent */
+                         who have this run as parent. Once it is passed, no
+                         attempt, fallback or batch catches a failure */
   uint64_t seed;      /* for jitter */
   void *data;         /* *kept*, yours */
 } neap_run_opts;
@@ -414,8 +418,9 @@ NEAP_API const neap_step *neap_run_ok(neap_run *run);
 NEAP_API const neap_step *neap_run_none(neap_run *run);
 
 /* Answers post. The bytes must stay where they are until the visit's depth is
- * entered again or the walk it belongs to has returned. NULL means "default".
- */
+ * entered again or the walk it belongs to has returned; where a flow without
+ * post hands its RETURN's action on, until the same is true of that flow. NULL
+ * means "default". */
 NEAP_API const neap_step *neap_run_action(neap_run *run, const char *action,
                                           size_t size);
 

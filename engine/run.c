@@ -113,6 +113,7 @@ static const neap_step *ask(neap_run *run, neap_do what, neap_phase phase,
   step->what = what;
   step->phase = phase;
   step->node = f->node;
+  step->note = &f->note;
   step->depth = run->depth;
   step->attempt = f->attempt;
   step->index = f->index;

@@ -53,11 +53,6 @@ int neap__timers_new(neap_loop *loop, neap__timers **out) {
   return 0;
 }
 
-void neap__timers_free(neap__timers *timers) {
-  if (timers)
-    neap__free(neap__loop_alloc(timers->loop), timers, sizeof *timers);
-}
-
 static neap_op *op_of(neap_link *link) {
   return NEAP__ITEM(link, neap_op, link);
 }
@@ -88,6 +83,15 @@ static bool first_slot(neap__timers *timers, int *level, int *slot) {
     }
   }
   return false;
+}
+
+void neap__timers_free(neap__timers *timers) {
+  if (!timers)
+    return;
+  int level, slot;
+  while (first_slot(timers, &level, &slot))
+    neap_op_forget(op_of(timers->slots[level][slot].next));
+  neap__free(neap__loop_alloc(timers->loop), timers, sizeof *timers);
 }
 
 /* The first tick of a slot that is not before the current one. */

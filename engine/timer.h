@@ -9,6 +9,7 @@ typedef struct neap__timers neap__timers;
 
 /* Makes the timers of a loop, whose alarm they use. *out is *owned*. */
 int neap__timers_new(neap_loop *loop, neap__timers **out);
+/* Forgets the operations that still wait, and frees the timers. */
 void neap__timers_free(neap__timers *timers);
 
 /* Starts `op`, which is idle, to end once the clock has reached `deadline`. */

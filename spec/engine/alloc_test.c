@@ -21,9 +21,9 @@ static void without_a_function_it_is_that_of_the_library(void **state) {
     char *bytes = neap__alloc(&alloc, 3);
     assert_non_null(bytes);
     assert_memory_equal("\0\0\0", bytes, 3);
-    memcpy(bytes, "abc", 3);
+    memset(bytes, 'a', 3);
     bytes = neap__realloc(&alloc, bytes, 3, 5000);
-    assert_memory_equal("abc", bytes, 3);
+    assert_memory_equal("aaa", bytes, 3);
     neap__free(&alloc, bytes, 5000);
     neap__free(&alloc, NULL, 7);
   }

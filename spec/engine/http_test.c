@@ -1,5 +1,6 @@
 /* HTTP, against a server on the loopback interface.
  * SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -519,6 +521,28 @@ static void each_timeout_says_which_it_was(void **state) {
   neap_http_free(c.response);
 }
 
+/* The system completes a connection that nobody accepts, but not TLS on it. */
+static void the_connect_timeout_covers_tls(void **state) {
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  assert_int_equal(0, bind(fd, (struct sockaddr *)&address, size));
+  assert_int_equal(0, listen(fd, 1));
+  assert_int_equal(0, getsockname(fd, (struct sockaddr *)&address, &size));
+  call c;
+  prepare(&c, "");
+  snprintf(c.url, sizeof c.url, "https://127.0.0.1:%d/",
+           ntohs(address.sin_port));
+  c.opts.connect_timeout_ns = MS(60);
+  c.opts.timeout_ns = PATIENCE;
+  c.opts.idle_timeout_ns = MS(10); /* which begins after connecting */
+  expect(*state, &c, NEAP_ETIMEDOUT);
+  assert_error(&c, "connect timeout of 0.060 s", true);
+  neap_http_free(c.response);
+  close(fd);
+}
+
 static void moving_bytes_are_not_idle(void **state) {
   call c;
   prepare(&c, "/drip"); /* 150 ms, but never 100 ms without a byte */
@@ -694,6 +718,27 @@ static void connections_are_reused(void **state) {
   assert_int_equal(before + 1, server_accepted(the_server));
 }
 
+/* uv_run calls timers and then waits for I/O. A request on a warm connection is
+ * sent by a timer, and often enough the answer is there before libcurl lets go:
+ * it must not wait for what others wait for. */
+static void an_answer_that_is_there_at_once_is_delivered(void **state) {
+  call hanging, c;
+  prepare(&hanging, "/hang");
+  assert_int_equal(
+      0, neap_http_send(*state, &hanging.op, &hanging.opts, &hanging.response));
+  uint64_t start = neap_now(*state);
+  for (int i = 0; i < 200; i++) {
+    prepare(&c, "/hello");
+    assert_int_equal(0, neap_http_send(*state, &c.op, &c.opts, &c.response));
+    while (!c.done)
+      neap_poll(*state, PATIENCE);
+    assert_int_equal(0, c.op.status);
+    neap_http_free(c.response);
+    assert_in_range(neap_now(*state) - start, 0, PATIENCE / 2);
+  }
+  neap_op_forget(&hanging.op);
+}
+
 static void a_connection_that_was_closed_is_replaced(void **state) {
   for (int i = 0; i < 3; i++) {
     call c;
@@ -818,6 +863,7 @@ int main(void) {
       TEST(a_larger_body_fails),
       TEST(heads_are_limited),
       TEST(each_timeout_says_which_it_was),
+      TEST(the_connect_timeout_covers_tls),
       TEST(moving_bytes_are_not_idle),
       TEST(the_total_timeout_covers_redirects),
       TEST(a_broken_answer_is_a_failure),
@@ -830,6 +876,7 @@ int main(void) {
       cmocka_unit_test(an_engine_can_be_freed_with_requests_under_way),
       cmocka_unit_test(an_engine_can_be_freed_while_a_name_is_resolved),
       TEST(connections_are_reused),
+      TEST(an_answer_that_is_there_at_once_is_delivered),
       TEST(a_connection_that_was_closed_is_replaced),
       TEST(a_closed_connection_that_is_kept_costs_nothing),
       TEST(two_hundred_requests_run_at_once),

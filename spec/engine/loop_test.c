@@ -330,6 +330,8 @@ static void an_engine_may_end_with_all_pending(void **state) {
   neap_op_settle(&ops[1], 0);
   neap_sleep_until(engine, &ops[2], 0);
   neap_engine_free(engine);
+  assert_false(neap_op_active(&ops[1]));
+  assert_false(neap_op_active(&ops[2]));
   neap_engine_free(NULL);
 }
 
@@ -363,9 +365,9 @@ static void an_engine_survives_every_failed_allocation(void **state) {
     assert_int_equal(failed, engine == NULL);
     /* Waiting takes no memory. */
     long calls = memory.calls;
+    neap_op ops[2];
+    bool done = false;
     if (engine) {
-      neap_op ops[2];
-      bool done = false;
       neap_op_init(&ops[0], flag, &done);
       neap_op_init(&ops[1], flag, &done);
       neap_sleep_until(engine, &ops[0], 1);

@@ -343,7 +343,7 @@ static void make_plan(plan *p, plan_sort sort, uint64_t seed) {
 /* Builds the flow of a plan. Afterwards, also when this failed, free *flow. */
 static int build(const plan *p, const neap_alloc *alloc, neap_flow **flow,
                  neap_node **root) {
-  neap_node *nodes[NODES];
+  neap_node *nodes[NODES] = {0};
   *flow = NULL;
   int status = neap_flow_new(alloc, flow);
   for (int i = 0; status == 0 && i < NODES; i++)

@@ -329,18 +329,16 @@ static void check_all(void **state) {
 static void phases_that_a_node_lacks_are_passed_over(void **state) {
   (void)state;
   for (unsigned methods = 0; methods < 16; methods++) {
-    char graph[64] = "A", trace[64] = "+A";
-    for (int phase = NEAP_PREP; phase <= NEAP_POST; phase++) {
-      if (!(methods & 1u << phase))
-        continue;
-      const char *name = neap_phase_name((neap_phase)phase);
-      strcat(strcat(graph, " "), name);
-      if (phase != NEAP_FALLBACK)
-        strcat(strcat(trace, " A."), name);
-      if (phase == NEAP_EXEC && methods & 1u << NEAP_FALLBACK)
-        strcat(trace, "~");
-    }
-    strcat(trace, " end");
+    bool prep = methods & 1u << NEAP_PREP, exec = methods & 1u << NEAP_EXEC,
+         fallback = methods & 1u << NEAP_FALLBACK,
+         post = methods & 1u << NEAP_POST;
+    char graph[64], trace[64];
+    snprintf(graph, sizeof graph, "A%s%s%s%s", prep ? " prep" : "",
+             exec ? " exec" : "", fallback ? " fallback" : "",
+             post ? " post" : "");
+    snprintf(trace, sizeof trace, "+A%s%s%s%s end", prep ? " A.prep" : "",
+             exec ? " A.exec" : "", exec && fallback ? "~" : "",
+             post ? " A.post" : "");
     check(&(scenario){
         .name = graph, .graph = graph, .script = "", .trace = trace});
   }

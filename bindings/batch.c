@@ -1,0 +1,211 @@
+/* Driving the items of a batch.
+ * SPDX-License-Identifier: MIT */
+#include "error.h"
+#include "visit.h"
+#include "wait.h"
+
+/* Looks at what prep has given: how many items there are. [-0, +0, v] */
+static bool count_items(lua_State *L, int list, uint64_t *count) {
+  *count = NEAP_UNCOUNTED;
+  switch (lua_type(L, list)) {
+  case LUA_TNIL:
+    *count = 0;
+    return true;
+  case LUA_TFUNCTION:
+    return true;
+  case LUA_TTABLE: {
+    lua_getfield(L, list, "n");
+    lua_Integer n =
+        lua_isinteger(L, -1) ? lua_tointeger(L, -1) : luaL_len(L, list);
+    lua_pop(L, 1);
+    *count = n > 0 ? (uint64_t)n : 0;
+    return true;
+  }
+  default:
+    return false;
+  }
+}
+
+answer neap__batch_items(lua_State *L, neap__task *task,
+                         const neap_step *step) {
+  int self = self_of(*step->note);
+  lua_settop(L, self + PREP);
+  uint64_t count;
+  if (!count_items(L, self + PREP, &count)) {
+    neap__report_path(L, task->run, step->depth);
+    neap__error_push(L, "batch",
+                     "prep of the batch %s gave a %s; expected a list, an "
+                     "iterator function, or nil for an empty batch",
+                     lua_tostring(L, -1), luaL_typename(L, self + PREP));
+    return neap__drive_fail(L, task);
+  }
+  bool known = !walks(step->node) && count < 1 << 20;
+  lua_createtable(L, known ? (int)count : 0, 1); /* at EXEC */
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, self);
+  lua_setfield(L, -2, "__index");
+  lua_replace(L, self + ITEM_META);
+  neap__report_items(L, task, step, count);
+  return neap_run_items(task->run, count);
+}
+
+/* --------------------------------------------------------------- fetching
+ * items */
+
+/* The task in whose run the batch is that this one works for. */
+static neap__task *owner_of(neap__task *task, uint32_t depth) {
+  neap_run *parent = neap_run_parent(task->run);
+  return depth == 0 && parent ? neap_run_data(parent) : task;
+}
+
+/* Lets those who wait for their turn to fetch try again: the first, or all when
+ * there is nothing left to fetch. */
+static void pass_turn(neap__task *owner, bool all) {
+  while (!neap__list_empty(&owner->turns)) {
+    neap_link *link = owner->turns.next;
+    neap__list_remove(link);
+    neap_op_settle(&NEAP__ITEM(link, neap__task, join.link)->op, 0);
+    if (!all)
+      break;
+  }
+}
+
+static void drop_turn(neap__task *task) {
+  neap__list_remove(&task->join.link);
+}
+
+answer neap__batch_turn(lua_State *L, neap__task *task, const neap_step *step) {
+  neap__wait_begin(L, "its turn to fetch an item");
+  neap__task_hold(task, drop_turn, NULL);
+  neap__list_append(&owner_of(task, step->depth)->turns, &task->join.link);
+  return neap__drive_wait(L, neap__drive_go_on);
+}
+
+/* Begins the visit of the item on top, one deeper than the batch of the step:
+ * it lies where the self of that visit is to be. */
+static answer enter_item(lua_State *L, neap__task *task,
+                         const neap_step *step) {
+  int batch = self_of(*step->note);
+  int params = lua_gettop(L); /* of the item; now the item itself */
+  int self = params - PARAMS;
+  uint32_t depth = step->depth;
+  uint64_t index = step->index;
+  luaL_checkstack(L, ROOM, "too many nested flows");
+  push_view(L, batch + ITEM_META);
+  lua_pushvalue(L, params); /* params self prep_res */
+  if (!walks(step->node)) {
+    lua_pushvalue(L, batch + PARAMS);
+    lua_replace(L, params);
+  } else if (!lua_istable(L, self + PREP)) {
+    neap__report_path(L, task->run, depth);
+    neap__error_push(L, "params",
+                     "entry %d of %s is a %s; prep of a BatchFlow gives tables "
+                     "of params",
+                     (int)index + 1, lua_tostring(L, -1),
+                     luaL_typename(L, self + PREP));
+    return neap__drive_fail(L, task);
+  } else {
+    if (lua_istable(L, batch + PARAMS)) {
+      neap__drive_merge(L, batch + PARAMS, self + PREP);
+      lua_replace(L, params);
+    }
+    lua_pushvalue(L, params);
+    lua_setfield(L, self, "params");
+  }
+  neap__report_item_start(L, task, depth, index);
+  answer next = neap_run_ok(task->run);
+  /* Where the run refuses the item for want of memory, it has no visit. */
+  if (next->what != NEAP_DO_RAISE || next->depth > depth)
+    set_note(task, neap_run_note(task->run, depth + 1), self);
+  return next;
+}
+
+static answer fetched(lua_State *L, neap__task *task, int status) {
+  const neap_step *step = neap_run_step(task->run);
+  task->atomic = NULL;
+  bool over = call_failed(status) || lua_isnil(L, -1);
+  pass_turn(owner_of(task, step->depth), over);
+  if (call_failed(status))
+    return neap__drive_fail_as(L, task, status);
+  return over ? neap_run_none(task->run) : enter_item(L, task, step);
+}
+
+static int after_fetch(lua_State *L, int status, lua_KContext context) {
+  neap__task *task = (neap__task *)context;
+  return neap__drive(L, task, fetched(L, task, status));
+}
+
+answer neap__batch_fetch(lua_State *L, neap__task *task,
+                         const neap_step *step) {
+  int self = self_of(*step->note);
+  lua_settop(L, self + EXEC);
+  if (lua_isfunction(L, self + PREP)) {
+    lua_pushvalue(L, self + PREP);
+    return fetched(L, task, neap__drive_call(L, task, step, 0, after_fetch));
+  }
+  lua_geti(L, self + PREP, (lua_Integer)step->index + 1);
+  pass_turn(owner_of(task, step->depth), false);
+  return enter_item(L, task, step);
+}
+
+/* --------------------------------------------------------------------- results
+ */
+
+/* Puts what an item has given, or raised, where post of the batch finds it. */
+static void keep_result(lua_State *L, neap__task *task, const neap_step *step) {
+  int results = self_at(task, step->depth - 1) + EXEC;
+  lua_Integer key = (lua_Integer)step->index + 1;
+  if (step->failed) {
+    if (lua_getfield(L, results, "errors") == LUA_TNIL) {
+      lua_newtable(L);
+      lua_pushvalue(L, -1);
+      lua_setfield(L, results, "errors");
+    }
+    lua_pushvalue(L, ERROR);
+    lua_rawseti(L, -2, key);
+  } else if (!walks(step->node)) {
+    lua_settop(L, self_of(*step->note) + EXEC);
+    lua_rawseti(L, results, key);
+  }
+}
+
+static int after_item(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap__task *task = neap__drive_woken(L);
+  return neap__drive(L, task,
+                     neap__batch_item_end(L, task, neap_run_step(task->run)));
+}
+
+answer neap__batch_item_end(lua_State *L, neap__task *task,
+                            const neap_step *step) {
+  if (!step->failed && !neap__list_empty(&task->children)) {
+    /* What the item has spawned ends with it. */
+    uint32_t since = serial_of(*step->note);
+    if (neap__task_cancel_since(task, since) > 0)
+      return neap__drive_wait_child(L, task, "the tasks of an item to end",
+                                    after_item);
+    if (neap__task_take_failure(L, task, since))
+      return neap__drive_fail(L, task);
+  }
+  keep_result(L, task, step);
+  neap__report_item_end(L, task, step);
+  return neap_run_ok(task->run);
+}
+
+void neap__batch_finish(lua_State *L, neap__task *task, const neap_step *step) {
+  int results = self_of(*step->note) + EXEC;
+  uint64_t items, failed;
+  neap_run_counts(task->run, step->depth, &items, &failed);
+  lua_pushinteger(L, (lua_Integer)items);
+  lua_setfield(L, results, "n");
+  if (!walks(step->node))
+    return;
+  lua_pushinteger(L, (lua_Integer)failed);
+  lua_setfield(L, results, "failed");
+  if (lua_getfield(L, results, "errors") == LUA_TNIL) {
+    lua_newtable(L);
+    lua_setfield(L, results, "errors");
+  }
+  lua_pop(L, 1);
+}

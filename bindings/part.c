@@ -1,0 +1,139 @@
+/* Runs that work for another: attempts with a time limit, workers of a batch.
+ * SPDX-License-Identifier: MIT */
+#include "plan.h"
+#include "visit.h"
+#include "wait.h"
+
+/* The entry of a task that works for its parent's run. It makes its own run
+ * only when it begins: before, it would take an item, or the turn to fetch one,
+ * that another could have had. */
+static int begin(lua_State *L) {
+  neap__task *task = neap__task_current(L);
+  lua_rawgeti(L, PLAN, 0);
+  neap__plan *plan = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  opts.root = (neap_root)task->root;
+  opts.parent = task->parent->run;
+  opts.data = task;
+  opts.seed = (uintptr_t)task ^ neap_now(task->host->engine);
+  int status = neap_run_new(plan->flow, NULL, &opts, &task->run);
+  if (status < 0)
+    return luaL_error(L, "%s", neap_status_text(status));
+  set_note(task, neap_run_note(task->run, 0), task->first_self);
+  return neap__drive(L, task, neap_run_step(task->run));
+}
+
+/* Spawns a task whose run has `root`. On its stack is what the visit of the
+ * step keeps, from `first` (ITEM_META or the like) on. */
+static neap__task *spawn(lua_State *L, neap__task *task, neap_root root,
+                         const neap_step *step, int first) {
+  int self = self_of(*step->note);
+  lua_pushvalue(L, PLAN);
+  lua_pushvalue(L, SHARED);
+  lua_pushnil(L);
+  lua_pushvalue(L, HANDLER);
+  int count = HANDLER;
+  for (int slot = first; slot <= EXEC; slot++, count++)
+    lua_pushvalue(L, self + slot);
+  neap__task *part = neap__task_spawn(L, task, begin, count);
+  lua_pop(L, 1);
+  part->internal = true;
+  part->root = (uint8_t)root;
+  part->first_self = (uint8_t)(VISITS - first);
+  part->observer = task->observer;
+  return part;
+}
+
+/* The lowest of the slots that the visit of a step has. */
+static int first_slot(neap__task *task, const neap_step *step) {
+  bool item;
+  uint64_t index;
+  const neap_node *node =
+      neap_run_node_at(task->run, step->depth, &item, &index);
+  if (item)
+    return PARAMS;
+  return is_batch(node) ? ITEM_META : walks(node) ? PARAMS : SELF;
+}
+
+answer neap__part_attempt(lua_State *L, neap__task *task,
+                          const neap_step *step) {
+  int self = self_of(*step->note);
+  lua_settop(L, self + EXEC);
+  if (step->attempt > 0) {
+    lua_pushinteger(L, step->attempt);
+    lua_setfield(L, self, "cur_retry");
+  }
+  neap__task *part =
+      spawn(L, task, NEAP_ROOT_ATTEMPT, step, first_slot(task, step));
+  neap__task_set_deadline(L, part, (double)neap_node_timeout(step->node) / 1e9);
+  return neap__part_join(L, task, step);
+}
+
+answer neap__part_fork(lua_State *L, neap__task *task, const neap_step *step) {
+  for (uint32_t i = 0; i < step->count; i++)
+    spawn(L, task, NEAP_ROOT_WORKER, step, ITEM_META);
+  return neap_run_ok(task->run);
+}
+
+answer neap__part_stop(neap__task *task) {
+  for (neap_link *link = task->children.next; link != &task->children;
+       link = link->next) {
+    neap__task *child = NEAP__ITEM(link, neap__task, sibling);
+    if (child->internal)
+      neap__task_cancel(child, NEAP_ECANCELED, 0);
+  }
+  return neap_run_ok(task->run);
+}
+
+/* Pushes the error of a part that failed; where it arose is noted as well.
+ * [-0, +1, -] */
+static void push_error(lua_State *L, neap__task *task, neap__task *part) {
+  neap__task_push(L, part);
+  lua_getiuservalue(L, -1, NEAP__TASK_ORIGIN);
+  neap__report_origin(L, task);
+  lua_getiuservalue(L, -1, NEAP__TASK_RESULT);
+  lua_replace(L, -2);
+}
+
+/* Answers with the result of an attempt that ended well. */
+static answer take_result(lua_State *L, neap__task *task, neap__task *part,
+                          const neap_step *step) {
+  int self = self_of(*step->note);
+  lua_settop(L, self + PREP);
+  neap__task_push(L, part);
+  lua_getiuservalue(L, -1, NEAP__TASK_RESULT);
+  lua_replace(L, -2); /* at EXEC */
+  neap__task_release(part);
+  if (!walks(step->node))
+    return neap_run_ok(task->run);
+  size_t size;
+  const char *action = lua_tolstring(L, self + EXEC, &size);
+  return neap_run_action(task->run, action, size);
+}
+
+static int after_join(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap__task *task = neap__drive_woken(L);
+  return neap__drive(L, task,
+                     neap__part_join(L, task, neap_run_step(task->run)));
+}
+
+answer neap__part_join(lua_State *L, neap__task *task, const neap_step *step) {
+  bool joins = step->what == NEAP_DO_JOIN;
+  if (neap__list_empty(&task->ended))
+    return neap__drive_wait_child(
+        L, task, joins ? "the items of a batch" : "an attempt", after_join);
+  neap__task *part = NEAP__ITEM(task->ended.next, neap__task, sibling);
+  if (part->state == NEAP__TASK_DONE) {
+    if (!joins)
+      return take_result(L, task, part, step);
+  } else if (!(joins && step->failed)) {
+    push_error(L, task, part);
+    neap__task_release(part);
+    return neap__drive_failed(L, task);
+  }
+  neap__task_release(part);
+  return neap_run_ok(task->run);
+}

@@ -1,0 +1,254 @@
+/* What a run says: paths, errors, warnings, events.
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "error.h"
+#include "visit.h"
+
+/* --------------------------------------------------------------------- words
+ */
+
+/* Adds " > name" for the visits of a run down to `depth`, after those of the
+ * run that it works for. */
+static void add_path(luaL_Buffer *buffer, const neap_run *run, uint32_t depth) {
+  const neap_run *parent = neap_run_parent(run);
+  uint32_t from = 0;
+  if (parent) {
+    /* The visit at depth 0 is the one on top of the parent. */
+    neap_place place;
+    neap_run_place(parent, &place);
+    add_path(buffer, parent, place.depth);
+    from = 1;
+  }
+  for (uint32_t d = from; d <= depth; d++) {
+    bool item;
+    uint64_t index;
+    const neap_node *node = neap_run_node_at(run, d, &item, &index);
+    if (item) {
+      char number[32];
+      snprintf(number, sizeof number, "[%llu]", (unsigned long long)index + 1);
+      luaL_addstring(buffer, number);
+    } else {
+      if (d > 0)
+        luaL_addstring(buffer, " > ");
+      luaL_addstring(buffer, neap_node_name(node));
+    }
+  }
+}
+
+void neap__report_path(lua_State *L, const neap_run *run, uint32_t depth) {
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  add_path(&buffer, run, depth);
+  luaL_pushresult(&buffer);
+}
+
+void neap__report_action(lua_State *L, const neap_step *step) {
+  if (step->action)
+    lua_pushlstring(L, step->action, step->action_size);
+  else
+    lua_pushliteral(L, "default");
+}
+
+/* Pushes the actions that a node is wired for, in words. [-0, +1, m] */
+static void push_wired(lua_State *L, const neap_node *node) {
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  const char *action;
+  size_t size;
+  for (size_t i = 0; neap_node_action(node, i, &action, &size); i++) {
+    luaL_addstring(&buffer, i == 0 ? "'" : ", '");
+    luaL_addlstring(&buffer, action, size);
+    luaL_addchar(&buffer, '\'');
+  }
+  luaL_pushresult(&buffer);
+}
+
+/* -------------------------------------------------------------------- events
+ */
+
+/* Pushes a new event about the visit at a depth. [-0, +1, m] */
+static void push_event(lua_State *L, neap__task *task, const char *kind,
+                       uint32_t depth) {
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, kind);
+  lua_setfield(L, -2, "kind");
+  neap__report_path(L, task->run, depth);
+  lua_setfield(L, -2, "node");
+}
+
+static void set_integer(lua_State *L, const char *key, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, key);
+}
+
+static void set_error(lua_State *L) {
+  lua_pushvalue(L, ERROR);
+  lua_setfield(L, -2, "error");
+}
+
+/* Calls on_event with the table on top. What it raises is a warning: whoever
+ * watches a run does not end it. [-1, +0, m] */
+static void emit(lua_State *L, neap__task *task) {
+  lua_pushnumber(L, (double)neap_now(task->host->engine) / 1e9);
+  lua_setfield(L, -2, "time");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, task->observer);
+  lua_insert(L, -2);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    lua_warning(L, "neap: on_event raised: ", 1);
+    lua_warning(L, luaL_tolstring(L, -1, NULL), 0);
+    lua_pop(L, 2);
+  }
+}
+
+void neap__report_start(lua_State *L, neap__task *task, uint32_t depth) {
+  if (!task->observer)
+    return;
+  push_event(L, task, "node_start", depth);
+  emit(L, task);
+}
+
+void neap__report_items(lua_State *L, neap__task *task, const neap_step *step,
+                        uint64_t count) {
+  if (!task->observer)
+    return;
+  push_event(L, task, "batch_start", step->depth);
+  if (count != NEAP_UNCOUNTED)
+    set_integer(L, "total", count);
+  set_integer(L, "concurrency", neap_node_concurrency(step->node));
+  emit(L, task);
+}
+
+void neap__report_item_start(lua_State *L, neap__task *task, uint32_t depth,
+                             uint64_t index) {
+  if (!task->observer)
+    return;
+  push_event(L, task, "item_start", depth);
+  set_integer(L, "index", index + 1);
+  emit(L, task);
+}
+
+void neap__report_item_end(lua_State *L, neap__task *task,
+                           const neap_step *step) {
+  if (!task->observer)
+    return;
+  push_event(L, task, "item_end", step->depth - 1);
+  set_integer(L, "index", step->index + 1);
+  lua_pushboolean(L, !step->failed);
+  lua_setfield(L, -2, "ok");
+  if (step->failed)
+    set_error(L);
+  emit(L, task);
+}
+
+void neap__report_failure(lua_State *L, neap__task *task, uint32_t attempt,
+                          const neap_step *next) {
+  if (!task->observer)
+    return;
+  const char *kind;
+  if (next->what == NEAP_DO_CALL && next->phase == NEAP_FALLBACK)
+    kind = "fallback";
+  else if (next->what == NEAP_DO_WAIT || next->what == NEAP_DO_ATTEMPT ||
+           (next->what == NEAP_DO_CALL && next->phase == NEAP_EXEC))
+    kind = "retry";
+  else
+    return;
+  push_event(L, task, kind, next->depth);
+  set_integer(L, "attempt", (uint64_t)attempt + 1);
+  lua_pushnumber(L,
+                 next->what == NEAP_DO_WAIT ? (double)next->delay_ns / 1e9 : 0);
+  lua_setfield(L, -2, "delay");
+  set_error(L);
+  emit(L, task);
+}
+
+void neap__report_stray_action(lua_State *L, neap__task *task,
+                               const neap_step *step) {
+  neap__report_path(L, task->run, step->depth);
+  neap__report_action(L, step);
+  push_wired(L, step->node);
+  lua_pushfstring(L,
+                  "neap: %s ended with the action '%s', for which it has no "
+                  "successor (it has %s); the flow ends here",
+                  lua_tostring(L, -3), lua_tostring(L, -2),
+                  lua_tostring(L, -1));
+  lua_warning(L, lua_tostring(L, -1), 0);
+  if (task->observer) {
+    push_event(L, task, "warning", step->depth);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "message");
+    emit(L, task);
+  }
+  lua_pop(L, 4);
+}
+
+/* -------------------------------------------------------------------- errors
+ */
+
+void neap__report_origin(lua_State *L, neap__task *task) {
+  neap__task_push(L, task);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, NEAP__TASK_ORIGIN);
+  lua_pop(L, 1);
+}
+
+int neap__report_trace(lua_State *L) {
+  neap__task *task = neap__task_current(L);
+  lua_settop(L, 1);
+  lua_createtable(L, 0, 1);
+  luaL_traceback(L, L, NULL, 1);
+  lua_setfield(L, -2, "traceback");
+  neap__report_origin(L, task);
+  return 1;
+}
+
+void neap__report_refusal(lua_State *L, neap__task *task,
+                          const neap_step *step) {
+  neap__report_path(L, task->run, step->depth);
+  int path = lua_gettop(L);
+  if (step->status == NEAP_EACTION) {
+    neap__report_action(L, step);
+    push_wired(L, step->node);
+    neap__error_push(L, "action",
+                     "%s ended with the action '%s', for which it has no "
+                     "successor (it has %s), and the flow is strict",
+                     lua_tostring(L, path), lua_tostring(L, -2),
+                     lua_tostring(L, -1));
+  } else if (step->status == NEAP_EMAXSTEPS) {
+    neap__error_push(L, "max_steps",
+                     "the run has taken as many steps as max_steps allows, "
+                     "and would go on to %s",
+                     lua_tostring(L, path));
+  } else {
+    neap__error_push(L, "memory", "%s: %s", lua_tostring(L, path),
+                     neap_status_text(step->status));
+  }
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "retryable");
+  lua_replace(L, path);
+  lua_settop(L, path);
+}
+
+void neap__drive_locate(lua_State *L, neap__task *task) {
+  const neap_step *step = neap_run_step(task->run);
+  neap_place place;
+  neap_run_place(task->run, &place);
+  bool ended = step->what == NEAP_DO_END;
+  if (!ended || lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) != LUA_TTABLE) {
+    lua_createtable(L, 0, 4);
+    luaL_traceback(L, task->L, NULL, 0);
+    lua_setfield(L, -2, "traceback");
+  }
+  if (lua_getfield(L, -1, "node") == LUA_TNIL) {
+    lua_pop(L, 1);
+    neap__report_path(L, task->run, place.depth);
+    lua_setfield(L, -2, "node");
+    lua_pushstring(L, neap_phase_name(place.phase));
+    lua_setfield(L, -2, "phase");
+    lua_pushinteger(L, (lua_Integer)place.attempt + 1);
+    lua_setfield(L, -2, "attempt");
+  } else {
+    lua_pop(L, 1);
+  }
+  lua_setiuservalue(L, 1, NEAP__TASK_ORIGIN);
+}
