@@ -76,7 +76,7 @@ NEAP_API const char *neap_version(void);
   X(ENOTSUP, -14, "not supported")
 
 typedef enum neap_status {
-#define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = code,
+#define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),
   NEAP_STATUS_MAP(NEAP_STATUS_ENUM)
 #undef NEAP_STATUS_ENUM
 } neap_status;
@@ -558,7 +558,12 @@ typedef struct neap_http_response neap_http_response;
  * after NEAP_ECANCELED: NULL.
  *
  * Certificates are always verified. Environment variables for proxies are
- * honoured as by curl. Connections are kept and reused by the engine. */
+ * honoured as by curl. Connections are kept and reused by the engine. The time
+ * to connect includes the name lookup and TLS; the idle time counts from when
+ * there is a connection; all three are real time on a virtual clock, too. A
+ * redirect to another origin takes neither user nor password along, and of the
+ * headers only Accept*, Cache-Control, Content-*, If-*, Range and User-Agent.
+ * Content-Length and Transfer-Encoding are the engine's to set. */
 NEAP_API int neap_http_send(neap_engine *engine, neap_op *op,
                             const neap_http_opts *opts,
                             neap_http_response **response);

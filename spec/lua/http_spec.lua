@@ -224,8 +224,14 @@ describe("neap.http", function()
     end)
 
     it("for a server that answers nothing", function()
-      fails("/nothing", { retryable = true,
-        message = "the server closed the connection without an answer" })
+      -- By a name of its own: a connection that has been used before could have
+      -- died meanwhile, and the request would be sent again.
+      local url = faulty:gsub("127%.0%.0%.1", "localhost") .. "/nothing"
+      local err = raised(http.get, url)
+      assert.equal("http", err.code)
+      assert.is_true(err.retryable)
+      assert.equal(("http.get %s: the server closed the connection without an answer")
+        :format(url), err.message)
     end)
 
     it("for a server that sends garbage", function()

@@ -1,0 +1,15 @@
+--- JSON (RFC 8259).
+-- SPDX-License-Identifier: MIT
+--
+-- Integers stay integers, reals stay floats, an empty array is told from an
+-- empty object. What is wrong with a text or a value raises an error object of
+-- code "json": from decode with `line`, `column` and `offset` (all from 1),
+-- from encode with `path` (`$.items[3].name`). Nothing here waits.
+
+---@class neap.Json
+---@field null userdata what JSON's null becomes, and what becomes null
+---@field decode fun(text: string): any
+---@field encode fun(value: any, options?: { indent?: integer, sort_keys?: boolean }): string
+---@field array fun(list?: table): table marks a table as an array, even an empty one, and returns it
+
+return require("neap.core").json ---@type neap.Json
