@@ -13,47 +13,77 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
 #include "modules.h"
 #include "neap_lua.h"
 #include "spawn.h"
+#include "state.h"
 #include "wait.h"
 
-enum { EXIT_INTERRUPTED = 130 };
+/* What the handler of signals needs. Set before it is installed. */
+static neap__host *stopped_host;
+static neap__task *stopped_task;
+static volatile sig_atomic_t stop_signal;
 
-/* What the handler of SIGINT needs. Set before it is installed. */
-static neap__host *interrupted_host;
-static neap__task *interrupted_task;
-static volatile sig_atomic_t interrupts;
+/* Cancels a task and, below it, those that its cancellation would reach only
+ * after they have run once more: they may compute without an end. */
+static void cancel_all(neap__task *task) {
+  neap__task_cancel(task, NEAP_ECANCELED, 0);
+  for (neap_link *link = task->children.next; link != &task->children;
+       link = link->next)
+    cancel_all(NEAP__ITEM(link, neap__task, sibling));
+}
 
 /* Raises the cancellation in code that computes rather than waits. */
 static void stop_computing(lua_State *L, lua_Debug *ar) {
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
-  neap__task_cancel(interrupted_task, NEAP_ECANCELED, 0);
-  luaL_error(L, "interrupted");
+  cancel_all(stopped_task);
+  neap__task_current(L)->told = true;
+  neap__error_raise(L, "cancelled", "stopped by signal %d", (int)stop_signal);
 }
 
-/* The first Ctrl-C cancels; a second one, when that does not help, ends the
- * process as if nobody had asked for the first. */
-static void interrupt(int number) {
-  signal(number, SIG_DFL);
-  interrupts = 1;
-  if (interrupted_host->current)
-    lua_sethook(interrupted_host->current->L, stop_computing,
+/* The first signal cancels; when that does not help, a second one ends the
+ * process, for the handler is gone then. What may be called from a signal
+ * handler: neap_wake, and lua_sethook. */
+static void stop(int number) {
+  stop_signal = number;
+  neap__task *task = stopped_host->current;
+  if (task)
+    lua_sethook(task->L, stop_computing,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
   int saved = errno;
-  neap_wake(interrupted_host->engine);
+  neap_wake(stopped_host->engine);
   errno = saved;
+}
+
+/* Has SIGINT and SIGTERM cancel `task`. A system call that blocks, such as that
+ * of io.read, is interrupted rather than begun again. */
+static void catch_signals(neap__host *host, neap__task *task) {
+  stopped_host = host;
+  stopped_task = task;
+  struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESETHAND};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+static void release_signals(void) {
+  signal(SIGINT, SIG_DFL);
+  signal(SIGTERM, SIG_DFL);
 }
 
 /* Runs the loop until the command has ended. Returns false on a deadlock. */
 static bool drive(neap__host *host, neap__task *task) {
+  bool cancelled = false;
   while (!neap__task_has_ended(task)) {
     int count = neap_poll(host->engine, NEAP_FOREVER);
-    if (interrupts)
-      neap__task_cancel(task, NEAP_ECANCELED, 0);
-    else if (count <= 0 && neap_pending(host->engine) == 0)
+    if (stop_signal && !cancelled) {
+      cancelled = true;
+      cancel_all(task);
+    } else if (count <= 0 && neap_pending(host->engine) == 0) {
       return false;
+    }
   }
   return true;
 }
@@ -89,9 +119,12 @@ static int exit_status(lua_State *L, int task) {
 }
 
 /* Runs neap.cli's main with the arguments of the process, which are in the
- * table at index 1. Returns the exit status. */
+ * table at index 1 and, as in lua, in the global `arg`. Returns the exit
+ * status. */
 static int run(lua_State *L) {
   neap__host *host = neap__host_of(L);
+  lua_pushvalue(L, 1);
+  lua_setglobal(L, "arg");
   int count = (int)luaL_len(L, 1);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "neap.cli");
@@ -102,16 +135,14 @@ static int run(lua_State *L) {
     lua_rawgeti(L, 1, i);
   neap__task *task = neap__spawn(L, count);
   int index = lua_gettop(L);
-  interrupted_host = host;
-  interrupted_task = task;
-  signal(SIGINT, interrupt);
+  catch_signals(host, task);
   bool well = drive(host, task);
-  signal(SIGINT, SIG_DFL);
+  release_signals();
   int status = EXIT_FAILURE;
   if (!well)
     report_deadlock(L);
-  else if (interrupts)
-    status = EXIT_INTERRUPTED;
+  else if (stop_signal)
+    status = 128 + stop_signal; /* as shells have it */
   else if (task->state == NEAP__TASK_DONE)
     status = exit_status(L, index);
   else
@@ -149,7 +180,6 @@ static void preload(lua_State *L) {
 /* Everything that may raise. */
 static int protected_main(lua_State *L) {
   luaL_openlibs(L);
-  lua_warning(L, "@on", 0);
   preload(L);
   luaL_requiref(L, "neap.core", luaopen_neap_core, 0);
   lua_settop(L, 1);
@@ -160,7 +190,8 @@ int main(int argc, char **argv) {
   /* A peer that closes its end is an error of that write, not of the process.
    */
   signal(SIGPIPE, SIG_IGN);
-  lua_State *L = luaL_newstate();
+  neap__pool pool = {0};
+  lua_State *L = neap__state_new(&pool);
   if (!L) {
     fputs("neap: not enough memory\n", stderr);
     return EXIT_FAILURE;
@@ -177,5 +208,6 @@ int main(int argc, char **argv) {
   else
     fprintf(stderr, "neap: %s\n", luaL_tolstring(L, -1, NULL));
   lua_close(L);
+  neap__pool_free(&pool);
   return status;
 }

@@ -49,9 +49,11 @@ typedef struct batch {
 
 typedef struct frame {
   const neap_node *node;
-  batch *batch;   /* of a visit of a batch, once its items have begun */
-  uint64_t index; /* of an item */
-  uint64_t note;  /* the host's */
+  union {
+    batch *batch;   /* of a visit of a batch, once its items have begun */
+    uint64_t index; /* of an item */
+  };
+  uint64_t note; /* the host's */
   uint32_t attempt;
   uint8_t state;
   bool is_item;
@@ -69,10 +71,8 @@ struct neap_run {
   uint8_t root;
   uint64_t steps, max_steps;
   uint64_t random;
-  const char *action; /* of the visit that has ended last */
-  size_t action_size;
   neap_place failed_at;
-  neap_step step;
+  neap_step step; /* its action is that of the visit that has ended last */
   frame inline_frames[2];
 };
 
@@ -116,7 +116,7 @@ static const neap_step *ask(neap_run *run, neap_do what, neap_phase phase,
   step->note = &f->note;
   step->depth = run->depth;
   step->attempt = f->attempt;
-  step->index = f->index;
+  step->index = f->is_item ? f->index : 0;
   step->caught = !is_exhausted(run) &&
                  (f->caught || (state == EXECUTING && handles_failure(run)));
   return step;
@@ -125,8 +125,6 @@ static const neap_step *ask(neap_run *run, neap_do what, neap_phase phase,
 static const neap_step *raise(neap_run *run, int status, neap_phase phase,
                               uint8_t state) {
   run->step.status = status;
-  run->step.action = run->action;
-  run->step.action_size = run->action_size;
   return ask(run, NEAP_DO_RAISE, phase, state);
 }
 
@@ -135,8 +133,6 @@ static const neap_step *end(neap_run *run, bool failed) {
   run->step.depth = run->depth;
   run->step.failed = failed;
   run->step.status = failed ? NEAP_EFAILED : 0;
-  run->step.action = run->action;
-  run->step.action_size = run->action_size;
   return &run->step;
 }
 
@@ -162,6 +158,8 @@ static bool push(neap_run *run, const neap_node *node, bool is_item) {
 }
 
 static void free_batch(neap_run *run, frame *f) {
+  if (f->is_item)
+    return;
   neap__free(&run->flow->alloc, f->batch, sizeof *f->batch);
   f->batch = NULL;
 }
@@ -180,22 +178,20 @@ static const neap_step *call(neap_run *run, neap_phase phase, uint8_t state) {
   return ask(run, NEAP_DO_CALL, phase, state);
 }
 
-/* The visit on top of the stack has ended with `run->action`: on to the next
- * node, or out of the walk. */
+/* The visit on top of the stack has ended with `run->step.action`: on to the
+ * next node, or out of the walk. */
 static const neap_step *end_walk(neap_run *run) {
   pop(run);
   frame *outer = top(run);
   if (outer->is_item && !is_partial(run))
     return end_item(run, false);
-  run->step.action = run->action;
-  run->step.action_size = run->action_size;
   return ask(run, NEAP_DO_RETURN, NEAP_EXEC, RETURNING);
 }
 
 static const neap_step *end_visit(neap_run *run, const char *action,
                                   size_t size) {
-  run->action = action;
-  run->action_size = size;
+  run->step.action = action;
+  run->step.action_size = size;
   if (run->depth == 0)
     return end(run, false);
   const neap_node *node = top(run)->node;
@@ -210,8 +206,6 @@ static const neap_step *end_visit(neap_run *run, const char *action,
   }
   if (run->frames[run->depth - 1].node->opts.strict)
     return raise(run, NEAP_EACTION, NEAP_POST, RAISING);
-  run->step.action = action;
-  run->step.action_size = size;
   return ask(run, NEAP_DO_WARN, NEAP_POST, WARNING);
 }
 
@@ -219,9 +213,10 @@ static const neap_step *end_visit(neap_run *run, const char *action,
  * with if it is wired for it, or for nothing. */
 static const neap_step *default_post(neap_run *run, bool walked) {
   const neap_node *node = top(run)->node;
-  if (walked && (node->count == 0 ||
-                 neap__node_successor(node, run->action, run->action_size)))
-    return end_visit(run, run->action, run->action_size);
+  if (walked &&
+      (node->count == 0 ||
+       neap__node_successor(node, run->step.action, run->step.action_size)))
+    return end_visit(run, run->step.action, run->step.action_size);
   return end_visit(run, NULL, 0);
 }
 
@@ -432,9 +427,9 @@ const neap_step *neap_run_action(neap_run *run, const char *action,
                                  size_t size) {
   if (top(run)->state == POSTING)
     return end_visit(run, action, size);
-  assert(top(run)->state == EXECUTING);
-  run->action = action;
-  run->action_size = size;
+  assert(top(run)->state == EXECUTING || top(run)->state == FALLING_BACK);
+  run->step.action = action;
+  run->step.action_size = size;
   return end_exec(run, true);
 }
 
@@ -550,7 +545,7 @@ const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
                                   bool *is_item, uint64_t *index) {
   const frame *f = &run->frames[depth];
   *is_item = f->is_item;
-  *index = f->index;
+  *index = f->is_item ? f->index : 0;
   return f->node;
 }
 
@@ -560,7 +555,8 @@ uint64_t *neap_run_note(neap_run *run, uint32_t depth) {
 
 void neap_run_counts(const neap_run *run, uint32_t depth, uint64_t *items,
                      uint64_t *failed) {
-  const batch *b = run->frames[depth].batch;
+  const frame *f = &run->frames[depth];
+  const batch *b = f->is_item ? NULL : f->batch;
   *items = b ? b->next : 0;
   *failed = b ? b->failed : 0;
 }
