@@ -4,24 +4,48 @@
 #include "visit.h"
 #include "wait.h"
 
-/* Looks at what prep has given: how many items there are. [-0, +0, v] */
-static bool count_items(lua_State *L, int list, uint64_t *count) {
-  *count = NEAP_UNCOUNTED;
+/* The list may have metamethods that raise, so these run below lua_pcall:
+ * length(list) and element(list, index). */
+static int length(lua_State *L) {
+  lua_getfield(L, 1, "n");
+  if (!lua_isinteger(L, -1))
+    lua_pushinteger(L, luaL_len(L, 1));
+  return 1;
+}
+
+static int element(lua_State *L) {
+  lua_geti(L, 1, lua_tointeger(L, 2));
+  return 1;
+}
+
+/* Looks at what prep has given: how many items there are. False with an error
+ * on top where it is no batch. [-0, +(0|1), m] */
+static bool count_items(lua_State *L, neap__task *task, const neap_step *step,
+                        uint64_t *count) {
+  int list = self_of(*step->note) + PREP;
   switch (lua_type(L, list)) {
   case LUA_TNIL:
     *count = 0;
     return true;
   case LUA_TFUNCTION:
+    *count = NEAP_UNCOUNTED;
     return true;
   case LUA_TTABLE: {
-    lua_getfield(L, list, "n");
-    lua_Integer n =
-        lua_isinteger(L, -1) ? lua_tointeger(L, -1) : luaL_len(L, list);
+    lua_pushcfunction(L, length);
+    lua_pushvalue(L, list);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+      return false;
+    lua_Integer n = lua_tointeger(L, -1);
     lua_pop(L, 1);
     *count = n > 0 ? (uint64_t)n : 0;
     return true;
   }
   default:
+    neap__report_path(L, task->run, step->depth);
+    neap__error_push(L, "batch",
+                     "prep of the batch %s gave a %s; expected a list, an "
+                     "iterator function, or nil for an empty batch",
+                     lua_tostring(L, -1), luaL_typename(L, list));
     return false;
   }
 }
@@ -31,14 +55,8 @@ answer neap__batch_items(lua_State *L, neap__task *task,
   int self = self_of(*step->note);
   lua_settop(L, self + PREP);
   uint64_t count;
-  if (!count_items(L, self + PREP, &count)) {
-    neap__report_path(L, task->run, step->depth);
-    neap__error_push(L, "batch",
-                     "prep of the batch %s gave a %s; expected a list, an "
-                     "iterator function, or nil for an empty batch",
-                     lua_tostring(L, -1), luaL_typename(L, self + PREP));
+  if (!count_items(L, task, step, &count))
     return neap__drive_fail(L, task);
-  }
   bool known = !walks(step->node) && count < 1 << 20;
   lua_createtable(L, known ? (int)count : 0, 1); /* at EXEC */
   lua_createtable(L, 0, 1);
@@ -48,9 +66,6 @@ answer neap__batch_items(lua_State *L, neap__task *task,
   neap__report_items(L, task, step, count);
   return neap_run_items(task->run, count);
 }
-
-/* --------------------------------------------------------------- fetching
- * items */
 
 /* The task in whose run the batch is that this one works for. */
 static neap__task *owner_of(neap__task *task, uint32_t depth) {
@@ -143,13 +158,14 @@ answer neap__batch_fetch(lua_State *L, neap__task *task,
     lua_pushvalue(L, self + PREP);
     return fetched(L, task, neap__drive_call(L, task, step, 0, after_fetch));
   }
-  lua_geti(L, self + PREP, (lua_Integer)step->index + 1);
+  lua_pushcfunction(L, element);
+  lua_pushvalue(L, self + PREP);
+  lua_pushinteger(L, (lua_Integer)step->index + 1);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK)
+    return neap__drive_fail(L, task);
   pass_turn(owner_of(task, step->depth), false);
   return enter_item(L, task, step);
 }
-
-/* --------------------------------------------------------------------- results
- */
 
 /* Puts what an item has given, or raised, where post of the batch finds it. */
 static void keep_result(lua_State *L, neap__task *task, const neap_step *step) {
@@ -199,10 +215,12 @@ void neap__batch_finish(lua_State *L, neap__task *task, const neap_step *step) {
   neap_run_counts(task->run, step->depth, &items, &failed);
   lua_pushinteger(L, (lua_Integer)items);
   lua_setfield(L, results, "n");
-  if (!walks(step->node))
+  if (walks(step->node)) {
+    lua_pushinteger(L, (lua_Integer)failed);
+    lua_setfield(L, results, "failed");
+  } else if (!neap_node_collects(step->node)) {
     return;
-  lua_pushinteger(L, (lua_Integer)failed);
-  lua_setfield(L, results, "failed");
+  }
   if (lua_getfield(L, results, "errors") == LUA_TNIL) {
     lua_newtable(L);
     lua_setfield(L, results, "errors");

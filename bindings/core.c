@@ -85,6 +85,10 @@ static int on_leave(lua_State *L) {
   return 0;
 }
 
+neap_engine *neap_lua_engine(lua_State *L) {
+  return neap__engine(L);
+}
+
 int luaopen_neap_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"now", now},           {"sleep", sleep_for},

@@ -20,8 +20,8 @@
 
 static int relayed(lua_State *L, int status, lua_KContext wrapped);
 
-/* Runs the <close> variables of a coroutine, which may not wait, for Lua's
- * lua_resetthread can neither. */
+/* Closes a coroutine. Its <close> variables may not wait: lua_resetthread
+ * cannot be suspended. */
 static int reset(lua_State *L, lua_State *co) {
   neap__host *host = neap__host_of(L);
   bool could_yield = host->can_yield;

@@ -11,9 +11,6 @@
 #include "visit.h"
 #include "wait.h"
 
-/* ------------------------------------------------------------------- waiting
- */
-
 answer neap__drive_wait(lua_State *L, lua_KFunction k) {
   neap__wait(L, k);
   return NULL;
@@ -51,21 +48,30 @@ static answer wait_for_retry(lua_State *L, const neap_step *step) {
   return neap__drive_wait(L, neap__drive_go_on);
 }
 
-/* ------------------------------------------------------------------ failures
- */
+/* Runs below lua_pcall, for the fields of an error may be computed: gives its
+ * `retryable` and `retry_after`. */
+static int read_fields(lua_State *L) {
+  lua_getfield(L, 1, "retryable");
+  lua_getfield(L, 1, "retry_after");
+  return 2;
+}
 
 /* What the error in ERROR says about further attempts. */
 static neap_failure read_failure(lua_State *L) {
   neap_failure failure = {0};
   if (!lua_istable(L, ERROR))
     return failure;
-  lua_getfield(L, ERROR, "retryable");
-  failure.final = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
-  lua_getfield(L, ERROR, "retry_after");
-  double seconds = lua_tonumber(L, -1);
-  if (seconds > 0 && seconds < 1e9)
-    failure.retry_after_ns = (uint64_t)(seconds * 1e9);
-  lua_pop(L, 2);
+  int top = lua_gettop(L);
+  lua_pushcfunction(L, read_fields);
+  lua_pushvalue(L, ERROR);
+  if (lua_pcall(L, 1, 2, 0) == LUA_OK) {
+    failure.final = lua_isboolean(L, -2) && !lua_toboolean(L, -2);
+    double seconds = lua_tonumber(L, -1);
+    if (seconds > 0)
+      failure.retry_after_ns =
+          seconds < 1e9 ? (uint64_t)(seconds * 1e9) : UINT64_C(1) << 62;
+  }
+  lua_settop(L, top);
   return failure;
 }
 
@@ -127,9 +133,6 @@ answer neap__drive_fail_as(lua_State *L, neap__task *task, int status) {
     lua_error(L);
   return neap__drive_failed(L, task);
 }
-
-/* -------------------------------------------------------------------- visits
- */
 
 void neap__drive_merge(lua_State *L, int under, int over) {
   lua_createtable(L, 0, 4);
@@ -207,9 +210,6 @@ static void enter(lua_State *L, neap__task *task, const neap_step *step) {
   neap__report_start(L, task, depth);
 }
 
-/* --------------------------------------------------------------------- calls
- */
-
 int neap__drive_call(lua_State *L, neap__task *task, const neap_step *step,
                      int count, lua_KFunction k) {
   task->atomic = record_of(step->node)->atomic;
@@ -229,12 +229,13 @@ static answer take_action(lua_State *L, neap__task *task,
   }
   if (lua_isnil(L, -1))
     return neap_run_action(task->run, NULL, 0);
+  const char *type = luaL_typename(L, -1);
+  const char *text = neap__error_text(L, -1);
   neap__report_path(L, task->run, step->depth);
   neap__error_push(L, "action",
                    "post of %s returned a %s (%s); an action is a string, or "
                    "nothing for \"default\"",
-                   lua_tostring(L, -1), luaL_typename(L, -2),
-                   luaL_tolstring(L, -2, NULL));
+                   lua_tostring(L, -1), type, text);
   return neap__drive_fail(L, task);
 }
 
@@ -248,6 +249,9 @@ static answer called(lua_State *L, neap__task *task, int status) {
     return take_action(L, task, step);
   if (step->phase == NEAP_PREP) /* what exec spawns counts from here */
     set_note(task, step->note, self_of(*step->note));
+  if (step->phase == NEAP_FALLBACK && walks(step->node) &&
+      lua_type(L, -1) == LUA_TSTRING)
+    return take_action(L, task, step); /* as its walk would have ended with */
   return neap_run_ok(task->run);
 }
 
@@ -260,15 +264,15 @@ static answer call_method(lua_State *L, neap__task *task,
                           const neap_step *step) {
   int self = self_of(*step->note);
   int count;
+  if (step->attempt > 0) {
+    lua_pushinteger(L, step->attempt);
+    lua_setfield(L, self, "cur_retry");
+  }
   switch (step->phase) {
   case NEAP_PREP:
     count = 2;
     break;
   case NEAP_EXEC:
-    if (step->attempt > 0) {
-      lua_pushinteger(L, step->attempt);
-      lua_setfield(L, self, "cur_retry");
-    }
     set_note(task, step->note, self);
     lua_settop(L, self + PREP);
     count = 3;
@@ -294,9 +298,6 @@ static answer call_method(lua_State *L, neap__task *task,
     lua_pushvalue(L, step->phase == NEAP_POST ? self + EXEC : ERROR);
   return called(L, task, neap__drive_call(L, task, step, count, after_call));
 }
-
-/* --------------------------------------------------------------------- the run
- */
 
 static answer warn(lua_State *L, neap__task *task, const neap_step *step) {
   neap__report_stray_action(L, task, step);

@@ -31,6 +31,23 @@ int neap__error_raise(lua_State *L, const char *code, const char *format, ...) {
   return lua_error(L);
 }
 
+/* Runs below lua_pcall. */
+static int to_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+const char *neap__error_text(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_pushcfunction(L, to_text);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    lua_pop(L, 1);
+    lua_pushfstring(L, "a %s", luaL_typename(L, index));
+  }
+  return lua_tostring(L, -1);
+}
+
 void neap__error_open(lua_State *L) {
   luaL_newmetatable(L, NEAP__ERROR_META);
   lua_pop(L, 1);

@@ -20,6 +20,10 @@ void neap__error_push(lua_State *L, const char *code, const char *format, ...);
 /* The same, and raises it. [-0, +0, v] */
 int neap__error_raise(lua_State *L, const char *code, const char *format, ...);
 
+/* Pushes the text of any value at `index`. Where its __tostring raises, its
+ * type has to do. [-0, +1, m] */
+const char *neap__error_text(lua_State *L, int index);
+
 /* Registers the metatable. [-0, +0, m] */
 void neap__error_open(lua_State *L);
 

@@ -97,8 +97,6 @@ static const char *name_of_type(neap_file_type type) {
   }
 }
 
-/* ------------------------------------------------------------------ read */
-
 /* Returns the option max_size of the table at `arg`, 0 when there is none.
  * [-0, +0, v] */
 static uint64_t check_max_size(lua_State *L, int arg) {
@@ -142,8 +140,6 @@ static int read_file(lua_State *L) {
   return wait_for(L, "fs.read", started, end_read);
 }
 
-/* ----------------------------------------------------------------- write */
-
 static int end_write(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   (void)ctx;
@@ -179,8 +175,6 @@ static int write_file(lua_State *L) {
 static int append_file(lua_State *L) {
   return begin_write(L, "fs.append", true, end_append);
 }
-
-/* ------------------------------------------------------------ list, stat */
 
 static int end_list(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
@@ -234,8 +228,6 @@ static int stat_path(lua_State *L) {
   int started = neap_fs_stat(neap__engine(L), op, path, held);
   return wait_for(L, "fs.stat", started, end_stat);
 }
-
-/* ---------------------------------------------------------------- module */
 
 int neap__fs_open(lua_State *L) {
   static const luaL_Reg functions[] = {

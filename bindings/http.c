@@ -39,8 +39,6 @@ static neap_http_response **push_holder(lua_State *L) {
   return held;
 }
 
-/* --------------------------------------------------------------- options */
-
 /* These read from the table of options, which keeps the strings alive. */
 
 /* Returns a string without zero bytes, NULL when there is none. Notes in *bad
@@ -129,8 +127,6 @@ static const char *read_options(lua_State *L, neap_http_opts *opts) {
   return bad;
 }
 
-/* -------------------------------------------------------------- response */
-
 /* Adds a value to the list below `name` in the table on top. [-0, +0, m] */
 static void add_to_list(lua_State *L, const char *name, const char *value) {
   if (lua_getfield(L, -1, name) == LUA_TNIL) {
@@ -199,8 +195,6 @@ static int fail(lua_State *L, int status, const char *text,
   }
   return lua_error(L);
 }
-
-/* --------------------------------------------------------------- request */
 
 static int end_request(lua_State *L, int status, lua_KContext ctx) {
   (void)status;

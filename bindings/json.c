@@ -29,8 +29,6 @@
 /* The upvalues that all functions of the module share. */
 enum { NULL_VALUE = lua_upvalueindex(1), ARRAY_TABLE = lua_upvalueindex(2) };
 
-/* -------------------------------------------------------------- decoding */
-
 /* A userdata that holds what jansson has read. Pushing Lua values may raise at
  * any time for want of memory; the collector then frees the document. */
 struct document {
@@ -233,8 +231,6 @@ static int decode(lua_State *L) {
   release(document);
   return 1;
 }
-
-/* -------------------------------------------------------------- encoding */
 
 /* One call of encode. What is written grows in `bytes`: first the `start`
  * here, then a userdata that stands at BYTES_SLOT, so that the collector frees
@@ -665,8 +661,6 @@ static int encode(lua_State *L) {
   lua_pushlstring(L, e.bytes, e.used);
   return 1;
 }
-
-/* ---------------------------------------------------------------- module */
 
 /* array(t): see json.h. */
 static int array(lua_State *L) {

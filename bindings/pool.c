@@ -67,9 +67,9 @@ static void *move(neap__pool *pool, void *ptr, size_t old_size,
 void *neap__pool_alloc(void *ud, void *ptr, size_t old_size, size_t new_size) {
   neap__pool *pool = ud;
   if (!ptr) /* then old_size is the kind of object */
-    return new_size == 0          ? NULL
+    return new_size == 0        ? NULL
            : is_small(new_size) ? take(pool, new_size)
-                                  : malloc(new_size);
+                                : malloc(new_size);
   if (new_size == 0) {
     if (is_small(old_size))
       give(pool, ptr, old_size);

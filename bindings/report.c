@@ -5,9 +5,6 @@
 #include "error.h"
 #include "visit.h"
 
-/* --------------------------------------------------------------------- words
- */
-
 /* Adds " > name" for the visits of a run down to `depth`, after those of the
  * run that it works for. */
 static void add_path(luaL_Buffer *buffer, const neap_run *run, uint32_t depth) {
@@ -64,17 +61,15 @@ static void push_wired(lua_State *L, const neap_node *node) {
   luaL_pushresult(&buffer);
 }
 
-/* -------------------------------------------------------------------- events
- */
+/* An event about the visit at a depth. */
+static neap_event make_event(const neap__task *task, neap_event_kind kind,
+                             uint32_t depth) {
+  return (neap_event){
+      .kind = kind, .run = task->run, .depth = depth, .count = NEAP_UNCOUNTED};
+}
 
-/* Pushes a new event about the visit at a depth. [-0, +1, m] */
-static void push_event(lua_State *L, neap__task *task, const char *kind,
-                       uint32_t depth) {
-  lua_createtable(L, 0, 6);
-  lua_pushstring(L, kind);
-  lua_setfield(L, -2, "kind");
-  neap__report_path(L, task->run, depth);
-  lua_setfield(L, -2, "node");
+static bool is_watched(const neap__task *task) {
+  return task->observer || neap_is_watched(task->host->engine);
 }
 
 static void set_integer(lua_State *L, const char *key, uint64_t value) {
@@ -82,84 +77,119 @@ static void set_integer(lua_State *L, const char *key, uint64_t value) {
   lua_setfield(L, -2, key);
 }
 
-static void set_error(lua_State *L) {
-  lua_pushvalue(L, ERROR);
-  lua_setfield(L, -2, "error");
+static void set_seconds(lua_State *L, const char *key, uint64_t ns) {
+  lua_pushnumber(L, (double)ns / 1e9);
+  lua_setfield(L, -2, key);
 }
 
-/* Calls on_event with the table on top. What it raises is a warning: whoever
- * watches a run does not end it. [-1, +0, m] */
-static void emit(lua_State *L, neap__task *task) {
-  lua_pushnumber(L, (double)neap_now(task->host->engine) / 1e9);
-  lua_setfield(L, -2, "time");
+/* Pushes an event as on_event gets it. Where it tells of a failure, the error
+ * is in ERROR. [-0, +1, m] */
+static void push_event(lua_State *L, const neap_event *event) {
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, neap_event_name(event->kind));
+  lua_setfield(L, -2, "kind");
+  set_seconds(L, "time", event->time_ns);
+  neap__report_path(L, event->run, event->depth);
+  lua_setfield(L, -2, "node");
+  switch (event->kind) {
+  case NEAP_EVENT_RETRY:
+    set_seconds(L, "delay", event->delay_ns);
+    /* fall through */
+  case NEAP_EVENT_FALLBACK:
+    set_integer(L, "attempt", (uint64_t)event->attempt + 1);
+    break;
+  case NEAP_EVENT_BATCH_START:
+    if (event->count != NEAP_UNCOUNTED)
+      set_integer(L, "total", event->count);
+    set_integer(L, "concurrency", event->concurrency);
+    break;
+  case NEAP_EVENT_ITEM_END:
+    lua_pushboolean(L, !event->failed);
+    lua_setfield(L, -2, "ok");
+    /* fall through */
+  case NEAP_EVENT_ITEM_START:
+    set_integer(L, "index", event->index + 1);
+    break;
+  case NEAP_EVENT_WARNING:
+    lua_pushstring(L, event->message);
+    lua_setfield(L, -2, "message");
+    break;
+  default:
+    break;
+  }
+  if (event->failed) {
+    lua_pushvalue(L, ERROR);
+    lua_setfield(L, -2, "error");
+  }
+}
+
+/* Tells whoever watches the engine, and whoever watches the run. What on_event
+ * raises is a warning: who watches a run does not end it. [-0, +0, m] */
+static void emit(lua_State *L, neap__task *task, neap_event *event) {
+  neap_emit(task->host->engine, event);
+  if (!task->observer)
+    return;
   lua_rawgetp(L, LUA_REGISTRYINDEX, task->observer);
-  lua_insert(L, -2);
+  push_event(L, event);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
     lua_warning(L, "neap: on_event raised: ", 1);
-    lua_warning(L, luaL_tolstring(L, -1, NULL), 0);
+    lua_warning(L, neap__error_text(L, -1), 0);
     lua_pop(L, 2);
   }
 }
 
 void neap__report_start(lua_State *L, neap__task *task, uint32_t depth) {
-  if (!task->observer)
+  if (!is_watched(task))
     return;
-  push_event(L, task, "node_start", depth);
-  emit(L, task);
+  neap_event event = make_event(task, NEAP_EVENT_NODE_START, depth);
+  emit(L, task, &event);
 }
 
 void neap__report_items(lua_State *L, neap__task *task, const neap_step *step,
                         uint64_t count) {
-  if (!task->observer)
+  if (!is_watched(task))
     return;
-  push_event(L, task, "batch_start", step->depth);
-  if (count != NEAP_UNCOUNTED)
-    set_integer(L, "total", count);
-  set_integer(L, "concurrency", neap_node_concurrency(step->node));
-  emit(L, task);
+  neap_event event = make_event(task, NEAP_EVENT_BATCH_START, step->depth);
+  event.count = count;
+  event.concurrency = neap_node_concurrency(step->node);
+  emit(L, task, &event);
 }
 
 void neap__report_item_start(lua_State *L, neap__task *task, uint32_t depth,
                              uint64_t index) {
-  if (!task->observer)
+  if (!is_watched(task))
     return;
-  push_event(L, task, "item_start", depth);
-  set_integer(L, "index", index + 1);
-  emit(L, task);
+  neap_event event = make_event(task, NEAP_EVENT_ITEM_START, depth);
+  event.index = index;
+  emit(L, task, &event);
 }
 
 void neap__report_item_end(lua_State *L, neap__task *task,
                            const neap_step *step) {
-  if (!task->observer)
+  if (!is_watched(task))
     return;
-  push_event(L, task, "item_end", step->depth - 1);
-  set_integer(L, "index", step->index + 1);
-  lua_pushboolean(L, !step->failed);
-  lua_setfield(L, -2, "ok");
-  if (step->failed)
-    set_error(L);
-  emit(L, task);
+  neap_event event = make_event(task, NEAP_EVENT_ITEM_END, step->depth - 1);
+  event.index = step->index;
+  event.failed = step->failed;
+  emit(L, task, &event);
 }
 
 void neap__report_failure(lua_State *L, neap__task *task, uint32_t attempt,
                           const neap_step *next) {
-  if (!task->observer)
+  bool falls_back = next->what == NEAP_DO_CALL && next->phase == NEAP_FALLBACK;
+  bool walks_again = next->what == NEAP_DO_ENTER;
+  bool retries = next->what == NEAP_DO_WAIT || next->what == NEAP_DO_ATTEMPT ||
+                 (next->what == NEAP_DO_CALL && next->phase == NEAP_EXEC) ||
+                 walks_again;
+  if (!is_watched(task) || !(falls_back || retries))
     return;
-  const char *kind;
-  if (next->what == NEAP_DO_CALL && next->phase == NEAP_FALLBACK)
-    kind = "fallback";
-  else if (next->what == NEAP_DO_WAIT || next->what == NEAP_DO_ATTEMPT ||
-           (next->what == NEAP_DO_CALL && next->phase == NEAP_EXEC))
-    kind = "retry";
-  else
-    return;
-  push_event(L, task, kind, next->depth);
-  set_integer(L, "attempt", (uint64_t)attempt + 1);
-  lua_pushnumber(L,
-                 next->what == NEAP_DO_WAIT ? (double)next->delay_ns / 1e9 : 0);
-  lua_setfield(L, -2, "delay");
-  set_error(L);
-  emit(L, task);
+  neap_event event = make_event(
+      task, falls_back ? NEAP_EVENT_FALLBACK : NEAP_EVENT_RETRY, next->depth);
+  event.attempt = attempt;
+  event.failed = true;
+  if (next->what == NEAP_DO_WAIT)
+    event.delay_ns = next->delay_ns;
+  emit(L, task, &event);
 }
 
 void neap__report_stray_action(lua_State *L, neap__task *task,
@@ -173,17 +203,13 @@ void neap__report_stray_action(lua_State *L, neap__task *task,
                   lua_tostring(L, -3), lua_tostring(L, -2),
                   lua_tostring(L, -1));
   lua_warning(L, lua_tostring(L, -1), 0);
-  if (task->observer) {
-    push_event(L, task, "warning", step->depth);
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, "message");
-    emit(L, task);
+  if (is_watched(task)) {
+    neap_event event = make_event(task, NEAP_EVENT_WARNING, step->depth);
+    event.message = lua_tostring(L, -1);
+    emit(L, task, &event);
   }
   lua_pop(L, 4);
 }
-
-/* -------------------------------------------------------------------- errors
- */
 
 void neap__report_origin(lua_State *L, neap__task *task) {
   neap__task_push(L, task);

@@ -14,9 +14,6 @@ static neap__task *check_task(lua_State *L, int arg) {
   return luaL_checkudata(L, arg, NEAP__TASK_META);
 }
 
-/* ------------------------------------------------------------------- spawning
- */
-
 static int after_function(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
@@ -61,9 +58,6 @@ static int start(lua_State *L) {
   spawn_run(L);
   return 1;
 }
-
-/* ------------------------------------------------------------------- awaiting
- */
 
 /* Pushes the results of a task (at `arg`) that has ended, or raises its error.
  */
@@ -133,9 +127,6 @@ static int run(lua_State *L) {
   lua_settop(L, 1);
   return wait_for(L, task, "a flow", drop_call);
 }
-
-/* ------------------------------------------------------------ waiting for many
- */
 
 typedef struct joins {
   size_t count, remaining;
@@ -207,9 +198,6 @@ static int join(lua_State *L) {
   }
   return neap__wait(L, joined);
 }
-
-/* --------------------------------------------------------------- task objects
- */
 
 /* task:cancel(reason) */
 static int cancel(lua_State *L) {

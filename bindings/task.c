@@ -39,8 +39,6 @@ neap__task *neap__task_current(lua_State *L) {
   return host->current ? host->current : &host->root;
 }
 
-/* ----------------------------------------------------------------- anchors */
-
 /* The table of anchors holds a coroutine at 2 * slot - 1 and the task that uses
  * it, or false, at 2 * slot. Both places exist since the slot does, so that
  * writing there allocates nothing. */
@@ -100,8 +98,6 @@ static void fill_pool(lua_State *L, neap__host *host) {
       (struct coroutine){.L = thread, .slot = (uint32_t)slot};
 }
 
-/* ----------------------------------------------------------------- spawning */
-
 neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
                              lua_CFunction entry, int count) {
   neap__host *host = parent->host;
@@ -156,9 +152,6 @@ void neap__task_return(lua_State *L, neap__task *task, int count) {
   lua_setiuservalue(L, -2, NEAP__TASK_RESULT);
   lua_pop(L, 1);
 }
-
-/* ------------------------------------------------------------------ the door
- */
 
 /* Runs below lua_pcall: notes on a task (at 1) that failed where that was. */
 static int locate(lua_State *L) {
@@ -281,9 +274,6 @@ static void wake(neap_op *op) {
   }
 }
 
-/* ------------------------------------------------------------------- the end
- */
-
 void neap__task_release(neap__task *task) {
   neap__host *host = task->host;
   neap__list_remove(&task->sibling);
@@ -404,8 +394,6 @@ bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial) {
   return false;
 }
 
-/* --------------------------------------------------------------- cancelling */
-
 /* Has a task give up what it waits for, where it holds that. */
 static void give_up(neap__task *task) {
   void (*drop)(neap__task *) = task->drop;
@@ -463,9 +451,6 @@ void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
   task->drop = drop;
   task->dropped = dropped;
 }
-
-/* ------------------------------------------------------- driving and dumping
- */
 
 bool neap__task_stuck(const neap__host *host) {
   return neap_pending(host->engine) == host->deadlines;
@@ -532,8 +517,6 @@ void neap__task_dump(lua_State *L) {
   dump_children(L, &buffer, &host->root);
   luaL_pushresult(&buffer);
 }
-
-/* --------------------------------------------------------------- the host */
 
 /* Tasks that live when the state is closed are not ended, only forgotten:
  * Lua runs finalizers in an order in which nobody can wait any more. */

@@ -13,6 +13,8 @@ struct neap_engine {
   neap__http *http; /* NULL until the first request */
   const char *http_library;
   char http_why[NEAP__HTTP_WHY_SIZE]; /* why the last request was refused */
+  neap_event_fn event_fn;
+  void *event_ud;
   bool polling;
 };
 

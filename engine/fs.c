@@ -48,8 +48,6 @@ struct neap_fs_result {
   size_t asked; /* list: the entry whose type is asked for */
 };
 
-/* -------------------------------------------- beginning, going on, ending */
-
 static neap_fs_result *new_operation(neap_loop *loop) {
   neap_fs_result *fs = neap__alloc(neap__loop_alloc(loop), sizeof *fs);
   if (!fs)
@@ -162,8 +160,6 @@ static ssize_t end_open(neap_fs_result *fs) {
   return end_step(fs);
 }
 
-/* ------------------------------------------------------------------ read */
-
 static void on_read(uv_fs_t *uv);
 
 /* Reads what there is room for. The size of a file is but a hint (it may grow,
@@ -238,8 +234,6 @@ const char *neap_fs_bytes(const neap_fs_result *result, size_t *size) {
   return result->bytes.bytes ? result->bytes.bytes : "";
 }
 
-/* ----------------------------------------------------------------- write */
-
 static void on_write(uv_fs_t *uv);
 
 static void write_more(neap_fs_result *fs) {
@@ -286,8 +280,6 @@ int neap__fs_write(neap_loop *loop, neap_op *op, const char *path,
   return begin(loop, op, fs, code, result);
 }
 
-/* ------------------------------------------------------------------ stat */
-
 static neap_file_type type_of(uint64_t mode) {
   switch (mode & S_IFMT) {
   case S_IFREG:
@@ -328,8 +320,6 @@ int neap__fs_stat(neap_loop *loop, neap_op *op, const char *path,
 void neap_fs_get_stat(const neap_fs_result *result, neap_file_stat *out) {
   *out = result->stat;
 }
-
-/* ------------------------------------------------------------------ list */
 
 static neap_file_type type_of_dirent(uv_dirent_type_t type) {
   switch (type) {
@@ -446,8 +436,6 @@ bool neap_fs_entry(const neap_fs_result *result, size_t index,
   *out = (neap_file_entry){.name = found->name, .type = found->type};
   return true;
 }
-
-/* ---------------------------------------------------------------- errors */
 
 void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
                        size_t text_size) {

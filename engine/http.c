@@ -25,8 +25,6 @@ struct neap__http_socket {
   bool borrowed; /* it is not of a connection; libcurl made it */
 };
 
-/* ---------------------------------------------------------------- sockets */
-
 static neap__http_socket *find_socket(const neap__multi *multi,
                                       curl_socket_t fd) {
   return (size_t)fd < multi->socket_capacity ? multi->sockets[fd] : NULL;
@@ -174,8 +172,6 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
   return 0;
 }
 
-/* ----------------------------------------------------------------- timers */
-
 static void on_timer(uv_timer_t *timer) {
   act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
@@ -224,8 +220,6 @@ void neap__multi_watch_idle(neap__multi *multi, uint64_t at) {
   uv_timer_start(&multi->idle, on_idle, (at - now) / 1000000 + 1, 0);
 }
 
-/* ---------------------------------------------------------------- handles */
-
 CURL *neap__multi_take(neap__multi *multi) {
   if (multi->handle_count > 0)
     return multi->handles[--multi->handle_count];
@@ -240,8 +234,6 @@ void neap__multi_give(neap__multi *multi, CURL *easy) {
   curl_easy_reset(easy);
   multi->handles[multi->handle_count++] = easy;
 }
-
-/* -------------------------------------------------------------------- API */
 
 static CURLcode global_code;
 

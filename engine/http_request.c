@@ -13,8 +13,6 @@ static int refuse(char why[NEAP__HTTP_WHY_SIZE], const char *sentence) {
   return NEAP_EINVAL;
 }
 
-/* -------------------------------------------------------------- checking */
-
 /* RFC 9110 5.6.2. */
 static bool is_token(const char *text) {
   static const char allowed[] = "!#$%&'*+-.^_`|~0123456789"
@@ -71,8 +69,6 @@ static int check(const neap_http_opts *opts, const char *method,
   }
   return 0;
 }
-
-/* ------------------------------------------------------------------- url */
 
 static int parse_url(const char *text, CURLU **out,
                      char why[NEAP__HTTP_WHY_SIZE]) {
@@ -159,8 +155,6 @@ static int same_origin(CURLU *a, CURLU *b) {
   return same;
 }
 
-/* --------------------------------------------------------------- headers */
-
 static int append(struct curl_slist **list, const char *line) {
   struct curl_slist *longer = curl_slist_append(*list, line);
   if (!longer)
@@ -245,8 +239,6 @@ static int filter_headers(neap__http_request *request, bool has_body,
   return 0;
 }
 
-/* ------------------------------------------------------- method and body */
-
 /* Tells `easy` about method, headers and body. libcurl derives from
  * CURLOPT_NOBODY and CURLOPT_POST what is sent and what is to be received;
  * CURLOPT_CUSTOMREQUEST changes just the word. */
@@ -283,8 +275,6 @@ static void drop_body(neap__http_request *request, const neap_alloc *alloc) {
   request->body = NULL;
   request->body_size = 0;
 }
-
-/* ------------------------------------------------------------- interface */
 
 int neap__http_request_init(neap__http_request *request,
                             const neap_alloc *alloc, const neap_http_opts *opts,

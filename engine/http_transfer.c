@@ -37,8 +37,6 @@ static bool is_redirect(const neap__transfer *transfer) {
   }
 }
 
-/* ------------------------------------------------- what libcurl calls back */
-
 /* Notes why a callback has libcurl give up the transfer. */
 static void object(neap__transfer *transfer, int status, const char *reason) {
   transfer->objection = status;
@@ -112,8 +110,6 @@ static curl_socket_t on_open_socket(void *ud, curlsocktype purpose,
     object(transfer, NEAP_ESYS, "too many files are open");
   return CURL_SOCKET_BAD;
 }
-
-/* ---------------------------------------------------------------- starting */
 
 /* Nanoseconds as libcurl takes times: milliseconds, rounded up; 0 stays 0. */
 static long to_ms(uint64_t ns) {
@@ -270,8 +266,6 @@ int neap__transfer_start(neap__http *http, neap_op *op,
   op->u.request = transfer;
   return 0;
 }
-
-/* ------------------------------------------------------------- the outcome */
 
 /* What a failure means: its sentence, and whether the same request may well
  * succeed later. */

@@ -55,8 +55,6 @@ extern "C" {
 /* Returns the version of the engine that is linked, as in NEAP_VERSION. */
 NEAP_API const char *neap_version(void);
 
-/* ---------------------------------------------------------------- status */
-
 /* Functions that can fail return 0 or one of these negative codes. */
 #define NEAP_STATUS_MAP(X)                                                     \
   X(OK, 0, "success")                                                          \
@@ -72,8 +70,7 @@ NEAP_API const char *neap_version(void);
   X(ESYS, -10, "the system refused")                                           \
   X(EHTTP, -11, "the HTTP transfer failed")                                    \
   X(ETOOBIG, -12, "larger than allowed")                                       \
-  X(ENOLIB, -13, "a library could not be loaded")                              \
-  X(ENOTSUP, -14, "not supported")
+  X(ENOLIB, -13, "a library could not be loaded")
 
 typedef enum neap_status {
 #define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),
@@ -93,8 +90,6 @@ NEAP_API const char *neap_status_text(int status);
 NEAP_API void neap_sys_describe(int detail, char *name, size_t name_size,
                                 char *text, size_t text_size);
 
-/* ------------------------------------------------------------- allocator */
-
 /* All memory of the engine comes from one function in the manner of Lua's:
  * `fn(ud, ptr, old_size, new_size)` grows, shrinks or moves `ptr` (NULL when
  * old_size is 0), frees it when new_size is 0, and returns NULL when it can
@@ -107,8 +102,6 @@ typedef struct neap_alloc {
   neap_alloc_fn fn; /* NULL: realloc and free of the C library */
   void *ud;
 } neap_alloc;
-
-/* ---------------------------------------------------------------- engine */
 
 typedef struct neap_engine neap_engine;
 
@@ -165,8 +158,6 @@ NEAP_API size_t neap_pending(const neap_engine *engine);
  * called from any thread and from a signal handler. */
 NEAP_API void neap_wake(neap_engine *engine);
 
-/* ------------------------------------------------------------- operation */
-
 typedef struct neap_op neap_op;
 typedef void (*neap_op_fn)(neap_op *op);
 
@@ -219,8 +210,6 @@ NEAP_API void neap_op_forget(neap_op *op);
  * equal ones in the order they were started. */
 NEAP_API void neap_sleep_until(neap_engine *engine, neap_op *op,
                                uint64_t deadline_ns);
-/* ------------------------------------------------------------------ flow */
-
 /* A flow is a graph of nodes, nested flows included. It is built, sealed, and
  * then only read. */
 typedef struct neap_flow neap_flow;
@@ -306,8 +295,6 @@ NEAP_API void *neap_node_data(const neap_node *node);
 NEAP_API bool neap_node_action(const neap_node *node, size_t index,
                                const char **action, size_t *size);
 
-/* ------------------------------------------------------------------- run */
-
 /* One walk through a flow, as a state machine that is asked and told.
  *
  * A run works on *visits*. The visit of the root has depth 0, the visits inside
@@ -322,7 +309,7 @@ typedef enum neap_do {
    * all deeper ones is over. Answer: ok. */
   NEAP_DO_ENTER,
   /* Call `phase` of `node` (attempt `attempt`, from 0). Answer: ok, after post
-   * instead action; or fail. */
+   * instead action, after the fallback of a node that walks either; or fail. */
   NEAP_DO_CALL,
   /* The walk inside the visit at `depth` has ended: its result is `action`,
    * that of the visit at depth + 1. Answer: ok. */
@@ -456,7 +443,53 @@ NEAP_API void neap_run_counts(const neap_run *run, uint32_t depth,
 NEAP_API neap_run *neap_run_parent(const neap_run *run);
 NEAP_API void *neap_run_data(const neap_run *run);
 
-/* ------------------------------------------------------------------ files */
+/* What happens in runs, for those who watch. Whoever drives a run tells of it
+ * with neap_emit; the Lua binding does. */
+#define NEAP_EVENT_MAP(X)                                                      \
+  X(NODE_START, "node_start")   /* the visit at `depth` begins */              \
+  X(RETRY, "retry")             /* `attempt` failed; the next in `delay_ns` */ \
+  X(FALLBACK, "fallback")       /* `attempt` failed, the last */               \
+  X(BATCH_START, "batch_start") /* of `count` items, if known */               \
+  X(ITEM_START, "item_start")   /* item `index` of the batch at `depth` */     \
+  X(ITEM_END, "item_end")       /* it has ended, `failed` or well */           \
+  X(WARNING, "warning")         /* `message` */
+
+typedef enum neap_event_kind {
+#define NEAP_EVENT_ENUM(name, text) NEAP_EVENT_##name,
+  NEAP_EVENT_MAP(NEAP_EVENT_ENUM)
+#undef NEAP_EVENT_ENUM
+} neap_event_kind;
+
+/* Returns the name of a kind ("node_start"). */
+NEAP_API const char *neap_event_name(neap_event_kind kind);
+
+typedef struct neap_event {
+  size_t size;
+  neap_event_kind kind;
+  uint32_t depth;
+  const neap_run *run;
+  uint64_t time_ns; /* on the engine's clock; set by neap_emit */
+  uint64_t index;   /* from 0 */
+  uint64_t count;   /* NEAP_UNCOUNTED when nobody knows */
+  uint64_t delay_ns;
+  uint32_t attempt;     /* from 0 */
+  uint32_t concurrency; /* of a batch */
+  bool failed;
+  const char *message; /* borrowed, for the call */
+} neap_event;
+
+/* Called by neap_emit, in the thread and on the stack of whoever drives the
+ * run. It must not call neap_poll nor answer a step. */
+typedef void (*neap_event_fn)(void *ud, const neap_event *event);
+
+/* Has `fn` told of every event of this engine's runs; NULL ends that. */
+NEAP_API void neap_on_event(neap_engine *engine, neap_event_fn fn, void *ud);
+
+/* Whether somebody wants to be told. */
+NEAP_API bool neap_is_watched(const neap_engine *engine);
+
+/* Tells whoever watches. */
+NEAP_API void neap_emit(neap_engine *engine, neap_event *event);
 
 typedef enum neap_file_type {
   NEAP_FILE_OTHER = 0,
@@ -513,8 +546,6 @@ NEAP_API bool neap_fs_entry(const neap_fs_result *result, size_t index,
                             neap_file_entry *out);
 /* NULL is ignored. */
 NEAP_API void neap_fs_free(neap_fs_result *result);
-
-/* ------------------------------------------------------------------- http */
 
 typedef struct neap_http_header {
   const char *name;

@@ -265,8 +265,6 @@ static const neap_step *begin_visit(neap_run *run, const neap_node *node) {
   return enter(run);
 }
 
-/* ------------------------------------------------------------------ batches */
-
 static const neap_step *fetch(neap_run *run) {
   batch *b = top(run)->batch;
   if (b->over || b->next == b->count)
@@ -321,8 +319,6 @@ static const neap_step *fork_workers(neap_run *run) {
   return &run->step;
 }
 
-/* --------------------------------------------------------------- failures */
-
 /* One random number in [0, 1): splitmix64 (Steele, Lea and Flood, "Fast
  * Splittable Pseudorandom Number Generators", OOPSLA 2014). */
 static double draw(neap_run *run) {
@@ -369,9 +365,6 @@ static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
     pop(run);
   }
 }
-
-/* --------------------------------------------------------------- the answers
- */
 
 const neap_step *neap_run_ok(neap_run *run) {
   frame *f = top(run);
@@ -470,9 +463,6 @@ const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
 const neap_step *neap_run_step(neap_run *run) {
   return &run->step;
 }
-
-/* ------------------------------------------------------------ life, and where
- */
 
 static void begin(neap_run *run, const neap_node *node) {
   frame *f = top(run);

@@ -34,8 +34,6 @@
 /* How many threads the pool has, by UV_THREADPOOL_SIZE. */
 enum { POOL_THREADS = 2 };
 
-/* ------------------------------------- functions of the system, led astray */
-
 /* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the names
  * in the headers of the system are reserved ones. */
 #define EXPORTED __attribute__((visibility("default")))
@@ -92,8 +90,6 @@ EXPORTED int scandir64(const char *path, struct dirent64 ***list,
 }
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
-
-/* ------------------------------------------------------------- the fixture */
 
 typedef struct fixture {
   failing_state memory;
@@ -324,8 +320,6 @@ static void end_blockade(blockade *b) {
   }
 }
 
-/* ------------------------------------------------------------------- read */
-
 static void reads_whole_files(void **state) {
   fixture *f = *state;
   assert_read(f, make_file(f, "empty", ""), "", 0);
@@ -420,8 +414,6 @@ static void reads_no_more_than_allowed(void **state) {
   assert_true(f->memory.peak < 1000000);
 }
 
-/* ------------------------------------------------------------------ write */
-
 static void writes_whole_files(void **state) {
   fixture *f = *state;
   const char *path = in(f, "file");
@@ -481,8 +473,6 @@ static void copies_what_it_was_given(void **state) {
   neap_fs_free(w.result);
 }
 
-/* ------------------------------------------------------------------- stat */
-
 static neap_file_stat stat_of(fixture *f, const char *path) {
   waiter w;
   prepare(&w);
@@ -513,8 +503,6 @@ static void tells_about_files(void **state) {
   assert_int_equal(NEAP_FILE_DIRECTORY, stat_of(f, f->folder).type);
   assert_int_equal(NEAP_FILE_OTHER, stat_of(f, "/dev/null").type);
 }
-
-/* ------------------------------------------------------------------- list */
 
 /* Makes one entry of each kind, and lists them. */
 static void check_list(fixture *f) {
@@ -587,8 +575,6 @@ static void lists_the_empty_and_the_crowded(void **state) {
   neap_fs_free(w.result);
 }
 
-/* --------------------------------------------------------------- failures */
-
 typedef int (*start_fn)(neap_engine *engine, waiter *w, const char *path);
 
 static int start_read(neap_engine *engine, waiter *w, const char *path) {
@@ -633,8 +619,6 @@ static void tells_why_it_failed(void **state) {
     assert_detail(cases[i].name, &w);
   }
 }
-
-/* ----------------------------------------------------------- many, too many */
 
 static void reads_a_thousand_files_at_once(void **state) {
   enum { COUNT = 1000 };
@@ -685,8 +669,6 @@ static void goes_on_after_running_out_of_descriptors(void **state) {
   assert_detail("EMFILE", &w);
   assert_read(f, path, "text", 4);
 }
-
-/* ------------------------------------------------- cancelled, or forgotten */
 
 static void a_write_cancelled_in_time_leaves_no_trace(void **state) {
   fixture *f = *state;
@@ -819,8 +801,6 @@ static void an_engine_freed_waits_for_what_has_begun(void **state) {
   assert_int_equal(0, close(writer));
 }
 
-/* ----------------------------------------------------- failing allocations */
-
 /* Starts an operation with an engine of its own in which allocation `fail_at`
  * fails; returns whether there was one. */
 static bool survives(start_fn start, const char *path, long fail_at) {
@@ -870,8 +850,6 @@ static void survives_each_allocation_that_fails(void **state) {
   }
   secretive = false;
 }
-
-/* ----------------------------------------------------------------- errors */
 
 static void describes_codes_of_the_system(void **state) {
   fixture *f = *state;

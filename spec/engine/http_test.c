@@ -25,8 +25,6 @@
 static server *the_server;
 static failing_state memory;
 
-/* ----------------------------------------------------------------- helpers */
-
 /* One request and what became of it. */
 typedef struct call {
   neap_op op;
@@ -126,8 +124,6 @@ static void assert_error(const call *c, const char *sentence, bool transient) {
   assert_int_equal(transient, is_transient);
 }
 
-/* -------------------------------------------------------------- responses */
-
 static void a_response_has_status_headers_and_body(void **state) {
   call c;
   neap_http_header h;
@@ -184,8 +180,6 @@ static void folded_headers_are_joined(void **state) {
   assert_string_equal("one two", header(&c, "x-folded"));
   neap_http_free(c.response);
 }
-
-/* --------------------------------------------------------------- requests */
 
 static void a_request_is_sent_as_given(void **state) {
   call c;
@@ -345,8 +339,6 @@ static void a_refusal_is_forgotten_by_the_next_request(void **state) {
   neap_http_free(c.response);
 }
 
-/* -------------------------------------------------------------- redirects */
-
 static void redirects_are_not_followed_unless_asked_for(void **state) {
   call c;
   get(*state, &c, "/to/302/hello", 0);
@@ -452,8 +444,6 @@ static void credentials_stay_with_their_origin(void **state) {
     neap_http_free(c.response);
   }
 }
-
-/* ----------------------------------------------------------------- limits */
 
 static void a_body_may_be_as_large_as_allowed(void **state) {
   call c;
@@ -562,8 +552,6 @@ static void the_total_timeout_covers_redirects(void **state) {
   neap_http_free(c.response);
 }
 
-/* --------------------------------------------------------------- failures */
-
 static void a_broken_answer_is_a_failure(void **state) {
   static const struct {
     const char *path, *sentence;
@@ -637,8 +625,6 @@ static void a_missing_library_is_told(void **state) {
   neap_engine_free(engine);
 }
 
-/* ------------------------------------------------- cancelling and freeing */
-
 /* Polls until the server has this many connections open, or has had them. */
 static void wait_for(neap_engine *engine, int (*count)(server *), int wanted) {
   uint64_t end = neap_now(engine) + PATIENCE;
@@ -704,8 +690,6 @@ static void an_engine_can_be_freed_while_a_name_is_resolved(void **state) {
   assert_int_equal(0, c.done);
   assert_int_equal(0, memory.live);
 }
-
-/* ------------------------------------------------------------ connections */
 
 static void connections_are_reused(void **state) {
   int before = server_accepted(the_server);
@@ -791,8 +775,6 @@ static void two_hundred_requests_run_at_once(void **state) {
   }
   assert_int_equal(0, neap_pending(*state));
 }
-
-/* ----------------------------------------------------------------- memory */
 
 /* Makes one request with a redirect, a body and headers in an engine of which
  * allocation `fail_at` fails; returns whether one did. */

@@ -69,8 +69,6 @@ static void tell(story *s, uint64_t key, int what, int phase, uint32_t attempt,
   s->events[s->count++] = (event){key, number, attempt, what, phase};
 }
 
-/* ---------------------------------------------------------- what nodes do */
-
 static host_answer answer_of(const plan *p, neap_do what, neap_phase phase,
                              uint64_t key, uint64_t number) {
   uint64_t n = host_mix(host_mix(p->seed, key),
@@ -95,8 +93,6 @@ static host_answer answer_of(const plan *p, neap_do what, neap_phase phase,
     return (host_answer){.reply = HOST_ACTION, .action = actions[more % 4]};
   return (host_answer){.reply = HOST_OK};
 }
-
-/* --------------------------------------------------------------- the model */
 
 typedef struct result {
   bool failed;
@@ -241,8 +237,6 @@ static result visit(story *s, int node, uint64_t key) {
   return (result){.action = hands_on ? r.action : "default"};
 }
 
-/* ------------------------------------------------------------ what happens */
-
 static host_answer decide(host_task *task, const neap_step *step) {
   const story *s = task->host->ud;
   uint64_t key = task->scopes[step->depth].key;
@@ -287,8 +281,6 @@ static void watch(host_task *task, const neap_step *step) {
     break;
   }
 }
-
-/* ------------------------------------------------------------------- plans */
 
 static uint64_t draw(uint64_t *random) {
   return *random = host_mix(*random, 1);

@@ -13,8 +13,6 @@
 
 #include "run_host.h"
 
-/* ------------------------------------------------------------------ graphs */
-
 static neap_node *find(const text_run *t, const char *name) {
   for (int i = 0; i < t->count; i++)
     if (strcmp(neap_node_name(t->nodes[i]), name) == 0)
@@ -144,8 +142,6 @@ int text_build(text_run *t, const neap_alloc *alloc) {
   return status < 0 ? status : neap_flow_seal(t->flow);
 }
 
-/* ----------------------------------------------------------------- scripts */
-
 /* Finds the words that the script has for "A.exec". */
 static const char *find_line(const text_run *t, const char *what) {
   size_t size = strlen(what);
@@ -210,8 +206,6 @@ static host_answer decide(host_task *task, const neap_step *step) {
   }
   return (host_answer){.reply = HOST_ACTION, .action = word};
 }
-
-/* ------------------------------------------------------------------ traces */
 
 static void print(text_run *t, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

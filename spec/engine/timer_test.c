@@ -258,8 +258,6 @@ static void cancelled_ones_leave_nothing_behind(void **state) {
   neap_engine_free(engine);
 }
 
-/* --------------------------------------------------- the wheel and a model */
-
 enum { TIMERS = 64, MOVES = 20000 };
 
 /* The model: all timers, of which the least ends next. */
