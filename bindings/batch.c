@@ -76,23 +76,27 @@ static neap__task *owner_of(neap__task *task, uint32_t depth) {
 /* Lets those who wait for their turn to fetch try again: the first, or all when
  * there is nothing left to fetch. */
 static void pass_turn(neap__task *owner, bool all) {
-  while (!neap__list_empty(&owner->turns)) {
-    neap_link *link = owner->turns.next;
+  neap__crew *crew = owner->crew;
+  while (crew && !neap__list_empty(&crew->turns)) {
+    neap_link *link = crew->turns.next;
     neap__list_remove(link);
-    neap_op_settle(&NEAP__ITEM(link, neap__task, join.link)->op, 0);
+    neap_op_settle(&NEAP__ITEM(link, neap__place, link)->task->op, 0);
     if (!all)
       break;
   }
 }
 
 static void drop_turn(neap__task *task) {
-  neap__list_remove(&task->join.link);
+  neap__place *place = task->dropped;
+  neap__list_remove(&place->link);
 }
 
 answer neap__batch_turn(lua_State *L, neap__task *task, const neap_step *step) {
+  neap__place *place = lua_newuserdatauv(L, sizeof *place, 0);
+  place->task = task;
   neap__wait_begin(L, "its turn to fetch an item");
-  neap__task_hold(task, drop_turn, NULL);
-  neap__list_append(&owner_of(task, step->depth)->turns, &task->join.link);
+  neap__task_hold(task, drop_turn, place);
+  neap__list_append(&owner_of(task, step->depth)->crew->turns, &place->link);
   return neap__drive_wait(L, neap__drive_go_on);
 }
 

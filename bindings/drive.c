@@ -161,9 +161,13 @@ static void push_params(lua_State *L, const neap__record *record, int outer) {
   }
 }
 
-/* Pushes the self of a visit, whose params are on top if `own` says that they
- * are not just the node's. [-0, +1, m] */
+/* Pushes the self of a visit. Its params are at `params`; 0: they are no other
+ * than the node's own, which it reads anyway. [-0, +1, m] */
 static void push_self(lua_State *L, const neap__record *record, int params) {
+  if (record->selfless) {
+    lua_pushnil(L);
+    return;
+  }
   lua_createtable(L, 0, 0);
   lua_rawgeti(L, PLAN, record->methods + NEAP__PLAN_VIEW);
   lua_setmetatable(L, -2);
@@ -408,7 +412,7 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
   opts.seed = (uintptr_t)task ^ neap_now(task->host->engine);
   int status = neap_run_new(flow, node, &opts, &task->run);
   if (status < 0) {
-    neap__task_cancel(task, NEAP_ECANCELED, 0);
+    neap__task_cancel(task, NEAP_ECANCELED);
     luaL_error(L, "%s", neap_status_text(status));
   }
   if (observed) {

@@ -28,7 +28,7 @@ static volatile sig_atomic_t stop_signal;
 /* Cancels a task and, below it, those that its cancellation would reach only
  * after they have run once more: they may compute without an end. */
 static void cancel_all(neap__task *task) {
-  neap__task_cancel(task, NEAP_ECANCELED, 0);
+  neap__task_cancel(task, NEAP_ECANCELED);
   for (neap_link *link = task->children.next; link != &task->children;
        link = link->next)
     cancel_all(NEAP__ITEM(link, neap__task, sibling));

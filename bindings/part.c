@@ -29,6 +29,7 @@ static int begin(lua_State *L) {
 static neap__task *spawn(lua_State *L, neap__task *task, neap_root root,
                          const neap_step *step, int first) {
   int self = self_of(*step->note);
+  neap__task_need_crew(L, task);
   lua_pushvalue(L, PLAN);
   lua_pushvalue(L, SHARED);
   lua_pushnil(L);
@@ -60,7 +61,7 @@ answer neap__part_attempt(lua_State *L, neap__task *task,
                           const neap_step *step) {
   int self = self_of(*step->note);
   lua_settop(L, self + EXEC);
-  if (step->attempt > 0) {
+  if (step->attempt > 0 && !record_of(step->node)->selfless) {
     lua_pushinteger(L, step->attempt);
     lua_setfield(L, self, "cur_retry");
   }
@@ -81,7 +82,7 @@ answer neap__part_stop(neap__task *task) {
        link = link->next) {
     neap__task *child = NEAP__ITEM(link, neap__task, sibling);
     if (child->internal)
-      neap__task_cancel(child, NEAP_ECANCELED, 0);
+      neap__task_cancel(child, NEAP_ECANCELED);
   }
   return neap_run_ok(task->run);
 }
@@ -122,10 +123,11 @@ static int after_join(lua_State *L, int status, lua_KContext context) {
 
 answer neap__part_join(lua_State *L, neap__task *task, const neap_step *step) {
   bool joins = step->what == NEAP_DO_JOIN;
-  if (neap__list_empty(&task->ended))
+  neap_link *ended = &task->crew->ended;
+  if (neap__list_empty(ended))
     return neap__drive_wait_child(
         L, task, joins ? "the items of a batch" : "an attempt", after_join);
-  neap__task *part = NEAP__ITEM(task->ended.next, neap__task, sibling);
+  neap__task *part = NEAP__ITEM(ended->next, neap__task, sibling);
   if (part->state == NEAP__TASK_DONE) {
     if (!joins)
       return take_result(L, task, part, step);

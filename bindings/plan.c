@@ -72,6 +72,7 @@ static neap_node *add(lua_State *L, neap_flow *flow, neap__record *record) {
       opts.methods |= 1u << phase;
   record->params = place(L, "params", record->methods + NEAP__PLAN_PARAMS);
   opts.kind = (neap_kind)number(L, "kind");
+  record->selfless = opts.kind == NEAP_FLOW && opts.methods == 0;
   opts.max_attempts = (uint32_t)number(L, "max_retries");
   opts.wait_ns = nanoseconds(L, "wait");
   opts.backoff = number(L, "backoff");
@@ -135,7 +136,9 @@ static int make_plan(lua_State *L) {
   neap_node **nodes =
       lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *nodes, 0);
   lua_rawseti(L, TABLE, -1); /* anchored while it is needed */
-  check(L, neap_flow_new(NULL, &plan->flow));
+  neap_alloc alloc;
+  alloc.fn = lua_getallocf(L, &alloc.ud);
+  check(L, neap_flow_new(&alloc, &plan->flow));
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, RECORDS, i);
     records[i - 1] =

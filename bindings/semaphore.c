@@ -13,12 +13,13 @@
 
 typedef struct semaphore {
   lua_Integer free;
-  neap_link queue; /* of tasks, by `join.link` */
+  neap_link queue; /* of guards, by `place.link` */
 } semaphore;
 
 /* What acquire gives; its user value is the semaphore. */
 typedef struct guard {
   semaphore *semaphore;
+  neap__place place;
   bool held;
 } guard;
 
@@ -30,16 +31,17 @@ static void give(semaphore *s) {
   }
   neap_link *first = s->queue.next;
   neap__list_remove(first);
-  neap_op_settle(&NEAP__ITEM(first, neap__task, join.link)->op, 0);
+  neap_op_settle(&NEAP__ITEM(first, neap__place, link)->task->op, 0);
 }
 
 /* The task is cancelled: it leaves the line, or if it has its place already
  * hands it on. */
 static void drop(neap__task *task) {
-  if (neap__list_empty(&task->join.link))
-    give(task->dropped);
+  guard *g = task->dropped;
+  if (neap__list_empty(&g->place.link))
+    give(g->semaphore);
   else
-    neap__list_remove(&task->join.link);
+    neap__list_remove(&g->place.link);
 }
 
 static int acquired(lua_State *L, int status, lua_KContext context) {
@@ -67,8 +69,9 @@ static int acquire(lua_State *L) {
   }
   neap__task *task = neap__task_current(L);
   neap__wait_begin(L, "a semaphore");
-  neap__task_hold(task, drop, s);
-  neap__list_append(&s->queue, &task->join.link);
+  g->place.task = task;
+  neap__task_hold(task, drop, g);
+  neap__list_append(&s->queue, &g->place.link);
   return neap__wait(L, acquired);
 }
 

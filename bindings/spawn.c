@@ -80,14 +80,31 @@ static int give_results(lua_State *L, int arg) {
   return task->results;
 }
 
-static void drop_join(neap__task *task) {
-  neap__list_remove(&task->join.link);
+/* What somebody waits for, on his stack. */
+typedef struct joins {
+  size_t count, remaining;
+  neap__task *failed; /* the first that did; of a call: who is called */
+  neap__join join[];
+} joins;
+
+/* Pushes joins with room for `count`. [-0, +1, m] */
+static joins *push_joins(lua_State *L, size_t count) {
+  joins *j = lua_newuserdatauv(L, sizeof *j + count * sizeof *j->join, 0);
+  *j = (joins){0};
+  return j;
+}
+
+static void drop_joins(neap__task *task) {
+  joins *j = task->dropped;
+  for (size_t i = 0; i < j->count; i++)
+    neap__list_remove(&j->join[i].link);
 }
 
 /* The same for somebody whose wait was for the run of a call: it ends, too. */
 static void drop_call(neap__task *task) {
-  neap__list_remove(&task->join.link);
-  neap__task_cancel(task->dropped, NEAP_ECANCELED, 0);
+  joins *j = task->dropped;
+  drop_joins(task);
+  neap__task_cancel(j->failed, NEAP_ECANCELED);
 }
 
 static int awaited(lua_State *L, int status, lua_KContext context) {
@@ -100,11 +117,13 @@ static int awaited(lua_State *L, int status, lua_KContext context) {
 /* Waits for the task at index 1. */
 static int wait_for(lua_State *L, neap__task *task, const char *what,
                     void (*drop)(neap__task *)) {
+  joins *j = push_joins(L, 1);
+  j->count = j->remaining = 1;
+  j->failed = task;
   neap__task *waiter = neap__task_current(L);
   neap__wait_begin(L, what);
-  neap__task_hold(waiter, drop, task);
-  waiter->remaining = 1;
-  neap__task_join(task, &waiter->join, waiter, &waiter->remaining, NULL);
+  neap__task_hold(waiter, drop, j);
+  neap__task_join(task, &j->join[0], waiter, &j->remaining, NULL);
   return neap__wait(L, awaited);
 }
 
@@ -116,7 +135,7 @@ static int await(lua_State *L) {
   lua_settop(L, 1);
   if (neap__task_has_ended(task))
     return give_results(L, 1);
-  return wait_for(L, task, "a task", drop_join);
+  return wait_for(L, task, "a task", drop_joins);
 }
 
 /* run(plan, shared, params, on_event, max_steps, timeout) -> action */
@@ -126,18 +145,6 @@ static int run(lua_State *L) {
   lua_replace(L, 1);
   lua_settop(L, 1);
   return wait_for(L, task, "a flow", drop_call);
-}
-
-typedef struct joins {
-  size_t count, remaining;
-  neap__task *failed; /* the first that did */
-  neap__join join[];
-} joins;
-
-static void drop_joins(neap__task *task) {
-  joins *j = task->dropped;
-  for (size_t i = 0; i < j->count; i++)
-    neap__list_remove(&j->join[i].link);
 }
 
 /* Pushes the place of a task in the list of tasks, nil for none. */
@@ -169,9 +176,7 @@ static int join(lua_State *L) {
   bool all = lua_toboolean(L, 2);
   lua_settop(L, 1);
   lua_Integer count = luaL_len(L, 1);
-  joins *j =
-      lua_newuserdatauv(L, sizeof *j + (size_t)count * sizeof *j->join, 0);
-  *j = (joins){0};
+  joins *j = push_joins(L, (size_t)count);
   neap__task *waiter = neap__task_current(L);
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, i);
@@ -205,7 +210,7 @@ static int cancel(lua_State *L) {
   lua_settop(L, 2);
   if (task->cancel_status == 0 && task->state < NEAP__TASK_ENDING) {
     lua_setiuservalue(L, 1, NEAP__TASK_RESULT);
-    neap__task_cancel(task, NEAP_ECANCELED, 0);
+    neap__task_cancel(task, NEAP_ECANCELED);
   }
   return 0;
 }

@@ -107,10 +107,7 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
   neap_op_init(&task->op, wake, task);
   neap__list_init(&task->sibling);
   neap__list_init(&task->children);
-  neap__list_init(&task->ended);
-  neap__list_init(&task->turns);
   neap__list_init(&task->waiters);
-  neap__list_init(&task->join.link);
   task->state = NEAP__TASK_DONE; /* until it lives, there is nothing to end */
   luaL_setmetatable(L, NEAP__TASK_META);
   fill_pool(L, host);
@@ -304,25 +301,52 @@ static void wake_waiters(neap__task *task) {
   }
 }
 
-static void free_deadline(neap__task *task) {
-  if (!task->deadline)
-    return;
-  if (neap_op_active(&task->deadline->op))
-    task->host->deadlines--;
-  neap_op_forget(&task->deadline->op);
+/* Memory for what only some tasks have. [-0, +0, v] */
+static void *allocate(lua_State *L, size_t size) {
   void *ud;
-  lua_Alloc alloc = lua_getallocf(task->host->scratch, &ud);
-  alloc(ud, task->deadline, sizeof *task->deadline, 0);
-  task->deadline = NULL;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  void *ptr = alloc(ud, NULL, 0, size);
+  if (!ptr)
+    luaL_error(L, "not enough memory");
+  return ptr;
+}
+
+static void release(lua_State *L, void *ptr, size_t size) {
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  if (ptr)
+    alloc(ud, ptr, size, 0);
+}
+
+void neap__task_need_crew(lua_State *L, neap__task *task) {
+  if (task->crew)
+    return;
+  task->crew = allocate(L, sizeof *task->crew);
+  neap__list_init(&task->crew->ended);
+  neap__list_init(&task->crew->turns);
+}
+
+/* Frees what a task has outside of its userdata. */
+static void strip(neap__task *task) {
+  lua_State *S = task->host->scratch;
+  if (task->deadline) {
+    if (neap_op_active(&task->deadline->op))
+      task->host->deadlines--;
+    neap_op_forget(&task->deadline->op);
+    release(S, task->deadline, sizeof *task->deadline);
+    task->deadline = NULL;
+  }
+  release(S, task->crew, sizeof *task->crew);
+  task->crew = NULL;
+  neap_run_free(task->run);
+  task->run = NULL;
 }
 
 /* The task and all that it spawned have ended: tells those who wait. */
 static void complete(neap__task *task) {
   neap__host *host = task->host;
   neap__task *parent = task->parent;
-  free_deadline(task);
-  neap_run_free(task->run);
-  task->run = NULL;
+  strip(task);
   if (task->observer == task) {
     lua_pushnil(host->scratch);
     lua_rawsetp(host->scratch, LUA_REGISTRYINDEX, task);
@@ -333,7 +357,7 @@ static void complete(neap__task *task) {
   wake_waiters(task);
   if (task->internal) {
     neap__list_remove(&task->sibling);
-    neap__list_append(&parent->ended, &task->sibling);
+    neap__list_append(&parent->crew->ended, &task->sibling);
   } else if (task->state != NEAP__TASK_FAILED || heard) {
     neap__task_release(task);
   } /* else it stays with its owner, who fails of it unless it is awaited */
@@ -360,8 +384,9 @@ static void settle_children(neap__task *task) {
       lua_pop(S, 1);
     }
   }
-  while (!neap__list_empty(&task->ended))
-    neap__task_release(NEAP__ITEM(task->ended.next, neap__task, sibling));
+  neap__crew *crew = task->crew;
+  while (crew && !neap__list_empty(&crew->ended))
+    neap__task_release(NEAP__ITEM(crew->ended.next, neap__task, sibling));
 }
 
 /* The coroutine of a task has ended: what it spawned is cancelled, and when
@@ -402,11 +427,10 @@ static void give_up(neap__task *task) {
     drop(task);
 }
 
-void neap__task_cancel(neap__task *task, int status, double seconds) {
+void neap__task_cancel(neap__task *task, int status) {
   if (task->state > NEAP__TASK_RUNNING || task->cancel_status != 0)
     return;
   task->cancel_status = status;
-  task->cancel_after = seconds;
   give_up(task);
   neap_op_cancel(&task->op, NEAP_ECANCELED);
 }
@@ -418,7 +442,7 @@ size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
     neap__task *child = NEAP__ITEM(link, neap__task, sibling);
     if (child->serial < serial || neap__task_has_ended(child))
       continue;
-    neap__task_cancel(child, NEAP_ECANCELED, 0);
+    neap__task_cancel(child, NEAP_ECANCELED);
     count++;
   }
   return count;
@@ -427,15 +451,11 @@ size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
 static void ring(neap_op *op) {
   struct deadline *deadline = op->data;
   deadline->task->host->deadlines--;
-  neap__task_cancel(deadline->task, NEAP_ETIMEDOUT, deadline->seconds);
+  neap__task_cancel(deadline->task, NEAP_ETIMEDOUT);
 }
 
 void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds) {
-  void *ud;
-  lua_Alloc alloc = lua_getallocf(L, &ud);
-  struct deadline *deadline = alloc(ud, NULL, 0, sizeof *deadline);
-  if (!deadline)
-    luaL_error(L, "not enough memory");
+  struct deadline *deadline = allocate(L, sizeof *deadline);
   neap_op_init(&deadline->op, ring, deadline);
   deadline->task = task;
   deadline->seconds = seconds;
@@ -443,6 +463,10 @@ void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds) {
   task->host->deadlines++;
   neap_engine *engine = task->host->engine;
   neap_sleep_until(engine, &deadline->op, neap__deadline(engine, seconds));
+}
+
+double neap__task_time_limit(const neap__task *task) {
+  return task->deadline ? task->deadline->seconds : 0;
 }
 
 void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
@@ -524,9 +548,7 @@ static int collect_task(lua_State *L) {
   neap__task *task = lua_touserdata(L, 1);
   if (!neap__task_has_ended(task)) {
     neap_op_forget(&task->op);
-    free_deadline(task);
-    neap_run_free(task->run);
-    task->run = NULL;
+    strip(task);
   }
   return 0;
 }
@@ -551,9 +573,7 @@ void neap__task_open(lua_State *L) {
   host->root.state = NEAP__TASK_DONE; /* it is never resumed, nor ends */
   neap_op_init(&host->root.op, wake, &host->root);
   neap__list_init(&host->root.children);
-  neap__list_init(&host->root.ended);
   neap__list_init(&host->root.waiters);
-  neap__list_init(&host->root.join.link);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, collect_host);
   lua_setfield(L, -2, "__gc");

@@ -39,6 +39,18 @@ typedef struct neap__join {
                           waiter; NULL: that does not wake it sooner */
 } neap__join;
 
+/* Somebody who waits in line for what another task will give. */
+typedef struct neap__place {
+  neap_link link; /* points at itself when it has left the line */
+  neap__task *task;
+} neap__place;
+
+/* Tasks that are part of another's run: attempts, workers of a batch. */
+typedef struct neap__crew {
+  neap_link ended; /* those that have ended and were not yet taken */
+  neap_link turns; /* neap__place of those who wait to fetch an item */
+} neap__crew;
+
 /* A task is a userdata. While it lives, or has failed and nobody has heard of
  * it, the host anchors it. */
 struct neap__task {
@@ -48,11 +60,8 @@ struct neap__task {
   neap__task *parent;
   neap_link sibling;  /* in the parent's `children` or `ended` */
   neap_link children; /* tasks that live, or failed unheard */
-  neap_link ended;    /* internal ones that ended and were not yet taken */
-  neap_link turns;    /* of a batch: those who wait for their turn to fetch */
   neap_link waiters;
-  neap__join join;            /* when it waits for one task */
-  size_t remaining;           /* ends it still needs */
+  neap__crew *crew;           /* those that work for its run; NULL: none yet */
   neap_run *run;              /* NULL for a function */
   neap__task *observer;       /* whose on_event the registry has under it */
   const char *what;           /* what it waits for, in words */
@@ -60,12 +69,11 @@ struct neap__task {
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */
   struct deadline *deadline;
-  uint32_t slot;       /* where the host anchors it */
-  uint32_t serial;     /* the parent's count of tasks when it was spawned */
-  uint32_t spawned;    /* its own count of tasks */
-  int results;         /* how many values are in NEAP__TASK_RESULT */
-  int cancel_status;   /* 0, NEAP_ECANCELED or NEAP_ETIMEDOUT */
-  double cancel_after; /* seconds, of NEAP_ETIMEDOUT */
+  uint32_t slot;     /* where the host anchors it */
+  uint32_t serial;   /* the parent's count of tasks when it was spawned */
+  uint32_t spawned;  /* its own count of tasks */
+  int results;       /* how many values are in NEAP__TASK_RESULT */
+  int cancel_status; /* 0, NEAP_ECANCELED or NEAP_ETIMEDOUT */
   uint8_t state;
   uint8_t outcome;    /* while ending: the state to come */
   bool waiting;       /* it has yielded to the engine */
@@ -113,9 +121,15 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
                              lua_CFunction entry, int count);
 
 /* Cancels a task that lives: what it waits for is dropped at once and the
- * reason raised where it waits. `status` is NEAP_ECANCELED or NEAP_ETIMEDOUT,
- * then `seconds` is what it had. Cancelling again changes nothing. */
-void neap__task_cancel(neap__task *task, int status, double seconds);
+ * reason raised where it waits. `status` is NEAP_ECANCELED, or NEAP_ETIMEDOUT
+ * when its deadline has passed. Cancelling again changes nothing. */
+void neap__task_cancel(neap__task *task, int status);
+
+/* The time that a task was given, in seconds. */
+double neap__task_time_limit(const neap__task *task);
+
+/* Sees to it that a task has a crew. [-0, +0, v] */
+void neap__task_need_crew(lua_State *L, neap__task *task);
 
 /* Cancels a task when `seconds` have passed. [-0, +0, m] */
 void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds);

@@ -145,7 +145,8 @@ int neap__wait(lua_State *L, lua_KFunction k) {
 
 void neap__wait_push_end(lua_State *L, const neap__task *task) {
   if (task->cancel_status == NEAP_ETIMEDOUT)
-    neap__error_push(L, "timeout", "timed out after %f s", task->cancel_after);
+    neap__error_push(L, "timeout", "timed out after %f s",
+                     neap__task_time_limit(task));
   else
     neap__error_push(L, "cancelled", "cancelled while waiting for %s",
                      task->what ? task->what : "its turn");
