@@ -4,7 +4,7 @@
 #include "visit.h"
 #include "wait.h"
 
-/* The list may have metamethods that raise, so these run below lua_pcall:
+/* A list may have metamethods that raise, so these run below lua_pcall:
  * length(list) and element(list, index). */
 static int length(lua_State *L) {
   lua_getfield(L, 1, "n");
@@ -162,11 +162,17 @@ answer neap__batch_fetch(lua_State *L, neap__task *task,
     lua_pushvalue(L, self + PREP);
     return fetched(L, task, neap__drive_call(L, task, step, 0, after_fetch));
   }
-  lua_pushcfunction(L, element);
-  lua_pushvalue(L, self + PREP);
-  lua_pushinteger(L, (lua_Integer)step->index + 1);
-  if (lua_pcall(L, 2, 1, 0) != LUA_OK)
-    return neap__drive_fail(L, task);
+  lua_Integer key = (lua_Integer)step->index + 1;
+  if (!lua_getmetatable(L, self + PREP)) {
+    lua_rawgeti(L, self + PREP, key);
+  } else {
+    lua_pushcfunction(L, element);
+    lua_replace(L, -2); /* in place of the metatable */
+    lua_pushvalue(L, self + PREP);
+    lua_pushinteger(L, key);
+    if (lua_pcall(L, 2, 1, 0) != LUA_OK)
+      return neap__drive_fail(L, task);
+  }
   pass_turn(owner_of(task, step->depth), false);
   return enter_item(L, task, step);
 }
