@@ -157,8 +157,8 @@ static int load_module(lua_State *L) {
   const struct neap__lua_module *module =
       lua_touserdata(L, lua_upvalueindex(1));
   lua_pushfstring(L, "=%s", module->name);
-  if (luaL_loadbufferx(L, module->source, module->size, lua_tostring(L, -1),
-                       "t") != LUA_OK)
+  if (luaL_loadbufferx(L, module->code, module->size, lua_tostring(L, -1),
+                       "b") != LUA_OK)
     return lua_error(L);
   lua_pushstring(L, module->name);
   lua_call(L, 1, 1);

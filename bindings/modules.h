@@ -7,11 +7,11 @@
 
 struct neap__lua_module {
   const char *name; /* "neap.llm" */
-  const char *source;
+  const char *code; /* as lua_dump wrote it */
   size_t size;
 };
 
-/* Ends with an entry whose name is NULL. Written by lua/embed.cmake. */
+/* Ends with an entry whose name is NULL. Written by embed.c. */
 extern const struct neap__lua_module neap__lua_modules[];
 
 #endif

@@ -101,6 +101,8 @@ static void fill_pool(lua_State *L, neap__host *host) {
 neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
                              lua_CFunction entry, int count) {
   neap__host *host = parent->host;
+  if (parent->state == NEAP__TASK_ENDING)
+    luaL_error(L, "a task that has ended spawns no more");
   neap__task *task = lua_newuserdatauv(L, sizeof *task, NEAP__TASK_VALUES);
   memset(task, 0, sizeof *task);
   task->host = host;
@@ -184,24 +186,23 @@ static void set_error(lua_State *S, neap__task *task) {
   task->results = 1;
 }
 
-/* Ends a task with the error that is on top of the host's scratch stack. The
- * code of the user's that this may call, in <close> variables and __tostring,
- * may not wait. */
-static void fail(neap__task *task) {
+/* Code of the user's that the end of a task calls, in <close> variables and
+ * __tostring, counts as the task's. It may not wait. */
+static void begin_end(neap__task *task) {
   neap__host *host = task->host;
-  lua_State *S = host->scratch;
   host->current = task;
   host->can_yield = false;
   host->blocked = task->L;
-  lua_pushcfunction(S, locate);
-  neap__task_push(S, task);
-  lua_pcall(S, 1, 0, 0);
-  lua_settop(S, 1);
-  /* As in Lua, what a <close> variable raises takes the place of the error. */
-  if (lua_resetthread(task->L) != LUA_OK) {
-    lua_xmove(task->L, S, 1);
-    lua_replace(S, 1);
-  }
+}
+
+static void finish_end(neap__host *host) {
+  host->current = NULL;
+  host->can_yield = true;
+}
+
+/* Makes what lies alone on the host's scratch stack the error of a task. */
+static void keep_error(neap__task *task) {
+  lua_State *S = task->host->scratch;
   if (task->run && !task->internal) {
     lua_pushcfunction(S, wrap);
     neap__task_push(S, task);
@@ -210,8 +211,29 @@ static void fail(neap__task *task) {
   }
   set_error(S, task);
   lua_settop(S, 0);
-  host->current = NULL;
-  host->can_yield = true;
+}
+
+/* Notes where the error arose that lies alone on the host's scratch stack. */
+static void note_origin(neap__task *task) {
+  lua_State *S = task->host->scratch;
+  lua_pushcfunction(S, locate);
+  neap__task_push(S, task);
+  lua_pcall(S, 1, 0, 0);
+  lua_settop(S, 1);
+}
+
+/* Ends a task with the error that lies alone on the host's scratch stack. */
+static void fail(neap__task *task) {
+  lua_State *S = task->host->scratch;
+  begin_end(task);
+  note_origin(task);
+  /* As in Lua, what a <close> variable raises takes the place of the error. */
+  if (lua_resetthread(task->L) != LUA_OK) {
+    lua_xmove(task->L, S, 1);
+    lua_replace(S, 1);
+  }
+  keep_error(task);
+  finish_end(task->host);
   end_task(task, task->cancel_status == NEAP_ECANCELED ? NEAP__TASK_CANCELLED
                                                        : NEAP__TASK_FAILED);
 }
@@ -373,16 +395,52 @@ static bool has_live_children(const neap__task *task) {
   return false;
 }
 
+/* The first of the tasks spawned since that failed unheard, or NULL. */
+static neap__task *first_failure(const neap__task *task, uint32_t serial) {
+  for (const neap_link *link = task->children.next; link != &task->children;
+       link = link->next) {
+    neap__task *child = NEAP__ITEM(link, neap__task, sibling);
+    if (child->serial >= serial && child->state == NEAP__TASK_FAILED)
+      return child;
+  }
+  return NULL;
+}
+
+/* Runs below lua_pcall: gives a task (at 1) the traceback of one of its own (at
+ * 2) that it fails of. */
+static int inherit(lua_State *L) {
+  lua_createtable(L, 0, 4);
+  if (lua_getiuservalue(L, 2, NEAP__TASK_ORIGIN) == LUA_TTABLE) {
+    lua_getfield(L, -1, "traceback");
+    lua_setfield(L, -3, "traceback");
+  }
+  lua_pop(L, 1);
+  lua_setiuservalue(L, 1, NEAP__TASK_ORIGIN);
+  return 0;
+}
+
 /* Takes over what the tasks that `task` spawned have left. */
 static void settle_children(neap__task *task) {
   lua_State *S = task->host->scratch;
-  while (neap__task_take_failure(S, task, 0)) {
-    if (task->outcome == NEAP__TASK_DONE) {
-      task->outcome = NEAP__TASK_FAILED;
-      set_error(S, task);
-    } else {
-      lua_pop(S, 1);
+  const neap__task *child;
+  while ((child = first_failure(task, 0))) {
+    bool is_news = task->outcome == NEAP__TASK_DONE;
+    if (is_news) {
+      lua_pushcfunction(S, inherit);
+      neap__task_push(S, task);
+      neap__task_push(S, child);
+      lua_pcall(S, 2, 0, 0);
+      lua_settop(S, 0);
     }
+    neap__task_take_failure(S, task, 0);
+    if (is_news) {
+      task->outcome = NEAP__TASK_FAILED;
+      begin_end(task);
+      note_origin(task);
+      keep_error(task);
+      finish_end(task->host);
+    }
+    lua_settop(S, 0);
   }
   neap__crew *crew = task->crew;
   while (crew && !neap__list_empty(&crew->ended))
@@ -405,18 +463,14 @@ static void end_task(neap__task *task, neap__task_state outcome) {
 }
 
 bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial) {
-  for (neap_link *link = task->children.next; link != &task->children;
-       link = link->next) {
-    neap__task *child = NEAP__ITEM(link, neap__task, sibling);
-    if (child->serial >= serial && child->state == NEAP__TASK_FAILED) {
-      neap__task_push(L, child);
-      lua_getiuservalue(L, -1, NEAP__TASK_RESULT);
-      lua_replace(L, -2);
-      neap__task_release(child);
-      return true;
-    }
-  }
-  return false;
+  neap__task *child = first_failure(task, serial);
+  if (!child)
+    return false;
+  neap__task_push(L, child);
+  lua_getiuservalue(L, -1, NEAP__TASK_RESULT);
+  lua_replace(L, -2);
+  neap__task_release(child);
+  return true;
 }
 
 /* Has a task give up what it waits for, where it holds that. */
@@ -484,11 +538,18 @@ void neap__task_drive(lua_State *L, neap_op *op) {
   neap__host *host = neap__host_of(L);
   lua_State *before = host->driver;
   host->driver = L;
-  while (neap_op_active(op) && !neap__task_stuck(host))
-    neap_poll(host->engine, NEAP_FOREVER);
+  int status = 0;
+  while (status >= 0 && neap_op_active(op) && !neap__task_stuck(host))
+    status = neap_poll(host->engine, NEAP_FOREVER);
   host->driver = before;
   if (!neap_op_active(op))
     return;
+  if (status == NEAP_EBUSY) {
+    /* A finalizer that runs between two tasks: the loop is being driven. */
+    give_up(&host->root);
+    neap_op_forget(op);
+    neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
+  }
   neap__task_dump(L);
   give_up(&host->root);
   neap_op_forget(op);

@@ -19,6 +19,7 @@
 static const char *const places[] = {
     "/" LIBRARY,
     "/../lib/neap/" LIBRARY,
+    "/../../../neap/" LIBRARY, /* of lib/lua/5.4/neap/core.so */
     "/neap/" LIBRARY,
 };
 enum { PLACES = sizeof places / sizeof *places, CANDIDATES = 2 * PLACES + 1 };

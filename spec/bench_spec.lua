@@ -1,0 +1,145 @@
+-- The bench: that its page comes out whole. What it measures is not tested,
+-- for it depends on the machine.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local neap = require "neap"
+
+-- The rows and what each of them measures.
+local figures = {
+  ["node/loop"] = { "wall" },
+  ["node/plain"] = { "wall" },
+  ["node/retry"] = { "wall" },
+  ["node/nested"] = { "wall" },
+  ["node/batch"] = { "wall" },
+  ["waiting/go"] = { "wall", "cpu", "memory" },
+  ["waiting/asyncio"] = { "wall", "cpu", "memory" },
+  ["start/lua"] = { "wall", "memory" },
+  ["start/asyncio"] = { "wall", "memory" },
+}
+
+-- A folder like that of a build with NEAP_BENCH=ON: the executable under test,
+-- what bench/ has in C, and no peer in Go.
+local build
+
+local function bench(...)
+  return helper.run({ helper.neap, "bench/run.lua", ... },
+    { cwd = helper.root, env = { NEAP_BENCH = build } })
+end
+
+setup(function()
+  build = helper.tmpdir()
+  local spawn = build .. "/bench/spawn"
+  helper.write(build .. "/bin/README", "")
+  helper.write(build .. "/bench/README", "")
+  assert(os.execute(("ln -s %s %s/bin/neap"):format(helper.quote(helper.neap), build)))
+  local result = helper.run { "cc", "-std=c11", "-D_GNU_SOURCE", "-o", spawn,
+    helper.root .. "/bench/spawn.c" }
+  assert.equal("", result.stderr)
+end)
+
+describe("bench/run.lua", function()
+  -- The part of a page that is about one row.
+  local function part(page, id)
+    local first = assert(page:find("\n" .. id .. ": ", 1, true), id .. " is not on the page")
+    local _, last = page:find("$ ./dev bench --quick " .. id .. "\n", first, true)
+    return page:sub(first, assert(last, id .. " has no command"))
+  end
+
+  it("prints all rows for people and for machines", function()
+    local path = helper.tmpdir() .. "/results.json"
+    local result = bench("--quick", "--json=" .. path)
+    assert.equal("bench: run 1 of 1\n", result.stderr)
+    assert.equal(0, result.status)
+
+    local seen = {}
+    for _, row in ipairs(neap.json.decode(helper.read(path)).rows) do
+      local text = part(result.stdout, row.id)
+      seen[row.id] = {}
+      for i, figure in ipairs(row.figures) do
+        seen[row.id][i] = figure.measure
+        local median, unit = text:match("\n  " .. figure.measure .. " +(%S+) (%a+) %(")
+        assert.equal(figure.unit, unit)
+        assert.near(figure.neap.median, tonumber(median), 0.5)
+        assert.equal(row.peer.skipped == nil, figure.peer ~= nil)
+        if figure.peer and figure.peer.median > 0 then
+          assert.near(figure.neap.median / figure.peer.median, figure.ratio.median, 1e-9)
+        end
+      end
+    end
+    assert.same(figures, seen)
+  end)
+
+  it("skips a peer that is not there, and says so", function()
+    local result = bench("--quick", "waiting/go")
+    assert.equal(0, result.status)
+    assert.matches("peer skipped: go was not installed when the bench was built\n", result.stdout)
+    assert.matches("neap / peer at most 1: not known\n", result.stdout)
+    assert.matches("neap at most 1600 B: %a+\n", result.stdout)
+  end)
+
+  it("repeats the rows that are named, --runs times", function()
+    local result = bench("--quick", "--runs=3", "--json", "node/loop", "start/lua")
+    assert.equal(0, result.status)
+    local results = neap.json.decode(result.stdout)
+    assert.equal(3, results.runs)
+    assert.equal(2, #results.rows)
+    assert.equal("start/lua", results.rows[2].id)
+    for _, row in ipairs(results.rows) do
+      local ratio = row.figures[1].ratio
+      assert.is_true(0 < ratio.min and ratio.min <= ratio.median and ratio.median <= ratio.max)
+    end
+  end)
+
+  it("refuses rows and options that do not exist", function()
+    local result = bench("--quick", "nodes")
+    assert.equal(2, result.status)
+    assert.matches("there is no row nodes, only node/loop, ", result.stderr, 1, true)
+    assert.equal(2, bench("--quik").status)
+    assert.equal(2, bench("--runs=0").status)
+  end)
+
+  it("fails when a program fails", function()
+    os.remove(build .. "/bin/neap")
+    finally(function()
+      assert(os.execute(("ln -s %s %s/bin/neap"):format(helper.quote(helper.neap), build)))
+    end)
+    local result = bench("--quick", "node/loop")
+    assert.not_equal(0, result.status)
+    assert.equal("", result.stdout)
+    assert.matches("ended by exit 127", result.stderr, 1, true)
+  end)
+end)
+
+describe("bench/spawn", function()
+  local function spawn(...)
+    return helper.run { build .. "/bench/spawn", ... }
+  end
+
+  it("runs a program as often as told and prints what it took", function()
+    local result = spawn("3", "sh", "-c", "echo ran")
+    assert.equal(0, result.status)
+    assert.matches("^ran\nran\nran\nwall 0%.%d+ cpu 0%.%d+ memory %d+\n$", result.stdout)
+  end)
+
+  it("measures the mean of the time and the most of the memory", function()
+    local result = spawn("2", "sleep", "0.05")
+    local wall, cpu, memory = result.stdout:match("^wall (%S+) cpu (%S+) memory (%d+)\n$")
+    assert.is_true(tonumber(wall) >= 0.05)
+    assert.is_true(tonumber(cpu) < tonumber(wall))
+    assert.is_true(tonumber(memory) > 100000)
+  end)
+
+  it("fails with the program", function()
+    local result = spawn("3", "sh", "-c", "echo ran; exit 4")
+    assert.equal(1, result.status)
+    assert.equal("ran\n", result.stdout)
+    assert.equal("spawn: sh: status 4\n", result.stderr)
+    assert.equal("spawn: sh: signal 9\n", spawn("1", "sh", "-c", "kill -9 $$").stderr)
+    assert.equal(1, spawn("1", "/nonexistent").status)
+  end)
+
+  it("tells how to use it", function()
+    assert.equal(2, spawn("0", "true").status)
+    assert.equal(2, spawn("1").status)
+  end)
+end)

@@ -1,0 +1,265 @@
+-- The examples, each as a user would run it. None needs more than loopback.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local json = require "neap.json"
+
+local function example(name, ...)
+  return helper.run({ helper.neap, "examples/" .. name .. ".lua", { ... } }, { cwd = helper.root })
+end
+
+local function succeeds(stdout, result)
+  assert.same({ status = 0, stdout = stdout, stderr = "" }, result)
+end
+
+describe("hello", function()
+  it("greets the world, or whom it is told to", function()
+    succeeds("Hello, world!\n", example("hello"))
+    succeeds("Hello, Moon!\n", example("hello", "Moon"))
+  end)
+
+  it("runs under a Lua that is not ours", function()
+    succeeds("Hello, Moon!\n", helper.run({ helper.lua, "examples/hello.lua", "Moon" },
+      { cwd = helper.root }))
+  end)
+end)
+
+describe("expense_approval", function()
+  it("takes each way through the flow", function()
+    succeeds([[
+Train for 89: approved, in order
+Train: paid 89 after 0 revision(s)
+Lunch for 23: needs_revision, there is no receipt
+Lunch for 23: approved, in order
+Lunch: paid 23 after 1 revision(s)
+Yacht for 250000: rejected, above the limit of 1000
+Yacht: paid 0 after 0 revision(s)
+]], example("expense_approval"))
+  end)
+end)
+
+describe("order_pipeline", function()
+  it("goes through all three flows", function()
+    succeeds([[
+payment: charged 40 at attempt 2
+inventory: reserved 2 of 5
+shipping: sent a parcel with 2 item(s)
+]], example("order_pipeline"))
+  end)
+
+  it("leaves them when nothing is in stock", function()
+    local result = example("order_pipeline", 6)
+    assert.equal([[
+payment: charged 120 at attempt 2
+refund: 120, for there are only 5 in stock
+]], result.stdout)
+    assert.equal("", result.stderr)
+    assert.equal(1, result.status)
+  end)
+
+  it("says where an order went wrong", function()
+    local result = example("order_pipeline", 0)
+    assert.equal("", result.stdout)
+    assert.matches("order > payment > Validate (exec)", result.stderr, 1, true)
+    assert.equal(1, result.status)
+  end)
+end)
+
+describe("map_reduce", function()
+  local folder = helper.tmpdir()
+
+  it("adds up the words of all files", function()
+    local one = helper.write(folder .. "/one", "The moon, the tide.")
+    local two = helper.write(folder .. "/two", "the MOON\n")
+    succeeds([[
+3 different words in 2 files
+      3 the
+      2 moon
+      1 tide
+]], example("map_reduce", one, two))
+  end)
+
+  it("reads the licences when it is given nothing", function()
+    local result = example("map_reduce")
+    local _, lines = result.stdout:gsub("\n", "")
+    assert.equal(0, result.status)
+    assert.equal(11, lines)
+    assert.matches("^%d+ different words in %d+ files\n +%d+ the\n", result.stdout)
+  end)
+
+  it("fails for a file that is not there", function()
+    local result = example("map_reduce", folder .. "/none")
+    assert.equal(1, result.status)
+    assert.matches("count_words > Map[1] (exec): ", result.stderr, 1, true)
+    assert.matches("none: no such file or directory", result.stderr, 1, true)
+  end)
+end)
+
+-- /limited serves one request in 50 ms and refuses the others.
+local NGINX = [[
+daemon off; master_process off; pid nginx.pid; error_log error.log;
+events { worker_connections 64; }
+http {
+  log_format short '$status $uri';
+  access_log access.log short; default_type text/plain;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  limit_req_zone $uri zone=one:32k rate=20r/s;
+  server {
+    listen 127.0.0.1:PORT;
+    location = /tide { return 200 "ebb and flow\n"; }
+    location = /down { return 503; }
+    location = /limited { limit_req zone=one; alias limited.txt; }
+    location = /v1/chat/completions {
+      return 200 '{"choices":[{"message":{"content":"Water comes and goes."}}]}';
+    }
+    location = /garbage/chat/completions { return 200 "<html>"; }
+    location = /broken/chat/completions { return 500; }
+  }
+}
+]]
+
+local function exists(path)
+  local file = io.open(path)
+  return file ~= nil and file:close()
+end
+
+-- Starts nginx on some port that is free, in the folder. Returns its address and
+-- a pipe; it ends when that is closed.
+local function start_nginx(folder)
+  helper.write(folder .. "/limited.txt", "one at a time\n")
+  for _ = 1, 20 do
+    local port = math.random(20000, 32000)
+    helper.write(folder .. "/error.log", "")
+    helper.write(folder .. "/nginx.conf", (NGINX:gsub("PORT", port)))
+    local pipe = io.popen(("PATH=$PATH:/usr/sbin; cd %s; nginx -p . -c nginx.conf 2>/dev/null &"
+      .. " cat >/dev/null; kill $! 2>/dev/null; wait"):format(folder), "w")
+    for _ = 1, 100 do
+      if exists(folder .. "/nginx.pid") then
+        return "http://127.0.0.1:" .. port, pipe
+      elseif helper.read(folder .. "/error.log"):find("bind%(%)") then
+        break
+      end
+      os.execute("sleep 0.02")
+    end
+    pipe:close()
+  end
+  error("nginx does not start")
+end
+
+describe("with a server", function()
+  local folder = helper.tmpdir()
+  local url, pipe
+
+  -- How often the server has answered so, "503 /down".
+  local function answers(line)
+    local _, count = helper.read(folder .. "/access.log"):gsub(line:gsub("%p", "%%%0") .. "\n", "")
+    return count
+  end
+
+  setup(function() url, pipe = start_nginx(folder) end)
+
+  teardown(function() pipe:close() end)
+
+  describe("fetch_urls", function()
+    it("lists what it fetched in the order it was asked for", function()
+      local result = example("fetch_urls", url .. "/tide", url .. "/limited")
+      assert.matches("^200 " .. url .. "/tide, 13 bytes in %d%.%d%d s\n"
+        .. "200 " .. url .. "/limited, 14 bytes in %d%.%d%d s\n$", result.stdout)
+      assert.equal("", result.stderr)
+      assert.equal(0, result.status)
+    end)
+
+    it("tries again what may succeed later", function()
+      local good, bad = answers("200 /limited"), answers("503 /limited")
+      local result = example("fetch_urls", url .. "/limited", url .. "/limited")
+      assert.equal(0, result.status)
+      assert.equal(2, answers("200 /limited") - good)
+      assert.is_true(answers("503 /limited") > bad)
+    end)
+
+    it("gives up after three attempts, at once when there is no hope", function()
+      local result = example("fetch_urls", url .. "/down", url .. "/tide", url .. "/none")
+      local lines = {}
+      for line in result.stdout:gmatch("[^\n]+") do lines[#lines + 1] = line end
+      assert.equal(1, result.status)
+      assert.equal(("- %s/down after 3 attempt(s): http.get %s/down: status 503"):format(url, url),
+        lines[1])
+      assert.matches("^200 ", lines[2])
+      assert.equal(("- %s/none after 1 attempt(s): http.get %s/none: status 404"):format(url, url),
+        lines[3])
+      assert.equal(3, answers("503 /down"))
+      assert.equal(1, answers("404 /none"))
+    end)
+
+    it("says how to call it", function()
+      assert.same({ status = 2, stdout = "", stderr = "usage: fetch_urls.lua URL ...\n" },
+        example("fetch_urls"))
+    end)
+  end)
+
+  describe("summarize", function()
+    local file = helper.write(folder .. "/tides.txt", "The sea rises. The sea falls.\n")
+
+    local function summarize(base, ...)
+      local result = helper.run({ helper.neap, "examples/summarize.lua", "--json", { ... } },
+        { cwd = helper.root, env = { NEAP_LLM_URL = base } })
+      return result, json.decode(result.stdout)
+    end
+
+    it("has a model summarise files", function()
+      local result, rows = summarize(url .. "/v1", file)
+      assert.equal(0, result.status)
+      assert.equal(1, #rows)
+      assert.equal("Water comes and goes.", rows[1].summary)
+      assert.equal(file, rows[1].file)
+      assert.equal(30, rows[1].size)
+      assert.equal(1, rows[1].attempts)
+      assert.is_nil(rows[1].error)
+    end)
+
+    it("loses no batch to a file that cannot be read", function()
+      local missing = folder .. "/a_missing_one"
+      local result, rows = summarize(url .. "/v1", missing, file)
+      assert.equal(1, result.status)
+      assert.equal(missing, rows[1].file)
+      assert.equal("(no summary)", rows[1].summary)
+      assert.matches("no such file", rows[1].error)
+      assert.equal("Water comes and goes.", rows[2].summary)
+    end)
+
+    local faults = {
+      ["with garbage"] = { base = "/garbage", reason = "a reply that is no JSON" },
+      ["with status 500"] = { base = "/broken", reason = "HTTP status 500" },
+    }
+    for what, fault in pairs(faults) do
+      it("falls back after three attempts when a server answers " .. what, function()
+        local result, rows = summarize(url .. fault.base, file)
+        assert.equal(1, result.status)
+        assert.equal("(no summary)", rows[1].summary)
+        assert.equal(3, rows[1].attempts)
+        assert.matches(fault.reason, rows[1].error, 1, true)
+      end)
+    end
+
+    it("falls back when nobody listens", function()
+      local result, rows = summarize("http://127.0.0.1:1/v1", file)
+      assert.equal(1, result.status)
+      assert.equal("(no summary)", rows[1].summary)
+      assert.matches("connection refused", rows[1].error)
+    end)
+
+    it("needs no model", function()
+      local result, rows = summarize("", file)
+      assert.equal(0, result.status)
+      assert.equal("The sea rises. The sea falls.", rows[1].summary)
+      assert.matches("offline summariser", result.stderr)
+    end)
+
+    it("prints a table for people", function()
+      local result = helper.run({ helper.neap, "examples/summarize.lua" }, { cwd = helper.root })
+      assert.equal(0, result.status)
+      assert.matches("^FILE +SIZE ATTEMPTS +TIME\n/usr/share/common%-licenses/", result.stdout)
+      assert.matches("\n(%d+) of %1 files summarised in %d+%.%d%d s\n$", result.stderr)
+    end)
+  end)
+end)
