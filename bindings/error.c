@@ -48,6 +48,11 @@ const char *neap__error_text(lua_State *L, int index) {
   return lua_tostring(L, -1);
 }
 
+void neap__error_no_memory(lua_State *L) {
+  luaL_error(L, "not enough memory");
+  __builtin_unreachable(); /* luaL_error does not say that it never returns */
+}
+
 void neap__error_open(lua_State *L) {
   luaL_newmetatable(L, NEAP__ERROR_META);
   lua_pop(L, 1);

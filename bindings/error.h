@@ -24,6 +24,9 @@ int neap__error_raise(lua_State *L, const char *code, const char *format, ...);
  * type has to do. [-0, +1, m] */
 const char *neap__error_text(lua_State *L, int index);
 
+/* Raises Lua's error for want of memory. [-0, +0, v] */
+_Noreturn void neap__error_no_memory(lua_State *L);
+
 /* Registers the metatable. [-0, +0, m] */
 void neap__error_open(lua_State *L);
 

@@ -43,16 +43,22 @@ static void stop_computing(lua_State *L, lua_Debug *ar) {
   neap__error_raise(L, "cancelled", "stopped by signal %d", (int)stop_signal);
 }
 
-/* The first signal cancels; when that does not help, a second one ends the
- * process, for the handler is gone then. What may be called from a signal
- * handler: neap_wake, and lua_sethook. */
+static void release_signals(void) {
+  signal(SIGINT, SIG_DFL);
+  signal(SIGTERM, SIG_DFL);
+}
+
+/* The first signal cancels. It is the only one that is caught: a second one
+ * ends the process, should the first not help. Calls nothing but what may be
+ * called from a signal handler; neap_wake and lua_sethook may. */
 static void stop(int number) {
+  int saved = errno;
+  release_signals();
   stop_signal = number;
   neap__task *task = stopped_host->current;
   if (task)
     lua_sethook(task->L, stop_computing,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-  int saved = errno;
   neap_wake(stopped_host->engine);
   errno = saved;
 }
@@ -62,15 +68,10 @@ static void stop(int number) {
 static void catch_signals(neap__host *host, neap__task *task) {
   stopped_host = host;
   stopped_task = task;
-  struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESETHAND};
+  struct sigaction action = {.sa_handler = stop};
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-}
-
-static void release_signals(void) {
-  signal(SIGINT, SIG_DFL);
-  signal(SIGTERM, SIG_DFL);
 }
 
 /* Runs the loop until the command has ended. Returns false on a deadlock. */

@@ -82,7 +82,7 @@ static void fill_pool(lua_State *L, neap__host *host) {
         alloc(ud, host->pool, host->pool_capacity * sizeof *pool,
               capacity * sizeof *pool);
     if (!pool)
-      luaL_error(L, "not enough memory");
+      neap__error_no_memory(L);
     host->pool = pool;
     host->pool_capacity = capacity;
   }
@@ -329,7 +329,7 @@ static void *allocate(lua_State *L, size_t size) {
   lua_Alloc alloc = lua_getallocf(L, &ud);
   void *ptr = alloc(ud, NULL, 0, size);
   if (!ptr)
-    luaL_error(L, "not enough memory");
+    neap__error_no_memory(L);
   return ptr;
 }
 
