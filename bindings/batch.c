@@ -109,7 +109,7 @@ static answer enter_item(lua_State *L, neap__task *task,
   int self = params - PARAMS;
   uint32_t depth = step->depth;
   uint64_t index = step->index;
-  luaL_checkstack(L, ROOM, "too many nested flows");
+  make_room(L, params);
   push_view(L, batch + ITEM_META);
   lua_pushvalue(L, params); /* params self prep_res */
   if (!walks(step->node)) {

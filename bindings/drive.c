@@ -187,7 +187,7 @@ static void enter(lua_State *L, neap__task *task, const neap_step *step) {
     outer = around + PARAMS;
   }
   lua_settop(L, first - 1);
-  luaL_checkstack(L, ROOM, "too many nested flows");
+  make_room(L, first);
   const neap__record *record = record_of(step->node);
   bool given = !lua_isnil(L, outer);
   int self = first;

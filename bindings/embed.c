@@ -30,6 +30,25 @@ static int write_bytes(lua_State *L, const void *bytes, size_t size, void *ud) {
   return 0;
 }
 
+static const char *read_part(lua_State *L, void *ud, size_t *size) {
+  static char part[4096];
+  (void)L;
+  *size = fread(part, 1, sizeof part, ud);
+  return part;
+}
+
+/* Pushes the module in a file, compiled; its code knows it by its name, not by
+ * where it was built. */
+static void push_module(lua_State *L, const char *path, const char *name) {
+  FILE *input = fopen(path, "r");
+  if (!input)
+    fail(path, strerror(errno));
+  lua_pushfstring(L, "=%s", name);
+  if (lua_load(L, read_part, input, lua_tostring(L, -1), "t") != LUA_OK)
+    fail(path, lua_tostring(L, -1));
+  fclose(input);
+}
+
 /* Pushes the name of the module in a file. */
 static void push_name(lua_State *L, const char *root, const char *path) {
   size_t length = strlen(root);
@@ -54,8 +73,7 @@ int main(int argc, char **argv) {
   for (int i = 3; i < argc; i++) {
     push_name(L, argv[2], argv[i]);
     const char *name = lua_tostring(L, -1);
-    if (luaL_loadfile(L, argv[i]) != LUA_OK)
-      fail(argv[i], lua_tostring(L, -1));
+    push_module(L, argv[i], name);
     written = 0;
     fprintf(output, "static const unsigned char module_%d[] = {\n", i);
     lua_dump(L, write_bytes, NULL, 0);

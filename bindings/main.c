@@ -55,9 +55,8 @@ static void stop(int number) {
   int saved = errno;
   release_signals();
   stop_signal = number;
-  neap__task *task = stopped_host->current;
-  if (task)
-    lua_sethook(task->L, stop_computing,
+  if (stopped_host->current)
+    lua_sethook(stopped_host->running, stop_computing,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
   neap_wake(stopped_host->engine);
   errno = saved;
@@ -97,16 +96,25 @@ static void report_deadlock(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* Says on stderr what the command raised, and where. [-0, +0, m] */
+/* Gives the field `traceback` of the value at `index`, pushed; NULL where there
+ * is none. [-0, +(0|1), v] */
+static const char *traceback_of(lua_State *L, int index) {
+  if (!lua_istable(L, index))
+    return NULL;
+  lua_getfield(L, index, "traceback");
+  return lua_tostring(L, -1);
+}
+
+/* Says on stderr what the command raised, and where. [-0, +*, v] */
 static void report_error(lua_State *L, int task) {
   lua_getiuservalue(L, task, NEAP__TASK_RESULT);
-  fprintf(stderr, "neap: %s\n", luaL_tolstring(L, -1, NULL));
-  const char *trace = NULL;
-  if (lua_istable(L, -2) && lua_getfield(L, -2, "traceback") == LUA_TSTRING)
-    trace = lua_tostring(L, -1);
-  else if (lua_getiuservalue(L, task, NEAP__TASK_ORIGIN) == LUA_TTABLE &&
-           lua_getfield(L, -1, "traceback") == LUA_TSTRING)
-    trace = lua_tostring(L, -1);
+  int error = lua_gettop(L);
+  fprintf(stderr, "neap: %s\n", luaL_tolstring(L, error, NULL));
+  const char *trace = traceback_of(L, error);
+  if (!trace) {
+    lua_getiuservalue(L, task, NEAP__TASK_ORIGIN);
+    trace = traceback_of(L, lua_gettop(L));
+  }
   if (trace)
     fprintf(stderr, "%s\n", trace);
 }
@@ -204,10 +212,12 @@ int main(int argc, char **argv) {
     lua_rawseti(L, -2, i);
   }
   int status = EXIT_FAILURE;
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
     status = (int)lua_tointeger(L, -1);
-  else
-    fprintf(stderr, "neap: %s\n", luaL_tolstring(L, -1, NULL));
+  } else {
+    const char *message = lua_tostring(L, -1);
+    fprintf(stderr, "neap: %s\n", message ? message : "an error without text");
+  }
   lua_close(L);
   neap__pool_free(&pool);
   return status;

@@ -132,6 +132,8 @@ static void emit(lua_State *L, neap__task *task, neap_event *event) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, task->observer);
   push_event(L, event);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    if (task->cancel_status != 0)
+      lua_error(L);
     lua_warning(L, "neap: on_event raised: ", 1);
     lua_warning(L, neap__error_text(L, -1), 0);
     lua_pop(L, 2);

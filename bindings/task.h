@@ -91,6 +91,7 @@ struct neap__host {
   lua_State *driver;   /* the coroutine from which the loop is driven */
   lua_State *scratch;  /* where ends of tasks are looked after */
   neap__task *current; /* whose coroutine runs */
+  lua_State *running;  /* that coroutine, or the one of the user's inside it */
   bool can_yield;      /* false below a call that cannot be suspended */
   lua_State *blocked;  /* then: the coroutine in which that call is */
   neap__task root;     /* the owner of tasks that no task has spawned, and the

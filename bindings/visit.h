@@ -27,8 +27,14 @@
 enum { PLAN = 1, SHARED, ERROR, HANDLER, VISITS };
 enum { ITEM_META = -2, PARAMS, SELF, PREP, EXEC, ACTION };
 
-/* The most that a visit and whatever is done for it push. */
-enum { ROOM = 16 };
+/* Makes room for a visit whose slots begin at index `first`, and for whatever
+ * is done for it. The limit is short of Lua's own: there, not even finalizers
+ * could run any more. [-0, +0, v] */
+static inline void make_room(lua_State *L, int first) {
+  if (first > LUAI_MAXSTACK - 10000)
+    luaL_error(L, "too many nested flows");
+  luaL_checkstack(L, 16, "too many nested flows");
+}
 
 /* What a run asks for next. A function that gives an answer to the run returns
  * the step that it led to; one that has to wait does not return. */

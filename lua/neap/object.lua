@@ -18,8 +18,6 @@ local function is_batch(kind) return kind == M.kinds.BatchNode or kind == M.kind
 local function is_plain(kind) return not is_flow(kind) end
 local function any() return true end
 
--- ------------------------------------------------------------------- names
-
 local function number(low, high, what)
   return function(value)
     if type(value) ~= "number" or not (value >= low and value <= high) then return what end
@@ -52,10 +50,11 @@ local names = {
   wait = { type = "number", for_kind = any, check = number(0, math.huge, "seconds, 0 or more") },
   backoff = { type = "number", for_kind = any,
     check = number(0x1p-20, 0x1p20, "a factor above 0 for each further wait") },
-  max_wait = { type = "number", for_kind = any, check = number(0, math.huge, "seconds, 0 or more") },
+  max_wait = { type = "number", for_kind = any,
+    check = number(1e-9, math.huge, "seconds, more than 0") },
   jitter = { type = "number", for_kind = any, check = number(0, 1, "a share from 0 to 1") },
   timeout = { type = "number", for_kind = any,
-    check = number(0x1p-30, math.huge, "seconds, more than 0") },
+    check = number(1e-9, math.huge, "seconds, more than 0") },
   atomic = { type = "boolean", for_kind = is_plain, check = typed("boolean", "true or false") },
   concurrency = { type = "number", for_kind = is_batch,
     check = integer("the number of items at once, an integer of 1 or more") },
@@ -80,7 +79,7 @@ local meant = {
   fallback = "process_after_fail", on_fail = "process_after_fail",
   process_after_fail_async = "process_after_fail",
   post_async = "post", postprocess = "post", finish = "post",
-  max_retry = "max_retries", retries = "max_retries", max_attempts = "max_retries",
+  max_retry = "max_retries", max_retrys = "max_retries", retries = "max_retries", max_attempts = "max_retries",
   attempts = "max_retries", retry = "max_retries",
   retry_wait = "wait", wait_time = "wait", retry_delay = "wait", delay = "wait",
   start_node = "start", max_concurrency = "concurrency", parallelism = "concurrency",
@@ -95,12 +94,12 @@ local taken = {
   extend = "it is the method that makes classes",
 }
 
--- The known name that `key` is one edit away from, if the value is of the type
--- that it has: `port = 80` is no misspelt `post`.
-local function misspelt(key, value)
+-- The known name that `key` is one edit away from, if this kind of node has it
+-- and the value is of its type: `port = 80` is no misspelt `post`.
+local function misspelt(kind, key, value)
   local alike = {}
   for name, known in pairs(names) do
-    if known.type == type(value) then alike[name] = true end
+    if known.type == type(value) and known.for_kind(kind) then alike[name] = true end
   end
   return options.near(key, alike)
 end
@@ -127,14 +126,12 @@ local function check_field(state, key, value, level)
   elseif meant[key] then
     error(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, meant[key]), level + 1)
   else
-    local like = misspelt(key, value)
+    local like = misspelt(state.kind, key, value)
     if like then
       error(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, like), level + 1)
     end
   end
 end
-
--- ----------------------------------------------------------------- objects
 
 ---@class neap.State what is behind a node or class; private to lua/neap
 ---@field fields table
@@ -145,6 +142,11 @@ end
 ---@field actions string[] in the order of wiring
 ---@field targets table<string, table> action to node or END
 ---@field plans table<table, true> resolved plans that read from here
+---@field mentioned table[]|nil of a flow: the nodes in its table that have no name
+
+--- Where this is a list, every object made is added to it; see neap.check.
+---@type table[]|nil
+M.made = nil
 
 --- The state behind a node or class; nil for anything else.
 ---@param value any
@@ -179,6 +181,7 @@ local function assign(object, key, value)
   local state = M.state(object)
   check_field(state, key, value, 2)
   state.fields[key] = value
+  if key == "name" then state.label = state.fields.name end
   if names[key] then touch(state) end
 end
 
@@ -191,25 +194,28 @@ local function describe(object)
   return ("neap %s: %s"):format(state.is_class and "class" or "node", state.fields.name)
 end
 
--- Makes the table for a state. `operators` are the metamethods of wiring.
-local function new_object(state, operators)
+local operators = {}
+
+--- Sets the metamethods that nodes are wired with; classes have them to refuse
+--- it with a reason.
+function M.set_operators(metamethods)
+  for name, metamethod in pairs(metamethods) do operators[name] = metamethod end
+end
+
+-- Makes the table for a state.
+local function new_object(state)
   local meta = { neap_state = state, __index = state.fields, __newindex = assign,
     __pairs = iterate, __tostring = describe, __name = "neap.node" }
   if state.is_class then meta.__call = instantiate end
   for name, metamethod in pairs(operators) do meta[name] = metamethod end
   local object = setmetatable({}, meta)
   state.object = object
+  if M.made then M.made[#M.made + 1] = object end
   return object
 end
 
-local operators = {}
-
---- Sets the metamethods that nodes are wired with.
-function M.set_operators(metamethods)
-  for name, metamethod in pairs(metamethods) do operators[name] = metamethod end
-end
-
--- Derives a class or a node. What is wrong is blamed on the caller's caller.
+-- Derives a class or a node. What is wrong is blamed on the caller's caller, so
+-- it must not be called in tail position.
 local function derive(parent, given, is_class)
   local label = parent.fields.name
   if given == nil then given = {} end
@@ -224,16 +230,20 @@ local function derive(parent, given, is_class)
   for key, value in pairs(given) do
     if math.type(key) == "integer" then
       M.check_positional(state, value, is_class)
+      if value ~= M.END then
+        state.mentioned = state.mentioned or {}
+        table.insert(state.mentioned, value)
+      end
     else
       check_field(state, key, value, 3)
       state.fields[key] = value
     end
   end
-  return new_object(state, is_class and {} or operators)
+  return new_object(state)
 end
 
 function instantiate(class, given)
-  return derive(M.state(class), given, false)
+  return (derive(M.state(class), given, false))
 end
 
 -- What stands in a flow's table without a name is there for its wiring.
@@ -267,10 +277,10 @@ function M.base(name, methods)
     if not state or not state.is_class then
       error("extend is called on a class: Class:extend { ... }", 2)
     end
-    return derive(state, given, true)
+    return (derive(state, given, true))
   end
   return new_object({ kind = M.kinds[name], is_class = true, label = name, fields = fields,
-    actions = {}, targets = {}, plans = setmetatable({}, { __mode = "k" }) }, {})
+    actions = {}, targets = {}, plans = setmetatable({}, { __mode = "k" }) })
 end
 
 return M

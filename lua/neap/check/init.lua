@@ -1,0 +1,274 @@
+--- Finds mistakes in flows without running them.
+-- SPDX-License-Identifier: MIT
+local level = require "neap.level"
+local object = require "neap.object"
+local options = require "neap.options"
+local returns = require "neap.check.returns"
+
+local M = {}
+
+---@class neap.Finding
+---@field kind string one of:
+---  "no-start"     a flow without a start
+---  "class"        a class where a node should be
+---  "unreachable"  a node that is part of the flow, but nothing leads to it
+---  "dead-end"     a node can end with an action for which it has no successor
+---  "never-taken"  a successor for an action that the node never ends with
+---  "unnamed"      a node that has the name of its base class only
+---  "same-name"    several nodes of one flow have one name
+---  "atomic"       an atomic node with `wait` or `timeout`
+---@field node string the path of the node, as in "order > payment > Charge"
+---@field message string
+
+-- What is known of the actions a node may end with: `actions`, as a list, are
+-- in its code; `open`: there may be others; `silent`: "default" may be one.
+---@class neap.Possible : neap.Returns
+
+local function contains(list, value)
+  for _, each in ipairs(list) do
+    if each == value then return true end
+  end
+  return false
+end
+
+local function add(possible, action)
+  if not contains(possible.actions, action) then table.insert(possible.actions, action) end
+end
+
+local possible_of
+
+-- The actions with which the walk through a flow may end.
+local function ends_of(flow, known)
+  local ends = { actions = {}, open = false, silent = false }
+  for _, node in ipairs(level.nodes(flow)) do
+    local possible, targets = possible_of(node, known), object.state(node).targets
+    local function leaves(action) return targets[action] == nil or targets[action] == object.END end
+    for _, action in ipairs(possible.actions) do
+      if leaves(action) then add(ends, action) end
+    end
+    ends.open = ends.open or possible.open
+    ends.silent = ends.silent or (possible.silent and leaves("default"))
+  end
+  return ends
+end
+
+-- The actions of a flow whose post is the default one: the last action inside
+-- if the flow is wired for it or not wired at all, else "default".
+local function possible_of_flow(flow, known)
+  local ends, state = ends_of(flow, known), object.state(flow)
+  local possible = { actions = {}, open = ends.open, silent = ends.silent }
+  for _, action in ipairs(ends.actions) do
+    add(possible, (#state.actions == 0 or state.targets[action]) and action or "default")
+  end
+  return possible
+end
+
+local function possible_of_post(post)
+  local possible = returns.of(post)
+  if possible.silent and not possible.open and #possible.actions == 0 then
+    return { actions = { "default" }, open = false, silent = false }
+  end
+  return possible
+end
+
+-- `known` keeps what has been found out, and ends the recursion of flows.
+function possible_of(node, known)
+  if known[node] then return known[node] end
+  known[node] = { actions = {}, open = true, silent = true }
+  local post = object.state(node).fields.post
+  if post then
+    known[node] = possible_of_post(post)
+  elseif level.is_flow(node) then
+    known[node] = possible_of_flow(node, known)
+  else
+    known[node] = { actions = { "default" }, open = false, silent = false }
+  end
+  return known[node]
+end
+
+local function reach(from, seen)
+  local list = { from }
+  seen[from] = true
+  for _, node in ipairs(list) do -- which grows meanwhile
+    for _, target in pairs(object.state(node).targets) do
+      if target ~= object.END and not seen[target] then
+        seen[target] = true
+        list[#list + 1] = target
+      end
+    end
+  end
+end
+
+-- Whether the walk from `node` comes to one of the nodes in `goals`.
+local function leads_to(node, goals)
+  local seen = {}
+  reach(node, seen)
+  for each in pairs(seen) do
+    if goals[each] then return true end
+  end
+  return false
+end
+
+-- The nodes made while check watched that lead somewhere, but that no flow
+-- reaches from its start.
+local function strays()
+  local made, reached, list = object.made or {}, {}, {}
+  for _, each in ipairs(made) do
+    local start = object.state(each).fields.start
+    if start then reach(start, reached) end
+  end
+  for _, each in ipairs(made) do
+    if not reached[each] and #object.state(each).actions > 0 then list[#list + 1] = each end
+  end
+  return list
+end
+
+-- The nodes that belong to a flow, for they stand in its table or are strays
+-- that lead to what does, but that its walk does not reach.
+local function unreachable(flow, nodes, stray)
+  local inside, list = {}, {}
+  for _, node in ipairs(nodes) do inside[node] = true end
+  for _, node in ipairs(object.state(flow).mentioned or {}) do
+    if not inside[node] then
+      inside[node] = true
+      list[#list + 1] = node
+    end
+  end
+  for _, node in ipairs(stray) do
+    if not inside[node] and leads_to(node, inside) then list[#list + 1] = node end
+  end
+  return list
+end
+
+-- A place is a linked list of names, so that a thousand nested flows do not
+-- make a thousand long paths.
+local function path_of(place)
+  local names = {}
+  while place and #names < 16 do
+    table.insert(names, 1, place.name)
+    place = place.outer
+  end
+  return (place and "... > " or "") .. table.concat(names, " > ")
+end
+
+-- Whether a node has no name but that of one of the four base classes.
+local function is_unnamed(node)
+  local state = object.state(node)
+  while rawget(state.fields, "name") == nil do state = state.parent end
+  return state.parent == nil
+end
+
+local function quote(list)
+  local quoted = {}
+  for i, each in ipairs(list) do quoted[i] = ("'%s'"):format(each) end
+  return table.concat(quoted, ", ")
+end
+
+local function check_actions(node, known, report)
+  local state, possible = object.state(node), possible_of(node, known)
+  if #state.actions == 0 then return end
+  local why = state.fields.post and "its post returns it"
+    or level.is_flow(node) and "what is inside can end with it"
+    or "it has no post, so its action is always that"
+  for _, action in ipairs(possible.actions) do
+    if not state.targets[action] then
+      local meant = options.nearest(action, state.targets)
+      report("dead-end", ("no successor for '%s' (%s); it has %s%s"):format(action, why,
+        quote(state.actions), meant and (", did you mean '%s'?"):format(meant) or ""))
+    end
+  end
+  for _, action in ipairs(state.actions) do
+    if not (possible.open or contains(possible.actions, action)
+      or (action == "default" and possible.silent)) then
+      report("never-taken", ("wired for '%s', but it only ends with %s"):format(action,
+        quote(possible.actions)))
+    end
+  end
+end
+
+local function check_node(node, report)
+  local fields = object.state(node).fields
+  if fields.atomic and (fields.timeout or (fields.wait or 0) > 0) then
+    report("atomic", "it is atomic, so it cannot have 'wait' or 'timeout'")
+  end
+end
+
+local function check_names(nodes, report)
+  local named, order = {}, {}
+  for _, node in ipairs(nodes) do
+    local name = object.name(node)
+    if is_unnamed(node) then
+      report(node, "unnamed", ("it has no name of its own, only %s's"):format(name))
+    elseif named[name] then
+      named[name].count = named[name].count + 1
+    else
+      named[name] = { node = node, count = 1 }
+      order[#order + 1] = named[name]
+    end
+  end
+  for _, each in ipairs(order) do
+    if each.count > 1 then
+      report(each.node, "same-name", ("%d nodes of this flow have this name"):format(each.count))
+    end
+  end
+end
+
+--- Has check know all nodes made from now on, so that it can find those that
+--- lead into a flow while nothing leads to them. Without it only nodes that a
+--- flow's own table ends a chain with are found. Keeps all these nodes alive.
+function M.watch()
+  object.made = object.made or {}
+end
+
+--- Finds what is wrong, or most likely is, with a flow and all that is in it.
+--- What only running it can tell is not reported.
+---@param flow table a flow, a node, or a class, which is a finding
+---@return neap.Finding[] findings by level, outermost first; empty when all is well
+function M.check(flow)
+  local state = object.state(flow)
+  if not state then error("check: a flow or node expected, got a " .. type(flow), 2) end
+  local findings, known, stray = {}, {}, strays()
+  local function add_finding(place, kind, message)
+    findings[#findings + 1] = { kind = kind, node = path_of(place), message = message }
+  end
+  local root = { name = object.name(flow) }
+  if state.is_class then
+    add_finding(root, "class", ("it is a class; make a node of it: %s { ... }"):format(root.name))
+    return findings
+  end
+  check_node(flow, function(...) add_finding(root, ...) end)
+  if not level.is_flow(flow) then return findings end
+
+  local function check_level(node, place)
+    local nodes = level.nodes(node)
+    local function report(inner, ...)
+      add_finding({ name = object.name(inner), outer = place }, ...)
+    end
+    if not nodes[1] then
+      add_finding(place, "no-start", "the flow has no start")
+    end
+    for _, inner in ipairs(nodes) do
+      check_node(inner, function(...) report(inner, ...) end)
+      check_actions(inner, known, function(...) report(inner, ...) end)
+    end
+    check_names(nodes, report)
+    for _, inner in ipairs(unreachable(node, nodes, stray)) do
+      report(inner, "unreachable", "nothing leads to it from the start")
+    end
+    return nodes
+  end
+
+  local places, queued = { { node = flow, place = root } }, { [flow] = true }
+  for _, each in ipairs(places) do -- which grows meanwhile
+    for _, inner in ipairs(check_level(each.node, each.place)) do
+      if level.is_flow(inner) and not queued[inner] then
+        queued[inner] = true
+        places[#places + 1] = { node = inner,
+          place = { name = object.name(inner), outer = each.place } }
+      end
+    end
+  end
+  return findings
+end
+
+return M

@@ -1,0 +1,42 @@
+--- `neap check FILE`: finds mistakes in a flow.
+-- SPDX-License-Identifier: MIT
+local check = require "neap.check"
+local json = require("neap.core").json
+local load = require "neap.cli.load"
+local object = require "neap.object"
+local report = require "neap.cli.report"
+local text = require "neap.text"
+
+local M = {}
+
+local known = { json = {} }
+
+-- A class is no flow, but that is a finding.
+local function accept(value) return object.state(value) ~= nil end
+
+---@param ... string
+---@return integer status
+function M.main(...)
+  local args, status = load.args("check", known, { ... })
+  if not args then return status end
+  check.watch()
+  local flow, problem = load.flow(args.file, args.rest, accept)
+  if not flow then
+    report.failure(problem)
+    return 2
+  end
+  local findings = check.check(flow)
+  if args.options.json then
+    for _, finding in ipairs(findings) do
+      finding.node, finding.message = text.valid(finding.node), text.valid(finding.message)
+    end
+    print(json.encode(json.array(findings)))
+  else
+    for _, finding in ipairs(findings) do
+      print(("%s: %s: %s: %s"):format(args.file, finding.kind, finding.node, finding.message))
+    end
+  end
+  return findings[1] and 1 or 0
+end
+
+return M

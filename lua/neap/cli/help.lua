@@ -1,0 +1,96 @@
+--- `neap help [COMMAND]`
+-- SPDX-License-Identifier: MIT
+local M = {}
+
+local overview = [[
+usage: neap FILE [ARG...]       run a Lua script
+       neap -e CODE [ARG...]    run a piece of Lua
+       neap COMMAND ...
+
+commands, which take a Lua file that returns a flow:
+  run FILE      run the flow, show how it comes along and what it gave
+  graph FILE    draw the flow for Mermaid or Graphviz
+  check FILE    find mistakes in the flow without running it
+
+  help [COMMAND]
+  version
+
+FILE may be - for standard input; a file that has the name of a command is
+run as ./NAME. Ctrl-C cancels what runs and lets it clean up; pressed again, it
+ends the process at once.
+]]
+
+local texts = {
+  run = [[
+usage: neap run FILE [OPTION...] [-- ARG...]
+
+Runs the flow or node that FILE returns. Progress and errors go to stderr.
+
+  --shared JSON       the shared store, an object or array; default: {}
+  --shared @FILE      the same, read from a file
+  --param NAME=TEXT   a param of the flow; may be given several times
+  --param NAME:=JSON  a param that is a number, a boolean, a list, ...
+  --timeout SECONDS   cancel the flow when it takes longer
+  --max-steps N       fail when more than N nodes have been visited
+  --json              print { action, shared, seconds, steps, error } on stdout
+  --traceback         show where the error arose, too
+  --quiet             no progress, no summary; errors only
+  -- ARG...           what FILE gets as ... and arg
+
+Exit status: 0 when the flow ended, 1 when it failed or FILE has no flow, 2
+when the arguments make no sense, 130 after Ctrl-C, 143 after SIGTERM.
+]],
+  graph = [[
+usage: neap graph FILE [--format mermaid|dot] [-- ARG...]
+
+Prints a drawing of the flow or node that FILE returns: as a Mermaid flowchart,
+or for Graphviz (neap graph FILE --format dot | dot -Tsvg > flow.svg). Nested
+flows are frames; each is opened once.
+
+Exit status: 0, 1 when FILE has no flow, 2 when the arguments make no sense.
+]],
+  check = [[
+usage: neap check FILE [--json] [-- ARG...]
+
+Looks for mistakes in the flow that FILE returns, and prints each as a line
+"FILE: KIND: NODE: message":
+
+  no-start      a flow without a start
+  class         a class where a node should be
+  unreachable   a node of the flow that nothing leads to
+  dead-end      a node ends with an action for which it has no successor
+  never-taken   a successor for an action that the node never ends with
+  unnamed       a node without a name of its own
+  same-name     several nodes of one flow with one name
+  atomic        an atomic node with wait or timeout
+
+The actions of a post are taken from its source, as far as it returns them
+literally. --json prints a list of { kind, node, message } instead.
+
+Exit status: 0 when nothing was found, 1 when something was, 2 when FILE has no
+flow or the arguments make no sense.
+]],
+  help = "usage: neap help [COMMAND]\n",
+  version = "usage: neap version\n",
+}
+
+---@param command? string
+---@return integer status
+function M.main(command)
+  if command and not texts[command] then
+    local meant = require("neap.options").nearest(command, texts)
+    return require("neap.cli.report").misuse(("unknown command '%s'%s"):format(command,
+      meant and ("; did you mean '%s'?"):format(meant) or ""))
+  end
+  io.stdout:write(command and texts[command] or overview)
+  return 0
+end
+
+--- For those who gave no arguments at all.
+---@return integer status
+function M.missing()
+  io.stderr:write(overview)
+  return 2
+end
+
+return M

@@ -1,0 +1,51 @@
+--- The executable `neap`: which command is meant by its arguments.
+-- SPDX-License-Identifier: MIT
+--
+-- Each command is a module with `main(...)`, which returns an exit status: 0,
+-- 1 when what was asked for failed, 2 when it made no sense. Only the module of
+-- the command that runs is loaded.
+local M = {}
+
+local commands = {
+  run = "neap.cli.run",
+  graph = "neap.cli.graph",
+  check = "neap.cli.check",
+  help = "neap.cli.help",
+  version = "neap.cli.version",
+}
+
+local aliases = { ["--help"] = "help", ["-h"] = "help", ["--version"] = "version",
+  ["-v"] = "version" }
+
+local function exists(file)
+  local handle = io.open(file, "rb")
+  if handle then handle:close() end
+  return handle ~= nil
+end
+
+-- What is neither a command nor a file: most likely a command misspelt.
+local function refuse(word)
+  local known = { ["-e"] = true }
+  for name in pairs(word:find("^%-") and aliases or commands) do known[name] = true end
+  local meant = require("neap.options").nearest(word, known)
+  return require("neap.cli.report").misuse(("unknown %s '%s'%s"):format(
+    word:find("^%-") and "option" or "command", word,
+    meant and ("; did you mean '%s'?"):format(meant) or ""))
+end
+
+--- Does what the arguments of the process say. Called inside a task.
+---@param first? string a command, or the file of a script
+---@param ... string
+---@return integer|nil status of the process; nil stands for 0
+function M.main(first, ...)
+  if first == nil then return require("neap.cli.help").missing() end
+  local command = commands[aliases[first] or first]
+  if command then return require(command).main(...) end
+  if first == "-e" then return require("neap.cli.script").main_code(...) end
+  if first ~= "-" and (first:find("^%-") or not (first:find("[./]") or exists(first))) then
+    return refuse(first)
+  end
+  return require("neap.cli.script").main(first, ...)
+end
+
+return M

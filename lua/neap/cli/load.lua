@@ -1,0 +1,64 @@
+--- Loading the flow that a file returns, and the arguments of the commands that
+--- do so.
+-- SPDX-License-Identifier: MIT
+local args = require "neap.cli.args"
+local core = require "neap.core"
+local object = require "neap.object"
+local report = require "neap.cli.report"
+local script = require "neap.cli.script"
+
+local M = {}
+
+-- What a file returned instead of a flow.
+local function refuse(value)
+  local state = object.state(value)
+  if state then
+    return ("returns the class %s; make a node of it: return %s { ... }"):format(state.label,
+      state.label)
+  elseif value == nil then
+    return "returns nothing; a flow expected, as in: return flow"
+  end
+  return ("returns a %s; a flow or node expected"):format(type(value))
+end
+
+--- Runs a file and gives the flow or node that it returns. Raises only when it
+--- is cancelled.
+---@param file string
+---@param rest string[] what the file gets
+---@param accept? fun(value: any): boolean default: nodes and flows
+---@return table|nil flow
+---@return string|nil problem
+---@return string|nil traceback of an error of the file's
+function M.flow(file, rest, accept)
+  local chunk, problem = script.load(file, table.unpack(rest))
+  if not chunk then return nil, problem end
+  local trace
+  local ok, value = xpcall(chunk, function(err)
+    trace = debug.traceback(nil, 2)
+    return err
+  end, table.unpack(rest))
+  if not ok then
+    if core.is_cancelled() then error(value, 0) end
+    return nil, report.text_of(value), trace
+  end
+  if not (accept or object.is_node)(value) then
+    return nil, ("%s %s"):format(file, refuse(value))
+  end
+  return value
+end
+
+--- Reads the arguments of a command. Where they make no sense, or ask for help,
+--- says so, and gives the exit status.
+---@param command string
+---@param known table<string, neap.OptionSpec>
+---@param list string[]
+---@return neap.Args|nil args
+---@return integer|nil status
+function M.args(command, known, list)
+  if args.want_help(list) then return nil, require("neap.cli.help").main(command) end
+  local parsed, problem = args.parse(known, list)
+  if not parsed then return nil, report.misuse(("%s: %s"):format(command, problem), command) end
+  return parsed
+end
+
+return M

@@ -1,0 +1,170 @@
+--- How a run comes along: one live line on a terminal, now and then a line of
+--- its own elsewhere.
+-- SPDX-License-Identifier: MIT
+--
+-- It draws only when the run has something to tell, at the time that the event
+-- has. A timer of its own would keep a deadlock from being noticed.
+local text = require "neap.text"
+
+local WIDTH <const> = 79
+local REDRAW <const> = 0.1 -- seconds between two states of the live line
+local SOON <const>, LATE <const> = 2, 30 -- seconds between two lines elsewhere
+
+---@class neap.Progress
+---@field steps integer visits of nodes and items, as max_steps counts them
+---@field retries integer
+---@field private batch table|nil the outermost batch that began last
+local Progress = {}
+Progress.__index = Progress
+
+local M = {}
+
+--- Words for a time.
+---@param seconds number
+---@return string
+function M.duration(seconds)
+  if seconds < 10 then return ("%.2f s"):format(seconds) end
+  local whole = math.floor(seconds + 0.5)
+  if whole < 60 then return ("%d s"):format(whole) end
+  if whole < 3600 then return ("%d min %d s"):format(whole // 60, whole % 60) end
+  return ("%d h %d min"):format(whole // 3600, whole % 3600 // 60)
+end
+
+--- Words for a number of retries.
+---@param count integer
+---@return string
+function M.retries(count)
+  return count == 1 and "1 retry" or ("%d retries"):format(count)
+end
+
+-- Words for how many a second, or a minute where that reads better.
+local function speed(rate)
+  if rate < 1 then return ("%.1f/min"):format(rate * 60) end
+  return (rate < 100 and "%.1f/s" or "%.0f/s"):format(rate)
+end
+
+-- The text with what is too much for `width` cut off its front, where the names
+-- are that matter least.
+local function clip(line, width)
+  local length = utf8.len(line)
+  if length <= width then return line end
+  return "..." .. line:sub(utf8.offset(line, length - width + 4))
+end
+
+-- Where the run is, and in numbers how far it has come.
+local function describe(self, time)
+  local batch, parts = self.batch, {}
+  local function part(form, ...) parts[#parts + 1] = form:format(...) end
+  if batch then
+    local elapsed = time - batch.since
+    local rate = elapsed > 0 and batch.done / elapsed or 0
+    if batch.total then
+      part("%d/%d", batch.done, batch.total)
+    else
+      part("%d done", batch.done)
+    end
+    if rate > 0 then part(speed(rate)) end
+    part("%d in flight", batch.started - batch.done)
+    if batch.failed > 0 then part("%d failed", batch.failed) end
+    if self.retries > 0 then part(M.retries(self.retries)) end
+    if rate > 0 and batch.total and batch.done < batch.total then
+      part("ETA %s", M.duration((batch.total - batch.done) / rate))
+    end
+  else
+    part("step %d", self.steps)
+    if self.retries > 0 then part(M.retries(self.retries)) end
+    part(M.duration(time - self.since))
+  end
+  local numbers = ": " .. table.concat(parts, ", ")
+  return clip(text.line(batch and batch.node or self.node), WIDTH - #numbers) .. numbers
+end
+
+-- Whether it is time for another line.
+local function is_due(self, time)
+  local passed = time - self.shown_at
+  if self.live then return passed >= REDRAW end
+  local batch = self.batch
+  local tenth = batch and batch.total and batch.done * 10 // math.max(batch.total, 1)
+  return passed >= LATE or (passed >= SOON and tenth and tenth > batch.tenth)
+end
+
+local function show(self, time)
+  local line = describe(self, time)
+  if self.live then
+    -- The cursor stays in front, for whoever else writes to the terminal.
+    self.write("\r\27[K" .. line .. "\r")
+  else
+    self.write(line .. "\n")
+  end
+  local batch = self.batch
+  if batch then
+    batch.tenth = batch.total and batch.done * 10 // math.max(batch.total, 1)
+    batch.told = batch.done
+  end
+  self.shown_at, self.shown = time, true
+end
+
+local handlers = {}
+
+function handlers.node_start(self, event)
+  self.steps = self.steps + 1
+  self.node = event.node
+end
+
+function handlers.batch_start(self, event)
+  local outer = self.batch and self.batch.node .. "["
+  if outer and event.node:sub(1, #outer) == outer then return end
+  self.batch = { node = event.node, total = event.total, since = event.time, started = 0, done = 0,
+    failed = 0, tenth = 0 }
+end
+
+function handlers.item_start(self, event)
+  self.steps = self.steps + 1
+  local batch = self.batch
+  if batch.node == event.node then batch.started = batch.started + 1 end
+end
+
+function handlers.item_end(self, event)
+  local batch = self.batch
+  if batch.node ~= event.node then return end
+  batch.done = batch.done + 1
+  if not event.ok then batch.failed = batch.failed + 1 end
+end
+
+function handlers.retry(self)
+  self.retries = self.retries + 1
+end
+
+--- Takes note of an event of the run.
+---@param event table
+function Progress:see(event)
+  self.time = event.time
+  local handler = handlers[event.kind]
+  if handler then handler(self, event) end
+  if self.write and self.node and is_due(self, event.time) then show(self, event.time) end
+end
+
+--- Ends it: clears the live line, or says what the last line has not.
+function Progress:finish()
+  if not self.write then return end
+  if not self.live then
+    if self.batch and self.batch.told ~= self.batch.done then show(self, self.time) end
+  elseif self.shown then
+    self.write("\r\27[K")
+  end
+  self.write = nil
+end
+
+Progress.__close = Progress.finish
+
+--- Begins to follow a run.
+---@param now number the time it starts, by the clock that its events are told by
+---@param live boolean keep one line up to date rather than add lines
+---@param write? fun(text: string) without it, there is only counting
+---@return neap.Progress
+function M.new(now, live, write)
+  return setmetatable({ since = now, shown_at = now, live = live, write = write, steps = 0,
+    retries = 0, shown = false }, Progress)
+end
+
+return M

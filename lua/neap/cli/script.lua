@@ -1,0 +1,47 @@
+--- `neap FILE` and `neap -e CODE`: running scripts.
+-- SPDX-License-Identifier: MIT
+local report = require "neap.cli.report"
+
+local M = {}
+
+--- Loads a Lua file, "-" being standard input, and makes `arg` what Lua would:
+--- the file at 0, what it is to get from 1 on.
+---@param file string
+---@param ... string
+---@return function|nil chunk
+---@return string|nil problem
+function M.load(file, ...)
+  arg = { [-1] = arg and arg[0], [0] = file, ... } -- luacheck: globals arg
+  return loadfile(file ~= "-" and file or nil)
+end
+
+-- The exit status for what a script returned.
+local function status_of(value)
+  local status = math.tointeger(value)
+  if not status then return 0 end
+  return (status < 0 or status > 255) and 255 or status
+end
+
+--- Runs a script. What it raises is for whoever runs this task to report.
+---@param file string
+---@param ... string its arguments
+---@return integer status what the script returned, if that is a number
+function M.main(file, ...)
+  local chunk, problem = M.load(file, ...)
+  if not chunk then return report.failure(problem) end
+  return status_of(chunk(...))
+end
+
+--- Runs a piece of code.
+---@param code? string
+---@param ... string its arguments
+---@return integer status
+function M.main_code(code, ...)
+  if not code then return report.misuse("'-e' needs a piece of code") end
+  arg = { [-1] = arg and arg[0], [0] = "-e", ... } -- luacheck: globals arg
+  local chunk, problem = load(code, "=(command line)")
+  if not chunk then return report.failure(problem) end
+  return status_of(chunk(...))
+end
+
+return M

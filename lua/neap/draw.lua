@@ -1,0 +1,242 @@
+--- Drawings of flows as text: Mermaid and Graphviz.
+-- SPDX-License-Identifier: MIT
+--
+-- A drawing is made in two steps. `survey` turns a flow into boxes and arrows:
+-- each flow is opened once, where it is met first, and is a single box wherever
+-- it is met again, so that recursion ends and what is shared is not repeated.
+-- A language then writes them down.
+local level = require "neap.level"
+local object = require "neap.object"
+local text = require "neap.text"
+
+local M = {}
+
+---@class neap.Box
+---@field id string of the box, unique in the drawing
+---@field number integer the part of `id` that is unique
+---@field label string
+---@field batch boolean
+---@field inside? neap.Level of a flow that is opened here
+
+---@class neap.Arrow
+---@field from neap.Box
+---@field to neap.Box|nil nil for the end of the flow
+---@field label string|nil nil for "default"
+---@field by? string of an arrow from an opened flow to itself: the id of a point on its way
+
+---@class neap.Level
+---@field boxes neap.Box[] the start first
+---@field arrows neap.Arrow[]
+---@field ends boolean some arrow goes to the end
+
+-- The nodes of a level under labels that tell them apart.
+local function label_nodes(nodes)
+  local labels, used = {}, {}
+  for _, node in ipairs(nodes) do
+    local name = text.line(object.name(node))
+    used[name] = (used[name] or 0) + 1
+    labels[node] = used[name] > 1 and ("%s (%d)"):format(name, used[name]) or name
+  end
+  return labels
+end
+
+-- Makes the box of a node, and of a flow not met before all that is inside.
+local function survey(root)
+  local count, opened = 0, {}
+  local new_box
+
+  local function new_level(flow)
+    local nodes = level.nodes(flow)
+    local labels, boxes, box_of, arrows, ends = label_nodes(nodes), {}, {}, {}, false
+    for i, node in ipairs(nodes) do
+      boxes[i] = new_box(node, labels[node])
+      box_of[node] = boxes[i]
+    end
+    for i, node in ipairs(nodes) do
+      local state = object.state(node)
+      for _, action in ipairs(state.actions) do
+        local target = state.targets[action]
+        local arrow = { from = boxes[i], to = box_of[target],
+          label = action ~= "default" and text.line(action) or nil }
+        if arrow.from == arrow.to and arrow.from.inside then
+          count = count + 1
+          arrow.by = "j" .. count
+        end
+        arrows[#arrows + 1] = arrow
+        ends = ends or target == object.END
+      end
+    end
+    return { boxes = boxes, arrows = arrows, ends = ends }
+  end
+
+  function new_box(node, label)
+    count = count + 1
+    local opens = level.is_flow(node) and not opened[node]
+    local box = { number = count, id = (opens and "f" or "n") .. count, label = label,
+      batch = level.is_batch(node) }
+    if opens then
+      opened[node] = true
+      box.inside = new_level(node)
+    elseif level.is_flow(node) then
+      box.label = label .. " (as above)"
+    end
+    return box
+  end
+
+  return new_box(root, text.line(object.name(root)))
+end
+
+-- Collects lines, indented by how deep they are, within reason.
+local function new_page()
+  local lines, depth = {}, 0
+  local page = {}
+  function page.add(form, ...)
+    lines[#lines + 1] = ("  "):rep(math.min(depth, 20)) .. form:format(...)
+  end
+  function page.indent(by) depth = depth + by end
+  function page.text() return table.concat(lines, "\n") .. "\n" end
+  return page
+end
+
+local function check(flow)
+  if not object.is_node(flow) then error("draw: a flow or node expected", 3) end
+end
+
+-- In a quoted text Mermaid reads #34; as the character of that number.
+local function quote_mermaid(label)
+  return '"' .. label:gsub('[#"&<>`\\]', function(c) return ("#%d;"):format(c:byte()) end) .. '"'
+end
+
+local function mermaid_arrow(page, arrow, end_id)
+  local from = arrow.from.id
+  local label = arrow.label and ("|%s|"):format(quote_mermaid(arrow.label)) or ""
+  if arrow.by then
+    -- Mermaid cannot draw an arrow from a subgraph to itself.
+    page.add('%s -->%s %s((" "))', from, label, arrow.by)
+    page.add("%s --> %s", arrow.by, from)
+  else
+    page.add("%s -->%s %s", from, label, arrow.to and arrow.to.id or end_id)
+  end
+end
+
+local mermaid_box
+
+local function mermaid_level(page, inside, number)
+  local start_id, end_id = "s" .. number, "e" .. number
+  page.add("%s([%s])", start_id, inside.boxes[1] and "start" or "no start")
+  for _, box in ipairs(inside.boxes) do mermaid_box(page, box) end
+  if inside.ends then page.add("%s([END])", end_id) end
+  if inside.boxes[1] then page.add("%s --> %s", start_id, inside.boxes[1].id) end
+  for _, arrow in ipairs(inside.arrows) do mermaid_arrow(page, arrow, end_id) end
+end
+
+function mermaid_box(page, box)
+  if box.inside then
+    local title = box.label .. (box.batch and " (batch)" or "")
+    page.add("subgraph %s[%s]", box.id, quote_mermaid(title))
+    page.indent(1)
+    mermaid_level(page, box.inside, box.number)
+    page.indent(-1)
+    page.add("end")
+  else
+    page.add(box.batch and "%s[[%s]]" or "%s[%s]", box.id, quote_mermaid(box.label))
+  end
+end
+
+--- Draws a flow as a Mermaid flowchart: nested flows as subgraphs, nodes of a
+--- batch with double sides, actions other than "default" on the arrows.
+---@param flow table a flow, or a node, which is drawn without its successors
+---@return string text ends with a newline
+function M.mermaid(flow)
+  check(flow)
+  local page, box = new_page(), survey(flow)
+  page.add("flowchart TD")
+  page.indent(1)
+  if box.inside and not box.batch then
+    mermaid_level(page, box.inside, box.number)
+  else
+    mermaid_box(page, box)
+  end
+  return page.text()
+end
+
+local function quote_dot(label)
+  return '"' .. label:gsub('["\\]', "\\%0") .. '"'
+end
+
+-- Graphviz draws arrows between nodes only and clips them where they cross the
+-- frame of a cluster. An arrow to a flow goes to the point where it starts, one
+-- from a flow comes from what was drawn in it last.
+local function dot_head(box)
+  return box.inside and "s" .. box.number or box.id
+end
+
+local function dot_tail(box)
+  while box.inside do
+    local boxes = box.inside.boxes
+    if not boxes[1] then return dot_head(box) end
+    box = boxes[#boxes]
+  end
+  return box.id
+end
+
+local function dot_arrow(page, arrow, end_id)
+  local from, to = arrow.from, arrow.to
+  local options = {}
+  if arrow.label then options[1] = "label=" .. quote_dot(arrow.label) end
+  if from.inside and from ~= to then options[#options + 1] = "ltail=cluster_" .. from.id end
+  if to and to.inside and from ~= to then options[#options + 1] = "lhead=cluster_" .. to.id end
+  page.add("%s -> %s%s;", dot_tail(from), to and dot_head(to) or end_id,
+    options[1] and (" [%s]"):format(table.concat(options, ", ")) or "")
+end
+
+local dot_box
+
+local function dot_level(page, inside, number)
+  local start_id, end_id, first = "s" .. number, "e" .. number, inside.boxes[1]
+  page.add(first and '%s [shape=point, xlabel="start"];' or '%s [shape=plain, label="no start"];',
+    start_id)
+  for _, box in ipairs(inside.boxes) do dot_box(page, box) end
+  if inside.ends then page.add('%s [shape=oval, label="END"];', end_id) end
+  if first then
+    page.add("%s -> %s%s;", start_id, dot_head(first),
+      first.inside and (" [lhead=cluster_%s]"):format(first.id) or "")
+  end
+  for _, arrow in ipairs(inside.arrows) do dot_arrow(page, arrow, end_id) end
+end
+
+function dot_box(page, box)
+  if box.inside then
+    page.add("subgraph cluster_%s {", box.id)
+    page.indent(1)
+    page.add("label=%s;", quote_dot(box.label .. (box.batch and " (batch)" or "")))
+    dot_level(page, box.inside, box.number)
+    page.indent(-1)
+    page.add("}")
+  else
+    page.add("%s [label=%s%s];", box.id, quote_dot(box.label), box.batch and ", shape=box3d" or "")
+  end
+end
+
+--- Draws a flow in the language of Graphviz: nested flows as clusters, nodes of
+--- a batch as stacks, actions other than "default" on the arrows.
+---@param flow table a flow, or a node, which is drawn without its successors
+---@return string text ends with a newline
+function M.dot(flow)
+  check(flow)
+  local page, box = new_page(), survey(flow)
+  page.add("digraph %s {", quote_dot(box.label))
+  page.indent(1)
+  page.add("compound=true;")
+  page.add("node [shape=box];")
+  if box.inside and not box.batch then
+    dot_level(page, box.inside, box.number)
+  else
+    dot_box(page, box)
+  end
+  page.indent(-1)
+  page.add("}")
+  return page.text()
+end
+
+return M

@@ -1,0 +1,28 @@
+--- Text for readers that insist on UTF-8.
+-- SPDX-License-Identifier: MIT
+local M = {}
+
+--- Replaces each byte that is not part of valid UTF-8 by U+FFFD.
+---@param text string
+---@return string
+function M.valid(text)
+  local parts, from = {}, 1
+  while true do
+    local length, bad = utf8.len(text, from)
+    if length then break end
+    parts[#parts + 1] = text:sub(from, bad - 1)
+    from = bad + 1
+  end
+  if from == 1 then return text end
+  parts[#parts + 1] = text:sub(from)
+  return table.concat(parts, "\u{FFFD}")
+end
+
+--- The same in one line: control characters become spaces.
+---@param text string
+---@return string
+function M.line(text)
+  return (M.valid(text):gsub("%c", " "))
+end
+
+return M

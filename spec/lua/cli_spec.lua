@@ -1,0 +1,514 @@
+-- The executable: scripts, commands, what they print and how they end.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local json = require("neap").json
+local plain = require "neap.cli.plain"
+local progress = require "neap.cli.progress"
+
+-- Runs `neap` in a new folder with these files in it.
+local function neap(argv, files, stdin)
+  local folder = helper.tmpdir()
+  for name, text in pairs(files or {}) do helper.write(folder .. "/" .. name, text) end
+  return helper.run({ helper.neap, argv }, { cwd = folder, stdin = stdin, timeout = 60 })
+end
+
+local GREET = [[
+local neap = require "neap"
+local greet = neap.Node { name = "greet" }
+function greet:exec(shared) return shared.greeting .. ", " .. tostring(self.params.who) end
+function greet:post(shared, _, text) shared.text = text return "greeted" end
+return neap.Flow { name = "greeting", start = greet }
+]]
+
+-- A flow whose node raises.
+local FAIL = [[
+local neap = require "neap"
+local node = neap.Node { name = "node", max_retries = 2, exec = function() error("no luck", 0) end }
+return neap.Flow { name = "flow", start = node }
+]]
+
+describe("neap", function()
+  describe("FILE", function()
+    it("runs a script with its arguments in ... and arg", function()
+      local result = neap({ "a.lua", "x", "y" }, {
+        ["a.lua"] = "#!/usr/bin/env neap\nprint(arg[0], arg[1], arg[2], #arg, ...)",
+      })
+      assert.equal("a.lua\tx\ty\t2\tx\ty\n", result.stdout)
+      assert.equal(0, result.status)
+    end)
+
+    it("lets a script wait", function()
+      local result = neap({ "a.lua" }, { ["a.lua"] = [[
+        local neap = require "neap"
+        neap.sleep(0.001)
+        print "slept"]] })
+      assert.equal("slept\n", result.stdout)
+    end)
+
+    it("ends with the number that the script returns", function()
+      assert.equal(7, neap({ "a.lua" }, { ["a.lua"] = "return 7" }).status)
+      assert.equal(0, neap({ "a.lua" }, { ["a.lua"] = "return { 7 }" }).status)
+      assert.equal(255, neap({ "a.lua" }, { ["a.lua"] = "return 256" }).status)
+    end)
+
+    it("says what a script raised, and where", function()
+      local result = neap({ "a.lua" }, { ["a.lua"] = "local function f() error 'oh' end\nf()" })
+      assert.equal(1, result.status)
+      assert.equal("", result.stdout)
+      assert.matches("^neap: a.lua:1: oh\nstack traceback:", result.stderr)
+    end)
+
+    it("survives an error whose text is an error, too", function()
+      local result = neap { "-e", [[
+        local bad = {}
+        bad.__tostring = function() error(setmetatable({}, bad)) end
+        error(setmetatable({}, bad))]] }
+      assert.equal("neap: an error without text\n", result.stderr)
+      assert.equal(1, result.status)
+    end)
+
+    it("says why a file cannot be run", function()
+      local missing = neap { "none.lua" }
+      assert.equal("neap: cannot open none.lua: No such file or directory\n", missing.stderr)
+      assert.equal(1, missing.status)
+      local folder = neap { "/" }
+      assert.equal("neap: cannot read /: Is a directory\n", folder.stderr)
+      assert.equal(1, folder.status)
+      local broken = neap({ "a.lua" }, { ["a.lua"] = "x = = 1" })
+      assert.equal("neap: a.lua:1: unexpected symbol near '='\n", broken.stderr)
+      assert.equal(1, broken.status)
+    end)
+
+    it("reads a script from standard input", function()
+      local result = neap({ "-", "x" }, nil, "print(arg[0], ...) return 3")
+      assert.equal("-\tx\n", result.stdout)
+      assert.equal(3, result.status)
+    end)
+
+    it("runs a piece of code", function()
+      local result = neap { "-e", "print(arg[1], ...) return 3", "x" }
+      assert.equal("x\tx\n", result.stdout)
+      assert.equal(3, result.status)
+      assert.equal("neap: (command line):1: unexpected symbol near '='\n",
+        neap({ "-e", "= 1" }).stderr)
+      assert.equal(2, neap({ "-e" }).status)
+    end)
+
+    it("runs a file that has the name of a command by its path", function()
+      assert.equal("mine\n", neap({ "./run" }, { run = "print 'mine'" }).stdout)
+    end)
+  end)
+
+  describe("help and version", function()
+    it("are printed on stdout when asked for", function()
+      for _, argv in ipairs { { "help" }, { "--help" }, { "-h" } } do
+        local result = neap(argv)
+        assert.matches("^usage: neap FILE", result.stdout)
+        assert.equal(0, result.status)
+      end
+      for _, argv in ipairs { { "help", "run" }, { "run", "--help" }, { "run", "x", "-h" } } do
+        assert.matches("^usage: neap run FILE", neap(argv).stdout)
+      end
+      for _, argv in ipairs { { "version" }, { "--version" } } do
+        assert.matches("^neap %d+%.%d+%.%d+ %(Lua 5%.4%)\n$", neap(argv).stdout)
+      end
+    end)
+
+    it("go to stderr when there are no arguments", function()
+      local result = neap {}
+      assert.equal("", result.stdout)
+      assert.matches("^usage: neap FILE", result.stderr)
+      assert.equal(2, result.status)
+    end)
+
+    it("suggest the command or option most like an unknown one", function()
+      for word, meant in pairs { rnu = "run", grpah = "graph", ["--hlep"] = "--help" } do
+        local result = neap { word }
+        assert.matches(("'%s'; did you mean '%s'?"):format(word, meant), result.stderr, 1, true)
+        assert.equal(2, result.status)
+      end
+      assert.matches("did you mean 'check'?", neap({ "help", "chek" }).stderr, 1, true)
+    end)
+  end)
+
+  describe("run", function()
+    it("runs the flow that a file returns, and sums up on stderr", function()
+      local result = neap({ "run", "a.lua", "--shared", '{"greeting":"Hello"}' },
+        { ["a.lua"] = GREET })
+      assert.equal("", result.stdout)
+      assert.matches("^done: action 'greeted' in [%d.]+ s\n$", result.stderr)
+      assert.equal(0, result.status)
+    end)
+
+    it("prints one JSON document with --json", function()
+      local result = neap({ "run", "--json", "a.lua", "--shared=@shared.json", "--param",
+        "who=all=of you" }, { ["a.lua"] = GREET, ["shared.json"] = '{"greeting":"Hello"}' })
+      local document = json.decode(result.stdout)
+      assert.is_true(document.seconds >= 0)
+      document.seconds = nil
+      assert.same({ action = "greeted", steps = 2,
+        shared = { greeting = "Hello", text = "Hello, all=of you" } }, document)
+      assert.equal("", result.stderr)
+    end)
+
+    it("takes params as text and as JSON", function()
+      local result = neap({ "run", "-", "--json", "--param", "a=1", "--param", "b:=1", "--param",
+        "c:=[true]", "--param", "d=" }, nil, [[
+        return require("neap").Node { post = function(self, shared)
+          for name, value in pairs(self.params) do shared[name] = value end
+        end }]])
+      assert.same({ a = "1", b = 1, c = { true }, d = "" }, json.decode(result.stdout).shared)
+    end)
+
+    it("reads a shared store of 5 MB in one line", function()
+      local text = ("x"):rep(5 * 1024 * 1024)
+      local result = neap({ "run", "a.lua", "--shared", "@big.json", "--json" }, {
+        ["big.json"] = json.encode { greeting = text },
+        ["a.lua"] = GREET,
+      })
+      assert.equal(#text, #json.decode(result.stdout).shared.greeting)
+    end)
+
+    it("hands what follows -- to the file", function()
+      local result = neap({ "run", "-", "--quiet", "--", "x", "--json" }, nil,
+        "print(arg[2], ...) return require('neap').Node {}")
+      assert.equal("--json\tx\t--json\n", result.stdout)
+      assert.equal("", result.stderr)
+    end)
+
+    it("fails with the path of the node and, if asked for, the traceback", function()
+      local result = neap({ "run", "a.lua" }, { ["a.lua"] = FAIL })
+      assert.equal("neap: flow > node (exec, attempt 2): no luck\n", result.stderr)
+      assert.equal(1, result.status)
+      assert.matches("attempt 2%): no luck\nstack traceback:",
+        neap({ "run", "a.lua", "--traceback" }, { ["a.lua"] = FAIL }).stderr)
+    end)
+
+    it("has the error in its JSON document", function()
+      local result = neap({ "run", "a.lua", "--json", "--quiet" }, { ["a.lua"] = FAIL })
+      assert.same({ message = "no luck", code = "user", node = "flow > node", phase = "exec",
+        attempt = 2 }, json.decode(result.stdout).error)
+      assert.equal(1, result.status)
+    end)
+
+    it("limits time and steps", function()
+      local endless = [[
+        local neap = require "neap"
+        local a = neap.Node { name = "a", exec = function() neap.sleep(0.001) end }
+        a:to(a)
+        return neap.Flow { name = "endless", start = a }]]
+      for code, option in pairs { timeout = "--timeout=0.02", max_steps = "--max-steps=9" } do
+        local result = neap({ "run", "a.lua", "--json", option }, { ["a.lua"] = endless })
+        assert.equal(code, json.decode(result.stdout).error.code)
+        assert.equal(1, result.status)
+      end
+    end)
+
+    it("says so when the file has no flow", function()
+      for text, problem in pairs {
+        ["return 5"] = "returns a number; a flow or node expected",
+        ["local x"] = "returns nothing; a flow expected, as in: return flow",
+        ["return require('neap').Flow"] =
+          "returns the class Flow; make a node of it: return Flow { ... }",
+      } do
+        local result = neap({ "run", "a.lua" }, { ["a.lua"] = text })
+        assert.equal(("neap: a.lua %s\n"):format(problem), result.stderr)
+        assert.equal(1, result.status)
+      end
+      assert.equal("neap: a.lua:1: oh\n", neap({ "run", "a.lua" },
+        { ["a.lua"] = "error 'oh'" }).stderr)
+    end)
+
+    it("refuses arguments that make no sense", function()
+      for problem, argv in pairs {
+        ["a FILE expected"] = {},
+        ["unknown option '--jsn'; did you mean '--json'?"] = { "a.lua", "--jsn" },
+        ["unknown option '-x'"] = { "a.lua", "-x" },
+        ["'--timeout' needs a value: seconds"] = { "a.lua", "--timeout" },
+        ["'--json' takes no value"] = { "a.lua", "--json=1" },
+        ["'--json' is given twice"] = { "a.lua", "--json", "--json" },
+        ["one FILE expected, got 'b', too"] = { "a.lua", "b" },
+        ["'--timeout' is in seconds, more than 0, got '-1'"] = { "a.lua", "--timeout", "-1" },
+        ["'--max-steps' is an integer of 1 or more, got '1.5'"] = { "a.lua", "--max-steps=1.5" },
+        ["'--param' is NAME=TEXT or NAME:=JSON, got 'x'"] = { "a.lua", "--param", "x" },
+        ["'--param x': "] = { "a.lua", "--param", "x:=" },
+        ["'--shared': "] = { "a.lua", "--shared", "{" },
+        ["'--shared' is a JSON object, got null"] = { "a.lua", "--shared", "null" },
+        ["'--shared' is a JSON object, got a number"] = { "a.lua", "--shared", "5" },
+        ["'--shared': none: No such file or directory"] = { "a.lua", "--shared", "@none" },
+        ["'--shared': /: Is a directory"] = { "a.lua", "--shared", "@/" },
+        ["'--shared' @latin1: "] = { "a.lua", "--shared", "@latin1" },
+      } do
+        table.insert(argv, 1, "run")
+        local result = neap(argv, { ["a.lua"] = GREET, latin1 = '{"a":"\xe9"}' })
+        assert.matches("neap: run: " .. problem, result.stderr, 1, true)
+        assert.equal("", result.stdout)
+        assert.equal(2, result.status)
+      end
+    end)
+
+    it("says what is left when nobody can be woken any more", function()
+      local result = neap({ "run", "a.lua" }, { ["a.lua"] = [[
+        local neap = require "neap"
+        local full = neap.semaphore(1)
+        return neap.Node { name = "stuck", exec = function()
+          full:acquire()
+          full:acquire()
+        end }]] })
+      assert.matches("deadlock", result.stderr)
+      assert.equal(1, result.status)
+    end)
+  end)
+
+  describe("graph", function()
+    it("prints Mermaid, or dot when asked to", function()
+      local mermaid = neap({ "graph", "a.lua" }, { ["a.lua"] = GREET })
+      assert.equal('flowchart TD\n  s1([start])\n  n2["greet"]\n  s1 --> n2\n', mermaid.stdout)
+      assert.equal(0, mermaid.status)
+      local dot = neap({ "graph", "a.lua", "--format", "dot" }, { ["a.lua"] = GREET })
+      assert.matches('^digraph "greeting" {\n', dot.stdout)
+    end)
+
+    it("refuses other formats and files without a flow", function()
+      local result = neap({ "graph", "a.lua", "--format=dott" }, { ["a.lua"] = GREET })
+      assert.matches("did you mean 'dot'?", result.stderr, 1, true)
+      assert.equal(2, result.status)
+      assert.equal(1, neap({ "graph", "a.lua" }, { ["a.lua"] = "return 5" }).status)
+    end)
+  end)
+
+  describe("check", function()
+    local MISTAKE = [[
+      local neap = require "neap"
+      local a, b = neap.Node { name = "a" }, neap.Node { name = "b" }
+      return neap.Flow { name = "flow", start = a, b >> a }]]
+
+    it("prints what it finds", function()
+      local result = neap({ "check", "a.lua" }, { ["a.lua"] = MISTAKE })
+      assert.equal("a.lua: unreachable: flow > b: nothing leads to it from the start\n",
+        result.stdout)
+      assert.equal(1, result.status)
+      result = neap({ "check", "a.lua", "--json" }, { ["a.lua"] = MISTAKE })
+      assert.same({ { kind = "unreachable", node = "flow > b",
+        message = "nothing leads to it from the start" } }, json.decode(result.stdout))
+      assert.equal(1, result.status)
+    end)
+
+    it("prints nothing when all is well", function()
+      local result = neap({ "check", "a.lua" }, { ["a.lua"] = GREET })
+      assert.equal("", result.stdout .. result.stderr)
+      assert.equal(0, result.status)
+      assert.equal("[]\n", neap({ "check", "a.lua", "--json" }, { ["a.lua"] = GREET }).stdout)
+    end)
+
+    it("finds a class where a flow should be", function()
+      local result = neap({ "check", "-" }, nil, "return require('neap').Flow")
+      assert.matches("^%-: class: Flow: ", result.stdout)
+      assert.equal(1, result.status)
+    end)
+
+    it("ends with 2 when there is no flow to check", function()
+      assert.equal(2, neap({ "check", "a.lua" }, { ["a.lua"] = "return 5" }).status)
+      assert.equal(2, neap({ "check", "none.lua" }).status)
+      assert.equal(2, neap({ "check" }).status)
+    end)
+  end)
+
+  describe("when a signal arrives", function()
+    -- `signal` sends one to the process, and returns when it has been sent.
+    local PRELUDE = [[
+      local neap = require "neap"
+      local function signal(name) io.popen("kill -" .. name .. " $PPID"):close() end
+      local function guard(name)
+        return setmetatable({}, { __close = function() print(name .. " closed") end })
+      end
+    ]]
+
+    -- Expects these lines on stdout, in any order.
+    local function expect(status, lines, argv, code)
+      local result = neap(argv, { ["a.lua"] = PRELUDE .. code })
+      local printed = {}
+      for line in result.stdout:gmatch("[^\n]+") do printed[#printed + 1] = line end
+      table.sort(printed)
+      assert.same(lines, printed)
+      assert.equal(status, result.status)
+      assert.is_nil(result.stderr:find("traceback", 1, true))
+    end
+
+    it("ends a flow that waits, after it has unwound", function()
+      local flow = [[
+        local how = ...
+        return neap.BatchNode { name = "batch", concurrency = 2,
+          prep = function() return { 1, 2 } end,
+          exec = function(_, _, item)
+            local _ <close> = guard("item " .. item)
+            neap.sleep(0)
+            if item == 2 then signal(how) end
+            neap.sleep(3600)
+          end }]]
+      local closed = { "item 1 closed", "item 2 closed" }
+      expect(130, closed, { "run", "a.lua", "--", "INT" }, flow)
+      expect(143, closed, { "run", "a.lua", "--", "TERM" }, flow)
+    end)
+
+    it("ends a flow that computes, whose error nobody retries", function()
+      expect(130, { "exec closed" }, { "run", "a.lua", "--quiet" }, [[
+        return neap.Node { name = "spin", max_retries = 3, exec = function()
+          local _ <close> = guard "exec"
+          signal "INT"
+          while true do end
+        end }]])
+    end)
+
+    it("ends what computes in a coroutine of the user's own", function()
+      expect(130, { "exec closed" }, { "run", "a.lua", "--quiet" }, [[
+        return neap.Node { name = "spin", exec = function()
+          local _ <close> = guard "exec"
+          local spin = coroutine.wrap(function()
+            signal "INT"
+            while true do end
+          end)
+          spin()
+        end }]])
+    end)
+
+    it("ends all items of a batch that compute", function()
+      expect(130, { "item 1 closed", "item 2 closed" }, { "run", "a.lua", "--quiet" }, [[
+        return neap.BatchNode { name = "batch", concurrency = 2, on_error = "collect",
+          prep = function() return { 1, 2 } end,
+          exec = function(_, _, item)
+            local _ <close> = guard("item " .. item)
+            neap.sleep(0)
+            if item == 1 then signal "INT" end
+            while true do end
+          end }]])
+    end)
+
+    it("ends a script, waiting or computing", function()
+      expect(130, { "script closed" }, { "a.lua" }, [[
+        local _ <close> = guard "script"
+        signal "INT"
+        while true do end]])
+      expect(143, { "script closed" }, { "a.lua" }, [[
+        local _ <close> = guard "script"
+        signal "TERM"
+        neap.sleep(3600)]])
+    end)
+
+    it("ends a read from standard input that blocks", function()
+      local result = helper.run({ "sh", "-c",
+        "mkfifo fifo && exec 3<>fifo && exec timeout --preserve-status -s INT 1 \"$0\" -e '"
+          .. "io.read() while true do end' <&3", helper.neap },
+        { cwd = helper.tmpdir(), timeout = 30 })
+      assert.equal(130, result.status)
+    end)
+
+    it("ends at once with the second when code will not be stopped", function()
+      expect(130, {}, { "a.lua" }, [[
+        local _ <close> = guard "script"
+        pcall(function() signal "INT" while true do end end)
+        signal "INT"]])
+    end)
+  end)
+end)
+
+describe("neap.cli.progress", function()
+  -- Follows the events of a run and returns all that was written.
+  local function follow(live, events)
+    local written = {}
+    local watch = progress.new(0, live, function(text) written[#written + 1] = text end)
+    for _, event in ipairs(events) do watch:see(event) end
+    watch:finish()
+    return written, watch
+  end
+
+  -- The events of a batch with `total` items, each of which takes a second.
+  local function batch(node, total)
+    local events = { { kind = "node_start", node = node, time = 0 },
+      { kind = "batch_start", node = node, total = total, time = 0 } }
+    for i = 1, total do
+      events[#events + 1] = { kind = "item_start", node = node, index = i, time = i - 1 }
+      events[#events + 1] = { kind = "item_end", node = node, index = i, time = i, ok = i % 4 > 0 }
+    end
+    return events
+  end
+
+  it("adds a line for each tenth and one at the end", function()
+    local written = follow(false, batch("all", 60))
+    assert.equal(10, #written)
+    assert.equal("all: 6/60, 1.0/s, 0 in flight, 1 failed, ETA 54 s\n", written[1])
+    assert.equal("all: 60/60, 1.0/s, 0 in flight, 15 failed\n", written[10])
+  end)
+
+  it("adds no line for each item of a fast batch", function()
+    local events = batch("all", 60)
+    for _, event in ipairs(events) do event.time = event.time / 100 end
+    assert.same({ "all: 60/60, 100/s, 0 in flight, 15 failed\n" }, (follow(false, events)))
+  end)
+
+  it("adds a line every half minute when there is no total", function()
+    local events = batch("all", 60)
+    events[2].total = nil
+    assert.same({ "all: 30 done, 1.0/s, 0 in flight, 7 failed\n",
+      "all: 60 done, 1.0/s, 0 in flight, 15 failed\n" }, (follow(false, events)))
+  end)
+
+  it("redraws one line at most ten times a second, and clears it", function()
+    local events = batch("all", 1000)
+    for _, event in ipairs(events) do event.time = event.time / 1000 end
+    local written = follow(true, events)
+    assert.is_true(#written >= 9 and #written <= 11)
+    assert.equal("\r\27[Kall: 100/1000, 1000/s, 0 in flight, 25 failed, ETA 0.90 s\r",
+      written[1])
+    assert.equal("\r\27[K", written[#written])
+  end)
+
+  it("follows the outermost batch, and counts every visit and retry", function()
+    local events = { { kind = "batch_start", node = "outer", total = 2, time = 0 },
+      { kind = "item_start", node = "outer", index = 1, time = 0 } }
+    table.move(batch("outer[1] > inner", 9), 1, 20, #events + 1, events)
+    events[#events + 1] = { kind = "retry", node = "outer[1] > inner", time = 9 }
+    events[#events + 1] = { kind = "item_end", node = "outer", index = 1, time = 10, ok = true }
+    local written, watch = follow(false, events)
+    assert.equal("outer: 1/2, 6.0/min, 0 in flight, 1 retry, ETA 10 s\n", written[#written])
+    assert.equal(11, watch.steps)
+  end)
+
+  it("keeps a line within the terminal, its end rather than its front", function()
+    local node = ("flow > "):rep(20) .. "ünd\27[2J"
+    local written = follow(true, { { kind = "node_start", node = node, time = 1 } })
+    local line = written[1]:match("^\r\27%[K(.*)\r$")
+    assert.equal(79, utf8.len(line))
+    assert.matches("^%.%.%..* > ünd %[2J: step 1, 1.00 s$", line)
+  end)
+
+  it("has words for times", function()
+    assert.equal("0.12 s", progress.duration(0.123))
+    assert.equal("12 s", progress.duration(12.3))
+    assert.equal("2 min 3 s", progress.duration(123))
+    assert.equal("3 h 25 min", progress.duration(12345))
+  end)
+end)
+
+describe("neap.cli.plain", function()
+  it("keeps what JSON can hold", function()
+    local value = { list = { 1, "a", { x = true } }, empty = json.array {}, null = json.null }
+    assert.same(value, plain.of(value))
+    assert.equal('{"empty":[]}', json.encode(plain.of { empty = json.array {} }))
+  end)
+
+  it("describes what JSON cannot hold", function()
+    local loop = {}
+    loop.loop = loop
+    assert.same({ f = "<function>", inf = "<inf>", file = "<userdata>", loop = { loop = "<cycle>" },
+      bytes = "a\u{FFFD}b", class = "<neap class: Node>", ["1"] = "one", ["true"] = "yes" },
+      plain.of { "one", f = print, inf = math.huge, file = io.stdout, loop = loop, bytes = "a\xffb",
+        class = require("neap").Node, [true] = "yes" })
+  end)
+
+  it("ends for a table that is nested without end", function()
+    local value = {}
+    for _ = 1, 100000 do value = { value } end
+    assert.matches("<nested too deep>", json.encode(plain.of(value)), 1, true)
+  end)
+end)
