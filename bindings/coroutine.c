@@ -98,8 +98,11 @@ static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
     host->can_yield = false;
     host->blocked = L;
   }
+  lua_State *running = host->running;
+  host->running = co;
   int results;
   int status = lua_resume(co, L, count, &results);
+  host->running = running;
   host->can_yield = could_yield;
   if (neap__is_suspended(co)) {
     if (lua_gettop(L) < 2)
@@ -205,6 +208,10 @@ static int co_close(lua_State *L) {
     return 1;
   lua_xmove(co, L, 1);
   return 2;
+}
+
+bool neap__coroutine_is_wrap(lua_State *L, int index) {
+  return lua_tocfunction(L, index) == wrapped_call;
 }
 
 void neap__coroutine_open(lua_State *L) {

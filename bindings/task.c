@@ -276,6 +276,7 @@ static void wake(neap_op *op) {
   task->waiting = false;
   host->current = task;
   host->can_yield = true;
+  host->running = task->L;
   int results;
   int status = lua_resume(task->L, host->driver, count, &results);
   if (status == LUA_YIELD)

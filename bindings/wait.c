@@ -3,8 +3,10 @@
 #include "wait.h"
 
 #include <lauxlib.h>
+#include <lualib.h>
 #include <string.h>
 
+#include "coroutine.h"
 #include "error.h"
 #include "task.h"
 
@@ -34,33 +36,46 @@ uint64_t neap__deadline(neap_engine *engine, double seconds) {
   return now + (uint64_t)ns;
 }
 
-/* Pushes the name under which package.loaded knows the function on top of the
- * stack ("table.sort"), or nil. [-1, +1, -] */
-static void name_of_function(lua_State *L) {
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+/* Pushes the key at which the module on top has the function at `index`, and
+ * returns true; or pushes nothing. [-0, +(0|1), m] */
+static bool find_key(lua_State *L, int index) {
+  int module = lua_gettop(L);
+  if (!lua_istable(L, module))
+    return false;
   lua_pushnil(L);
-  while (lua_next(L, -2)) { /* function loaded module-name module */
-    if (lua_istable(L, -1)) {
-      lua_pushnil(L);
-      while (lua_next(L, -2)) { /* ... module key value */
-        if (lua_type(L, -2) == LUA_TSTRING && lua_rawequal(L, -1, -6)) {
-          lua_pop(L, 1); /* function loaded module-name module key */
-          const char *module = lua_tostring(L, -3);
-          if (strcmp(module, LUA_GNAME) != 0) {
-            lua_pushfstring(L, "%s.%s", module, lua_tostring(L, -1));
-            lua_replace(L, -6);
-            lua_pop(L, 4);
-            return;
-          }
-          lua_pushvalue(L, -1);
-        }
-        lua_pop(L, 1);
-      }
+  while (lua_next(L, module)) { /* key value */
+    if (lua_type(L, -2) == LUA_TSTRING && lua_rawequal(L, -1, index)) {
+      lua_pop(L, 1);
+      return true;
     }
     lua_pop(L, 1);
   }
-  lua_pop(L, 2);
+  return false;
+}
+
+/* Replaces the function on top by its name ("table.sort"), or nil where none of
+ * Lua's libraries has it. [-1, +1, m] */
+static void name_function(lua_State *L) {
+  static const char *const libraries[] = {
+      LUA_GNAME,       LUA_TABLIBNAME, LUA_STRLIBNAME,
+      LUA_COLIBNAME,   LUA_IOLIBNAME,  LUA_OSLIBNAME,
+      LUA_UTF8LIBNAME, LUA_DBLIBNAME,  LUA_LOADLIBNAME};
+  int function = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+    lua_getfield(L, function + 1, libraries[i]);
+    if (find_key(L, function)) {
+      if (i > 0)
+        lua_pushfstring(L, "%s.%s", libraries[i], lua_tostring(L, -1));
+      lua_replace(L, function);
+      lua_settop(L, function);
+      return;
+    }
+    lua_pop(L, 1);
+  }
   lua_pushnil(L);
+  lua_replace(L, function);
+  lua_settop(L, function);
 }
 
 /* True for the functions of Lua's that can be suspended: they call with
@@ -83,11 +98,11 @@ static void push_obstacle(lua_State *L, lua_State *blocked) {
        level++) {
     lua_getinfo(blocked, "Snf", &ar);
     lua_xmove(blocked, L, 1);
-    if (*ar.what != 'C') {
+    if (*ar.what != 'C' || neap__coroutine_is_wrap(L, -1)) {
       lua_pop(L, 1);
       continue;
     }
-    name_of_function(L);
+    name_function(L);
     const char *name = lua_tostring(L, -1);
     if (!name)
       name = ar.name ? ar.name : "a function in C";

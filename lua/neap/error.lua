@@ -38,9 +38,13 @@ function M.is(value)
 end
 
 function meta:__tostring()
-  if not self.node then return tostring(self.message) end
-  local attempt = self.attempt and self.attempt > 1 and (", attempt %d"):format(self.attempt) or ""
-  return ("%s (%s%s): %s"):format(self.node, self.phase, attempt, self.message)
+  local place = self.node
+  if not place then return tostring(self.message) end
+  if self.phase then
+    local attempt = (self.attempt or 1) > 1 and (", attempt %d"):format(self.attempt) or ""
+    place = ("%s (%s%s)"):format(place, self.phase, attempt)
+  end
+  return ("%s: %s"):format(place, self.message)
 end
 
 -- A __tostring of the user's may raise, too; then the type has to do.

@@ -40,8 +40,6 @@ Response.__index = Response
 
 local MAX_REDIRECTS = 10
 
--- ------------------------------------------------------------------ checking
-
 local function is_string(value)
   return type(value) == "string"
 end
@@ -114,8 +112,6 @@ local function fault(opts)
     end
   end
 end
-
--- ------------------------------------------------------------------- sending
 
 -- Returns an address as errors may show it: without query and user.
 local function public(url)
@@ -225,8 +221,6 @@ local function check_url(url, name)
   end
 end
 
--- ------------------------------------------------------------------- dates
-
 local MONTHS = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
   "Oct", "Nov", "Dec" }
 for number, name in ipairs(MONTHS) do
@@ -272,8 +266,6 @@ local function parse_date(text)
     end
   end
 end
-
--- ----------------------------------------------------------------- interface
 
 --- Sends a request and waits for the whole response, whatever its status.
 ---

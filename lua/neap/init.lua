@@ -10,8 +10,6 @@ require "neap.error" -- what leaves a run becomes an error object
 
 local M = { version = core.version, END = wiring.END }
 
--- ------------------------------------------------------------ nodes and flows
-
 local run_options = { params = true, timeout = true, max_steps = true, on_event = true }
 
 local function expect(value, kind, name, where)
@@ -29,7 +27,7 @@ local function prepare(node, shared, opts, where)
   end
   if shared == nil then shared = {} end
   if opts == nil then return graph.plan(node), shared end
-  options.check(opts, run_options, where)
+  options.check(opts, run_options, where, 3)
   expect(opts.params, "table", "params", where)
   expect(opts.on_event, "function", "on_event", where)
   expect(opts.timeout, "number", "timeout", where)
@@ -68,8 +66,6 @@ M.AsyncFlow = M.Flow
 M.AsyncBatchNode = M.BatchNode
 M.BatchAsyncFlow = M.BatchFlow
 M.AsyncBatchFlow = M.BatchFlow
-
--- --------------------------------------------------------------------- waiting
 
 --- The engine's clock: monotonic, its zero is arbitrary.
 ---@return number seconds
@@ -122,12 +118,17 @@ function M.gather(items)
   if type(items) ~= "table" or object.state(items) then
     error("gather: a table of functions, flows and tasks expected", 2)
   end
+  local starts = false
   for key, item in pairs(items) do
-    if not (core.is_task(item) or object.is_node(item) or is_callable(item)) then
+    starts = starts or not core.is_task(item)
+    if object.is_node(item) then
+      graph.plan(item) -- a flow that cannot run raises before anything is started
+    elseif not (core.is_task(item) or is_callable(item)) then
       error(("gather: [%s] is a %s; a function, flow or task expected"):format(tostring(key),
         type(item)), 2)
     end
   end
+  if starts then core.may_wait("gather") end
   local keys, tasks, own = {}, {}, {}
   for key, item in pairs(items) do
     local task = item
@@ -137,19 +138,12 @@ function M.gather(items)
     end
     keys[#keys + 1], tasks[#tasks + 1] = key, task
   end
-  local joined, reason = pcall(core.join, tasks, false)
-  local failed
-  for i = 1, #tasks do
-    if tasks[i].status == "failed" or tasks[i].status == "cancelled" then
-      failed = tasks[i]
-      break
-    end
-  end
-  if failed or not joined then
+  local joined, failed = pcall(core.join, tasks, false)
+  if failed then
     for i = 1, #own do own[i]:cancel() end
-    if not joined then error(reason, 0) end
+    if not joined then error(failed, 0) end
     core.join(own, true)
-    failed:await()
+    tasks[failed]:await() -- raises
   end
   local results = { n = #items }
   for i, key in ipairs(keys) do results[key] = (tasks[i]:await()) end

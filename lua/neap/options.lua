@@ -58,24 +58,25 @@ function M.nearest(name, known)
   return best
 end
 
---- Raises an error, at the caller's caller, when `given` is no table or has a
---- key that is not known.
+--- Raises an error when `given` is no table or has a key that is not known.
 ---@param given table|nil nil stands for no options
 ---@param known table<string, any> the names are the keys
 ---@param where string the function's name, for the message
+---@param level? integer whom to blame, as for error; default 2, the caller's caller
 ---@return table given an empty table where it was nil
-function M.check(given, known, where)
+function M.check(given, known, where, level)
+  level = (level or 2) + 1
   if given == nil then return {} end
   if type(given) ~= "table" then
-    error(("%s: options expected as a table, got a %s"):format(where, type(given)), 3)
+    error(("%s: options expected as a table, got a %s"):format(where, type(given)), level)
   end
   for name in pairs(given) do
     if type(name) ~= "string" then
-      error(("%s: options are named; got the key %s"):format(where, tostring(name)), 3)
+      error(("%s: options are named; got the key %s"):format(where, tostring(name)), level)
     elseif known[name] == nil then
       local meant = M.nearest(name, known)
       error(("%s: unknown option '%s'%s"):format(where, name,
-        meant and ("; did you mean '%s'?"):format(meant) or ""), 3)
+        meant and ("; did you mean '%s'?"):format(meant) or ""), level)
     end
   end
   return given

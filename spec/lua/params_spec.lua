@@ -1,0 +1,164 @@
+-- Params: they flow inward, key by key.
+-- SPDX-License-Identifier: MIT
+local neap = require "neap"
+local Node, Flow, BatchNode, BatchFlow = neap.Node, neap.Flow, neap.BatchNode, neap.BatchFlow
+
+local function failure(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok)
+  return err
+end
+
+local function copy(params)
+  local result = {}
+  for key, value in pairs(params) do result[key] = value end
+  return result
+end
+
+-- A node, with these params of its own, that notes in shared what it sees.
+local function watcher(own)
+  return Node { params = own, post = function(self, shared)
+    shared[#shared + 1] = copy(self.params)
+  end }
+end
+
+-- Runs a node and returns what its watchers saw.
+local function seen(node, params)
+  local shared = {}
+  node:run(shared, { params = params })
+  return shared
+end
+
+describe("params", function()
+  it("are empty, never nil, where nobody gives any", function()
+    assert.same({ {} }, seen(watcher()))
+    assert.same({}, Node().params)
+  end)
+
+  it("of a node are its defaults", function()
+    assert.same({ { a = 1 } }, seen(watcher { a = 1 }))
+  end)
+
+  it("from opts override a node's own, key by key", function()
+    assert.same({ { a = 1, b = 20, c = 30 } }, seen(watcher { a = 1, b = 2 }, { b = 20, c = 30 }))
+  end)
+
+  it("from the outer flow override a node's own, key by key", function()
+    assert.same({ { a = 1, b = 20, c = 30 } },
+      seen(Flow { start = watcher { a = 1, b = 2 }, params = { b = 20, c = 30 } }))
+  end)
+
+  it("flow through flows without any", function()
+    assert.same({ { a = 1 } }, seen(Flow { start = Flow { start = watcher() } }, { a = 1 }))
+  end)
+
+  it("of the outer flow win at every level: opts, outer, inner, node", function()
+    local node = watcher { own = "node", inner = "node", outer = "node", opts = "node" }
+    local inner = Flow { start = node, params = { inner = "inner", outer = "inner", opts = "inner" } }
+    local outer = Flow { start = inner, params = { outer = "outer", opts = "outer" } }
+    assert.same({ { own = "node", inner = "inner", outer = "outer", opts = "opts" } },
+      seen(outer, { opts = "opts" }))
+  end)
+
+  it("of one node do not reach the next", function()
+    local a, b = watcher { a = 1 }, watcher { b = 2 }
+    assert.same({ { a = 1, x = 9 }, { b = 2, x = 9 } }, seen(Flow { start = a, a >> b }, { x = 9 }))
+  end)
+
+  it("may be false, which overrides", function()
+    assert.same({ { a = false } }, seen(watcher { a = true }, { a = false }))
+  end)
+
+  it("can be seen by the flow's own methods", function()
+    local got = {}
+    Flow { start = watcher(), params = { a = 1, b = 2 },
+      prep = function(self) got.prep = copy(self.params) end,
+      post = function(self) got.post = copy(self.params) end }:run({}, { params = { b = 3 } })
+    assert.same({ prep = { a = 1, b = 3 }, post = { a = 1, b = 3 } }, got)
+  end)
+
+  it("of a class are those of its nodes", function()
+    local Class = Node:extend { params = { a = 1 } }
+    assert.equal(1, Class().params.a)
+    assert.equal(2, Class { params = { a = 2 } }.params.a)
+  end)
+
+  it("may be set later, and count from the next run", function()
+    local node = watcher { a = 1 }
+    seen(node)
+    node.params = { a = 2 }
+    assert.same({ { a = 2 } }, seen(node))
+  end)
+
+  it("handed over are never written to", function()
+    local own, flows, opts, entry = { a = 1 }, { a = 2, b = 2 }, { b = 3, c = 3 }, { c = 4, d = 4 }
+    local node = watcher(own)
+    local batch = BatchFlow { start = node, params = flows, prep = function() return { entry } end }
+    assert.same({ { a = 2, b = 3, c = 4, d = 4 } }, seen(batch, opts))
+    assert.same({ { a = 1 }, { a = 2, b = 2 }, { b = 3, c = 3 }, { c = 4, d = 4 } },
+      { own, flows, opts, entry })
+  end)
+
+  it("are read-only by convention, and refuse it where nobody gave any", function()
+    local node = Node { exec = function(self) self.params.x = 1 end }
+    assert.matches("params are read-only", failure(node.run, node, {}).cause, 1, true)
+    assert.same({}, Node().params)
+  end)
+
+  it("reach what a retry calls again, and the fallback", function()
+    local got = {}
+    local node = Node { max_retries = 2, timeout = 10, params = { a = 1 },
+      exec = function(self) got[#got + 1] = self.params.a error "x" end,
+      process_after_fail = function(self) got[#got + 1] = self.params.a end }
+    node:run({}, { params = { a = 5 } })
+    assert.same({ 5, 5, 5 }, got)
+  end)
+end)
+
+describe("a batch entry's params", function()
+  it("override what came from outside", function()
+    local batch = BatchFlow { start = watcher { own = 1, entry = 1 },
+      params = { flow = 1, entry = 2 },
+      prep = function() return { { entry = 10 }, { entry = 20 } } end }
+    assert.same({ { own = 1, flow = 1, outside = 7, entry = 10 },
+      { own = 1, flow = 1, outside = 7, entry = 20 } },
+      seen(batch, { outside = 7, entry = 3 }))
+  end)
+
+  it("of nested batches overlay each other", function()
+    local inner = BatchFlow { start = watcher(), prep = function(self)
+      return { { file = self.params.folder .. "/a" }, { file = self.params.folder .. "/b" } }
+    end }
+    local outer = BatchFlow { start = inner, prep = function()
+      return { { folder = "x" }, { folder = "y" } }
+    end }
+    assert.same({ { folder = "x", file = "x/a" }, { folder = "x", file = "x/b" },
+      { folder = "y", file = "y/a" }, { folder = "y", file = "y/b" } }, seen(outer))
+  end)
+
+  it("do not leak into the batch's own params, or from one entry into the next", function()
+    local post
+    local batch = BatchFlow { start = watcher(),
+      prep = function() return { { a = 1 }, { b = 2 } } end,
+      post = function(self) post = copy(self.params) end }
+    assert.same({ { a = 1 }, { b = 2 } }, seen(batch))
+    assert.same({}, post)
+  end)
+
+  it("are each their own where entries run at once", function()
+    local node = Node { exec = function() neap.sleep(0.001) end,
+      post = function(self, shared) shared[self.params.i] = self.params.i end }
+    local batch = BatchFlow { start = node, concurrency = 3,
+      prep = function() return { { i = 1 }, { i = 2 }, { i = 3 }, { i = 4 } } end }
+    assert.same({ 1, 2, 3, 4 }, seen(batch))
+  end)
+end)
+
+describe("the items of a BatchNode", function()
+  it("see the params of the batch", function()
+    local got = {}
+    BatchNode { params = { a = 1, b = 1 }, prep = function() return { 1, 2 } end,
+      exec = function(self) got[#got + 1] = copy(self.params) end }:run({}, { params = { b = 2 } })
+    assert.same({ { a = 1, b = 2 }, { a = 1, b = 2 } }, got)
+  end)
+end)

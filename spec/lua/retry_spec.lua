@@ -1,0 +1,321 @@
+-- Retries: how often exec is tried, how long the waits are, what ends them.
+-- SPDX-License-Identifier: MIT
+local neap = require "neap"
+local Node, Flow = neap.Node, neap.Flow
+
+local function failure(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok)
+  return err
+end
+
+-- Runs a node of these options whose exec fails `failures` times (default:
+-- always) with `err`; returns how often it was called and, as on_event saw
+-- them, the waits after each failure.
+local function attempts(options, err, failures)
+  local calls, delays = 0, {}
+  function options.exec()
+    calls = calls + 1
+    if calls <= (failures or math.huge) then error(err or "broken", 0) end
+  end
+  options.process_after_fail = options.process_after_fail or function() end
+  Node(options):run({}, { on_event = function(event)
+    if event.kind == "retry" then delays[#delays + 1] = event.delay end
+  end })
+  return calls, delays
+end
+
+describe("max_retries", function()
+  it("is the number of attempts", function()
+    assert.equal(3, (attempts { max_retries = 3 }))
+  end)
+
+  it("is 1 by default", function()
+    assert.equal(1, (attempts {}))
+  end)
+
+  it("below 1 is refused", function()
+    assert.matches("'max_retries' is 0; expected the number of attempts",
+      failure(Node, { max_retries = 0 }), 1, true)
+  end)
+
+  it("counts no further once exec has succeeded", function()
+    assert.equal(3, (attempts({ max_retries = 9 }, nil, 2)))
+  end)
+
+  it("goes for exec only: prep and post are called once, and not again", function()
+    local calls = {}
+    local function count(name)
+      return function()
+        calls[name] = (calls[name] or 0) + 1
+        error(name, 0)
+      end
+    end
+    for _, method in ipairs { "prep", "post", "process_after_fail" } do
+      local node = Node { max_retries = 3, exec = function()
+        if method == "process_after_fail" then error "x" end
+      end }
+      node[method] = count(method)
+      local err = failure(node.run, node, {})
+      assert.equal(method, err.cause)
+    end
+    assert.same({ prep = 1, post = 1, process_after_fail = 1 }, calls)
+  end)
+end)
+
+describe("wait", function()
+  it("is 0 by default", function()
+    local _, delays = attempts { max_retries = 3 }
+    assert.same({ 0, 0 }, delays)
+  end)
+
+  it("is waited between attempts, never less", function()
+    local before = neap.now()
+    local _, delays = attempts { max_retries = 3, wait = 0.01 }
+    assert.same({ 0.01, 0.01 }, delays)
+    assert.is_true(neap.now() - before >= 0.02)
+  end)
+
+  it("is not waited after the last attempt", function()
+    local before = neap.now()
+    attempts { max_retries = 1, wait = 100 }
+    assert.is_true(neap.now() - before < 50)
+  end)
+
+  it("lets others run meanwhile", function()
+    local order = {}
+    neap.gather {
+      function()
+        attempts { max_retries = 2, wait = 0.02 }
+        order[#order + 1] = "retried"
+      end,
+      function() order[#order + 1] = "other" end,
+    }
+    assert.same({ "other", "retried" }, order)
+  end)
+end)
+
+describe("backoff", function()
+  it("is 1 by default, else multiplies the wait after each attempt", function()
+    local _, delays = attempts { max_retries = 4, wait = 0.001, backoff = 2 }
+    assert.same({ 0.001, 0.002, 0.004 }, delays)
+  end)
+
+  it("is capped by max_wait", function()
+    local _, delays = attempts { max_retries = 5, wait = 0.001, backoff = 2, max_wait = 0.003 }
+    assert.same({ 0.001, 0.002, 0.003, 0.003 }, delays)
+  end)
+end)
+
+describe("jitter", function()
+  it("takes off up to that share at random", function()
+    local _, delays = attempts { max_retries = 30, wait = 0.001, jitter = 0.5 }
+    local different = {}
+    for _, delay in ipairs(delays) do
+      assert.is_true(delay >= 0.0005 and delay <= 0.001)
+      different[delay] = true
+    end
+    assert.is_not_nil(next(different, next(different)))
+  end)
+end)
+
+describe("what was raised", function()
+  it("as a table with retry_after makes the wait at least that long", function()
+    local _, delays = attempts({ max_retries = 2, wait = 0.001 }, { retry_after = 0.01 })
+    assert.same({ 0.01 }, delays)
+    _, delays = attempts({ max_retries = 2, wait = 0.02 }, { retry_after = 0.01 })
+    assert.same({ 0.02 }, delays)
+  end)
+
+  it("with retry_after is waited even without wait, and past max_wait", function()
+    local _, delays = attempts({ max_retries = 2 }, { retry_after = 0.01 })
+    assert.same({ 0.01 }, delays)
+    _, delays = attempts({ max_retries = 2, wait = 0.001, max_wait = 0.002 }, { retry_after = 0.01 })
+    assert.same({ 0.01 }, delays)
+  end)
+
+  it("with retryable = false ends the attempts, not the fallback", function()
+    local fallen
+    local calls = attempts({ max_retries = 5, process_after_fail = function() fallen = true end },
+      { retryable = false })
+    assert.equal(1, calls)
+    assert.is_true(fallen)
+  end)
+
+  it("with any other retryable does not", function()
+    assert.equal(2, (attempts({ max_retries = 2 }, { retryable = true })))
+    assert.equal(2, (attempts({ max_retries = 2 }, {})))
+  end)
+
+  it("may compute these fields, and may fail at it", function()
+    local computed = setmetatable({}, { __index = function(_, key)
+      return key == "retry_after" and 0.01 or nil
+    end })
+    local calls, delays = attempts({ max_retries = 2 }, computed)
+    assert.same({ 2, { 0.01 } }, { calls, delays })
+    local hostile = setmetatable({}, { __index = function() error "no such field" end })
+    assert.equal(2, (attempts({ max_retries = 2 }, hostile)))
+  end)
+
+  it("may say nonsense in them", function()
+    assert.equal(2, (attempts({ max_retries = 2 }, { retry_after = "soon", retryable = "no" })))
+    assert.equal(2, (attempts({ max_retries = 2 }, { retry_after = -1 })))
+    assert.equal(2, (attempts({ max_retries = 2 }, { retry_after = 0 / 0 })))
+  end)
+end)
+
+describe("timeout", function()
+  it("bounds one attempt of exec, and the next one has its full time again", function()
+    local calls = 0
+    local shared = {}
+    Node {
+      timeout = 0.02, max_retries = 3,
+      exec = function(self)
+        calls = calls + 1
+        neap.sleep(self.cur_retry < 2 and 10 or 0)
+        return "third time"
+      end,
+      post = function(_, s, _, text) s.text = text end,
+    }:run(shared)
+    assert.equal(3, calls)
+    assert.equal("third time", shared.text)
+  end)
+
+  it("raises a timeout error, which process_after_fail gets", function()
+    local got
+    Node {
+      timeout = 0.01,
+      exec = function() neap.sleep(10) end,
+      process_after_fail = function(_, _, _, err) got = err end,
+    }:run {}
+    assert.equal("timeout", got.code)
+    assert.equal("timed out after 0.01 s", got.message)
+  end)
+
+  it("leaves the run with the path, the phase and the attempt", function()
+    local node = Node { name = "Slow", timeout = 0.01, max_retries = 2,
+      exec = function() neap.sleep(10) end }
+    local err = failure(node.run, node, {})
+    assert.same({ "timeout", "Slow", "exec", 2 }, { err.code, err.node, err.phase, err.attempt })
+  end)
+
+  it("gives exec its self, prep_res and a result as ever", function()
+    local shared = {}
+    Node { timeout = 10,
+      prep = function(self) self.mine = "mine" return "prepared" end,
+      exec = function(self, _, prep_res) self.more = "more" return self.mine .. prep_res end,
+      post = function(self, s, _, exec_res) s.seen = { self.more, exec_res } end,
+    }:run(shared)
+    assert.same({ "more", "mineprepared" }, shared.seen)
+  end)
+
+  it("is seen as an error by pcall and <close>", function()
+    local caught, closed
+    Node { timeout = 0.01,
+      exec = function()
+        local _ <close> = setmetatable({}, { __close = function(_, err) closed = err end })
+        local ok, err = pcall(neap.sleep, 10)
+        caught = not ok and err
+        error(err, 0)
+      end,
+      process_after_fail = function() end,
+    }:run {}
+    assert.equal("timeout", caught.code)
+    assert.equal(caught, closed)
+  end)
+
+  it("takes the result of an exec that swallowed it and did not wait again", function()
+    local got
+    Node { timeout = 0.01,
+      exec = function() pcall(neap.sleep, 10) return "partial" end,
+      post = function(_, _, _, exec_res) got = exec_res end,
+    }:run {}
+    assert.equal("partial", got)
+  end)
+
+  it("ends an exec that swallowed it and waits again", function()
+    local after, closed
+    local node = Node { timeout = 0.01,
+      exec = function()
+        local _ <close> = setmetatable({}, { __close = function() closed = true end })
+        pcall(neap.sleep, 10)
+        pcall(neap.sleep, 10)
+        after = true
+      end }
+    assert.equal("timeout", failure(node.run, node, {}).code)
+    assert.is_true(closed)
+    assert.is_nil(after)
+  end)
+
+  it("bounds an attempt of a flow", function()
+    local runs = 0
+    local slow = Node { exec = function()
+      runs = runs + 1
+      if runs == 1 then neap.sleep(10) end
+    end, post = function() return "made it" end }
+    assert.equal("made it", Flow { start = slow, timeout = 0.02, max_retries = 2 }:run {})
+    assert.equal(2, runs)
+  end)
+
+  it("of a run bounds all of it, and nothing retries or forgives that", function()
+    local tries, forgiven = 0, false
+    local node = Node { name = "Slow", max_retries = 5,
+      exec = function() tries = tries + 1 neap.sleep(10) end,
+      process_after_fail = function() forgiven = true end }
+    local err = failure(node.run, node, {}, { timeout = 0.01 })
+    assert.same({ "timeout", "Slow", 1, false }, { err.code, err.node, tries, forgiven })
+  end)
+
+  it("of a run ends the wait between attempts, too", function()
+    local node = Node { max_retries = 2, wait = 100, exec = function() error "x" end }
+    assert.equal("timeout", failure(node.run, node, {}, { timeout = 0.01 }).code)
+  end)
+end)
+
+describe("what a failed attempt has spawned", function()
+  it("ends before the next attempt begins, and fails nobody", function()
+    local log = {}
+    local calls = 0
+    Node { max_retries = 2, exec = function()
+      calls = calls + 1
+      log[#log + 1] = "attempt"
+      if calls > 1 then return end
+      neap.spawn(function()
+        local _ <close> = setmetatable({}, { __close = function() log[#log + 1] = "unwound" end })
+        neap.sleep(10)
+      end)
+      neap.spawn(error, "lost")
+      neap.sleep(0)
+      error "again"
+    end }:run {}
+    assert.same({ "attempt", "unwound", "attempt" }, log)
+  end)
+
+  it("ends before the fallback", function()
+    local log = {}
+    Node {
+      exec = function()
+        neap.spawn(function()
+          local _ <close> = setmetatable({}, { __close = function() log[#log + 1] = "unwound" end })
+          neap.sleep(10)
+        end)
+        neap.sleep(0)
+        error "x"
+      end,
+      process_after_fail = function() log[#log + 1] = "fallback" end,
+    }:run {}
+    assert.same({ "unwound", "fallback" }, log)
+  end)
+
+  it("does not take with it what prep has spawned", function()
+    local result
+    Node { max_retries = 2,
+      prep = function() return neap.spawn(function() neap.sleep(0.02) return "kept" end) end,
+      exec = function(self, _, task)
+        if self.cur_retry == 0 then error "again" end
+        result = task:await()
+      end,
+    }:run {}
+    assert.equal("kept", result)
+  end)
+end)
