@@ -417,7 +417,7 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
   }
   if (observed) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, task);
-    task->observer = task;
+    task->observed = true;
   } else {
     lua_pop(L, 1);
   }

@@ -42,7 +42,7 @@ static neap__task *spawn(lua_State *L, neap__task *task, neap_root root,
   part->internal = true;
   part->root = (uint8_t)root;
   part->first_self = (uint8_t)(VISITS - first);
-  part->observer = task->observer;
+  part->observed = task->observed;
   return part;
 }
 

@@ -69,7 +69,7 @@ static neap_event make_event(const neap__task *task, neap_event_kind kind,
 }
 
 static bool is_watched(const neap__task *task) {
-  return task->observer || neap_is_watched(task->host->engine);
+  return task->observed || neap_is_watched(task->host->engine);
 }
 
 static void set_integer(lua_State *L, const char *key, uint64_t value) {
@@ -127,9 +127,12 @@ static void push_event(lua_State *L, const neap_event *event) {
  * raises is a warning: who watches a run does not end it. [-0, +0, m] */
 static void emit(lua_State *L, neap__task *task, neap_event *event) {
   neap_emit(task->host->engine, event);
-  if (!task->observer)
+  if (!task->observed)
     return;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, task->observer);
+  const neap__task *owner = task; /* the registry has its on_event */
+  while (owner->internal)
+    owner = owner->parent;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, owner);
   push_event(L, event);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
     if (task->cancel_status != 0)

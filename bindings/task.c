@@ -370,7 +370,7 @@ static void complete(neap__task *task) {
   neap__host *host = task->host;
   neap__task *parent = task->parent;
   strip(task);
-  if (task->observer == task) {
+  if (task->observed && !task->internal) {
     lua_pushnil(host->scratch);
     lua_rawsetp(host->scratch, LUA_REGISTRYINDEX, task);
   }

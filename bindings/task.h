@@ -63,7 +63,6 @@ struct neap__task {
   neap_link waiters;
   neap__crew *crew;           /* those that work for its run; NULL: none yet */
   neap_run *run;              /* NULL for a function */
-  neap__task *observer;       /* whose on_event the registry has under it */
   const char *what;           /* what it waits for, in words */
   const char *atomic;         /* the node whose method must not wait, or NULL */
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
@@ -82,6 +81,7 @@ struct neap__task {
   bool internal;      /* a part of its parent's run */
   uint8_t root;       /* then: which, as a neap_root */
   uint8_t first_self; /* then: where the self of its first visit is */
+  bool observed;      /* its run, or that it works for, has an on_event */
   bool joining;       /* it waits until a task of its own has ended */
 };
 

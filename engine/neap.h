@@ -351,15 +351,19 @@ typedef struct neap_step {
   neap_do what;
   neap_phase phase;
   const neap_node *node;
-  uint64_t index;
-  uint64_t delay_ns;
-  uint32_t depth;
-  uint32_t attempt;
-  uint32_t count;
-  int status;
-  uint64_t *note;     /* of the visit, as neap_run_note gives it */
+  uint64_t *note; /* of the visit, as neap_run_note gives it */
+  union {
+    uint64_t index;    /* of an item; of other visits 0 */
+    uint64_t delay_ns; /* of WAIT */
+  };
   const char *action; /* as it was answered; NULL: "default" */
   size_t action_size;
+  uint32_t depth;
+  uint32_t attempt;
+  union {
+    uint32_t count; /* of FORK */
+    int status;     /* of RAISE and END */
+  };
   bool failed;
   bool caught; /* a failure of this step, unless it is final, would not end the
                   run */

@@ -226,7 +226,7 @@ describe("exec of a BatchNode", function()
   end)
 
   it("has its time limit per item", function()
-    assert.same({ 1, "timeout", 3, n = 3 }, results { prep = give { 1, 2, 3 }, timeout = 0.05,
+    assert.same({ 1, "timeout", 3, n = 3 }, results { prep = give { 1, 2, 3 }, timeout = 0.1,
       concurrency = 3,
       exec = function(_, _, item)
         if item == 2 then neap.sleep(10) end

@@ -169,7 +169,7 @@ describe("timeout", function()
     local calls = 0
     local shared = {}
     Node {
-      timeout = 0.02, max_retries = 3,
+      timeout = 0.1, max_retries = 3,
       exec = function(self)
         calls = calls + 1
         neap.sleep(self.cur_retry < 2 and 10 or 0)
@@ -253,7 +253,7 @@ describe("timeout", function()
       runs = runs + 1
       if runs == 1 then neap.sleep(10) end
     end, post = function() return "made it" end }
-    assert.equal("made it", Flow { start = slow, timeout = 0.02, max_retries = 2 }:run {})
+    assert.equal("made it", Flow { start = slow, timeout = 0.1, max_retries = 2 }:run {})
     assert.equal(2, runs)
   end)
 
