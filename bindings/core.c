@@ -23,17 +23,22 @@ static int now(lua_State *L) {
 static int slept(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
+  if (lua_toboolean(L, 2))
+    neap__host_of(L)->idle--;
   neap__wait_end(L);
   return 0;
 }
 
-/* sleep(seconds) */
+/* sleep(seconds, quiet): a quiet sleep is nothing that could wake anyone, so it
+ * hides no deadlock. */
 static int sleep_for(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
   luaL_argcheck(L, seconds >= 0, 1, "seconds are 0 or more");
   neap_op *op = neap__wait_begin(L, "sleep");
   neap_engine *engine = neap__engine(L);
   neap_sleep_until(engine, op, neap__deadline(engine, seconds));
+  if (lua_toboolean(L, 2))
+    neap__host_of(L)->idle++;
   return neap__wait(L, slept);
 }
 

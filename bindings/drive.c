@@ -309,7 +309,7 @@ static answer warn(lua_State *L, neap__task *task, const neap_step *step) {
 }
 
 static answer raise(lua_State *L, neap__task *task, const neap_step *step) {
-  neap__report_refusal(L, task, step);
+  neap__report_refusal(L, step);
   return neap__drive_fail(L, task);
 }
 

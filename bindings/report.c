@@ -233,31 +233,28 @@ int neap__report_trace(lua_State *L) {
   return 1;
 }
 
-void neap__report_refusal(lua_State *L, neap__task *task,
-                          const neap_step *step) {
-  neap__report_path(L, task->run, step->depth);
-  int path = lua_gettop(L);
+void neap__report_refusal(lua_State *L, const neap_step *step) {
+  const char *name = neap_node_name(step->node);
+  int top = lua_gettop(L);
   if (step->status == NEAP_EACTION) {
     neap__report_action(L, step);
     push_wired(L, step->node);
     neap__error_push(L, "action",
                      "%s ended with the action '%s', for which it has no "
                      "successor (it has %s), and the flow is strict",
-                     lua_tostring(L, path), lua_tostring(L, -2),
-                     lua_tostring(L, -1));
+                     name, lua_tostring(L, -2), lua_tostring(L, -1));
   } else if (step->status == NEAP_EMAXSTEPS) {
     neap__error_push(L, "max_steps",
                      "the run has taken as many steps as max_steps allows, "
                      "and would go on to %s",
-                     lua_tostring(L, path));
+                     name);
   } else {
-    neap__error_push(L, "memory", "%s: %s", lua_tostring(L, path),
-                     neap_status_text(step->status));
+    neap__error_push(L, "memory", "%s", neap_status_text(step->status));
   }
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "retryable");
-  lua_replace(L, path);
-  lua_settop(L, path);
+  lua_insert(L, top + 1);
+  lua_settop(L, top + 1);
 }
 
 void neap__drive_locate(lua_State *L, neap__task *task) {

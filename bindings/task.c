@@ -68,8 +68,8 @@ void neap__task_push(lua_State *L, const neap__task *task) {
   lua_replace(L, -2);
 }
 
-/* Sees to it that the pool has a coroutine. [-0, +0, m] */
-static void fill_pool(lua_State *L, neap__host *host) {
+/* Sees to it that the pool has a free slot on top. [-0, +0, m] */
+static void need_slot(lua_State *L, neap__host *host) {
   if (host->pooled > 0)
     return;
   /* The pool has room for every coroutine that there is, so that giving one
@@ -88,14 +88,33 @@ static void fill_pool(lua_State *L, neap__host *host) {
   }
   lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
   lua_Integer slot = (lua_Integer)host->slots + 1;
-  lua_State *thread = lua_newthread(L);
   lua_pushboolean(L, 0);
-  lua_rawseti(L, -3, 2 * slot);
+  lua_rawseti(L, -2, 2 * slot);
+  lua_pushboolean(L, 0);
   lua_rawseti(L, -2, 2 * slot - 1);
   lua_pop(L, 1);
   host->slots++;
-  host->pool[host->pooled++] =
-      (struct coroutine){.L = thread, .slot = (uint32_t)slot};
+  host->pool[host->pooled++] = (struct coroutine){.slot = (uint32_t)slot};
+}
+
+/* Sees to it that the pool has a coroutine on top. [-0, +0, m] */
+static void fill_pool(lua_State *L, neap__host *host) {
+  need_slot(L, host);
+  struct coroutine *top = &host->pool[host->pooled - 1];
+  if (top->L)
+    return;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  top->L = lua_newthread(L);
+  lua_rawseti(L, -2, 2 * (lua_Integer)top->slot - 1);
+  lua_pop(L, 1);
+}
+
+/* Drops the coroutine of a slot. [-0, +0, -] */
+static void drop_coroutine(lua_State *L, uint32_t slot) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, 2 * (lua_Integer)slot - 1);
+  lua_pop(L, 1);
 }
 
 neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
@@ -298,9 +317,14 @@ void neap__task_release(neap__task *task) {
   neap__host *host = task->host;
   neap__list_remove(&task->sibling);
   unanchor_task(host->scratch, task->slot);
-  lua_settop(task->L, 0);
-  host->pool[host->pooled++] =
-      (struct coroutine){.L = task->L, .slot = task->slot};
+  /* lua_resetthread leaves the message handler of the call that it ended behind
+   * (it does in Lua 5.4.4), so only what ended by itself is used again. */
+  if (task->state == NEAP__TASK_DONE)
+    lua_settop(task->L, 0);
+  else
+    drop_coroutine(host->scratch, task->slot);
+  host->pool[host->pooled++] = (struct coroutine){
+      .L = task->state == NEAP__TASK_DONE ? task->L : NULL, .slot = task->slot};
   task->L = NULL;
 }
 
@@ -354,7 +378,7 @@ static void strip(neap__task *task) {
   lua_State *S = task->host->scratch;
   if (task->deadline) {
     if (neap_op_active(&task->deadline->op))
-      task->host->deadlines--;
+      task->host->idle--;
     neap_op_forget(&task->deadline->op);
     release(S, task->deadline, sizeof *task->deadline);
     task->deadline = NULL;
@@ -505,7 +529,7 @@ size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
 
 static void ring(neap_op *op) {
   struct deadline *deadline = op->data;
-  deadline->task->host->deadlines--;
+  deadline->task->host->idle--;
   neap__task_cancel(deadline->task, NEAP_ETIMEDOUT);
 }
 
@@ -515,7 +539,7 @@ void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds) {
   deadline->task = task;
   deadline->seconds = seconds;
   task->deadline = deadline;
-  task->host->deadlines++;
+  task->host->idle++;
   neap_engine *engine = task->host->engine;
   neap_sleep_until(engine, &deadline->op, neap__deadline(engine, seconds));
 }
@@ -532,7 +556,7 @@ void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
 }
 
 bool neap__task_stuck(const neap__host *host) {
-  return neap_pending(host->engine) == host->deadlines;
+  return neap_pending(host->engine) == host->idle;
 }
 
 void neap__task_drive(lua_State *L, neap_op *op) {
@@ -615,8 +639,18 @@ static int collect_task(lua_State *L) {
   return 0;
 }
 
+/* Warns of what failed under the root and was never awaited. [-0, +0, m] */
+static void warn_of_unheard(lua_State *L, neap__host *host) {
+  while (neap__task_take_failure(L, &host->root, 0)) {
+    lua_warning(L, "neap: a task failed that nobody awaited: ", 1);
+    lua_warning(L, neap__error_text(L, -1), 0);
+    lua_pop(L, 2);
+  }
+}
+
 static int collect_host(lua_State *L) {
   neap__host *host = lua_touserdata(L, 1);
+  warn_of_unheard(L, host);
   neap_engine_free(host->engine);
   host->engine = NULL;
   void *ud;

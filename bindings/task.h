@@ -97,11 +97,12 @@ struct neap__host {
   neap__task root;     /* the owner of tasks that no task has spawned, and the
                           one that waits when the loop is driven */
   size_t live;         /* tasks that have not ended */
-  size_t deadlines;    /* of tasks, that may still ring */
+  size_t idle;         /* operations that wake nobody who matters: time limits,
+                          quiet sleeps */
   struct coroutine {
     lua_State *L;
     uint32_t slot;
-  } * pool; /* coroutines that have ended well */
+  } * pool; /* free slots; their coroutines have ended well, or are NULL */
   size_t pooled, pool_capacity;
   uint32_t slots; /* in use in the table of anchors */
 };
@@ -169,7 +170,8 @@ void neap__task_join(neap__task *task, neap__join *join, neap__task *waiter,
 void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
                      void *dropped);
 
-/* True when nothing is left that could wake anyone; deadlines do not count. */
+/* True when nothing is left that could wake anyone; idle operations do not
+ * count. */
 bool neap__task_stuck(const neap__host *host);
 
 /* Drives the loop until `op` has ended. Raises a deadlock when nothing can end

@@ -170,7 +170,6 @@ void neap__report_stray_action(lua_State *L, neap__task *task,
                                const neap_step *step);
 
 /* Pushes the error for a step in which the run failed by itself. [-0, +1, m] */
-void neap__report_refusal(lua_State *L, neap__task *task,
-                          const neap_step *step);
+void neap__report_refusal(lua_State *L, const neap_step *step);
 
 #endif

@@ -14,7 +14,7 @@ local meta = core.error_meta
 
 ---@class neap.Error
 ---@field message string
----@field code string "timeout", "cancelled", "http", "fs", "json", "deadlock", "action", "max_steps", "user", ...
+---@field code string "timeout", "cancelled", "http", "deadlock", "action", "user" and others
 ---@field node? string the path of the node
 ---@field phase? string "prep", "exec", "fallback" or "post"
 ---@field attempt? integer from 1
@@ -37,9 +37,15 @@ function M.is(value)
   return getmetatable(value) == meta
 end
 
+-- The path of a node, without its middle where that is very long.
+local function shorten(path)
+  if #path <= 400 then return path end
+  return ("%s ... %s"):format(path:sub(1, 190), path:sub(-190))
+end
+
 function meta:__tostring()
-  local place = self.node
-  if not place then return tostring(self.message) end
+  if not self.node then return tostring(self.message) end
+  local place = shorten(self.node)
   if self.phase then
     local attempt = (self.attempt or 1) > 1 and (", attempt %d"):format(self.attempt) or ""
     place = ("%s (%s%s)"):format(place, self.phase, attempt)
@@ -47,10 +53,24 @@ function meta:__tostring()
   return ("%s: %s"):format(place, self.message)
 end
 
+-- The fields of a table that says nothing about itself: { card = "expired" }.
+local function fields_of(value)
+  local list = {}
+  for key, field in next, value do
+    list[#list + 1] = ("%s = %s"):format(tostring(key),
+      type(field) == "string" and ("%q"):format(field:sub(1, 80)) or tostring(field))
+  end
+  table.sort(list)
+  if #list > 8 then list = table.move(list, 1, 8, 1, { [9] = "..." }) end
+  return ("{ %s }"):format(table.concat(list, ", "))
+end
+
 -- A __tostring of the user's may raise, too; then the type has to do.
 local function text_of(value)
-  if type(value) == "table" and type(rawget(value, "message")) == "string" then
-    return rawget(value, "message")
+  if type(value) == "table" then
+    if type(rawget(value, "message")) == "string" then return rawget(value, "message") end
+    local meta_of_value = getmetatable(value)
+    if meta_of_value == nil and next(value) ~= nil then return fields_of(value) end
   end
   local ok, text = pcall(tostring, value)
   return ok and text or ("an error that is a %s"):format(type(value))

@@ -10,6 +10,8 @@ local options = require "neap.options"
 
 local M = {}
 
+local blame = options.blame
+
 -- The numbers are those of neap_kind in neap.h.
 M.kinds = { Node = 0, Flow = 1, BatchNode = 2, BatchFlow = 3 }
 
@@ -71,20 +73,31 @@ for _, method in ipairs { "prep", "exec", "process_after_fail", "post" } do
   names[method].check = typed("function", "a function")
 end
 
--- What other libraries, and earlier habits, call these.
+-- What other libraries, and earlier habits, call these; written as `plain`
+-- writes them.
 local meant = {
-  prepare = "prep", preprocess = "prep", prep_async = "prep",
-  execute = "exec", exec_async = "exec", run_async = "run", call = "exec",
-  exec_fallback = "process_after_fail", exec_fallback_async = "process_after_fail",
-  fallback = "process_after_fail", on_fail = "process_after_fail",
-  process_after_fail_async = "process_after_fail",
-  post_async = "post", postprocess = "post", finish = "post",
-  max_retry = "max_retries", max_retrys = "max_retries", retries = "max_retries", max_attempts = "max_retries",
-  attempts = "max_retries", retry = "max_retries",
-  retry_wait = "wait", wait_time = "wait", retry_delay = "wait", delay = "wait",
-  start_node = "start", max_concurrency = "concurrency", parallelism = "concurrency",
-  parameters = "params",
+  prepare = "prep", preprocess = "prep", prepasync = "prep",
+  execute = "exec", execasync = "exec", call = "exec", runasync = "run",
+  execfallback = "process_after_fail", execfallbackasync = "process_after_fail",
+  fallback = "process_after_fail", onfail = "process_after_fail",
+  onfailure = "process_after_fail", afterfail = "process_after_fail",
+  processafterfailure = "process_after_fail", processafterfailasync = "process_after_fail",
+  postasync = "post", postprocess = "post", finish = "post",
+  maxretry = "max_retries", maxretrys = "max_retries", retries = "max_retries",
+  maxattempts = "max_retries", attempts = "max_retries", retry = "max_retries",
+  maxtries = "max_retries", tries = "max_retries",
+  retrywait = "wait", waittime = "wait", retrydelay = "wait", delay = "wait", waitms = "wait",
+  timeoutms = "timeout", timeouts = "timeout",
+  startnode = "start", maxconcurrency = "concurrency", parallelism = "concurrency",
+  parallel = "concurrency", parameters = "params",
 }
+
+-- A name without what styles of writing differ in.
+local function plain(name)
+  return (name:lower():gsub("_", ""))
+end
+
+for name in pairs(names) do meant[plain(name)] = name end
 
 -- Names that the engine or the classes give a value.
 local taken = {
@@ -92,6 +105,8 @@ local taken = {
   to = "it is the method that wires nodes",
   run = "it is the method that runs nodes and flows",
   extend = "it is the method that makes classes",
+  max_steps = "it is an option of run",
+  on_event = "it is an option of run",
 }
 
 -- The known name that `key` is one edit away from, if this kind of node has it
@@ -114,21 +129,19 @@ local function check_field(state, key, value, level)
     if not known.for_kind(state.kind) then
       local why = key == "exec" and ": its exec is the walk from its start"
         or ": it is not for this kind of node"
-      error(("%s: '%s' cannot be set%s"):format(what, key, why), level + 1)
+      blame(("%s: '%s' cannot be set%s"):format(what, key, why), level + 1)
     end
     local expected = known.check(value)
     if expected then
-      error(("%s: '%s' is %s; expected %s"):format(what, key,
+      blame(("%s: '%s' is %s; expected %s"):format(what, key,
         type(value) == "string" and ("%q"):format(value) or tostring(value), expected), level + 1)
     end
   elseif taken[key] then
-    error(("%s: '%s' cannot be a field: %s"):format(what, key, taken[key]), level + 1)
-  elseif meant[key] then
-    error(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, meant[key]), level + 1)
+    blame(("%s: '%s' cannot be a field: %s"):format(what, key, taken[key]), level + 1)
   else
-    local like = misspelt(state.kind, key, value)
+    local like = meant[plain(key)] or misspelt(state.kind, key, value)
     if like then
-      error(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, like), level + 1)
+      blame(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, like), level + 1)
     end
   end
 end
@@ -220,7 +233,7 @@ local function derive(parent, given, is_class)
   local label = parent.fields.name
   if given == nil then given = {} end
   if type(given) ~= "table" or M.state(given) then
-    error(("%s: a table of options expected, got %s"):format(label,
+    blame(("%s: a table of options expected, got %s"):format(label,
       M.state(given) and "a node" or type(given)), 3)
   end
   if type(given.name) == "string" then label = given.name end
@@ -249,14 +262,14 @@ end
 -- What stands in a flow's table without a name is there for its wiring.
 function M.check_positional(state, value, is_class)
   if is_class or not is_flow(state.kind) then
-    error(("%s: options are named; got a %s without a name"):format(state.label, type(value)), 4)
+    blame(("%s: options are named; got a %s without a name"):format(state.label, type(value)), 4)
   end
   if M.is_node(value) or value == M.END then return end
   if type(value) == "table" and rawget(value, "source") then
-    error(("%s: %s - %q leads nowhere; write >> and the next node behind it"):format(state.label,
+    blame(("%s: %s - %q leads nowhere; write >> and the next node behind it"):format(state.label,
       M.name(value.source), value.action), 4)
   end
-  error(("%s: wiring expected, such as a >> b; got %s"):format(state.label,
+  blame(("%s: wiring expected, such as a >> b; got %s"):format(state.label,
     M.state(value) and "the class " .. M.name(value) or "a " .. type(value)), 4)
 end
 

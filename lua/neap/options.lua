@@ -2,6 +2,16 @@
 -- SPDX-License-Identifier: MIT
 local M = {}
 
+--- Raises an error at `level`, counted as error does from whoever calls this.
+--- Where a tail call has taken the place of that function, as in
+--- `return Flow { ... }`, there is no position to give.
+---@param message string
+---@param level integer
+function M.blame(message, level)
+  if debug.getinfo(level, "t").istailcall then error(message, 0) end
+  error(message, level + 1)
+end
+
 -- Whether `a` becomes `b` by one insertion, deletion or substitution, or by
 -- swapping two neighbours.
 local function one_edit(a, b)

@@ -9,6 +9,8 @@
 -- `a >> b - "y" >> c` sees a node or a pair of node and action on its left.
 local object = require "neap.object"
 
+local blame = require("neap.options").blame
+
 local M = {}
 
 --- As a target: ends the flow on purpose.
@@ -39,14 +41,14 @@ end
 local function connect(source, action, target, level)
   local from = object.state(source)
   if not from or from.is_class then
-    error(("cannot wire %s: a node expected before the action"):format(describe(source)), level + 1)
+    blame(("cannot wire %s: a node expected before the action"):format(describe(source)), level + 1)
   end
   if type(action) ~= "string" then
-    error(("cannot wire %s: an action is a string, got %s"):format(from.label,
+    blame(("cannot wire %s: an action is a string, got %s"):format(from.label,
       describe(action)), level + 1)
   end
   if target ~= M.END and not object.is_node(target) then
-    error(("cannot wire %s on '%s' to %s: a node or neap.END expected"):format(from.label, action,
+    blame(("cannot wire %s on '%s' to %s: a node or neap.END expected"):format(from.label, action,
       describe(target)), level + 1)
   end
   local old = from.targets[action]
@@ -72,7 +74,7 @@ end
 -- node - "action"
 local function pair(node, action)
   if not object.is_node(node) or type(action) ~= "string" then
-    error(("cannot wire: a node, then '-' and an action, which is a string; got %s - %s"):format(
+    blame(("cannot wire: a node, then '-' and an action, which is a string; got %s - %s"):format(
       object.is_node(node) and object.name(node) or describe(node),
       type(action) == "string" and ("%q"):format(action) or describe(action)), 2)
   end

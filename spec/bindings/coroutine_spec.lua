@@ -252,15 +252,17 @@ describe("coroutine.close", function()
     local err
     neap.spawn(function()
       local co = coroutine.create(function()
-        local _ <close> = setmetatable({}, { __close = function() err = failure(neap.sleep, 0) end })
+        local _ <close> = setmetatable({}, { __close = function()
+          err = failure(neap.sleep, 0)
+        end })
         coroutine.yield()
       end)
       coroutine.resume(co)
       assert(coroutine.close(co))
       neap.sleep(0)
     end):await()
-    assert.equal("sleep cannot wait here: it is called from coroutine.close, which cannot be suspended",
-      err.message)
+    assert.equal("sleep cannot wait here: it is called from coroutine.close, which cannot be "
+      .. "suspended", err.message)
   end)
 
   it("gives what a <close> variable raises", function()

@@ -2,6 +2,9 @@
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 
+-- A deadlock ends the script in the executable, where this is a task.
+local it_in_script = require("neap.core").in_task() and pending or it
+
 local function failure(f, ...)
   local ok, err = pcall(f, ...)
   assert.is_false(ok)
@@ -98,7 +101,7 @@ describe("a guard", function()
     end
   end)
 
-  it("released twice raises, and gives no second place", function()
+  it_in_script("released twice raises, and gives no second place", function()
     local semaphore = neap.semaphore(1)
     local guard = semaphore:acquire()
     guard:release()
@@ -176,7 +179,7 @@ describe("a waiter that is cancelled", function()
     assert.same({ 1, 2 }, log)
   end)
 
-  it("by a deadlock in the main chunk leaves the line as well", function()
+  it_in_script("by a deadlock in the main chunk leaves the line as well", function()
     local semaphore = neap.semaphore(1)
     local guard = semaphore:acquire()
     assert.equal("deadlock", failure(semaphore.acquire, semaphore).code)

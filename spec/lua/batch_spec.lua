@@ -100,7 +100,8 @@ describe("prep of a BatchNode", function()
   end
 
   it("returning nonsense can be forgiven by the flow around it, not by the batch", function()
-    local batch = BatchNode { prep = give(3), process_after_fail = function() error "not asked" end }
+    local batch = BatchNode { prep = give(3),
+      process_after_fail = function() error "not asked" end }
     assert.equal("forgiven", Flow { start = batch,
       process_after_fail = function(_, _, _, err)
         assert(err.code == "batch")
@@ -112,7 +113,7 @@ describe("prep of a BatchNode", function()
     for _, meta in ipairs {
       { __len = function() error("no length", 0) end },
       { __len = give(2), __index = function() error("no length", 0) end },
-      { __len = give(2), __index = function(_, i) return i ~= "n" and error("no length", 0) or nil end },
+      { __len = give(2), __index = function(_, i) if i ~= "n" then error("no length", 0) end end },
     } do
       local node = BatchNode { prep = function() return setmetatable({}, meta) end, exec = print }
       assert.equal("no length", failure(node.run, node, {}).cause)
@@ -169,7 +170,8 @@ describe("an iterator", function()
   for _, concurrency in ipairs { 1, 3 } do
     it(("that raises fails the batch, %d at once"):format(concurrency), function()
       local next_number = count_to(4)
-      local node = BatchNode { name = "Chunks", concurrency = concurrency, exec = function() neap.sleep(0) end,
+      local node = BatchNode { name = "Chunks", concurrency = concurrency,
+        exec = function() neap.sleep(0) end,
         prep = give(function() return next_number() or error("torn", 0) end) }
       local err = failure(node.run, node, {})
       assert.same({ "torn", "Chunks", "prep" }, { err.cause, err.node, err.phase })
@@ -198,7 +200,8 @@ describe("exec of a BatchNode", function()
   it("gets self, shared and the item", function()
     local seen
     local shared = {}
-    BatchNode { prep = give { "item" }, exec = function(...) seen = table.pack(...) end }:run(shared)
+    BatchNode { prep = give { "item" },
+      exec = function(...) seen = table.pack(...) end }:run(shared)
     assert.same({ 3, "item" }, { seen.n, seen[3] })
     assert.equal(shared, seen[2])
   end)
@@ -331,7 +334,8 @@ describe("on_error = \"stop\", the default,", function()
     end }
     local err = failure(node.run, node, {})
     log[#log + 1] = err.cause
-    assert.same({ "2 unwound: second", "1 unwound: cancelled", "3 unwound: cancelled", "second" }, log)
+    assert.same({ "2 unwound: second", "1 unwound: cancelled", "3 unwound: cancelled", "second" },
+      log)
   end)
 
   it("raises the first error, not those of siblings that unwind", function()
@@ -363,9 +367,11 @@ end)
 
 describe("on_error = \"collect\"", function()
   for _, concurrency in ipairs { 1, 3 } do
-    it(("goes on; results.errors[i] has what entry i raised, %d at once"):format(concurrency), function()
+    local name = "goes on; results.errors[i] has what entry i raised, %d at once"
+    it(name:format(concurrency), function()
       local cause = {}
-      local got = results { on_error = "collect", concurrency = concurrency, prep = give { 1, 2, 3, 4 },
+      local got = results { on_error = "collect", concurrency = concurrency,
+        prep = give { 1, 2, 3, 4 },
         exec = function(_, _, i)
           neap.sleep(0)
           if i % 2 == 0 then error(i == 2 and cause or "four", 0) end
@@ -414,7 +420,9 @@ describe("what an item has spawned", function()
     results { prep = give { 1, 2 }, exec = function(_, _, i)
       log[#log + 1] = "item " .. i
       neap.spawn(function()
-        local _ <close> = setmetatable({}, { __close = function() log[#log + 1] = "unwound " .. i end })
+        local _ <close> = setmetatable({}, { __close = function()
+          log[#log + 1] = "unwound " .. i
+        end })
         neap.sleep(10)
       end)
       neap.sleep(0)
@@ -475,7 +483,8 @@ describe("a BatchFlow", function()
 
   it("gives post n, failed and errors, and no more", function()
     local got
-    BatchFlow { start = note(), prep = give(entries(3)), post = function(_, _, _, r) got = r end }:run {}
+    BatchFlow { start = note(), prep = give(entries(3)),
+      post = function(_, _, _, r) got = r end }:run {}
     assert.same({ n = 3, failed = 0, errors = {} }, got)
   end)
 
@@ -489,7 +498,8 @@ describe("a BatchFlow", function()
       if self.params.i ~= 2 then error("no " .. self.params.i, 0) end
     end }
     for _, concurrency in ipairs { 1, 2 } do
-      BatchFlow { start = node, prep = give(entries(3)), on_error = "collect", concurrency = concurrency,
+      BatchFlow { start = node, prep = give(entries(3)), on_error = "collect",
+        concurrency = concurrency,
         post = function(_, _, _, r) got = r end }:run {}
       assert.same({ n = 3, failed = 2, errors = { "no 1", [3] = "no 3" } }, got)
     end
@@ -550,6 +560,7 @@ describe("a BatchFlow", function()
       local function next_entry()
         i = i + 1
         if i % 10000 == 0 then
+          collectgarbage() -- finalizers free what the second one finds
           collectgarbage()
           local size = collectgarbage "count"
           least, most = math.min(least, size), math.max(most, size)

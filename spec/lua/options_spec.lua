@@ -1,5 +1,6 @@
 -- Checking names: what is near what, and what is refused.
 -- SPDX-License-Identifier: MIT
+local neap = require "neap"
 local options = require "neap.options"
 
 local function failure(f, ...)
@@ -85,5 +86,32 @@ describe("options.check", function()
     assert.matches((":%d: f: unknown"):format(line + 2),
       failure(function() inner() end), 1, true)
     assert.matches((":%d: f: unknown"):format(line - 1), failure(outer), 1, true)
+  end)
+end)
+
+describe("a name that means an option", function()
+  local function refusal(fields)
+    local _, message = pcall(function()
+      local _ = neap.Node(fields)
+    end)
+    return message
+  end
+
+  it("is found whatever the style it is written in", function()
+    for given, meant in pairs { maxRetries = "max_retries", MaxWait = "max_wait", Post = "post",
+      max_tries = "max_retries", processAfterFail = "process_after_fail",
+      process_after_failure = "process_after_fail", timeout_ms = "timeout" } do
+      assert.matches(("unknown option '%s'; did you mean '%s'%%?"):format(given, meant),
+        refusal { [given] = 3 })
+    end
+  end)
+
+  it("is told apart from those of run", function()
+    assert.matches("'max_steps' cannot be a field: it is an option of run", refusal { max_steps = 3 })
+  end)
+
+  it("is blamed on nobody where a tail call has hidden the caller", function()
+    local _, message = pcall(function() return neap.Node { maxRetries = 3 } end)
+    assert.equal("Node: unknown option 'maxRetries'; did you mean 'max_retries'?", message)
   end)
 end)
