@@ -3,8 +3,10 @@
 #include <lauxlib.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "coroutine.h"
 #include "error.h"
+#include "event.h"
 #include "fs.h"
 #include "http.h"
 #include "json.h"
@@ -108,6 +110,8 @@ int luaopen_neap_core(lua_State *L) {
   luaL_newlib(L, functions);
   neap__spawn_open(L);
   neap__semaphore_open(L);
+  neap__channel_open(L);
+  neap__event_open(L);
   neap__plan_open(L);
   lua_setfield(L, -2, "plan");
   neap__json_open(L);

@@ -77,13 +77,13 @@ static void catch_signals(neap__host *host, neap__task *task) {
 static bool drive(neap__host *host, neap__task *task) {
   bool cancelled = false;
   while (!neap__task_has_ended(task)) {
-    int count = neap_poll(host->engine, NEAP_FOREVER);
     if (stop_signal && !cancelled) {
       cancelled = true;
       cancel_all(task);
-    } else if (count <= 0 && neap_pending(host->engine) == 0) {
+    } else if (neap__task_stuck(host)) {
       return false;
     }
+    neap_poll(host->engine, NEAP_FOREVER);
   }
   return true;
 }
@@ -147,6 +147,8 @@ static int run(lua_State *L) {
   catch_signals(host, task);
   bool well = drive(host, task);
   release_signals();
+  if (task->state == NEAP__TASK_FAILED)
+    neap__task_release(task); /* its error will have been heard */
   int status = EXIT_FAILURE;
   if (!well)
     report_deadlock(L);

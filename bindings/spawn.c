@@ -80,31 +80,74 @@ static int give_results(lua_State *L, int arg) {
   return task->results;
 }
 
-/* What somebody waits for, on his stack. */
-typedef struct joins {
-  size_t count, remaining;
-  neap__task *failed; /* the first that did; of a call: who is called */
-  neap__join join[];
-} joins;
+/* For what somebody waits: until all have ended; but no longer than until the
+ * first has failed; or has ended, which ends its rivals. */
+enum mode { ALL, FAILURE, ANY };
+
+typedef struct joins joins;
+
+typedef struct member {
+  neap__join join;
+  joins *group;
+  neap__task *task;
+} member;
+
+/* All that somebody waits for, on his stack. */
+struct joins {
+  neap__task *waiter;
+  enum mode mode;
+  size_t remaining;  /* how many have not ended */
+  neap__task *first; /* the first that failed, or ended */
+  size_t rivals;     /* so many members, from the first, are rivals */
+  size_t count;
+  member members[];
+};
 
 /* Pushes joins with room for `count`. [-0, +1, m] */
-static joins *push_joins(lua_State *L, size_t count) {
-  joins *j = lua_newuserdatauv(L, sizeof *j + count * sizeof *j->join, 0);
-  *j = (joins){0};
+static joins *push_joins(lua_State *L, enum mode mode, size_t count) {
+  joins *j = lua_newuserdatauv(L, sizeof *j + count * sizeof *j->members, 0);
+  *j = (joins){.waiter = neap__task_current(L), .mode = mode};
   return j;
+}
+
+static void cancel_rivals(joins *j) {
+  for (size_t i = 0; i < j->rivals; i++)
+    if (j->members[i].task != j->first)
+      neap__task_cancel(j->members[i].task, NEAP_ECANCELED);
+}
+
+static void note_end(neap__join *join, neap__task *task) {
+  joins *j = NEAP__ITEM(join, member, join)->group;
+  bool decides =
+      j->mode == ANY || (j->mode == FAILURE && task->state != NEAP__TASK_DONE);
+  if (decides && !j->first) {
+    j->first = task;
+    cancel_rivals(j);
+  }
+  j->remaining--;
+  if (j->remaining == 0 || decides)
+    neap_op_settle(&j->waiter->op, 0);
+}
+
+/* Has the joins wait for a task that has not ended. */
+static void add(joins *j, neap__task *task) {
+  member *m = &j->members[j->count++];
+  *m = (member){.join.ended = note_end, .group = j, .task = task};
+  neap__list_append(&task->waiters, &m->join.link);
+  j->remaining++;
 }
 
 static void drop_joins(neap__task *task) {
   joins *j = task->dropped;
   for (size_t i = 0; i < j->count; i++)
-    neap__list_remove(&j->join[i].link);
+    neap__list_remove(&j->members[i].join.link);
 }
 
 /* The same for somebody whose wait was for the run of a call: it ends, too. */
 static void drop_call(neap__task *task) {
   joins *j = task->dropped;
   drop_joins(task);
-  neap__task_cancel(j->failed, NEAP_ECANCELED);
+  neap__task_cancel(j->members[0].task, NEAP_ECANCELED);
 }
 
 static int awaited(lua_State *L, int status, lua_KContext context) {
@@ -117,13 +160,12 @@ static int awaited(lua_State *L, int status, lua_KContext context) {
 /* Waits for the task at index 1. */
 static int wait_for(lua_State *L, neap__task *task, const char *what,
                     void (*drop)(neap__task *)) {
-  joins *j = push_joins(L, 1);
-  j->count = j->remaining = 1;
-  j->failed = task;
-  neap__task *waiter = neap__task_current(L);
+  if (neap__task_has_ended(task))
+    return give_results(L, 1);
+  joins *j = push_joins(L, ALL, 1);
   neap__wait_begin(L, what);
-  neap__task_hold(waiter, drop, j);
-  neap__task_join(task, &j->join[0], waiter, &j->remaining, NULL);
+  neap__task_hold(j->waiter, drop, j);
+  add(j, task);
   return neap__wait(L, awaited);
 }
 
@@ -133,8 +175,6 @@ static int await(lua_State *L) {
   if (task == neap__task_current(L))
     return neap__error_raise(L, "deadlock", "a task cannot await itself");
   lua_settop(L, 1);
-  if (neap__task_has_ended(task))
-    return give_results(L, 1);
   return wait_for(L, task, "a task", drop_joins);
 }
 
@@ -145,6 +185,16 @@ static int run(lua_State *L) {
   lua_replace(L, 1);
   lua_settop(L, 1);
   return wait_for(L, task, "a flow", drop_call);
+}
+
+/* call(task, seconds): awaits a task that does what the caller calls, and so
+ * ends with it; gives it no more than so many seconds. */
+static int call(lua_State *L) {
+  neap__task *task = check_task(L, 1);
+  double seconds = luaL_checknumber(L, 2);
+  lua_settop(L, 1);
+  neap__task_set_deadline(L, task, seconds);
+  return wait_for(L, task, "a function with a time limit", drop_call);
 }
 
 /* Pushes the place of a task in the list of tasks, nil for none. */
@@ -166,40 +216,45 @@ static int joined(lua_State *L, int status, lua_KContext context) {
   drop_joins(neap__task_current(L));
   neap__wait_end(L);
   joins *j = lua_touserdata(L, 2);
-  return give_place(L, j->failed);
+  return give_place(L, j->first);
 }
 
-/* join(tasks, all): waits until all have ended; unless `all`, no longer than
- * until the first has failed, and then gives its place in the list. */
+/* join(tasks, mode, rivals): waits until all have ended; with "failure" no
+ * longer than until the first has failed, with "any" until the first has ended:
+ * then gives its place in the list. The first to end cancels those of the first
+ * `rivals` in the list that have not, before they take what nobody will get. */
 static int join(lua_State *L) {
+  static const char *const modes[] = {"all", "failure", "any", NULL};
   luaL_checktype(L, 1, LUA_TTABLE);
-  bool all = lua_toboolean(L, 2);
+  enum mode mode = (enum mode)luaL_checkoption(L, 2, NULL, modes);
+  lua_Integer rivals = luaL_optinteger(L, 3, 0);
   lua_settop(L, 1);
   lua_Integer count = luaL_len(L, 1);
-  joins *j = push_joins(L, (size_t)count);
-  neap__task *waiter = neap__task_current(L);
+  joins *j = push_joins(L, mode, (size_t)count);
+  bool wait = false;
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, i);
     neap__task *task = check_task(L, -1);
     lua_pop(L, 1);
-    if (task == waiter)
+    if (task == j->waiter)
       return neap__error_raise(L, "deadlock", "a task cannot await itself");
     if (!neap__task_has_ended(task))
-      j->remaining++;
-    else if (task->state != NEAP__TASK_DONE && !all)
+      wait = true;
+    else if (mode == ANY || (mode == FAILURE && task->state != NEAP__TASK_DONE))
       return give_place(L, task);
   }
-  if (j->remaining == 0)
+  if (!wait)
     return 0;
   neap__wait_begin(L, "tasks");
-  neap__task_hold(waiter, drop_joins, j);
+  neap__task_hold(j->waiter, drop_joins, j);
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, i);
     neap__task *task = lua_touserdata(L, -1);
     lua_pop(L, 1);
     if (!neap__task_has_ended(task))
-      neap__task_join(task, &j->join[j->count++], waiter, &j->remaining,
-                      all ? NULL : &j->failed);
+      add(j, task);
+    if (i == rivals)
+      j->rivals = j->count;
   }
   return neap__wait(L, joined);
 }
@@ -254,9 +309,9 @@ static int is_task(lua_State *L) {
 }
 
 void neap__spawn_open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"spawn", spawn},     {"start", start},
-                                       {"run", run},         {"join", join},
-                                       {"is_task", is_task}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"spawn", spawn}, {"start", start},     {"run", run}, {"join", join},
+      {"call", call},   {"is_task", is_task}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"await", await}, {"cancel", cancel}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);

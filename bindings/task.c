@@ -328,23 +328,11 @@ void neap__task_release(neap__task *task) {
   task->L = NULL;
 }
 
-void neap__task_join(neap__task *task, neap__join *join, neap__task *waiter,
-                     size_t *remaining, neap__task **failed) {
-  *join =
-      (neap__join){.waiter = waiter, .remaining = remaining, .failed = failed};
-  neap__list_append(&task->waiters, &join->link);
-}
-
-static void wake_waiters(neap__task *task) {
-  bool well = task->state == NEAP__TASK_DONE;
+static void tell_waiters(neap__task *task) {
   while (!neap__list_empty(&task->waiters)) {
     neap__join *join = NEAP__ITEM(task->waiters.next, neap__join, link);
     neap__list_remove(&join->link);
-    bool failed = !well && join->failed;
-    if (failed && !*join->failed)
-      *join->failed = task;
-    if (--*join->remaining == 0 || failed)
-      neap_op_settle(&join->waiter->op, 0);
+    join->ended(join, task);
   }
 }
 
@@ -401,7 +389,7 @@ static void complete(neap__task *task) {
   task->state = task->outcome;
   host->live--;
   bool heard = !neap__list_empty(&task->waiters);
-  wake_waiters(task);
+  tell_waiters(task);
   if (task->internal) {
     neap__list_remove(&task->sibling);
     neap__list_append(&parent->crew->ended, &task->sibling);

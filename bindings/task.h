@@ -30,13 +30,11 @@ typedef enum neap__task_state {
   NEAP__TASK_CANCELLED,
 } neap__task_state;
 
-/* Somebody who waits for the end of a task. */
+/* Somebody who waits for the end of a task, in memory of his own. */
 typedef struct neap__join {
   neap_link link; /* in `waiters` of the task that is waited for */
-  neap__task *waiter;
-  size_t *remaining;   /* how many ends the waiter still needs */
-  neap__task **failed; /* where to note the first that failed, which wakes the
-                          waiter; NULL: that does not wake it sooner */
+  /* Called when that has ended; the link is no longer in its list. */
+  void (*ended)(struct neap__join *join, neap__task *task);
 } neap__join;
 
 /* Somebody who waits in line for what another task will give. */
@@ -158,10 +156,6 @@ void neap__task_return(lua_State *L, neap__task *task, int count);
 static inline bool neap__task_has_ended(const neap__task *task) {
   return task->state >= NEAP__TASK_DONE;
 }
-
-/* Has `join` wait in `waiter` for the end of `task`, which has not ended. */
-void neap__task_join(neap__task *task, neap__join *join, neap__task *waiter,
-                     size_t *remaining, neap__task **failed);
 
 /* Begins to hold the task's operation, to be settled by an event of another
  * task; `drop` undoes what the caller has queued when it is cancelled first,

@@ -151,7 +151,11 @@ local function live()
     return nil
   end
   local list = {}
-  for name, count in pairs(core.live()) do
+  local counts = core.live()
+  if core.in_task() then
+    counts.tasks = counts.tasks - 1 -- the script itself
+  end
+  for name, count in pairs(counts) do
     if count ~= 0 then
       list[#list + 1] = name .. " = " .. count
     end

@@ -1,0 +1,171 @@
+--- Doing several things at once.
+-- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+local graph = require "neap.graph"
+local object = require "neap.object"
+local options = require "neap.options"
+local running = require "neap.running"
+
+local M = {}
+
+local function is_callable(value)
+  if type(value) == "function" then return true end
+  local meta = getmetatable(value)
+  return type(meta) == "table" and type(rawget(meta, "__call")) == "function"
+end
+
+--- Runs a function, or a flow, concurrently. The task belongs to the task that
+--- spawned it: when that ends, it is cancelled. A task that fails and is never
+--- awaited makes its owner fail.
+---@param f function|table what to call with `...`, or a flow to run with (shared, opts)
+---@param ... any
+---@return neap.Task task with await(), cancel(reason) and status
+function M.spawn(f, ...)
+  if object.state(f) then
+    local shared, opts = ...
+    return core.start(running.prepare(f, shared, opts, "spawn"))
+  end
+  if not is_callable(f) then
+    error(("spawn: a function or a flow expected, got a %s"):format(type(f)), 2)
+  end
+  return core.spawn(f, ...)
+end
+
+-- What gather and race take: starts what is not a task, and gives the keys, the
+-- tasks, first those started here, and these alone.
+local function start_all(items, where)
+  if type(items) ~= "table" or object.state(items) then
+    error(("%s: a table of functions, flows and tasks expected"):format(where), 3)
+  end
+  local starts = false
+  for key, item in pairs(items) do
+    starts = starts or not core.is_task(item)
+    if object.is_node(item) then
+      graph.plan(item) -- a flow that cannot run raises before anything is started
+    elseif not (core.is_task(item) or is_callable(item)) then
+      error(("%s: [%s] is a %s; a function, flow or task expected"):format(where, tostring(key),
+        type(item)), 3)
+    end
+  end
+  if starts then core.may_wait(where) end
+  local keys, own = {}, {}
+  for key, item in pairs(items) do
+    if not core.is_task(item) then
+      keys[#keys + 1], own[#own + 1] = key, M.spawn(item)
+    end
+  end
+  local tasks = table.move(own, 1, #own, 1, {})
+  for key, item in pairs(items) do
+    if core.is_task(item) then keys[#keys + 1], tasks[#tasks + 1] = key, item end
+  end
+  return keys, tasks, own
+end
+
+local function cancel_all(tasks)
+  for i = 1, #tasks do tasks[i]:cancel() end
+end
+
+-- Waits as core.join does; where the wait itself fails, `own` does not go on.
+local function join(tasks, own, mode)
+  local joined, first = pcall(core.join, tasks, mode, #own)
+  if joined then return first end
+  cancel_all(own)
+  error(first, 0)
+end
+
+--- Waits for all of several functions, flows and tasks, which run at once. The
+--- first error cancels what gather started, and is raised when that has
+--- unwound. A task handed in is only awaited.
+---@param items table list and named fields alike
+---@return table results the first result of each under the same key; `n` is the length of the list
+function M.gather(items)
+  local keys, tasks, own = start_all(items, "gather")
+  local failed = join(tasks, own, "failure")
+  if failed then
+    cancel_all(own)
+    core.join(own, "all")
+    tasks[failed]:await() -- raises
+  end
+  local results = { n = #items }
+  for i, key in ipairs(keys) do results[key] = (tasks[i]:await()) end
+  return results
+end
+
+--- Waits for the first of several functions, flows and tasks to end, well or
+--- with an error, which is raised. What race started and has not ended is
+--- cancelled and has unwound before race returns; a task handed in is only
+--- awaited.
+---@param items table at least one; list and named fields alike
+---@return any result its first
+---@return any key where it is in items
+function M.race(items)
+  local keys, tasks, own = start_all(items, "race")
+  if #tasks == 0 then error("race: at least one function, flow or task expected", 2) end
+  local first = join(tasks, own, "any")
+  cancel_all(own)
+  core.join(own, "all")
+  return (tasks[first]:await()), keys[first]
+end
+
+local map_options = { concurrency = true }
+
+--- Calls f(item, index) for every item of a list, at once. The first error
+--- cancels the other calls and is raised when they have unwound.
+---@param list table `n` items if it has that field, else #list
+---@param f function
+---@param opts? { concurrency?: integer } how many calls at once; all unless given
+---@return table results the first result of each, in the order of the list; `n`
+function M.map(list, f, opts)
+  if type(list) ~= "table" or object.state(list) then
+    error(("map: a list expected, got a %s"):format(type(list)), 2)
+  end
+  if not is_callable(f) then
+    error(("map: a function expected, got a %s"):format(type(f)), 2)
+  end
+  options.check(opts, map_options, "map", 3)
+  local n = math.type(list.n) == "integer" and list.n or #list
+  local limit = opts and opts.concurrency or n
+  if math.type(limit) ~= "integer" or (limit < 1 and n > 0) then
+    error("map: 'concurrency' is an integer of 1 or more", 2)
+  end
+  local results, last = { n = n }, 0
+  local function work()
+    while last < n do
+      last = last + 1
+      local i = last
+      results[i] = (f(list[i], i))
+    end
+  end
+  local workers = {}
+  for i = 1, math.min(limit, n) do workers[i] = work end
+  M.gather(workers)
+  return results
+end
+
+--- Calls f, and cancels it when it has not returned in time: then raises an
+--- error of code "timeout", once f has unwound. Only waiting is interrupted.
+---@param seconds number more than 0
+---@param f function|table a function, or a flow for (shared, opts)
+---@param ... any
+---@return any ... the results of f
+function M.timeout(seconds, f, ...)
+  if type(seconds) ~= "number" or not (seconds > 0) then -- luacheck: ignore 581
+    error("timeout: seconds expected, more than 0", 2)
+  end
+  core.may_wait("timeout")
+  return core.call(M.spawn(f, ...), seconds)
+end
+
+--- Calls f like pcall, but never swallows a cancellation.
+---@param f function
+---@param ... any
+---@return boolean|nil ok true and the results, or nil and the error
+---@return any ...
+function M.try(f, ...)
+  local results = table.pack(pcall(f, ...))
+  if results[1] then return table.unpack(results, 1, results.n) end
+  if core.is_cancelled() then error(results[2], 0) end
+  return nil, results[2]
+end
+
+return M

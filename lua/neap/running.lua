@@ -1,0 +1,55 @@
+--- Running nodes and flows.
+-- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+local graph = require "neap.graph"
+local object = require "neap.object"
+local options = require "neap.options"
+
+local M = {}
+
+local run_options = { params = true, timeout = true, max_steps = true, on_event = true }
+
+local function expect(value, kind, name, where)
+  if value ~= nil and type(value) ~= kind then
+    error(("%s: '%s' expected as a %s, got a %s"):format(where, name, kind, type(value)), 4)
+  end
+end
+
+--- Checks the arguments of the function `where`, whose caller is blamed, and
+--- gives those of core.run and core.start.
+function M.prepare(node, shared, opts, where)
+  if not object.is_node(node) then
+    local state = object.state(node)
+    error(state and ("%s: %s is a class; make a node of it first: %s()"):format(where, state.label,
+      state.label) or ("%s: a node or flow expected"):format(where), 3)
+  end
+  if shared == nil then shared = {} end
+  if opts == nil then return graph.plan(node), shared end
+  options.check(opts, run_options, where, 3)
+  expect(opts.params, "table", "params", where)
+  expect(opts.on_event, "function", "on_event", where)
+  expect(opts.timeout, "number", "timeout", where)
+  local steps, seconds = opts.max_steps, opts.timeout
+  if steps ~= nil and (math.type(steps) ~= "integer" or steps < 1) then
+    error(("%s: 'max_steps' is an integer of 1 or more"):format(where), 3)
+  end
+  if seconds and (seconds ~= seconds or seconds <= 0) then
+    error(("%s: 'timeout' is in seconds, more than 0"):format(where), 3)
+  end
+  return graph.plan(node), shared, opts.params, opts.on_event, steps, seconds
+end
+
+--- Runs a node or flow and waits until the run has ended.
+---@param node table
+---@param shared? table
+---@param opts? { params?: table, timeout?: number, max_steps?: integer, on_event?: function }
+---@return string action the last one
+function M.run(node, shared, opts)
+  local state = object.state(node)
+  if state and #state.actions > 0 then
+    warn(("neap: %s runs alone; its successors run only as part of a flow"):format(state.label))
+  end
+  return core.run(M.prepare(node, shared, opts, "run"))
+end
+
+return M
