@@ -16,7 +16,7 @@
 ---@field mode integer permission bits
 
 ---@class neap.Fs
----@field read fun(path: string, options?: { max_size?: integer }): string the whole content, at most max_size bytes
+---@field read fun(path: string, options?: { max_size?: integer }): string at most max_size bytes
 ---@field write fun(path: string, data: string) replaces the content
 ---@field append fun(path: string, data: string) adds to the content
 ---@field list fun(path: string): neap.fs.Entry[] sorted by name

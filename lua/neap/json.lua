@@ -10,6 +10,6 @@
 ---@field null userdata what JSON's null becomes, and what becomes null
 ---@field decode fun(text: string): any
 ---@field encode fun(value: any, options?: { indent?: integer, sort_keys?: boolean }): string
----@field array fun(list?: table): table marks a table as an array, even an empty one, and returns it
+---@field array fun(list?: table): table marks a table, even an empty one, as an array, and gives it
 
 return require("neap.core").json ---@type neap.Json

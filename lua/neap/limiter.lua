@@ -25,7 +25,8 @@ local function positive(value, name, where)
 end
 
 --- Makes a limiter, whose bucket is full.
----@param opts { rate: number, per?: number, burst?: number } rate tokens every `per` seconds (1), at most `burst` (rate) at once
+--- `rate` tokens every `per` seconds (1), at most `burst` (`rate`) at once.
+---@param opts { rate: number, per?: number, burst?: number }
 ---@return neap.Limiter
 function M.new(opts)
   options.check(opts, known, "limiter", 3)

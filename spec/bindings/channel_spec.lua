@@ -74,7 +74,8 @@ describe("a channel", function()
     local channel = neap.channel(1)
     channel:send(false)
     assert.is_false(channel:receive())
-    assert.has_error(function() channel:send(nil) end, "bad argument #1 to 'send' (nil cannot be sent)")
+    assert.has_error(function() channel:send(nil) end,
+      "bad argument #1 to 'send' (nil cannot be sent)")
   end)
 end)
 
@@ -165,7 +166,10 @@ describe("a cancelled task", function()
       a:send("a" .. i)
       b:send("b" .. i)
       for _ = 1, 2 do
-        local value = neap.race { function() return a:receive() end, function() return b:receive() end }
+        local value = neap.race {
+          function() return a:receive() end,
+          function() return b:receive() end,
+        }
         got[value] = (got[value] or 0) + 1
       end
     end

@@ -12,6 +12,22 @@ local function neap(argv, files, stdin)
   return helper.run({ helper.neap, argv }, { cwd = folder, stdin = stdin, timeout = 60 })
 end
 
+-- The same with stdout and stderr on one terminal; gives all that it was sent.
+local function neap_on_terminal(argv, files)
+  local words = { helper.quote(helper.neap) }
+  for _, word in ipairs(argv) do words[#words + 1] = helper.quote(word) end
+  local folder = helper.tmpdir()
+  for name, text in pairs(files) do helper.write(folder .. "/" .. name, text) end
+  local result = helper.run({ "script", "-qefc", table.concat(words, " "), "/dev/null" },
+    { cwd = folder, timeout = 30, env = { TERM = "xterm" } })
+  return result.stdout:gsub("\r\n", "\n"), result.status
+end
+
+-- What is left on the screen when lines that were cleared are gone.
+local function on_screen(sent)
+  return (sent:gsub("[^\n]*\r\27%[K", ""))
+end
+
 local GREET = [[
 local neap = require "neap"
 local greet = neap.Node { name = "greet" }
@@ -97,6 +113,12 @@ describe("neap", function()
     it("runs a file that has the name of a command by its path", function()
       assert.equal("mine\n", neap({ "./run" }, { run = "print 'mine'" }).stdout)
     end)
+
+    it("says how to run a file that returns a flow", function()
+      local result = neap({ "a.lua" }, { ["a.lua"] = GREET })
+      assert.equal("neap: a.lua returns a flow; neap run a.lua runs it\n", result.stderr)
+      assert.equal(1, result.status)
+    end)
   end)
 
   describe("help and version", function()
@@ -109,6 +131,7 @@ describe("neap", function()
       for _, argv in ipairs { { "help", "run" }, { "run", "--help" }, { "run", "x", "-h" } } do
         assert.matches("^usage: neap run FILE", neap(argv).stdout)
       end
+      assert.matches("it runs FILE", neap({ "help", "check" }).stdout, 1, true)
       for _, argv in ipairs { { "version" }, { "--version" } } do
         assert.matches("^neap %d+%.%d+%.%d+ %(Lua 5%.4%)\n$", neap(argv).stdout)
       end
@@ -219,6 +242,89 @@ describe("neap", function()
         { ["a.lua"] = "error 'oh'" }).stderr)
     end)
 
+    it("says in which file an error arose that has no place of its own", function()
+      for text, problem in pairs {
+        ["return require('neap').Flow { strct = true }"] =
+          "a.lua: Flow: unknown option 'strct'; did you mean 'strict'?",
+        ["error('oh', 0)"] = "a.lua: oh",
+        ["error('at localhost:80: oh', 0)"] = "a.lua: at localhost:80: oh",
+        ["error('neap.cli.script:32: oh', 0)"] = "a.lua: oh",
+        ["error({})"] = "a.lua: table: 0x",
+        ["\nload('error [[oh]]', '=b.lua')()"] = "b.lua:1: oh",
+        ["\nerror 'oh'"] = "a.lua:2: oh",
+      } do
+        local result = neap({ "run", "a.lua" }, { ["a.lua"] = text })
+        assert.equal("neap: " .. problem, result.stderr:sub(1, #problem + 6))
+        assert.equal(1, result.status)
+      end
+      assert.equal("neap: stdin:1: oh\n", neap({ "run", "-" }, nil, "error 'oh'").stderr)
+    end)
+
+    it("keeps stdout for the JSON document alone", function()
+      local result = neap({ "run", "a.lua", "--json" }, { ["a.lua"] = [[
+        print("loads", nil)
+        return require("neap").Node { name = "a", exec = function()
+          print(1, true)
+          io.write("written", 2, "\n")
+          io.stdout:write("by its method\n")
+        end }]] })
+      assert.equal("loads\tnil\n1\ttrue\nwritten2\nby its method\n", result.stderr)
+      assert.same({}, json.decode(result.stdout).shared)
+    end)
+
+    it("sorts the keys of its JSON document, and rounds the time to microseconds", function()
+      local result = neap({ "run", "-", "--json", "--shared", '{"b":1,"c":2,"a":3,"aa":4}' }, nil,
+        "return require('neap').Node {}")
+      assert.matches('^{"action":"default","seconds":%d[%d.e-]*,'
+        .. '"shared":{"a":3,"aa":4,"b":1,"c":2},"steps":1}\n$', result.stdout)
+      local micros = json.decode(result.stdout).seconds * 1e6
+      assert.is_true(math.abs(micros - math.floor(micros + 0.5)) < 1e-6)
+    end)
+
+    it("shows one live line on a terminal, which moves while a node waits", function()
+      local sent, status = neap_on_terminal({ "run", "a.lua" }, { ["a.lua"] = [[
+        local neap = require "neap"
+        return neap.Flow { name = "tea", start = neap.Node { name = "sugar",
+          exec = function() neap.sleep(0.7) end } }]] })
+      local first, second = sent:match("^\r\27%[Ktea > sugar: step 2, (%d%.%d+) s\r"
+        .. "\r\27%[Ktea > sugar: step 2, (%d%.%d+) s\r")
+      assert.is_true(tonumber(first) >= 0.2 and tonumber(first) < tonumber(second), sent)
+      assert.matches("^done: action 'default' in 0%.%d+ s\n$", on_screen(sent))
+      assert.equal(0, status)
+    end)
+
+    it("takes the live line away from what the flow prints", function()
+      local sent = neap_on_terminal({ "run", "a.lua" }, { ["a.lua"] = [[
+        local neap = require "neap"
+        local print = print
+        local function wait() neap.sleep(0.5) end
+        return neap.Node { name = "a", exec = function()
+          wait() print("printed", 1)
+          wait() io.write("written\n")
+          wait() io.stdout:write("by its ", "method\n")
+          wait() warn "warned"
+          wait() io.stdout:write("na") io.stdout:flush() wait() io.write("me\n")
+          wait() print(select(2, pcall(function() io.write("x", nil) end)))
+        end }]] })
+      local _, lines = sent:gsub("a: step 1", "")
+      assert.is_true(lines >= 6, sent)
+      assert.matches("^printed\t1\nwritten\nby its method\nwarning: warned\nname\n"
+        .. "a.lua:10: bad argument #2 to 'write' %(string expected, got nil%)\n"
+        .. "done: action 'default' in %d%.%d+ s\n$", on_screen(sent))
+    end)
+
+    it("finds a deadlock behind a live line", function()
+      local sent, status = neap_on_terminal({ "run", "a.lua" }, { ["a.lua"] = [[
+        local neap = require "neap"
+        local full = neap.semaphore(1)
+        return neap.Node { name = "stuck", exec = function()
+          full:acquire()
+          full:acquire()
+        end }]] })
+      assert.matches("deadlock", sent)
+      assert.equal(1, status)
+    end)
+
     it("refuses arguments that make no sense", function()
       for problem, argv in pairs {
         ["a FILE expected"] = {},
@@ -314,6 +420,40 @@ describe("neap", function()
     end)
   end)
 
+  describe("when stdout takes nothing", function()
+    -- Runs it with stdout to this; gives the status and stderr.
+    local function to(redirection, ...)
+      local folder = helper.tmpdir()
+      helper.write(folder .. "/a.lua", GREET .. "--" .. ("x"):rep(10000))
+      local result = helper.run({ "sh", "-c", '"$@" ' .. redirection, "sh", helper.neap, ... },
+        { cwd = folder, timeout = 30 })
+      return result.status, result.stderr
+    end
+
+    it("fails with the reason", function()
+      for _, argv in ipairs { { "run", "a.lua", "--json", "--shared", '{"greeting":"x"}' },
+        { "graph", "a.lua" }, { "check", "a.lua", "--json" }, { "help" }, { "version" } } do
+        local status, problem = to(">/dev/full", table.unpack(argv))
+        assert.equal("neap: standard output: No space left on device\n", problem)
+        assert.equal(1, status)
+        status, problem = to("1</dev/null", table.unpack(argv))
+        assert.equal("neap: standard output: Bad file descriptor\n", problem)
+        assert.equal(1, status)
+      end
+    end)
+
+    it("fails with a document larger than any buffer", function()
+      local status, problem = to(">/dev/full", "run", "a.lua", "--json", "--shared",
+        ('{"greeting":"%s"}'):format(("x"):rep(100000)))
+      assert.equal("neap: standard output: No space left on device\n", problem)
+      assert.equal(1, status)
+    end)
+
+    it("does not matter to what prints nothing", function()
+      assert.equal(0, (to(">/dev/full", "check", "a.lua")))
+    end)
+  end)
+
   describe("when a signal arrives", function()
     -- `signal` sends one to the process, and returns when it has been sent.
     local PRELUDE = [[
@@ -349,6 +489,43 @@ describe("neap", function()
       local closed = { "item 1 closed", "item 2 closed" }
       expect(130, closed, { "run", "a.lua", "--", "INT" }, flow)
       expect(143, closed, { "run", "a.lua", "--", "TERM" }, flow)
+    end)
+
+    -- The second node of a flow sends itself the signal and waits.
+    local TEA = PRELUDE .. [[
+      local how = ...
+      local water = neap.Node { name = "water", exec = function(_, shared) shared.water = 1 end }
+      local sugar = neap.Node { name = "sugar", exec = function(_, shared)
+        shared.sugar = "some"
+        signal(how)
+        neap.sleep(3600)
+      end }
+      return neap.Flow { name = "tea", start = water, water >> sugar }]]
+
+    it("says where the flow was, and for how long it has run", function()
+      for how, status in pairs { INT = 130, TERM = 143 } do
+        local result = neap({ "run", "a.lua", "--", how }, { ["a.lua"] = TEA })
+        assert.matches("^neap: cancelled in tea > sugar after %d+%.%d+ s\n$", result.stderr)
+        assert.equal(status, result.status)
+      end
+    end)
+
+    it("prints the JSON document with what was reached", function()
+      local result = neap({ "run", "a.lua", "--json", "--", "INT" }, { ["a.lua"] = TEA })
+      local document = json.decode(result.stdout)
+      assert.same({ message = "cancelled", code = "cancelled", node = "tea > sugar" },
+        document.error)
+      assert.same({ water = 1, sugar = "some" }, document.shared)
+      assert.equal(3, document.steps)
+      assert.equal(130, result.status)
+    end)
+
+    it("ends a file that has not returned its flow yet", function()
+      local result = neap({ "run", "a.lua" }, { ["a.lua"] = PRELUDE .. [[
+        signal "INT"
+        neap.sleep(3600)]] })
+      assert.matches("^neap: cancelled in a.lua after ", result.stderr)
+      assert.equal(130, result.status)
     end)
 
     it("ends a flow that computes, whose error nobody retries", function()
@@ -461,6 +638,33 @@ describe("neap.cli.progress", function()
     assert.equal("\r\27[Kall: 100/1000, 1000/s, 0 in flight, 25 failed, ETA 0.90 s\r",
       written[1])
     assert.equal("\r\27[K", written[#written])
+  end)
+
+  it("redraws its line when time has passed", function()
+    local written = {}
+    local watch = progress.new(0, true, function(text) written[#written + 1] = text end)
+    watch:tick(1)
+    assert.same({}, written) -- no node has started
+    watch:see { kind = "node_start", node = "a", time = 1 }
+    watch:tick(1.05)
+    watch:tick(1.2)
+    assert.same({ "\r\27[Ka: step 1, 1.00 s\r", "\r\27[Ka: step 1, 1.20 s\r" }, written)
+  end)
+
+  it("gives way to others until their line has an end", function()
+    local written = {}
+    local watch = progress.new(0, true, function(text) written[#written + 1] = text end)
+    watch:see { kind = "node_start", node = "a", time = 1 }
+    watch:give_way(true)
+    assert.equal("\r\27[K", written[2])
+    watch:tick(2)
+    watch:give_way(false)
+    assert.equal(2, #written) -- there was nothing to clear
+    watch:tick(3)
+    assert.equal("\r\27[Ka: step 1, 3.00 s\r", written[3])
+    watch:finish()
+    watch:give_way(false)
+    assert.equal(4, #written)
   end)
 
   it("follows the outermost batch, and counts every visit and retry", function()

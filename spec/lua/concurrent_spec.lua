@@ -123,7 +123,8 @@ describe("map", function()
   it("refuses what is no list, function or limit", function()
     assert.error_matches(function() neap.map(1, print) end, "map: a list expected")
     assert.error_matches(function() neap.map({}, 1) end, "map: a function expected")
-    assert.error_matches(function() neap.map({ 1 }, print, { concurrency = 0 }) end, "'concurrency'")
+    assert.error_matches(function() neap.map({ 1 }, print, { concurrency = 0 }) end,
+      "'concurrency'")
     assert.error_matches(function() neap.map({ 1 }, print, { concurency = 2 }) end,
       "did you mean 'concurrency'")
   end)

@@ -30,13 +30,15 @@ function M.main(...)
     for _, finding in ipairs(findings) do
       finding.node, finding.message = text.valid(finding.node), text.valid(finding.message)
     end
-    print(json.encode(json.array(findings)))
+    status = report.result(json.encode(json.array(findings), { sort_keys = true }), "\n")
   else
-    for _, finding in ipairs(findings) do
-      print(("%s: %s: %s: %s"):format(args.file, finding.kind, finding.node, finding.message))
+    local lines = {}
+    for i, finding in ipairs(findings) do
+      lines[i] = ("%s: %s: %s: %s\n"):format(args.file, finding.kind, finding.node, finding.message)
     end
+    status = report.result(table.concat(lines))
   end
-  return findings[1] and 1 or 0
+  return findings[1] and 1 or status
 end
 
 return M

@@ -23,8 +23,7 @@ function M.main(...)
   end
   local flow, problem = load.flow(args.file, args.rest)
   if not flow then return report.failure(problem) end
-  io.stdout:write(formats[format](flow))
-  return 0
+  return report.result(formats[format](flow))
 end
 
 return M

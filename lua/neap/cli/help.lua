@@ -1,5 +1,7 @@
 --- `neap help [COMMAND]`
 -- SPDX-License-Identifier: MIT
+local report = require "neap.cli.report"
+
 local M = {}
 
 local overview = [[
@@ -10,7 +12,7 @@ usage: neap FILE [ARG...]       run a Lua script
 commands, which take a Lua file that returns a flow:
   run FILE      run the flow, show how it comes along and what it gave
   graph FILE    draw the flow for Mermaid or Graphviz
-  check FILE    find mistakes in the flow without running it
+  check FILE    find mistakes in the flow
 
   help [COMMAND]
   version
@@ -32,7 +34,8 @@ Runs the flow or node that FILE returns. Progress and errors go to stderr.
   --param NAME:=JSON  a param that is a number, a boolean, a list, ...
   --timeout SECONDS   cancel the flow when it takes longer
   --max-steps N       fail when more than N nodes have been visited
-  --json              print { action, shared, seconds, steps, error } on stdout
+  --json              print { action, shared, seconds, steps, error } on stdout;
+                      what FILE prints goes to stderr
   --traceback         show where the error arose, too
   --quiet             no progress, no summary; errors only
   -- ARG...           what FILE gets as ... and arg
@@ -53,7 +56,8 @@ Exit status: 0, 1 when FILE has no flow, 2 when the arguments make no sense.
 usage: neap check FILE [--json] [-- ARG...]
 
 Looks for mistakes in the flow that FILE returns, and prints each as a line
-"FILE: KIND: NODE: message":
+"FILE: KIND: NODE: message". For that it runs FILE, as the other commands do,
+but not the flow:
 
   no-start      a flow without a start
   class         a class where a node should be
@@ -79,11 +83,10 @@ flow or the arguments make no sense.
 function M.main(command)
   if command and not texts[command] then
     local meant = require("neap.options").nearest(command, texts)
-    return require("neap.cli.report").misuse(("unknown command '%s'%s"):format(command,
+    return report.misuse(("unknown command '%s'%s"):format(command,
       meant and ("; did you mean '%s'?"):format(meant) or ""))
   end
-  io.stdout:write(command and texts[command] or overview)
-  return 0
+  return report.result(command and texts[command] or overview)
 end
 
 --- For those who gave no arguments at all.

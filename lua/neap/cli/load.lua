@@ -21,6 +21,20 @@ local function refuse(value)
   return ("returns a %s; a flow or node expected"):format(type(value))
 end
 
+-- What a file raised, with the place where it did so, or at least its name. A
+-- place in one of neap's own modules helps nobody: what called it did so in
+-- tail position, and is no longer known.
+local function locate(text, file)
+  local module, rest = text:match("^(neap[%w_.]*):%d+: (.*)$")
+  if module and module ~= file and package.preload[module] then text = rest end
+  local chunk = file == "-" and "stdin" or file
+  local place = text:match("^(.-):%d+: ")
+  -- Lua shortens a long path to "...its/end", and names code by its source.
+  local known = place and (place == chunk or place:find("%.lua$") or place:find("^%.%.%.")
+    or place:find("^%[string "))
+  return known and text or ("%s: %s"):format(file, text)
+end
+
 --- Runs a file and gives the flow or node that it returns. Raises only when it
 --- is cancelled.
 ---@param file string
@@ -39,7 +53,7 @@ function M.flow(file, rest, accept)
   end, table.unpack(rest))
   if not ok then
     if core.is_cancelled() then error(value, 0) end
-    return nil, report.text_of(value), trace
+    return nil, locate(report.text_of(value), file), trace
   end
   if not (accept or object.is_node)(value) then
     return nil, ("%s %s"):format(file, refuse(value))

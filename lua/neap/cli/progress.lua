@@ -2,17 +2,20 @@
 --- its own elsewhere.
 -- SPDX-License-Identifier: MIT
 --
--- It draws only when the run has something to tell, at the time that the event
--- has. A timer of its own would keep a deadlock from being noticed.
+-- It has no clock and no timer: it draws when it is told of an event or a tick,
+-- at the time that these have.
 local text = require "neap.text"
 
 local WIDTH <const> = 79
 local REDRAW <const> = 0.1 -- seconds between two states of the live line
+local CLEAR <const> = "\r\27[K"
 local SOON <const>, LATE <const> = 2, 30 -- seconds between two lines elsewhere
 
 ---@class neap.Progress
 ---@field steps integer visits of nodes and items, as max_steps counts them
 ---@field retries integer
+---@field node string|nil the path of the node that started last
+---@field live boolean
 ---@field private batch table|nil the outermost batch that began last
 local Progress = {}
 Progress.__index = Progress
@@ -82,7 +85,7 @@ end
 -- Whether it is time for another line.
 local function is_due(self, time)
   local passed = time - self.shown_at
-  if self.live then return passed >= REDRAW end
+  if self.live then return passed >= REDRAW and not self.giving_way end
   local batch = self.batch
   local tenth = batch and batch.total and batch.done * 10 // math.max(batch.total, 1)
   return passed >= LATE or (passed >= SOON and tenth and tenth > batch.tenth)
@@ -92,7 +95,7 @@ local function show(self, time)
   local line = describe(self, time)
   if self.live then
     -- The cursor stays in front, for whoever else writes to the terminal.
-    self.write("\r\27[K" .. line .. "\r")
+    self.write(CLEAR .. line .. "\r")
   else
     self.write(line .. "\n")
   end
@@ -141,7 +144,28 @@ function Progress:see(event)
   self.time = event.time
   local handler = handlers[event.kind]
   if handler then handler(self, event) end
-  if self.write and self.node and is_due(self, event.time) then show(self, event.time) end
+  self:tick(event.time)
+end
+
+--- Takes note that time has passed.
+---@param time number
+function Progress:tick(time)
+  if self.write and self.node and is_due(self, time) then show(self, time) end
+end
+
+local function clear(self)
+  if self.shown then self.write(CLEAR) end
+  self.shown = false
+end
+
+--- Clears the live line for somebody else who is about to write to the
+--- terminal. It comes back with a later event or tick, unless `open`: then the
+--- other's line has no end yet, and there is no live line until it has.
+---@param open boolean
+function Progress:give_way(open)
+  if not (self.live and self.write) then return end
+  clear(self)
+  self.giving_way = open
 end
 
 --- Ends it: clears the live line, or says what the last line has not.
@@ -149,8 +173,8 @@ function Progress:finish()
   if not self.write then return end
   if not self.live then
     if self.batch and self.batch.told ~= self.batch.done then show(self, self.time) end
-  elseif self.shown then
-    self.write("\r\27[K")
+  else
+    clear(self)
   end
   self.write = nil
 end
@@ -164,7 +188,7 @@ Progress.__close = Progress.finish
 ---@return neap.Progress
 function M.new(now, live, write)
   return setmetatable({ since = now, shown_at = now, live = live, write = write, steps = 0,
-    retries = 0, shown = false }, Progress)
+    retries = 0, shown = false, giving_way = false }, Progress)
 end
 
 return M

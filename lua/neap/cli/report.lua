@@ -1,4 +1,4 @@
---- What the commands say on stderr.
+--- What the commands say: results on stdout, all else on stderr.
 -- SPDX-License-Identifier: MIT
 local M = {}
 
@@ -17,6 +17,15 @@ end
 function M.misuse(message, command)
   io.stderr:write("neap: ", message, "\nTry: neap help", command and " " .. command or "", "\n")
   return 2
+end
+
+--- Writes a result to stdout, or says why that cannot be done.
+---@param ... string
+---@return integer status 0 or 1
+function M.result(...)
+  local ok, problem = io.stdout:write(...)
+  if ok then ok, problem = io.stdout:flush() end
+  return ok and 0 or M.failure("standard output: " .. problem)
 end
 
 --- The text of whatever was raised. Never raises.

@@ -1,12 +1,20 @@
 --- `neap run FILE`: runs a flow and tells what came of it.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
+local core = require "neap.core"
 local load = require "neap.cli.load"
+local output = require "neap.cli.output"
 local plain = require "neap.cli.plain"
 local progress = require "neap.cli.progress"
 local report = require "neap.cli.report"
 
 local M = {}
+
+-- Seconds between two looks at the clock for the live line.
+local TICK <const> = 0.2
+
+-- That of the live line itself, which need not be announced to it.
+local write = io.stderr.write
 
 local known = {
   shared = { value = "JSON or @FILE" },
@@ -88,36 +96,86 @@ local function read_options(given)
   return shared, opts
 end
 
-local function print_json(fields)
-  print(neap.json.encode(plain.of(fields)))
-end
-
 local function error_fields(err, traceback)
-  local fields = { message = report.text_of(err) }
-  if neap.error.is(err) then
-    fields = { message = err.message, code = err.code, node = err.node, phase = err.phase,
-      attempt = err.attempt }
-    fields.traceback = traceback and err.traceback or nil
-  end
-  return fields
+  if not neap.error.is(err) then return { message = report.text_of(err) } end
+  return { message = err.message, code = err.code, node = err.node, phase = err.phase,
+    attempt = err.attempt, traceback = traceback and err.traceback or nil }
 end
 
-local function summary(action, seconds, watch)
-  local text = ("done: action '%s' in %s"):format(action, progress.duration(seconds))
-  if watch.retries > 0 then text = ("%s, %s"):format(text, progress.retries(watch.retries)) end
-  return text .. "\n"
-end
-
--- Runs the flow while its progress is shown. Raises only when it is cancelled.
-local function run_flow(flow, shared, opts, watch)
-  local _ <close> = watch
-  opts.on_event = function(event) watch:see(event) end
-  return neap.try(flow.run, flow, shared, opts)
+-- Clocks are no better than microseconds; more digits are only noise.
+local function round(seconds)
+  return math.floor(seconds * 1e6 + 0.5) / 1e6
 end
 
 -- A terminal that understands the sequence that clears a line.
 local function is_live()
   return neap.isatty(2) and os.getenv("TERM") ~= "dumb"
+end
+
+-- Keeps the live line moving while nothing happens, until what it returns is
+-- closed. The sleep is a quiet one, which keeps no deadlock from being noticed.
+local function keep_ticking(watch)
+  local ticker = neap.spawn(function()
+    while true do
+      core.sleep(TICK, true)
+      watch:tick(neap.now())
+    end
+  end)
+  return setmetatable({}, { __close = function() ticker:cancel() end })
+end
+
+---@class neap.Outcome what came of a command to run a flow
+---@field ok boolean
+---@field action string|nil if all went well
+---@field err any if not
+---@field text string|nil what to say about it, where that is not the text of err
+---@field trace string|nil where it arose
+---@field seconds number
+---@field watch neap.Progress|nil unless there was no flow to run
+
+-- What came of a run that was cancelled. Where it was when that happened is
+-- told by the node that started last.
+local function cancelled(outcome, file)
+  local node = outcome.watch and outcome.watch.node
+  outcome.err = neap.error.new { message = "cancelled", code = "cancelled", node = node }
+  outcome.text = ("cancelled in %s after %s"):format(node or file,
+    progress.duration(outcome.seconds))
+  return outcome
+end
+
+-- Runs the flow of a file while its progress is shown.
+local function perform(args, shared, opts)
+  local live = is_live() and not args.options.quiet
+  local outcome, watch = { ok = false }, nil
+  local _ <close> = args.options.json and output.to_stderr() or nil
+  local _ <close> = live and output.announce(function(open)
+    if watch then watch:give_way(open) end
+  end) or nil
+
+  local started = neap.now()
+  local loaded, flow
+  loaded, flow, outcome.err, outcome.trace = pcall(load.flow, args.file, args.rest)
+  if loaded and flow then
+    started = neap.now()
+    watch = progress.new(started, live, not args.options.quiet and function(text)
+      write(io.stderr, text)
+    end or nil)
+    opts.on_event = function(event) watch:see(event) end
+    local _ <close> = watch
+    local _ <close> = live and keep_ticking(watch) or nil
+    local value
+    outcome.ok, value = pcall(flow.run, flow, shared, opts)
+    outcome[outcome.ok and "action" or "err"] = value
+  end
+  outcome.seconds, outcome.watch = neap.now() - started, watch
+  return core.is_cancelled() and not outcome.ok and cancelled(outcome, args.file) or outcome
+end
+
+local function summary(outcome)
+  local text = ("done: action '%s' in %s"):format(outcome.action,
+    progress.duration(outcome.seconds))
+  local retries = outcome.watch.retries
+  return retries > 0 and ("%s, %s"):format(text, progress.retries(retries)) or text
 end
 
 ---@param ... string
@@ -129,30 +187,23 @@ function M.main(...)
   local shared, opts = read_options(given)
   if not shared then return report.misuse("run: " .. opts, "run") end
 
-  local started = neap.now()
-  local flow, err, trace = load.flow(args.file, args.rest)
-  local watch, ok, action = nil, false, nil
-  if flow then
-    started = neap.now()
-    watch = progress.new(started, is_live(), not given.quiet and function(text)
-      io.stderr:write(text)
-    end or nil)
-    ok, action = run_flow(flow, shared, opts, watch)
-    if not ok then err, trace = action, neap.error.is(action) and action.traceback end
-  end
-
-  local seconds = neap.now() - started
+  local outcome = perform(args, shared, opts)
+  local ok, err, trace = outcome.ok, outcome.err, outcome.trace
   if not ok then
-    report.failure(report.text_of(err))
+    report.failure(outcome.text or report.text_of(err))
+    if neap.error.is(err) then trace = err.traceback or trace end
     if given.traceback and trace then io.stderr:write(trace, "\n") end
   elseif not (given.quiet or given.json) then
-    io.stderr:write(summary(action, seconds, watch))
+    io.stderr:write(summary(outcome), "\n")
   end
   if given.json then
-    print_json { action = ok and action or nil, shared = shared, seconds = seconds,
-      steps = watch and watch.steps, error = not ok and error_fields(err, given.traceback) or nil }
+    status = report.result(neap.json.encode(plain.of {
+      action = outcome.action, shared = shared, seconds = round(outcome.seconds),
+      steps = outcome.watch and outcome.watch.steps,
+      error = not ok and error_fields(err, given.traceback) or nil,
+    }, { sort_keys = true }), "\n")
   end
-  return ok and 0 or 1
+  return ok and (status or 0) or 1
 end
 
 return M

@@ -15,8 +15,11 @@ function M.load(file, ...)
   return loadfile(file ~= "-" and file or nil)
 end
 
--- The exit status for what a script returned.
-local function status_of(value)
+-- The exit status for what the script `file` returned.
+local function status_of(value, file)
+  if type(value) == "table" and require("neap.object").is_node(value) then
+    return report.failure(("%s returns a flow; neap run %s runs it"):format(file, file))
+  end
   local status = math.tointeger(value)
   if not status then return 0 end
   return (status < 0 or status > 255) and 255 or status
@@ -25,11 +28,11 @@ end
 --- Runs a script. What it raises is for whoever runs this task to report.
 ---@param file string
 ---@param ... string its arguments
----@return integer status what the script returned, if that is a number
+---@return integer status what the script returned, if that is a number; 1 if it is a flow
 function M.main(file, ...)
   local chunk, problem = M.load(file, ...)
   if not chunk then return report.failure(problem) end
-  return status_of(chunk(...))
+  return status_of(chunk(...), file)
 end
 
 --- Runs a piece of code.
@@ -41,7 +44,7 @@ function M.main_code(code, ...)
   arg = { [-1] = arg and arg[0], [0] = "-e", ... } -- luacheck: globals arg
   local chunk, problem = load(code, "=(command line)")
   if not chunk then return report.failure(problem) end
-  return status_of(chunk(...))
+  return status_of(chunk(...), "-e")
 end
 
 return M

@@ -4,8 +4,8 @@ local M = {}
 
 ---@return integer status
 function M.main()
-  print(("neap %s (%s)"):format(require("neap.core").version, _VERSION))
-  return 0
+  return require("neap.cli.report").result(
+    ("neap %s (%s)\n"):format(require("neap.core").version, _VERSION))
 end
 
 return M

@@ -1,0 +1,80 @@
+--- What a flow prints while a command runs it: where it goes, and who is told.
+-- SPDX-License-Identifier: MIT
+-- luacheck: globals print warn io.write io.stdout
+local core = require "neap.core"
+
+local M = {}
+
+-- A value that undoes a change when it is closed.
+local function undone_by(undo)
+  return setmetatable({}, { __close = undo })
+end
+
+local function print_to(file)
+  return function(...)
+    local words = table.pack(...)
+    for i = 1, words.n do words[i] = tostring(words[i]) end
+    file:write(table.concat(words, "\t"), "\n")
+  end
+end
+
+-- Refuses what cannot be written in the name of the caller's caller: the real
+-- `write` would blame this module.
+local function check_texts(...)
+  for i = 1, select("#", ...) do
+    local kind = type((select(i, ...)))
+    if kind ~= "string" and kind ~= "number" then
+      error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, kind), 3)
+    end
+  end
+end
+
+-- Whether these texts leave the line that they are written to without an end.
+local function is_open(...)
+  local last = select("#", ...) > 0 and select(-1, ...) or "\n"
+  return tostring(last):sub(-1) ~= "\n"
+end
+
+--- Sends what is meant for stdout to stderr, until what it returns is closed.
+--- For print, io.write and io.stdout, that is; not for what child processes say.
+---@return table guard
+function M.to_stderr()
+  local old_print, old_stdout, old_output = print, io.stdout, io.output()
+  print, io.stdout = print_to(io.stderr), io.stderr
+  io.output(io.stderr)
+  return undone_by(function()
+    print, io.stdout = old_print, old_stdout
+    io.output(old_output)
+  end)
+end
+
+--- Calls `announce` each time before print, warn, io.write or the method write
+--- of a file send something to the terminal, until what it returns is closed.
+---@param announce fun(open: boolean) `open`: what comes leaves its line unfinished
+---@return table guard
+function M.announce(announce)
+  local methods = getmetatable(io.stdout).__index
+  local old_print, old_warn, old_io_write = print, warn, io.write
+  local write = methods.write
+  local terminals = { [io.stdout] = core.isatty(1), [io.stderr] = core.isatty(2) }
+  function methods.write(file, ...)
+    if terminals[file] then
+      check_texts(...)
+      announce(is_open(...))
+    end
+    return write(file, ...)
+  end
+  function io.write(...)
+    return io.output():write(...)
+  end
+  function warn(...)
+    announce(false)
+    return old_warn(...)
+  end
+  print = print_to(io.stdout)
+  return undone_by(function()
+    print, warn, io.write, methods.write = old_print, old_warn, old_io_write, write
+  end)
+end
+
+return M
