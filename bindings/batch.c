@@ -18,17 +18,28 @@ static int element(lua_State *L) {
   return 1;
 }
 
+/* True of functions, and of what can be called like one. [-0, +0, -] */
+static bool is_iterator(lua_State *L, int index) {
+  if (lua_isfunction(L, index))
+    return true;
+  if (!luaL_getmetafield(L, index, "__call"))
+    return false;
+  lua_pop(L, 1);
+  return true;
+}
+
 /* Looks at what prep has given: how many items there are. False with an error
  * on top where it is no batch. [-0, +(0|1), m] */
 static bool count_items(lua_State *L, neap__task *task, const neap_step *step,
                         uint64_t *count) {
   int list = self_of(*step->note) + PREP;
+  if (is_iterator(L, list)) {
+    *count = NEAP_UNCOUNTED;
+    return true;
+  }
   switch (lua_type(L, list)) {
   case LUA_TNIL:
     *count = 0;
-    return true;
-  case LUA_TFUNCTION:
-    *count = NEAP_UNCOUNTED;
     return true;
   case LUA_TTABLE: {
     lua_pushcfunction(L, length);
@@ -158,7 +169,7 @@ answer neap__batch_fetch(lua_State *L, neap__task *task,
                          const neap_step *step) {
   int self = self_of(*step->note);
   lua_settop(L, self + EXEC);
-  if (lua_isfunction(L, self + PREP)) {
+  if (is_iterator(L, self + PREP)) {
     lua_pushvalue(L, self + PREP);
     return fetched(L, task, neap__drive_call(L, task, step, 0, after_fetch));
   }

@@ -214,17 +214,24 @@ bool neap__coroutine_is_wrap(lua_State *L, int index) {
   return lua_tocfunction(L, index) == wrapped_call;
 }
 
+/* As Lua's, but notes that the coroutine of a task is known from then on. */
+static int co_running(lua_State *L) {
+  neap__task *task = neap__task_current(L);
+  if (task->L == L)
+    task->exposed = true;
+  lua_pushboolean(L, lua_pushthread(L));
+  return 2;
+}
+
 void neap__coroutine_open(lua_State *L) {
   luaL_newmetatable(L, GUARD_META);
   lua_pushcfunction(L, close_guard);
   lua_setfield(L, -2, "__close");
   lua_pop(L, 1);
   lua_getglobal(L, "coroutine");
-  static const luaL_Reg functions[] = {{"resume", co_resume},
-                                       {"wrap", co_wrap},
-                                       {"close", co_close},
-                                       {"status", co_status},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"resume", co_resume}, {"wrap", co_wrap},       {"close", co_close},
+      {"status", co_status}, {"running", co_running}, {NULL, NULL}};
   if (lua_istable(L, -1))
     luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

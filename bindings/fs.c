@@ -52,19 +52,37 @@ static const char *check_path(lua_State *L) {
   return path;
 }
 
+/* Whether trying again is of no use: what is in the way stays there. */
+static bool is_final(int status, const char *name) {
+  static const char *const names[] = {
+      "ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR",   "ENAMETOOLONG",
+      "ELOOP",  "EINVAL", "EROFS", "EEXIST", "ENOTEMPTY",
+  };
+  if (status != NEAP_ESYS)
+    return status == NEAP_ETOOBIG;
+  for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+    if (strcmp(names[i], name) == 0)
+      return true;
+  return false;
+}
+
 /* Raises an error about the path. [-0, +0, v] */
 static int fail(lua_State *L, const char *what, int status, int detail) {
   const char *path = lua_tostring(L, PATH_SLOT);
   char name[32], text[128];
   neap_sys_describe(detail, name, sizeof(name), text, sizeof(text));
   bool refused = status == NEAP_ESYS && detail != 0;
-  neap__error_push(L, "fs", "%s %s: %s", what, path,
+  neap__error_push(L, "fs", "%s %s: %s", what, *path ? path : "\"\"",
                    refused ? text : neap_status_text(status));
   lua_pushvalue(L, PATH_SLOT);
   lua_setfield(L, -2, "path");
   if (refused) {
     lua_pushstring(L, name);
     lua_setfield(L, -2, "errno");
+  }
+  if (is_final(status, name)) {
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "retryable");
   }
   return lua_error(L);
 }

@@ -165,9 +165,10 @@ static const char *error_place(const char *text, const json_error_t *error) {
   }
 }
 
-/* Raises the error that `reason` tells of, at `place`. [-0, +0, v] */
-static int refuse_text(lua_State *L, const char *text, const char *place,
-                       const char *reason) {
+/* Raises the error that `reason` tells of, at `place` in what is called `what`.
+ * [-0, +0, v] */
+static int refuse_text(lua_State *L, const char *what, const char *text,
+                       const char *place, const char *reason) {
   lua_Integer line = 1, column = 1, offset = place - text + 1;
   for (const char *at = text; at < place; at++) {
     if (*at == '\n') {
@@ -177,9 +178,9 @@ static int refuse_text(lua_State *L, const char *text, const char *place,
       column++;
     }
   }
-  neap__error_push(
-      L, "json", "invalid JSON at line %I, column %I (byte %I): %s",
-      (LUAI_UACINT)line, (LUAI_UACINT)column, (LUAI_UACINT)offset, reason);
+  neap__error_push(L, "json", "%s at line %I, column %I (byte %I): %s", what,
+                   (LUAI_UACINT)line, (LUAI_UACINT)column, (LUAI_UACINT)offset,
+                   reason);
   lua_pushinteger(L, line);
   lua_setfield(L, -2, "line");
   lua_pushinteger(L, column);
@@ -187,6 +188,19 @@ static int refuse_text(lua_State *L, const char *text, const char *place,
   lua_pushinteger(L, offset);
   lua_setfield(L, -2, "offset");
   return lua_error(L);
+}
+
+/* Raises the error that jansson has told of. [-0, +0, v] */
+static int refuse_error(lua_State *L, const char *text,
+                        const json_error_t *error) {
+  const char *place = error_place(text, error);
+  if (json_error_code(error) != json_error_numeric_overflow)
+    return refuse_text(L, "invalid JSON", text, place, error->text);
+  /* JSON sets no bounds to numbers, Lua does. */
+  bool integer = strcspn(place, ".eE") >= (size_t)(number_end(place) - place);
+  return refuse_text(L, "JSON", text, place,
+                     integer ? "the integer does not fit 64 bits"
+                             : "the number does not fit a double");
 }
 
 /* Parses the text; NULL when it is no JSON, or without an error text when
@@ -217,7 +231,7 @@ static int decode(lua_State *L) {
   /* jansson 2.14 overlooks a NUL byte that follows a number or a word. */
   const char *nul = memchr(text, '\0', size);
   if (nul != NULL)
-    return refuse_text(L, text, nul, "NUL byte");
+    return refuse_text(L, "invalid JSON", text, nul, "NUL byte");
 
   struct document *document = push_document(L);
   json_error_t error;
@@ -225,7 +239,7 @@ static int decode(lua_State *L) {
   if (document->root == NULL) {
     if (error.text[0] == '\0')
       return luaL_error(L, "not enough memory");
-    return refuse_text(L, text, error_place(text, &error), error.text);
+    return refuse_error(L, text, &error);
   }
   push_value(L, document->root);
   release(document);
@@ -319,6 +333,8 @@ static int refuse(struct encoder *e, const struct place *in, const char *format,
   neap__error_push(L, "json", "cannot encode %s: %s", path, reason);
   lua_pushvalue(L, -2); /* reason path error path */
   lua_setfield(L, -2, "path");
+  lua_pushboolean(L, false);
+  lua_setfield(L, -2, "retryable");
   return lua_error(L);
 }
 

@@ -29,6 +29,7 @@ static int begin(lua_State *L) {
 static neap__task *spawn(lua_State *L, neap__task *task, neap_root root,
                          const neap_step *step, int first) {
   int self = self_of(*step->note);
+  luaL_checkstack(L, LUA_MINSTACK, "too many nested flows");
   neap__task_need_crew(L, task);
   lua_pushvalue(L, PLAN);
   lua_pushvalue(L, SHARED);

@@ -188,8 +188,9 @@ void neap__report_failure(lua_State *L, neap__task *task, uint32_t attempt,
                  walks_again;
   if (!is_watched(task) || !(falls_back || retries))
     return;
-  neap_event event = make_event(
-      task, falls_back ? NEAP_EVENT_FALLBACK : NEAP_EVENT_RETRY, next->depth);
+  neap_event event =
+      make_event(task, falls_back ? NEAP_EVENT_FALLBACK : NEAP_EVENT_RETRY,
+                 next->depth - walks_again); /* of the flow, not of its start */
   event.attempt = attempt;
   event.failed = true;
   if (next->what == NEAP_DO_WAIT)

@@ -150,6 +150,7 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
   task->state = NEAP__TASK_READY;
   neap__list_append(&parent->children, &task->sibling);
   host->live++;
+  parent->live_children++;
   neap_op_hold(host->engine, &task->op);
   neap_op_settle(&task->op, 0);
   return task;
@@ -289,17 +290,18 @@ static void wake(neap_op *op) {
     count = task->results;
     task->results = 0;
     task->state = NEAP__TASK_RUNNING;
-  } else if (task->state != NEAP__TASK_RUNNING) {
+  } else if (task->state == NEAP__TASK_RUNNING) {
+    /* Until now the token told everyone whose the coroutine is. */
+    lua_pop(task->L, 1);
+  } else {
     return; /* the root: whoever drives the loop sees that op has ended */
   }
   task->waiting = false;
+  host->running = task->L;
   host->current = task;
   host->can_yield = true;
-  host->running = task->L;
   int results;
   int status = lua_resume(task->L, host->driver, count, &results);
-  if (status == LUA_YIELD)
-    lua_pop(task->L, results);
   host->current = NULL;
   if (status == LUA_OK) {
     end_task(task, NEAP__TASK_DONE);
@@ -318,13 +320,17 @@ void neap__task_release(neap__task *task) {
   neap__list_remove(&task->sibling);
   unanchor_task(host->scratch, task->slot);
   /* lua_resetthread leaves the message handler of the call that it ended behind
-   * (it does in Lua 5.4.4), so only what ended by itself is used again. */
-  if (task->state == NEAP__TASK_DONE)
+   * (it does in Lua 5.4.4), so only what ended by itself is used again; nor is
+   * what code of the user's may still know. */
+  bool again = task->state == NEAP__TASK_DONE && !task->exposed;
+  if (again) {
     lua_settop(task->L, 0);
-  else
+    lua_sethook(task->L, NULL, 0, 0);
+  } else {
     drop_coroutine(host->scratch, task->slot);
-  host->pool[host->pooled++] = (struct coroutine){
-      .L = task->state == NEAP__TASK_DONE ? task->L : NULL, .slot = task->slot};
+  }
+  host->pool[host->pooled++] =
+      (struct coroutine){.L = again ? task->L : NULL, .slot = task->slot};
   task->L = NULL;
 }
 
@@ -388,32 +394,35 @@ static void complete(neap__task *task) {
   }
   task->state = task->outcome;
   host->live--;
-  bool heard = !neap__list_empty(&task->waiters);
+  parent->live_children--;
   tell_waiters(task);
   if (task->internal) {
     neap__list_remove(&task->sibling);
     neap__list_append(&parent->crew->ended, &task->sibling);
-  } else if (task->state != NEAP__TASK_FAILED || heard) {
+  } else if (task->state != NEAP__TASK_FAILED) {
     neap__task_release(task);
   } /* else it stays with its owner, who fails of it unless it is awaited */
   if (parent->joining)
     neap_op_settle(&parent->op, 0);
 }
 
-static bool has_live_children(const neap__task *task) {
-  for (neap_link *link = task->children.next; link != &task->children;
-       link = link->next)
-    if (!neap__task_has_ended(NEAP__ITEM(link, neap__task, sibling)))
-      return true;
-  return false;
+/* The link of the first task spawned when the count was at least `serial`;
+ * that of the list when there is none. They are in the order of their serials,
+ * and the younger ones are asked for. */
+static neap_link *first_since(neap__task *task, uint32_t serial) {
+  neap_link *link = task->children.prev;
+  while (link != &task->children &&
+         NEAP__ITEM(link, neap__task, sibling)->serial >= serial)
+    link = link->prev;
+  return link->next;
 }
 
 /* The first of the tasks spawned since that failed unheard, or NULL. */
-static neap__task *first_failure(const neap__task *task, uint32_t serial) {
-  for (const neap_link *link = task->children.next; link != &task->children;
+static neap__task *first_failure(neap__task *task, uint32_t serial) {
+  for (neap_link *link = first_since(task, serial); link != &task->children;
        link = link->next) {
     neap__task *child = NEAP__ITEM(link, neap__task, sibling);
-    if (child->serial >= serial && child->state == NEAP__TASK_FAILED)
+    if (child->state == NEAP__TASK_FAILED)
       return child;
   }
   return NULL;
@@ -460,14 +469,32 @@ static void settle_children(neap__task *task) {
     neap__task_release(NEAP__ITEM(crew->ended.next, neap__task, sibling));
 }
 
+/* What an attempt that ended well has spawned goes on, as it does when exec is
+ * called without a time limit: it is the visit's. */
+static void hand_over(neap__task *attempt) {
+  neap__task *parent = attempt->parent;
+  for (neap_link *link = attempt->children.next; link != &attempt->children;
+       link = link->next) {
+    neap__task *child = NEAP__ITEM(link, neap__task, sibling);
+    child->parent = parent;
+    child->serial = parent->spawned++;
+  }
+  neap__list_splice(&parent->children, &attempt->children);
+  parent->live_children += attempt->live_children;
+  attempt->live_children = 0;
+}
+
 /* The coroutine of a task has ended: what it spawned is cancelled, and when
  * that has unwound, too, the task is complete. So are the owners that have
  * waited for nothing else. */
 static void end_task(neap__task *task, neap__task_state outcome) {
   task->outcome = (uint8_t)outcome;
   task->state = NEAP__TASK_ENDING;
+  if (task->internal && task->root == NEAP_ROOT_ATTEMPT &&
+      outcome == NEAP__TASK_DONE && task->parent->state == NEAP__TASK_RUNNING)
+    hand_over(task);
   neap__task_cancel_since(task, 0);
-  while (task->state == NEAP__TASK_ENDING && !has_live_children(task)) {
+  while (task->state == NEAP__TASK_ENDING && task->live_children == 0) {
     neap__task *parent = task->parent;
     settle_children(task);
     complete(task);
@@ -504,10 +531,10 @@ void neap__task_cancel(neap__task *task, int status) {
 
 size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
   size_t count = 0;
-  for (neap_link *link = task->children.next; link != &task->children;
+  for (neap_link *link = first_since(task, serial); link != &task->children;
        link = link->next) {
     neap__task *child = NEAP__ITEM(link, neap__task, sibling);
-    if (child->serial < serial || neap__task_has_ended(child))
+    if (neap__task_has_ended(child))
       continue;
     neap__task_cancel(child, NEAP_ECANCELED);
     count++;
@@ -619,7 +646,7 @@ void neap__task_dump(lua_State *L) {
 /* Tasks that live when the state is closed are not ended, only forgotten:
  * Lua runs finalizers in an order in which nobody can wait any more. */
 static int collect_task(lua_State *L) {
-  neap__task *task = lua_touserdata(L, 1);
+  neap__task *task = luaL_checkudata(L, 1, NEAP__TASK_META);
   if (!neap__task_has_ended(task)) {
     neap_op_forget(&task->op);
     strip(task);
@@ -650,6 +677,8 @@ static int collect_host(lua_State *L) {
 }
 
 void neap__task_open(lua_State *L) {
+  if (neap__host_of(L))
+    return; /* opened again: the tasks that live go on */
   neap__host *host = lua_newuserdatauv(L, sizeof *host, 0);
   memset(host, 0, sizeof *host);
   host->can_yield = true;

@@ -66,11 +66,12 @@ struct neap__task {
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */
   struct deadline *deadline;
-  uint32_t slot;     /* where the host anchors it */
-  uint32_t serial;   /* the parent's count of tasks when it was spawned */
-  uint32_t spawned;  /* its own count of tasks */
-  int results;       /* how many values are in NEAP__TASK_RESULT */
-  int cancel_status; /* 0, NEAP_ECANCELED or NEAP_ETIMEDOUT */
+  uint32_t slot;          /* where the host anchors it */
+  uint32_t serial;        /* the parent's count of tasks when it was spawned */
+  uint32_t spawned;       /* its own count of tasks */
+  uint32_t live_children; /* how many of `children` have not ended */
+  int results;            /* how many values are in NEAP__TASK_RESULT */
+  int cancel_status;      /* 0, NEAP_ECANCELED or NEAP_ETIMEDOUT */
   uint8_t state;
   uint8_t outcome;    /* while ending: the state to come */
   bool waiting;       /* it has yielded to the engine */
@@ -79,6 +80,7 @@ struct neap__task {
   bool internal;      /* a part of its parent's run */
   uint8_t root;       /* then: which, as a neap_root */
   uint8_t first_self; /* then: where the self of its first visit is */
+  bool exposed;       /* code of the user's has its coroutine */
   bool observed;      /* its run, or that it works for, has an on_event */
   bool joining;       /* it waits until a task of its own has ended */
 };

@@ -120,16 +120,25 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
   neap__host *host = neap__host_of(L);
   neap__task *task = host->current;
   if (!task) {
+    if (neap_op_active(&host->root.op))
+      neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
     host->root.what = what;
     return &host->root.op;
   }
+  if (neap_op_active(&task->op))
+    neap__error_raise(L, "resumed", "the task waits already, for %s",
+                      task->what);
   if (task->atomic)
     neap__error_raise(L, "atomic", "%s would wait inside %s, which is atomic",
                       what, task->atomic);
   bool can_yield = lua_isyieldable(L) && host->can_yield;
   if (task->cancel_status != 0 && (!task->told || !can_yield)) {
     task->what = what;
-    neap__wait_end(L);
+    /* Who could not have waited anyway has not been told for all of the task.
+     */
+    task->told = task->told || can_yield;
+    neap__wait_push_end(L, task);
+    lua_error(L);
   }
   if (!can_yield) {
     push_obstacle(L, host->can_yield ? L : host->blocked);
@@ -174,10 +183,13 @@ void neap__wait_push_end(lua_State *L, const neap__task *task) {
 neap_op *neap__wait_end(lua_State *L) {
   neap__task *task = neap__task_current(L);
   neap_op *op = &task->op;
+  void (*drop)(neap__task *) = task->drop;
   task->drop = NULL;
   if (neap_op_active(op)) {
     /* Somebody resumed the coroutine who is not the engine: a coroutine.resume
      * that was put aside before neap was loaded. */
+    if (drop)
+      drop(task);
     neap_op_forget(op);
     task->waiting = false;
     neap__error_raise(L, "resumed",

@@ -14,9 +14,7 @@ int neap_flow_new(const neap_alloc *alloc, neap_flow **out) {
   return 0;
 }
 
-void neap_flow_free(neap_flow *flow) {
-  if (!flow)
-    return;
+static void destroy(neap_flow *flow) {
   neap_alloc alloc = flow->alloc;
   while (flow->nodes) {
     neap_node *node = flow->nodes;
@@ -24,6 +22,24 @@ void neap_flow_free(neap_flow *flow) {
     neap__node_free(&alloc, node);
   }
   neap__free(&alloc, flow, sizeof *flow);
+}
+
+void neap_flow_free(neap_flow *flow) {
+  if (!flow)
+    return;
+  flow->released = true;
+  if (flow->runs == 0)
+    destroy(flow);
+}
+
+void neap__flow_retain(neap_flow *flow) {
+  flow->runs++;
+}
+
+void neap__flow_release(neap_flow *flow) {
+  flow->runs--;
+  if (flow->runs == 0 && flow->released)
+    destroy(flow);
 }
 
 int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,

@@ -8,7 +8,13 @@
 struct neap_flow {
   neap_alloc alloc;
   neap_node *nodes; /* the last one added first */
+  size_t runs;      /* that walk it */
   bool sealed;
+  bool released; /* by its owner: the last run frees it */
 };
+
+/* Counts a run that walks the flow, and counts it off again. */
+void neap__flow_retain(neap_flow *flow);
+void neap__flow_release(neap_flow *flow);
 
 #endif

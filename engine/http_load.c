@@ -121,7 +121,7 @@ int neap__http_load(neap_loop *loop, const char *path, neap__http **out,
       .loop = loop,
       .uv = neap__loop_uv(loop),
       .alloc = *neap__loop_alloc(loop),
-      .begin = neap__op_begin,
+      .begin = neap__op_begin_io,
       .finish = neap__op_finish,
   };
   return api->open(&host, out);

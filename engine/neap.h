@@ -257,7 +257,7 @@ typedef struct neap_node_opts {
 /* Makes an empty flow. `alloc` may be NULL. *out is *owned*. */
 NEAP_API int neap_flow_new(const neap_alloc *alloc, neap_flow **out);
 
-/* Frees the flow and its nodes. No run may walk it any more. */
+/* Frees the flow and its nodes, once the last run that walks it is freed. */
 NEAP_API void neap_flow_free(neap_flow *flow);
 
 /* Adds a node, which belongs to the flow. NEAP_EINVAL when an option is out of

@@ -494,6 +494,7 @@ int neap_run_new(neap_flow *flow, const neap_node *node,
   if (!run)
     return NEAP_ENOMEM;
   run->flow = flow;
+  neap__flow_retain(flow);
   run->parent = o.parent;
   run->top = o.parent ? o.parent->top : run;
   run->data = o.data;
@@ -510,15 +511,16 @@ int neap_run_new(neap_flow *flow, const neap_node *node,
 void neap_run_free(neap_run *run) {
   if (!run)
     return;
-  const neap_alloc *alloc = &run->flow->alloc;
+  neap_flow *flow = run->flow;
   /* The batch that a worker begins with is its parent's. */
   if (run->root == NEAP_ROOT_WORKER)
     run->frames[0].batch = NULL;
   for (size_t i = 0; i <= run->depth; i++)
     free_batch(run, &run->frames[i]);
   if (run->frames != run->inline_frames)
-    neap__free(alloc, run->frames, run->capacity * sizeof *run->frames);
-  neap__free(alloc, run, sizeof *run);
+    neap__free(&flow->alloc, run->frames, run->capacity * sizeof *run->frames);
+  neap__free(&flow->alloc, run, sizeof *run);
+  neap__flow_release(flow);
 }
 
 void neap_run_place(const neap_run *run, neap_place *out) {

@@ -73,6 +73,13 @@ local function join(tasks, own, mode)
   error(first, 0)
 end
 
+-- Has the errors of tasks count as heard: one of them is raised for all.
+local function hear(tasks)
+  for i = 1, #tasks do
+    if tasks[i].status == "failed" then pcall(tasks[i].await, tasks[i]) end
+  end
+end
+
 --- Waits for all of several functions, flows and tasks, which run at once. The
 --- first error cancels what gather started, and is raised when that has
 --- unwound. A task handed in is only awaited.
@@ -84,6 +91,7 @@ function M.gather(items)
   if failed then
     cancel_all(own)
     core.join(own, "all")
+    hear(own)
     tasks[failed]:await() -- raises
   end
   local results = { n = #items }
@@ -104,6 +112,7 @@ function M.race(items)
   local first = join(tasks, own, "any")
   cancel_all(own)
   core.join(own, "all")
+  hear(own)
   return (tasks[first]:await()), keys[first]
 end
 

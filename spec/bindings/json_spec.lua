@@ -83,12 +83,23 @@ describe("json.decode", function()
     assert.equal(-math.huge, 1 / json.decode("-0.0"))
   end)
 
-  it("refuses numbers that Lua can not hold", function()
-    local err = refused(json.decode, "[1, 9223372036854775808]")
-    assert.equal(5, err.offset)
-    assert.matches("too big integer", err.message, 1, true)
-    assert.equal(1, refused(json.decode, "-9223372036854775809").offset)
-    assert.equal(2, refused(json.decode, "[1e400]").offset)
+  it("refuses numbers that Lua can not hold, which are JSON", function()
+    local integer = "the integer does not fit 64 bits"
+    local real = "the number does not fit a double"
+    for text, reason in pairs({
+      ["12345678901234567890"] = integer,
+      ["9223372036854775808"] = integer,
+      ["-9223372036854775809"] = integer,
+      ["1e999"] = real,
+      ["-1.5E400"] = real,
+      [("9"):rep(400) .. ".5"] = real,
+    }) do
+      local err = refused(json.decode, text)
+      assert.equal("JSON at line 1, column 1 (byte 1): " .. reason, err.message)
+      err = refused(json.decode, "[1.5,\n  " .. text .. ", 1e2]")
+      assert.equal("JSON at line 2, column 3 (byte 9): " .. reason, err.message)
+      assert.same({ 2, 3, 9 }, { err.line, err.column, err.offset })
+    end
   end)
 
   it("reads escapes, NUL and surrogate pairs in strings", function()
@@ -281,6 +292,7 @@ describe("json.encode", function()
         local value, path, part = case[1], case[2], case[3]
         local err = refused(json.encode, value, { sort_keys = sort_keys })
         assert.equal(path, err.path)
+        assert.is_false(err.retryable)
         local start = ("cannot encode %s: "):format(path)
         assert.equal(start, err.message:sub(1, #start))
         assert.truthy(err.message:find(part, #start + 1, true), err.message)

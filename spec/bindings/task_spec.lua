@@ -669,3 +669,134 @@ describe("a task of the main chunk that failed unheard", function()
     assert.equal("Lua warning: neap: a task failed that nobody awaited: lost\n", result.stderr)
   end)
 end)
+
+describe("a task's own coroutine", function()
+  it("is nobody's to resume or close while the task waits", function()
+    local co
+    local gate = neap.event()
+    local task = neap.spawn(function()
+      co = coroutine.running()
+      gate:wait()
+      return "by itself"
+    end)
+    turns()
+    assert.equal("normal", coroutine.status(co))
+    assert.same({ false, "cannot resume non-suspended coroutine" }, { coroutine.resume(co) })
+    assert.matches("cannot close a normal coroutine", failure(coroutine.close, co), 1, true)
+    gate:set()
+    assert.equal("by itself", task:await())
+  end)
+
+  it("is used by no other task where somebody still knows it", function()
+    local co
+    neap.spawn(function() co = coroutine.running() end):await()
+    local ran = 0
+    local task = neap.spawn(function() ran = ran + 1 end)
+    assert.same({ false, "cannot resume dead coroutine" }, { coroutine.resume(co) })
+    task:await()
+    assert.equal(1, ran)
+  end)
+
+  it("takes no debug hook along to the next task", function()
+    neap.spawn(function() debug.sethook(function() error("hooked") end, "l", 1000000) end):await()
+    neap.spawn(function() assert.is_nil((debug.gethook())) end):await()
+  end)
+end)
+
+describe("what a run needs", function()
+  it("is there until its tasks have unwound, though nobody knows the flow", function()
+    local task = neap.spawn(neap.Flow { start = neap.Node { exec = function()
+      neap.spawn(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          collectgarbage()
+          collectgarbage()
+        end })
+        neap.sleep(3600)
+      end)
+      neap.sleep(0)
+    end } })
+    collectgarbage()
+    assert.equal("default", task:await())
+  end)
+
+  it("survives that neap.core is opened again", function()
+    local task = neap.spawn(function()
+      neap.sleep(0.001)
+      return "alive"
+    end)
+    local loaded = package.loaded["neap.core"]
+    package.loaded["neap.core"] = nil
+    require "neap.core"
+    package.loaded["neap.core"] = loaded
+    collectgarbage()
+    assert.equal("alive", task:await())
+  end)
+
+  it("is checked where a metamethod is called by hand", function()
+    local task = neap.spawn(function() end)
+    assert.matches("neap.task expected", failure(getmetatable(task).__gc, nil), 1, true)
+    task:await()
+  end)
+end)
+
+describe("an error whose only waiter was cancelled", function()
+  it("still makes the owner fail", function()
+    local owner = neap.spawn(function()
+      local bad = neap.spawn(function()
+        turns()
+        error("lost", 0)
+      end)
+      local waiter = neap.spawn(function() bad:await() end)
+      neap.spawn(function()
+        turns()
+        waiter:cancel()
+      end)
+      turns(6)
+    end)
+    assert.equal("lost", failure(owner.await, owner))
+  end)
+end)
+
+describe("what an exec with a time limit has spawned", function()
+  it("goes on when the attempt ends well, as without a limit", function()
+    for _, limit in ipairs { false, 60 } do
+      local result
+      local node = neap.Node { timeout = limit or nil,
+        exec = function(self)
+          self.task = neap.spawn(function()
+            turns()
+            return "ok"
+          end)
+        end,
+        post = function(self) result = self.task:await() end }
+      node:run()
+      assert.equal("ok", result)
+    end
+  end)
+
+  it("ends with the node's run", function()
+    local log = {}
+    neap.Node { timeout = 60, exec = function()
+      neap.spawn(sleeper(log, "left"))
+      turns()
+    end }:run()
+    assert.same({ "left: cancelled" }, log)
+  end)
+end)
+
+describe("a finalizer that waits", function()
+  it("is told that it cannot, and does not use up the cancellation", function()
+    local finalized, caught
+    local task
+    task = neap.spawn(function()
+      setmetatable({}, { __gc = function() finalized = select(2, pcall(neap.sleep, 0)).code end })
+      task:cancel()
+      collectgarbage()
+      caught = failure(neap.sleep, 1).code
+      return "cleaned up"
+    end)
+    assert.equal("cleaned up", task:await())
+    assert.equal("cancelled", finalized)
+    assert.equal("cancelled", caught)
+  end)
+end)

@@ -31,8 +31,10 @@
 #include "failing_alloc.h"
 #include "neap.h"
 
-/* How many threads the pool has, by UV_THREADPOOL_SIZE. */
-enum { POOL_THREADS = 2 };
+enum {
+  POOL_THREADS = 2, /* by UV_THREADPOOL_SIZE */
+  MAX_OPEN = 64,    /* files that an engine has open at a time */
+};
 
 /* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the names
  * in the headers of the system are reserved ones. */
@@ -378,7 +380,8 @@ static void reads_large_files_without_copies(void **state) {
   neap_fs_bytes(w.result, &count);
   assert_int_equal(size, count);
   neap_fs_free(w.result);
-  assert_int_equal(calls + 2, f->memory.calls); /* the result, its bytes */
+  /* The result, its path, its bytes. */
+  assert_int_equal(calls + 3, f->memory.calls);
   assert_true(f->memory.peak < size + (1 << 20));
 }
 
@@ -650,6 +653,176 @@ static void reads_a_thousand_files_at_once(void **state) {
   free(waiters);
 }
 
+static void opens_few_files_at_a_time(void **state) {
+  enum { COUNT = 300 };
+  fixture *f = *state;
+  const char *source = make_file(f, "source", "text");
+  const char *target = in(f, "target");
+  struct rlimit before, few;
+  assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &before));
+  few = before;
+  few.rlim_cur = (rlim_t)count_open_files() + MAX_OPEN;
+  assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &few));
+  waiter waiters[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    waiter *w = &waiters[i];
+    prepare(w);
+    int started = i % 2 == 0
+                      ? neap_fs_read(f->engine, &w->op, source, 0, &w->result)
+                      : neap_fs_write(f->engine, &w->op, target, "x", 1, true,
+                                      &w->result);
+    assert_int_equal(0, started);
+  }
+  poll_all(f->engine);
+  assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &before));
+  for (int i = 0; i < COUNT; i++) {
+    assert_ended(&waiters[i], 0);
+    neap_fs_free(waiters[i].result);
+  }
+  assert_int_equal(COUNT / 2, stat_of(f, target).size);
+}
+
+/* Operations that keep the pool and all files that may be open. What is started
+ * after them stands in line. */
+typedef struct crowd {
+  blockade first;
+  waiter others[MAX_OPEN - POOL_THREADS];
+} crowd;
+
+static void make_crowd(fixture *f, crowd *c) {
+  block_pool(f, &c->first);
+  const char *path = make_file(f, "other", "text");
+  for (int i = 0; i < MAX_OPEN - POOL_THREADS; i++) {
+    waiter *w = &c->others[i];
+    prepare(w);
+    assert_int_equal(0, neap_fs_read(f->engine, &w->op, path, 0, &w->result));
+  }
+}
+
+/* Waits until nothing is pending; the blockade has been fed. */
+static void end_crowd(fixture *f, crowd *c) {
+  poll_all(f->engine);
+  end_blockade(&c->first);
+  for (int i = 0; i < MAX_OPEN - POOL_THREADS; i++) {
+    assert_ended(&c->others[i], 0);
+    neap_fs_free(c->others[i].result);
+  }
+}
+
+/* With all threads but one kept waiting, what is begun first ends first. */
+static void opens_files_in_the_order_asked_for(void **state) {
+  enum { COUNT = 3 * MAX_OPEN };
+  fixture *f = *state;
+  waiter blocked, waiters[COUNT];
+  const char *pipe = make_fifo(f, "pipe"), *log = in(f, "log");
+  prepare(&blocked);
+  assert_int_equal(
+      0, neap_fs_read(f->engine, &blocked.op, pipe, 0, &blocked.result));
+  char expected[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    expected[i] = (char)i;
+    prepare(&waiters[i]);
+    assert_int_equal(0,
+                     neap_fs_write(f->engine, &waiters[i].op, log, &expected[i],
+                                   1, true, &waiters[i].result));
+  }
+  while (neap_pending(f->engine) > 1)
+    neap_poll(f->engine, NEAP_FOREVER);
+  for (int i = 0; i < COUNT; i++) {
+    assert_ended(&waiters[i], 0);
+    neap_fs_free(waiters[i].result);
+  }
+  assert_file(log, expected, COUNT);
+  feed feeding;
+  start_feed(&feeding, pipe, "x", 1);
+  poll_all(f->engine);
+  end_feed(&feeding);
+  assert_ended(&blocked, 0);
+  neap_fs_free(blocked.result);
+}
+
+static void who_waits_in_line_can_leave_it(void **state) {
+  fixture *f = *state;
+  crowd c;
+  make_crowd(f, &c);
+  const char *const paths[] = {in(f, "1"), in(f, "2"), in(f, "3"), in(f, "4")};
+  waiter w[4];
+  size_t live = 0;
+  for (int i = 0; i < 4; i++) {
+    if (i == 1)
+      live = f->memory.live;
+    prepare(&w[i]);
+    assert_int_equal(0, neap_fs_write(f->engine, &w[i].op, paths[i], "x", 1,
+                                      false, &w[i].result));
+  }
+  neap_op_cancel(&w[2].op, NEAP_ETIMEDOUT);
+  neap_op_cancel(&w[1].op, NEAP_ECANCELED);
+  neap_op_forget(&w[3].op);
+  assert_int_equal(live, f->memory.live);
+  assert_int_equal(2, neap_poll(f->engine, 0));
+  assert_ended(&w[1], NEAP_ECANCELED);
+  assert_ended(&w[2], NEAP_ETIMEDOUT);
+  assert_false(neap_op_active(&w[3].op));
+
+  feed_blockade(&c.first);
+  end_crowd(f, &c);
+  assert_ended(&w[0], 0);
+  neap_fs_free(w[0].result);
+  assert_int_equal(0, w[3].calls);
+  assert_file(paths[0], "x", 1);
+  for (int i = 1; i < 4; i++)
+    assert_int_equal(-1, access(paths[i], F_OK));
+}
+
+static void only_who_opens_files_waits_in_line(void **state) {
+  fixture *f = *state;
+  crowd c;
+  make_crowd(f, &c);
+  waiter w[3];
+  for (int i = 0; i < 3; i++)
+    prepare(&w[i]);
+  neap_fs_read(f->engine, &w[0].op, in(f, "other"), 0, &w[0].result);
+  neap_fs_stat(f->engine, &w[1].op, f->folder, &w[1].result);
+  neap_fs_list(f->engine, &w[2].op, f->folder, &w[2].result);
+  feed_blockade(&c.first);
+  while (w[1].calls == 0 || w[2].calls == 0)
+    neap_poll(f->engine, NEAP_FOREVER);
+  /* Of the crowd all have begun, and need further steps. */
+  for (int i = 0; i < MAX_OPEN - POOL_THREADS; i++)
+    assert_int_equal(0, c.others[i].calls);
+  end_crowd(f, &c);
+  for (int i = 0; i < 3; i++) {
+    assert_ended(&w[i], 0);
+    neap_fs_free(w[i].result);
+  }
+}
+
+static void an_engine_freed_forgets_who_waits_in_line(void **state) {
+  fixture *f = *state;
+  crowd c;
+  make_crowd(f, &c);
+  const char *path = in(f, "file");
+  waiter w[100];
+  for (int i = 0; i < 100; i++) {
+    prepare(&w[i]);
+    assert_int_equal(0, neap_fs_write(f->engine, &w[i].op, path, "x", 1, false,
+                                      &w[i].result));
+  }
+  int writers[POOL_THREADS];
+  for (int i = 0; i < POOL_THREADS; i++)
+    writers[i] = open(c.first.pipes[i], O_WRONLY);
+  neap_engine_free(f->engine);
+  f->engine = NULL;
+  for (int i = 0; i < POOL_THREADS; i++)
+    close(writers[i]);
+  for (int i = 0; i < 100; i++) {
+    assert_int_equal(0, w[i].calls);
+    assert_false(neap_op_active(&w[i].op));
+    assert_null(w[i].result);
+  }
+  assert_int_equal(-1, access(path, F_OK));
+}
+
 static void goes_on_after_running_out_of_descriptors(void **state) {
   fixture *f = *state;
   const char *path = make_file(f, "file", "text");
@@ -867,6 +1040,13 @@ static void describes_codes_of_the_system(void **state) {
   assert_string_equal("no ", little);
   neap_sys_describe(-123456, name, sizeof name, text, sizeof text);
   assert_true(strlen(name) > 0 && strlen(text) > 0);
+
+  prepare(&w);
+  await(f->engine, &w, neap_fs_read(f->engine, &w.op, f->folder, 0, &w.result),
+        NEAP_ESYS);
+  neap_sys_describe(w.detail, name, sizeof name, text, sizeof text);
+  assert_string_equal("EISDIR", name);
+  assert_string_equal("is a directory", text);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -890,6 +1070,11 @@ int main(void) {
       TEST(lists_the_empty_and_the_crowded),
       TEST(tells_why_it_failed),
       TEST(reads_a_thousand_files_at_once),
+      TEST(opens_few_files_at_a_time),
+      TEST(opens_files_in_the_order_asked_for),
+      TEST(who_waits_in_line_can_leave_it),
+      TEST(only_who_opens_files_waits_in_line),
+      TEST(an_engine_freed_forgets_who_waits_in_line),
       TEST(goes_on_after_running_out_of_descriptors),
       TEST(a_write_cancelled_in_time_leaves_no_trace),
       TEST(a_step_begun_ends_unseen),

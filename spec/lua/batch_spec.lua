@@ -575,3 +575,16 @@ describe("a BatchFlow", function()
     end)
   end
 end)
+
+describe("prep of a batch that returns what can be called", function()
+  it("gives an iterator, too", function()
+    local n, got = 0, {}
+    local iterator = setmetatable({}, { __call = function()
+      n = n + 1
+      return n <= 3 and n or nil
+    end })
+    neap.BatchNode { prep = function() return iterator end,
+      exec = function(_, _, item) got[#got + 1] = item end }:run()
+    assert.same({ 1, 2, 3 }, got)
+  end)
+end)

@@ -56,13 +56,16 @@ describe("the next node", function()
     assert.same({ "a", 1 }, { visited, #warnings })
   end)
 
-  it("missing is told to Lua's warn as well", function()
-    local result = helper.run { helper.lua, "-W", "-e", [[
+  it("missing is told to Lua's warn as well, which is on in the executable", function()
+    local path = helper.write(helper.tmpdir() .. "/odd.lua", [[
       local neap = require "neap"
       local a = neap.Node { name = "a", post = function() return "odd" end }
-      neap.Flow { name = "f", start = a, a >> neap.Node() }:run {}]] }
-    assert.equal(0, result.status)
-    assert.matches("Lua warning: neap: f > a ended with the action 'odd'", result.stderr, 1, true)
+      neap.Flow { name = "f", start = a, a >> neap.Node() }:run {}]])
+    for _, lua in ipairs { { helper.neap }, { helper.lua, "-W" } } do
+      local result = helper.run { lua[1], lua[2] or {}, path }
+      assert.equal(0, result.status)
+      assert.matches("warning: neap: f > a ended with the action 'odd'", result.stderr, 1, true)
+    end
   end)
 
   it("missing is an error in a flow that is strict", function()

@@ -70,8 +70,28 @@ describe("fs.read", function()
     assert.equal("/no/such", err.path)
     assert.equal("ENOENT", err.errno)
     assert.equal("EISDIR", refused(fs.read, folder).errno)
-    assert.equal("ENOENT", refused(fs.read, "").errno)
-    assert.is_nil(err.retryable)
+  end)
+
+  it("shows a path that is empty", function()
+    local err = refused(fs.read, "")
+    assert.equal('fs.read "": no such file or directory', err.message)
+    assert.equal("", err.path)
+  end)
+
+  it("reads more files at once than may be open", function()
+    -- A Lua of its own, whose system allows it 100 files.
+    local script = helper.write(at "script.lua", [[
+      local neap = require "neap"
+      local path, reads = arg[1], {}
+      for i = 1, 500 do
+        reads[i] = function() return #neap.fs.read(path) end
+      end
+      local sum = 0
+      for _, size in ipairs(neap.gather(reads)) do sum = sum + size end
+      print(sum)]])
+    local result = helper.run { "sh", "-c", 'ulimit -n 100; exec "$@"', "sh",
+      helper.lua, script, helper.write(at "file", "12345") }
+    assert.equal("2500\n", result.stdout, result.stderr)
   end)
 end)
 
@@ -105,7 +125,7 @@ describe("fs.append", function()
 
   it("goes by its own name when it fails", function()
     local err = refused(fs.append, folder, "x")
-    assert.equal(("fs.append %s: illegal operation on a directory"):format(folder), err.message)
+    assert.equal(("fs.append %s: is a directory"):format(folder), err.message)
     assert.equal("EISDIR", err.errno)
   end)
 end)
@@ -191,6 +211,36 @@ describe("all of them", function()
         misused(fs.read, path, { max_size = size }))
     end
     assert.same({}, fs.list(folder))
+  end)
+
+  it("tell what no retry can cure", function()
+    local file = helper.write(at "file", "text")
+    helper.run { "ln", "-s", "loop", at "loop" }
+    for name, case in pairs {
+      ENOENT = { fs.read, at "missing" },
+      EISDIR = { fs.write, folder, "x" },
+      ENOTDIR = { fs.stat, file .. "/inside" },
+      ELOOP = { fs.append, at "loop", "x" },
+      ENAMETOOLONG = { fs.list, at(("x"):rep(300)) },
+    } do
+      local err = refused(table.unpack(case))
+      assert.equal(name, err.errno)
+      assert.is_false(err.retryable)
+    end
+    assert.is_false(refused(fs.read, file, { max_size = 1 }).retryable)
+    -- A disk that is full may have room later.
+    assert.is_nil(refused(fs.write, "/dev/full", "x").retryable)
+  end)
+
+  it("are not retried then", function()
+    local attempts = 0
+    local node = neap.Node { name = "load", max_retries = 5, wait = 60,
+      exec = function()
+        attempts = attempts + 1
+        return fs.read(at "missing")
+      end }
+    assert.is_false((pcall(node.run, node, {})))
+    assert.equal(1, attempts)
   end)
 
   it("wait in tasks, side by side", function()

@@ -291,15 +291,24 @@ describe("neap.http", function()
 
   describe("refuses", function()
     -- Misuse is an error at the line that committed it.
-    local function refused(message, f, ...)
+    local function misused(message, f, ...)
       local err = raised(f, ...)
       assert.equal("string", type(err))
       assert.equal(message, (err:gsub("^[^:]+:%d+: ", "")))
     end
 
+    -- A text of no use in a request is an error that no retry can cure.
+    local function refused(message, f, ...)
+      local err = raised(f, ...)
+      assert.equal("table", type(err), tostring(err))
+      assert.equal("http", err.code)
+      assert.equal(message, err.message)
+      assert.is_false(err.retryable)
+    end
+
     it("addresses that are none", function()
-      refused("bad argument #1 to 'get' (string expected, got nil)", http.get)
-      refused("http.request: the option 'url' is missing", http.request, {})
+      misused("bad argument #1 to 'get' (string expected, got nil)", http.get)
+      misused("http.request: the option 'url' is missing", http.request, {})
       refused("http.get: the url does not begin with http:// or https://",
         http.get, "127.0.0.1/x")
       refused("http.get: the scheme of the url is neither http nor https",
@@ -318,21 +327,28 @@ describe("neap.http", function()
     end)
 
     it("options that are misspelt or of the wrong kind", function()
-      refused("http.get: unknown option 'time_out'; did you mean 'timeout'?",
+      misused("http.get: unknown option 'time_out'; did you mean 'timeout'?",
         http.get, faulty, { time_out = 1 })
-      refused("http.get: bad option 'timeout' (positive number of seconds expected, got -1)",
+      misused("http.get: bad option 'timeout' (positive number of seconds expected, got -1)",
         http.get, faulty, { timeout = -1 })
-      refused("http.get: bad option 'max_body' (whole number from 1 expected, got 0)",
+      misused("http.get: bad option 'max_body' (whole number from 1 expected, got 0)",
         http.get, faulty, { max_body = 0 })
-      refused("http.post: the options 'body' and 'json' exclude each other",
+      misused("http.post: the options 'body' and 'json' exclude each other",
         http.post, faulty, { body = "x", json = 1 })
-      refused("http.get: headers are strings or numbers by their names",
+      misused("http.get: headers are strings or numbers by their names",
         http.get, faulty, { headers = { "X: y" } })
     end)
 
-    it("at the caller's line", function()
+    it("a value that JSON has not, as no retry gives it one", function()
+      local err = raised(http.post, faulty, { json = { print } })
+      assert.equal("json", err.code)
+      assert.equal("$[1]", err.path)
+      assert.is_false(err.retryable)
+    end)
+
+    it("misuse at the caller's line", function()
       local line = debug.getinfo(1, "l").currentline + 1
-      local err = raised(function() local r = http.get("x") return r end)
+      local err = raised(function() local r = http.get(faulty, { tmeout = 1 }) return r end)
       assert.equal(("http_spec.lua:%d:"):format(line), err:match("http_spec%.lua:%d+:"))
     end)
   end)

@@ -299,6 +299,43 @@ describe("neap.llm", function()
       end
     end)
 
+    it("an address of the environment that is none, by its variable", function()
+      for value, shown in pairs {
+        ["nonsense"] = "nonsense",
+        ["localhost:4010/v1?token=hush"] = "localhost:4010/v1",
+        ["pilot:word@127.0.0.1/v1"] = "127.0.0.1/v1",
+        ["ftp://pilot:word@127.0.0.1/v1"] = "ftp://127.0.0.1/v1",
+      } do
+        variables.NEAP_LLM_URL = value
+        local ok, err = pcall(llm.new)
+        assert.is_false(ok)
+        assert.equal("NEAP_LLM_URL is no http URL: " .. shown, tostring(err))
+        assert.equal("llm", err.code)
+        assert.is_false(err.retryable)
+        assert.is_false(llm.new({ url = BASE }).offline)
+      end
+    end)
+
+    it("texts that are not UTF-8, by what the caller calls them", function()
+      local parts = { { type = "text", text = "\xFF" } }
+      for name, case in pairs {
+        ["the prompt is not UTF-8 (at its byte 3)"] = { "ab\xFF" },
+        ["the system's message is not UTF-8 (at its byte 1)"] =
+          { "When?", { system = "\x80" } },
+        ["message 2 of the prompt is not UTF-8 (at its byte 2)"] =
+          { { { role = "user", content = "When?" }, { content = "a\xC0\x80" } } },
+        ["cannot encode $.messages[1].content[1].text: the string is not UTF-8 "
+          .. "(at its byte 1)"] = { { { role = "user", content = parts } } },
+      } do
+        local client = llm.new { url = BASE }
+        local ok, err = pcall(client.chat, client, table.unpack(case))
+        assert.is_false(ok)
+        assert.equal(name, err.message)
+        assert.equal("json", err.code)
+        assert.is_false(err.retryable)
+      end
+    end)
+
     it("prompts that are none", function()
       local client = llm.new { url = BASE, http = transport() }
       for _, prompt in ipairs { 1, true, {} } do

@@ -53,7 +53,8 @@ describe("a flow in a flow", function()
       calls = calls + 1
       if calls < 3 then error "again" end
     end }
-    assert.equal("a a a", select(2, run(Flow { start = Flow { start = a, a >> b, max_retries = 3 } })))
+    local inner = Flow { start = a, a >> b, max_retries = 3 }
+    assert.equal("a a a", select(2, run(Flow { start = inner })))
   end)
 
   it("has cur_retry in post, and a fallback action from process_after_fail", function()
@@ -118,7 +119,7 @@ describe("nesting", function()
       tries = tries + 1
       if tries == 1 then error("no", 0) end
     end }
-    for i = 1, 10000 do flow = Flow { name = "f", start = flow, max_retries = i == 5000 and 2 or 1 } end
+    for i = 1, 10000 do flow = Flow { start = flow, max_retries = i == 5000 and 2 or 1 } end
     assert.equal("default", (run(flow)))
     assert.equal(2, tries)
   end)

@@ -139,7 +139,9 @@ describe("any method", function()
   for _, method in ipairs { "prep", "exec", "process_after_fail", "post" } do
     it("may wait: " .. method, function()
       local waited
-      local node = Node { exec = function() if method == "process_after_fail" then error "x" end end }
+      local node = Node { exec = function()
+        if method == "process_after_fail" then error "x" end
+      end }
       node[method] = function() neap.sleep(0.001) waited = true end
       node:run {}
       assert.is_true(waited)
@@ -199,7 +201,8 @@ describe("an atomic node", function()
       node[option] = 1
       local err = failure(function() Flow { start = node }:run {} end)
       assert.equal("atomic", err.code)
-      assert.matches("Ledger is atomic, so it cannot have 'wait' or 'timeout'", tostring(err), 1, true)
+      assert.matches("Ledger is atomic, so it cannot have 'wait' or 'timeout'", tostring(err), 1,
+        true)
     end
   end)
 end)
@@ -304,7 +307,7 @@ describe("an option", function()
     nam = { "x", "name" }, parms = { {}, "params" }, atomc = { true, "atomic" },
   }
   for name, case in pairs(misspelt) do
-    it(("one edit away from a known one (%s) is refused with the name meant"):format(name), function()
+    it(("one edit away from a known one (%s) is refused with it"):format(name), function()
       assert.matches(("unknown option '%s'; did you mean '%s'?"):format(name, case[2]),
         refusal { [name] = case[1] }, 1, true)
     end)

@@ -107,7 +107,8 @@ describe("a name that means an option", function()
   end)
 
   it("is told apart from those of run", function()
-    assert.matches("'max_steps' cannot be a field: it is an option of run", refusal { max_steps = 3 })
+    assert.matches("'max_steps' cannot be a field: it is an option of run",
+      refusal { max_steps = 3 })
   end)
 
   it("is blamed on nobody where a tail call has hidden the caller", function()

@@ -54,7 +54,8 @@ describe("params", function()
 
   it("of the outer flow win at every level: opts, outer, inner, node", function()
     local node = watcher { own = "node", inner = "node", outer = "node", opts = "node" }
-    local inner = Flow { start = node, params = { inner = "inner", outer = "inner", opts = "inner" } }
+    local inner = Flow { start = node,
+      params = { inner = "inner", outer = "inner", opts = "inner" } }
     local outer = Flow { start = inner, params = { outer = "outer", opts = "outer" } }
     assert.same({ { own = "node", inner = "inner", outer = "outer", opts = "opts" } },
       seen(outer, { opts = "opts" }))

@@ -130,7 +130,8 @@ describe("what was raised", function()
   it("with retry_after is waited even without wait, and past max_wait", function()
     local _, delays = attempts({ max_retries = 2 }, { retry_after = 0.01 })
     assert.same({ 0.01 }, delays)
-    _, delays = attempts({ max_retries = 2, wait = 0.001, max_wait = 0.002 }, { retry_after = 0.01 })
+    _, delays = attempts({ max_retries = 2, wait = 0.001, max_wait = 0.002 },
+      { retry_after = 0.01 })
     assert.same({ 0.01 }, delays)
   end)
 
@@ -317,5 +318,24 @@ describe("what a failed attempt has spawned", function()
       end,
     }:run {}
     assert.equal("kept", result)
+  end)
+end)
+
+describe("the event of a retried flow", function()
+  it("names the flow, with and without a wait", function()
+    for _, wait in ipairs { 0, 0.001 } do
+      local failed, retried = false, {}
+      local inner = neap.Node { name = "Inner", exec = function()
+        if not failed then
+          failed = true
+          error("once")
+        end
+      end }
+      local sub = neap.Flow { name = "Sub", max_retries = 2, wait = wait, start = inner }
+      neap.Flow { name = "Outer", start = sub }:run({}, { on_event = function(event)
+        if event.kind == "retry" then retried[#retried + 1] = event.node end
+      end })
+      assert.same({ "Outer > Sub" }, retried)
+    end
   end)
 end)

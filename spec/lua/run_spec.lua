@@ -28,7 +28,8 @@ end
 
 describe("flow:run", function()
   it("from a script drives the loop until this run has ended", function()
-    local node = Node { exec = function() neap.sleep(0.001) end, post = function() return "done" end }
+    local node = Node { exec = function() neap.sleep(0.001) end,
+      post = function() return "done" end }
     assert.equal("done", node:run {})
   end)
 
@@ -140,15 +141,18 @@ end)
 describe("opts", function()
   local node = Node()
 
-  it("are params, timeout, max_steps and on_event; others are refused where they are given", function()
+  it("are params, timeout, max_steps and on_event; others are refused", function()
     for name, meant in pairs { param = "params", time_out = "timeout", maxsteps = "max_steps",
       onevent = "on_event" } do
       local err = failure(function() node:run({}, { [name] = 1 }) end)
-      assert.matches(("run: unknown option '%s'; did you mean '%s'?"):format(name, meant), err, 1, true)
+      assert.matches(("run: unknown option '%s'; did you mean '%s'?"):format(name, meant), err, 1,
+        true)
       assert.matches("run_spec.lua:", err, 1, true)
     end
-    assert.matches("run: unknown option 'colour'", failure(node.run, node, {}, { colour = 1 }), 1, true)
-    assert.matches("options expected as a table, got a number", failure(node.run, node, {}, 3), 1, true)
+    assert.matches("run: unknown option 'colour'", failure(node.run, node, {}, { colour = 1 }), 1,
+      true)
+    assert.matches("options expected as a table, got a number", failure(node.run, node, {}, 3), 1,
+      true)
   end)
 
   local wrong = {
@@ -172,7 +176,8 @@ describe("opts", function()
   it("timeout ends the run where it waits", function()
     local slow = Node { name = "Slow", exec = function() neap.sleep(10) end }
     local err = failure(slow.run, slow, {}, { timeout = 0.01 })
-    assert.same({ "timeout", "timed out after 0.01 s", "Slow" }, { err.code, err.message, err.node })
+    assert.same({ "timeout", "timed out after 0.01 s", "Slow" },
+      { err.code, err.message, err.node })
   end)
 
   it("timeout may be longer than any run, or for ever", function()

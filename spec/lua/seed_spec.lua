@@ -42,7 +42,8 @@ describe("the seed's AsyncNode", function()
 
   it("raises where the file is empty", function()
     local node = AsyncSummarizeFile()
-    local ok, err = pcall(node.run, node, { data = {}, summary = {} }, { params = { filename = "b" } })
+    local ok, err = pcall(node.run, node, { data = {}, summary = {} },
+      { params = { filename = "b" } })
     assert.is_false(ok)
     assert.equal("AsyncSummarizeFile (exec): File content is empty (async).", tostring(err))
   end)

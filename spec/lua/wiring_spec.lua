@@ -55,7 +55,7 @@ end)
 describe('a - "action" >> b', function()
   it("goes on to b on that action only", function()
     local a, b, c = step "a", step "b", step "c"
-    local _ = a - "x" >> b, a - "y" >> c
+    local _, _ = a - "x" >> b, a - "y" >> c
     assert.equal("a b", walk(a, { a = "x" }))
     assert.equal("a c", walk(a, { a = "y" }))
   end)
@@ -74,7 +74,7 @@ describe('a - "action" >> b', function()
       turns = turns + 1
       return turns < 3 and "again" or "done"
     end
-    local _ = a >> b - "again" >> a, b - "done" >> neap.END
+    local _, _ = a >> b - "again" >> a, b - "done" >> neap.END
     assert.equal("a b a b a b", walk(a))
   end)
 
@@ -107,7 +107,7 @@ end)
 describe("neap.END", function()
   it("as a target ends the flow on purpose, without a warning", function()
     local a, b = step "a", step "b"
-    local _ = a - "stop" >> neap.END, a >> b
+    local _, _ = a - "stop" >> neap.END, a >> b
     assert.same({}, warnings(function()
       assert.equal("a", walk(a, { a = "stop" }))
     end))
@@ -161,12 +161,12 @@ end)
 describe("wiring", function()
   it("lives on the nodes: two flows that share a node share what follows it", function()
     local a, b, shared_node, last = step "a", step "b", step "s", step "last"
-    local _ = a >> shared_node >> last, b >> shared_node
+    local _, _ = a >> shared_node >> last, b >> shared_node
     assert.equal("a s last", walk(a))
     assert.equal("b s last", walk(b))
   end)
 
-  local nothing
+  local nothing = nil
   local wrong = {
     { "to nil", function(a) return a >> nothing end, "to nil" },
     { "to nil on an action", function(a) return a - "x" >> nothing end, "to nil" },
@@ -181,10 +181,13 @@ describe("wiring", function()
       "cannot wire the class Later (make a node of it: Later())" },
     { "from a class on an action", function(a) return Node:extend { name = "Later" } - "x" >> a end,
       "the class Later (make a node of it: Later())" },
-    { "between classes", function() return Node:extend { name = "A" } >> Node:extend { name = "B" } end,
-      "cannot wire the class A" },
-    { "on an action that is no string", function(a) return a - 3 >> a end, "an action, which is a string" },
-    { "on an action that is nil", function(a) return a - nothing >> a end, "an action, which is a string" },
+    { "between classes", function()
+      return Node:extend { name = "A" } >> Node:extend { name = "B" }
+    end, "cannot wire the class A" },
+    { "on an action that is no string", function(a) return a - 3 >> a end,
+      "an action, which is a string" },
+    { "on an action that is nil", function(a) return a - nothing >> a end,
+      "an action, which is a string" },
     { "on an action that is no string, by the method", function(a) a:to(a, 3) end,
       "an action is a string, got a number" },
   }
@@ -200,7 +203,8 @@ describe("wiring", function()
     local a, b = step "a", step "b"
     assert.matches('a - "x" leads nowhere', failure(Flow, { start = a, a - "x" }), 1, true)
     assert.matches('b - "y" leads nowhere', failure(Flow, { start = a, a >> b - "y" }), 1, true)
-    assert.matches("wiring expected, such as a >> b; got a number", failure(Flow, { start = a, 3 }), 1, true)
+    assert.matches("wiring expected, such as a >> b; got a number",
+      failure(Flow, { start = a, 3 }), 1, true)
     assert.matches("the class Node", failure(Flow, { start = a, Node }), 1, true)
   end)
 
