@@ -6,12 +6,14 @@
  * anywhere; when it ends, its tasks are cancelled like anyone's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "modules.h"
@@ -150,14 +152,17 @@ static int run(lua_State *L) {
   if (task->state == NEAP__TASK_FAILED)
     neap__task_release(task); /* its error will have been heard */
   int status = EXIT_FAILURE;
-  if (!well)
+  if (!well) {
     report_deadlock(L);
-  else if (stop_signal)
+    cancel_all(task); /* what waits gets to clean up */
+    drive(host, task);
+  } else if (stop_signal) {
     status = 128 + stop_signal; /* as shells have it */
-  else if (task->state == NEAP__TASK_DONE)
+  } else if (task->state == NEAP__TASK_DONE) {
     status = exit_status(L, index);
-  else
+  } else {
     report_error(L, index);
+  }
   lua_pushinteger(L, status);
   return 1;
 }
@@ -197,7 +202,28 @@ static int protected_main(lua_State *L) {
   return run(L);
 }
 
+/* Has descriptors 0 to 2 refer to something, be it to nothing: a file or socket
+ * that got one of their numbers would be written to by mistake. */
+static void open_standard_streams(void) {
+  int fd;
+  do
+    fd = open("/dev/null", O_PATH | O_CLOEXEC);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0)
+    close(fd);
+}
+
+/* What print could not write has been lost without a word until here. */
+static int check_output(int status) {
+  bool lost = fflush(stdout) != 0 || ferror(stdout);
+  if (!lost || status != EXIT_SUCCESS)
+    return status;
+  fprintf(stderr, "neap: standard output: %s\n", strerror(errno));
+  return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
+  open_standard_streams();
   /* A peer that closes its end is an error of that write, not of the process.
    */
   signal(SIGPIPE, SIG_IGN);
@@ -219,6 +245,13 @@ int main(int argc, char **argv) {
   } else {
     const char *message = lua_tostring(L, -1);
     fprintf(stderr, "neap: %s\n", message ? message : "an error without text");
+  }
+  status = check_output(status);
+  if (stop_signal) {
+    /* All tasks have unwound. The thread pool may still be in a system call
+     * that blocks, for which the end of the engine would wait. */
+    fflush(NULL);
+    _exit(status);
   }
   lua_close(L);
   neap__pool_free(&pool);

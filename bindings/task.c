@@ -601,9 +601,16 @@ void neap__task_drive(lua_State *L, neap_op *op) {
                     lua_tostring(L, -1));
 }
 
+/* How many generations of tasks neap.dump shows. */
+enum { DUMP_DEPTH = 100 };
+
 /* Adds a line and a traceback for each task below `task` that waits. */
 static void dump_children(lua_State *L, luaL_Buffer *buffer,
-                          const neap__task *task) {
+                          const neap__task *task, int depth) {
+  if (depth == DUMP_DEPTH) {
+    luaL_addstring(buffer, "tasks of tasks deeper than that are left out\n");
+    return;
+  }
   for (neap_link *link = task->children.next; link != &task->children;
        link = link->next) {
     const neap__task *child = NEAP__ITEM(link, neap__task, sibling);
@@ -623,7 +630,7 @@ static void dump_children(lua_State *L, luaL_Buffer *buffer,
       luaL_addvalue(buffer);
       luaL_addstring(buffer, "\n");
     }
-    dump_children(L, buffer, child);
+    dump_children(L, buffer, child, depth + 1);
   }
 }
 
@@ -639,7 +646,7 @@ void neap__task_dump(lua_State *L) {
                     host->root.what);
     luaL_addvalue(&buffer);
   }
-  dump_children(L, &buffer, &host->root);
+  dump_children(L, &buffer, &host->root, 0);
   luaL_pushresult(&buffer);
 }
 

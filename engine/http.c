@@ -127,7 +127,13 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     socket->watched = 0;
     return;
   }
-  int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+  int flags = 0;
+  if (status < 0) {
+    /* "If an error happens while polling, status will be < 0": uv has stopped
+     * the handle. */
+    socket->watched = 0;
+    flags = CURL_CSELECT_ERR;
+  }
   if (events & UV_READABLE)
     flags |= CURL_CSELECT_IN;
   if (events & UV_WRITABLE)

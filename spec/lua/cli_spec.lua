@@ -313,6 +313,16 @@ describe("neap", function()
         .. "done: action 'default' in %d%.%d+ s\n$", on_screen(sent))
     end)
 
+    it("lets a deadlock clean up", function()
+      local result = neap({ "-e", [[
+        local neap = require "neap"
+        local _ <close> = setmetatable({}, { __close = function() print("closed") end })
+        neap.event():wait()]] })
+      assert.matches("deadlock", result.stderr)
+      assert.equal("closed\n", result.stdout)
+      assert.equal(1, result.status)
+    end)
+
     it("finds a deadlock behind a live line", function()
       local sent, status = neap_on_terminal({ "run", "a.lua" }, { ["a.lua"] = [[
         local neap = require "neap"
@@ -449,6 +459,14 @@ describe("neap", function()
       assert.equal(1, status)
     end)
 
+    it("fails a script that only prints", function()
+      for _, where in ipairs { ">/dev/full", ">&-" } do
+        local status, problem = to(where, "-e", "print(1)")
+        assert.matches("^neap: standard output: ", problem)
+        assert.equal(1, status)
+      end
+    end)
+
     it("does not matter to what prints nothing", function()
       assert.equal(0, (to(">/dev/full", "check", "a.lua")))
     end)
@@ -535,6 +553,15 @@ describe("neap", function()
           signal "INT"
           while true do end
         end }]])
+    end)
+
+    it("ends what waits for a file that never opens", function()
+      local pipe = helper.tmpdir() .. "/pipe"
+      assert.is_true(os.execute("mkfifo " .. helper.quote(pipe)))
+      expect(130, { "script closed" }, { "a.lua", pipe }, [[
+        local _ <close> = guard "script"
+        neap.spawn(function() signal "INT" end)
+        neap.fs.read((...))]])
     end)
 
     it("ends what computes in a coroutine of the user's own", function()
