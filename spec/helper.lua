@@ -152,7 +152,7 @@ local function live()
   end
   local list = {}
   local counts = core.live()
-  if core.in_task() then
+  if core.in_task and core.in_task() then
     counts.tasks = counts.tasks - 1 -- the script itself
   end
   for name, count in pairs(counts) do
