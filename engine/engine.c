@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "fs.h"
 #include "http_load.h"
 
 int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
@@ -23,6 +22,7 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   status = neap__timers_new(engine->loop, &engine->timers);
   if (status < 0)
     goto fail_timers;
+  neap__files_init(&engine->files, engine->loop);
   *out = engine;
   return 0;
 
@@ -112,23 +112,23 @@ void neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline_ns) {
 
 int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
                  uint64_t max_size, neap_fs_result **result) {
-  return neap__fs_read(engine->loop, op, path, max_size, result);
+  return neap__fs_read(&engine->files, op, path, max_size, result);
 }
 
 int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
                   const void *bytes, size_t size, bool append,
                   neap_fs_result **result) {
-  return neap__fs_write(engine->loop, op, path, bytes, size, append, result);
+  return neap__fs_write(&engine->files, op, path, bytes, size, append, result);
 }
 
 int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
                  neap_fs_result **result) {
-  return neap__fs_stat(engine->loop, op, path, result);
+  return neap__fs_stat(&engine->files, op, path, result);
 }
 
 int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
                  neap_fs_result **result) {
-  return neap__fs_list(engine->loop, op, path, result);
+  return neap__fs_list(&engine->files, op, path, result);
 }
 
 const char *neap_event_name(neap_event_kind kind) {

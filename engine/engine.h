@@ -3,6 +3,7 @@
 #ifndef NEAP_ENGINE_H
 #define NEAP_ENGINE_H
 
+#include "fs.h"
 #include "http.h"
 #include "loop.h"
 #include "timer.h"
@@ -10,6 +11,7 @@
 struct neap_engine {
   neap_loop *loop;
   neap__timers *timers;
+  neap__files files;
   neap__http *http; /* NULL until the first request */
   const char *http_library;
   char http_why[NEAP__HTTP_WHY_SIZE]; /* why the last request was refused */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "fs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "alloc.h"
 #include "buf.h"
+#include "list.h"
 
 enum {
   NO_FILE = -1,
@@ -27,9 +29,15 @@ typedef struct entry {
 /* An operation, and in the end what it has found. It takes one step of libuv
  * after another, each of which ends in a callback that begins the next, until
  * finish() hands it to whoever waits. It belongs to libuv till then: who does
- * not want to wait any more is forgotten, and finish() frees it. */
+ * not want to wait any more is forgotten, and finish() frees it. One that
+ * stands in line for its file has not begun and belongs to nobody else. */
 struct neap_fs_result {
   neap_alloc alloc;
+  neap__files *files;
+  neap_link turn;     /* in the line of `files`, else in no list */
+  bool counts;        /* as open in `files` */
+  int flags;          /* of the file to open */
+  uv_fs_cb on_opened; /* takes the step after that */
   uv_loop_t *loop;
   uv_fs_t uv;  /* the step being taken */
   neap_op *op; /* NULL once it has been dropped */
@@ -41,18 +49,27 @@ struct neap_fs_result {
   uint64_t max_size; /* read: of `bytes` */
   size_t written;    /* write: how many of `bytes` */
   neap_file_stat stat;
-  neap__buf path;   /* list: of the directory, a slash, and an entry's name */
+  neap__buf path;   /* list: of the directory, a slash, and an entry's name;
+                       of the file to open */
   size_t path_size; /* list: without that name */
   entry *entries;
   size_t count, capacity;
   size_t asked; /* list: the entry whose type is asked for */
 };
 
-static neap_fs_result *new_operation(neap_loop *loop) {
+void neap__files_init(neap__files *files, neap_loop *loop) {
+  *files = (neap__files){.loop = loop};
+  neap__list_init(&files->waiting);
+}
+
+static neap_fs_result *new_operation(neap__files *files) {
+  neap_loop *loop = files->loop;
   neap_fs_result *fs = neap__alloc(neap__loop_alloc(loop), sizeof *fs);
   if (!fs)
     return NULL;
   fs->alloc = *neap__loop_alloc(loop);
+  fs->files = files;
+  neap__list_init(&fs->turn);
   fs->loop = neap__loop_uv(loop);
   fs->uv.data = fs;
   fs->file = NO_FILE;
@@ -77,6 +94,11 @@ static int status_of(int code) {
 
 static void drop(neap_op *op) {
   neap_fs_result *fs = op->u.request;
+  if (!neap__list_empty(&fs->turn)) {
+    neap__list_remove(&fs->turn);
+    neap_fs_free(fs);
+    return;
+  }
   fs->op = NULL;
   /* A step that no thread has begun is taken off the queue; uv_cancel refuses
    * the others, which end unseen. A file must be closed in any case. */
@@ -86,7 +108,7 @@ static void drop(neap_op *op) {
 
 /* Begins the wait for an operation whose first step libuv has accepted, or
  * frees it when `code` says that it has not. */
-static int begin(neap_loop *loop, neap_op *op, neap_fs_result *fs, int code,
+static int begin(neap_op *op, neap_fs_result *fs, int code,
                  neap_fs_result **out) {
   if (code < 0) {
     neap_fs_free(fs);
@@ -95,12 +117,13 @@ static int begin(neap_loop *loop, neap_op *op, neap_fs_result *fs, int code,
   fs->op = op;
   fs->out = out;
   *out = NULL;
-  neap__op_begin_io(loop, op, drop);
+  neap__op_begin_io(fs->files->loop, op, drop);
   op->u.request = fs;
   return 0;
 }
 
-static void finish(neap_fs_result *fs) {
+/* Hands the outcome to whoever waits for it; frees what nobody wants. */
+static void deliver(neap_fs_result *fs) {
   neap_op *op = fs->op;
   if (!op) {
     neap_fs_free(fs);
@@ -112,6 +135,57 @@ static void finish(neap_fs_result *fs) {
   else
     *fs->out = fs;
   neap__op_finish(op, status, detail);
+}
+
+/* Takes the first step towards a file: returns libuv's code. */
+static int open_file(neap_fs_result *fs) {
+  int code = uv_fs_open(fs->loop, &fs->uv, fs->path.bytes, fs->flags, 0666,
+                        fs->on_opened);
+  if (code == 0) {
+    fs->counts = true;
+    fs->files->open++;
+  }
+  return code;
+}
+
+/* Lets those in line begin, as far as there is room now. */
+static void admit(neap__files *files) {
+  while (files->open < NEAP__FS_MAX_OPEN &&
+         !neap__list_empty(&files->waiting)) {
+    neap_fs_result *fs = NEAP__ITEM(files->waiting.next, neap_fs_result, turn);
+    neap__list_remove(&fs->turn);
+    int code = open_file(fs);
+    if (code < 0) {
+      fs->status = status_of(code);
+      fs->detail = code;
+      deliver(fs);
+    }
+  }
+}
+
+/* Ends an operation that has no file open any more. */
+static void finish(neap_fs_result *fs) {
+  neap__files *files = fs->files;
+  if (fs->counts)
+    files->open--;
+  deliver(fs);
+  admit(files);
+}
+
+/* Begins an operation on a file: at once, or when it is its turn. Frees it when
+ * that fails. */
+static int begin_file(neap_op *op, neap_fs_result *fs, const char *path,
+                      neap_fs_result **out) {
+  if (neap__buf_append(&fs->path, &fs->alloc, path, strlen(path) + 1) < 0) {
+    neap_fs_free(fs);
+    return NEAP_ENOMEM;
+  }
+  int code = 0;
+  if (fs->files->open < NEAP__FS_MAX_OPEN)
+    code = open_file(fs);
+  else
+    neap__list_append(&fs->files->waiting, &fs->turn);
+  return begin(op, fs, code, out);
 }
 
 static void on_close(uv_fs_t *uv) {
@@ -218,15 +292,15 @@ static void on_open_to_read(uv_fs_t *uv) {
   go_on(fs, uv_fs_fstat(fs->loop, &fs->uv, fs->file, on_fstat));
 }
 
-int neap__fs_read(neap_loop *loop, neap_op *op, const char *path,
+int neap__fs_read(neap__files *files, neap_op *op, const char *path,
                   uint64_t max_size, neap_fs_result **result) {
-  neap_fs_result *fs = new_operation(loop);
+  neap_fs_result *fs = new_operation(files);
   if (!fs)
     return NEAP_ENOMEM;
   fs->max_size = max_size > 0 ? max_size : UINT64_MAX;
-  int code =
-      uv_fs_open(fs->loop, &fs->uv, path, UV_FS_O_RDONLY, 0, on_open_to_read);
-  return begin(loop, op, fs, code, result);
+  fs->flags = UV_FS_O_RDONLY;
+  fs->on_opened = on_open_to_read;
+  return begin_file(op, fs, path, result);
 }
 
 const char *neap_fs_bytes(const neap_fs_result *result, size_t *size) {
@@ -263,10 +337,10 @@ static void on_open_to_write(uv_fs_t *uv) {
     write_more(fs);
 }
 
-int neap__fs_write(neap_loop *loop, neap_op *op, const char *path,
+int neap__fs_write(neap__files *files, neap_op *op, const char *path,
                    const void *bytes, size_t size, bool append,
                    neap_fs_result **result) {
-  neap_fs_result *fs = new_operation(loop);
+  neap_fs_result *fs = new_operation(files);
   if (!fs)
     return NEAP_ENOMEM;
   int status = neap__buf_append(&fs->bytes, &fs->alloc, bytes, size);
@@ -274,10 +348,10 @@ int neap__fs_write(neap_loop *loop, neap_op *op, const char *path,
     neap_fs_free(fs);
     return status;
   }
-  int flags = UV_FS_O_WRONLY | UV_FS_O_CREAT |
+  fs->flags = UV_FS_O_WRONLY | UV_FS_O_CREAT |
               (append ? UV_FS_O_APPEND : UV_FS_O_TRUNC);
-  int code = uv_fs_open(fs->loop, &fs->uv, path, flags, 0666, on_open_to_write);
-  return begin(loop, op, fs, code, result);
+  fs->on_opened = on_open_to_write;
+  return begin_file(op, fs, path, result);
 }
 
 static neap_file_type type_of(uint64_t mode) {
@@ -308,13 +382,13 @@ static void on_stat(uv_fs_t *uv) {
   end(fs, 0, 0);
 }
 
-int neap__fs_stat(neap_loop *loop, neap_op *op, const char *path,
+int neap__fs_stat(neap__files *files, neap_op *op, const char *path,
                   neap_fs_result **result) {
-  neap_fs_result *fs = new_operation(loop);
+  neap_fs_result *fs = new_operation(files);
   if (!fs)
     return NEAP_ENOMEM;
   int code = uv_fs_stat(fs->loop, &fs->uv, path, on_stat);
-  return begin(loop, op, fs, code, result);
+  return begin(op, fs, code, result);
 }
 
 void neap_fs_get_stat(const neap_fs_result *result, neap_file_stat *out) {
@@ -411,9 +485,9 @@ static void on_scandir(uv_fs_t *uv) {
   ask_type(fs);
 }
 
-int neap__fs_list(neap_loop *loop, neap_op *op, const char *path,
+int neap__fs_list(neap__files *files, neap_op *op, const char *path,
                   neap_fs_result **result) {
-  neap_fs_result *fs = new_operation(loop);
+  neap_fs_result *fs = new_operation(files);
   if (!fs)
     return NEAP_ENOMEM;
   int status = neap__buf_append(&fs->path, &fs->alloc, path, strlen(path));
@@ -425,7 +499,7 @@ int neap__fs_list(neap_loop *loop, neap_op *op, const char *path,
   }
   fs->path_size = fs->path.size;
   int code = uv_fs_scandir(fs->loop, &fs->uv, path, 0, on_scandir);
-  return begin(loop, op, fs, code, result);
+  return begin(op, fs, code, result);
 }
 
 bool neap_fs_entry(const neap_fs_result *result, size_t index,
@@ -441,6 +515,11 @@ void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
                        size_t text_size) {
   if (name && name_size > 0)
     uv_err_name_r(detail, name, name_size);
-  if (text && text_size > 0)
+  if (!text || text_size == 0)
+    return;
+  /* libuv's sentence is "illegal operation on a directory". */
+  if (detail == UV_EISDIR)
+    snprintf(text, text_size, "is a directory");
+  else
     uv_strerror_r(detail, text, text_size);
 }

@@ -67,12 +67,13 @@ end
 
 -- A __tostring of the user's may raise, too; then the type has to do.
 local function text_of(value)
+  local describe = tostring
   if type(value) == "table" then
-    if type(rawget(value, "message")) == "string" then return rawget(value, "message") end
-    local meta_of_value = getmetatable(value)
-    if meta_of_value == nil and next(value) ~= nil then return fields_of(value) end
+    local message = rawget(value, "message")
+    if type(message) == "string" then return message end
+    if getmetatable(value) == nil and next(value) ~= nil then describe = fields_of end
   end
-  local ok, text = pcall(tostring, value)
+  local ok, text = pcall(describe, value)
   return ok and text or ("an error that is a %s"):format(type(value))
 end
 

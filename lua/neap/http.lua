@@ -183,7 +183,9 @@ local function refuse(what, response)
   }, 0)
 end
 
--- Sends a request. Misuse is raised at the caller of our caller.
+-- Sends a request. Options that make no sense are raised at the caller of our
+-- caller; the text of a request, which need not be written by whoever called,
+-- is an error object.
 local function send(what, opts)
   local wrong = fault(opts)
   if wrong then error(("%s: %s"):format(what, wrong), 3) end
@@ -204,7 +206,13 @@ local function send(what, opts)
     max_body = opts.max_body,
     ca_file = opts.ca_file,
   })
-  if not response then error(("%s: %s"):format(what, why), 3) end
+  if not response then
+    error(new_error {
+      code = "http",
+      message = ("%s: %s"):format(what, why),
+      retryable = false,
+    }, 0)
+  end
   response.ok = response.status >= 200 and response.status <= 299
   if opts.check and response.status >= 400 then refuse(what, response) end
   return setmetatable(response, Response)
@@ -273,9 +281,10 @@ end
 --- time limits has passed, when there is no response: its `retryable` tells
 --- whether the same request may well succeed later, its `url` has neither query
 --- nor user. With `check`, a status from 400 raises one of code "http" too, with
---- `status`, `body` and, if the server named a time, `retry_after`. Misuse (an
---- unknown option, a line break in a header, a scheme other than http and https)
---- is an ordinary error.
+--- `status`, `body` and, if the server named a time, `retry_after`. So does a
+--- request that cannot be sent (a line break in a header, a scheme other than
+--- http and https), not retryable. Misuse (an unknown option, one of the wrong
+--- kind) is an ordinary error.
 ---
 --- A redirect to another origin takes along no user and password, and no
 --- headers but Accept, Cache-Control, Content-*, If-*, Range and User-Agent.

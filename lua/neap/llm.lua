@@ -71,6 +71,25 @@ local function public_url(url)
   return (url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://"))
 end
 
+local function is_url(value)
+  return type(value) == "string" and value:find("^https?://") ~= nil
+end
+
+--- Returns the address in NEAP_LLM_URL, nil if there is none. Raises an error
+-- object for what is no address: not the script is wrong but its surroundings.
+local function url_of_environment()
+  local url = environment("NEAP_LLM_URL")
+  if url and not is_url(url) then
+    local shown = public_url(url):gsub("^[^/]*@", "")
+    error(require("neap.error").new {
+      code = "llm",
+      message = "NEAP_LLM_URL is no http URL: " .. shown,
+      retryable = false,
+    }, 0)
+  end
+  return url
+end
+
 --- Returns the beginning of a reply as errors may quote it: one line, valid
 -- UTF-8, without the `secrets` and without users and queries of addresses.
 local function excerpt(body, secrets)
@@ -114,6 +133,31 @@ local function at(reply, ...)
     reply = type(reply) == "table" and reply[key] or nil
   end
   return reply
+end
+
+--- Raises an error if a text is not UTF-8, which the JSON encoder would refuse
+-- by a name that nobody knows it by.
+local function check_text(text, name)
+  if type(text) ~= "string" then
+    return
+  end
+  local length, place = utf8.len(text)
+  if not length then
+    error(require("neap.error").new {
+      code = "json",
+      message = ("%s is not UTF-8 (at its byte %d)"):format(name, place),
+      retryable = false,
+    }, 0)
+  end
+end
+
+--- Does so for all texts that a request is made of.
+local function check_texts(prompt, system)
+  check_text(system, "the system's message")
+  check_text(prompt, "the prompt")
+  for i = 1, type(prompt) == "table" and #prompt or 0 do
+    check_text(at(prompt, i, "content"), ("message %d of the prompt"):format(i))
+  end
 end
 
 --- Returns the messages of a conversation for a prompt, after the system's.
@@ -188,13 +232,16 @@ local function online(url, key, defaults, http)
       end
       return defaults[name]
     end
+    local system = option("system")
+    local messages = messages_of(prompt, system)
+    check_texts(prompt, system)
     local headers = headers_of(key, defaults.headers, opts.headers)
     -- What `post` raises goes through untouched: a cancellation has to, and a
     -- refused connection says itself whether to try again.
     local response = (http or require("neap.http")).post(url, {
       json = {
         model = option("model"),
-        messages = messages_of(prompt, option("system")),
+        messages = messages,
         temperature = option("temperature"),
         max_tokens = option("max_tokens"),
       },
@@ -276,20 +323,23 @@ end
 --   409, 425, 429 and 5xx), `retry_after` in seconds if the server named a
 --   time, and the beginning of the `body`;
 -- * code "llm", `retryable`, for a reply that is no JSON or has no text;
+-- * code "json", not `retryable`, for a prompt that is not UTF-8;
 -- * what `http.post` raises when there was no response.
 --
 -- None of them holds the key, a header's value, or the query of an address.
+--
+-- An address in NEAP_LLM_URL that is none raises code "llm", not `retryable`.
 ---@param opts? neap.llm.opts
 ---@return neap.llm.Client
 function llm.new(opts)
   opts = opts or {}
   require("neap.options").check(opts, CLIENT_OPTIONS, "llm.new")
-  local url = opts.url or environment("NEAP_LLM_URL")
+  if opts.url and not is_url(opts.url) then
+    error("llm.new: the url must begin with http:// or https://", 2)
+  end
+  local url = opts.url or url_of_environment()
   if not url then
     return offline()
-  end
-  if type(url) ~= "string" or not url:find("^https?://") then
-    error("llm.new: the url must begin with http:// or https://", 2)
   end
   local defaults = { model = environment("NEAP_LLM_MODEL") }
   for name in pairs(CHAT_OPTIONS) do

@@ -93,6 +93,21 @@ EXPORTED int scandir64(const char *path, struct dirent64 ***list,
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
+/* When set, libuv gets no memory. */
+static atomic_bool starving;
+
+static void *starved_malloc(size_t size) {
+  return starving ? NULL : malloc(size);
+}
+
+/* Has libuv take its memory from here; before it has taken any. */
+static int feed_libuv(void) {
+  int (*replace)(void *(*)(size_t), void *(*)(void *, size_t),
+                 void *(*)(size_t, size_t), void (*)(void *));
+  *(void **)&replace = dlsym(RTLD_DEFAULT, "uv_replace_allocator");
+  return replace ? replace(starved_malloc, realloc, calloc, free) : -1;
+}
+
 typedef struct fixture {
   failing_state memory;
   neap_engine *engine;
@@ -823,6 +838,30 @@ static void an_engine_freed_forgets_who_waits_in_line(void **state) {
   assert_int_equal(-1, access(path, F_OK));
 }
 
+static void goes_on_when_a_file_in_line_cannot_begin(void **state) {
+  fixture *f = *state;
+  crowd c;
+  make_crowd(f, &c);
+  const char *path = in(f, "other");
+  waiter w[3];
+  for (int i = 0; i < 3; i++) {
+    prepare(&w[i]);
+    assert_int_equal(0,
+                     neap_fs_read(f->engine, &w[i].op, path, 0, &w[i].result));
+  }
+  starving = true;
+  feed_blockade(&c.first);
+  end_crowd(f, &c);
+  for (int i = 0; i < 3; i++)
+    assert_ended(&w[i], NEAP_ENOMEM);
+  prepare(&w[0]);
+  int status = neap_fs_read(f->engine, &w[0].op, path, 0, &w[0].result);
+  starving = false;
+  assert_int_equal(NEAP_ENOMEM, status);
+  assert_false(neap_op_active(&w[0].op));
+  assert_read(f, path, "text", 4);
+}
+
 static void goes_on_after_running_out_of_descriptors(void **state) {
   fixture *f = *state;
   const char *path = make_file(f, "file", "text");
@@ -1075,6 +1114,7 @@ int main(void) {
       TEST(who_waits_in_line_can_leave_it),
       TEST(only_who_opens_files_waits_in_line),
       TEST(an_engine_freed_forgets_who_waits_in_line),
+      TEST(goes_on_when_a_file_in_line_cannot_begin),
       TEST(goes_on_after_running_out_of_descriptors),
       TEST(a_write_cancelled_in_time_leaves_no_trace),
       TEST(a_step_begun_ends_unseen),
@@ -1086,6 +1126,8 @@ int main(void) {
       TEST(describes_codes_of_the_system),
   };
   setenv("UV_THREADPOOL_SIZE", "2", 1);
+  if (feed_libuv() < 0)
+    return 1;
   signal(SIGPIPE, SIG_IGN);
   /* The first loop of a process opens a pipe that libuv keeps. */
   neap_engine *engine = NULL;
