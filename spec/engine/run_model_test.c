@@ -384,7 +384,8 @@ static int compare_events(const void *a, const void *b) {
 /* Tries one plan; false when it leads too far to be told. */
 static bool try_plan(const plan *p) {
   static story expected, actual;
-  expected = (story){.plan = p};
+  memset(&expected, 0, sizeof expected); /* too large for a literal */
+  expected.plan = p;
   result r = visit(&expected, 0, 1);
   if (r.fatal && p->sort != IN_SEQUENCE)
     return false;

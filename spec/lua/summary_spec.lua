@@ -13,11 +13,14 @@ Spring tides come when the Moon and the Sun pull together.
 Neap tides come when the Moon and the Sun pull across each other.
 ]]
 
---- Returns the summary of a text and the seconds of processor time it took.
-local function timed(text, opts)
-  local start = os.clock()
-  local result = summary.summarize(text, opts)
-  return result, os.clock() - start
+--- Returns the summary of a text and how many thousand instructions of Lua's
+--- machine it took: the same on every computer.
+local function measured(text)
+  local thousands = 0
+  debug.sethook(function() thousands = thousands + 1 end, "", 1000)
+  local result = summary.summarize(text)
+  debug.sethook()
+  return result, thousands
 end
 
 --- Returns a text with its wrapping undone.
@@ -169,13 +172,13 @@ Where the northern coast has a harbour, pilots keep a watch on tides.]]
     )
   end)
 
-  it("reads well on every licence, in less than 150 ms", function()
+  it("reads well on every licence, without much ado", function()
     local files = helper.files(LICENSES)
     assert.is_true(#files > 0)
     for _, file in ipairs(files) do
       local text = helper.read(file)
-      local result, seconds = timed(text)
-      assert.is_true(seconds < 0.15, file .. " took " .. seconds)
+      local result, work = measured(text)
+      assert.is_true(work < 4000, file .. " took " .. work)
       assert.is_true(utf8.len(result) >= 100 and utf8.len(result) <= 400, file)
       assert.truthy(result:find("^%u%l"), file .. ": " .. result)
       assert.truthy(result:find("%.$"), file .. ": " .. result)
@@ -193,8 +196,8 @@ Where the northern coast has a harbour, pilots keep a watch on tides.]]
     }
     for _, unit in ipairs(units) do
       local text = unit:rep(size // #unit)
-      local result, seconds = timed(text)
-      assert.is_true(seconds < 2, unit:sub(1, 9) .. " took " .. seconds)
+      local result, work = measured(text)
+      assert.is_true(work < 150000, unit:sub(1, 9) .. " took " .. work)
       assert.is_true((utf8.len(result) or 999) <= 400)
     end
   end)
