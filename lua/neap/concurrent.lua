@@ -21,8 +21,13 @@ end
 ---@param ... any
 ---@return neap.Task task with await(), cancel(reason) and status
 function M.spawn(f, ...)
-  if object.state(f) then
+  local state = object.state(f)
+  if state then
     local shared, opts = ...
+    local kept = state.plan
+    if kept and not kept.stale and opts == nil then -- nothing is left to check
+      return core.start(kept.plan, shared == nil and {} or shared)
+    end
     return core.start(running.prepare(f, shared, opts, "spawn"))
   end
   if not is_callable(f) then

@@ -161,12 +161,14 @@ end
 ---@type table[]|nil
 M.made = nil
 
+-- The state behind each node and class.
+local states = setmetatable({}, { __mode = "k" })
+
 --- The state behind a node or class; nil for anything else.
 ---@param value any
 ---@return neap.State|nil
 function M.state(value)
-  local meta = type(value) == "table" and getmetatable(value)
-  return type(meta) == "table" and rawget(meta, "neap_state") or nil
+  return states[value]
 end
 
 --- Whether a value is a node (or flow), rather than a class or anything else.
@@ -217,11 +219,12 @@ end
 
 -- Makes the table for a state.
 local function new_object(state)
-  local meta = { neap_state = state, __index = state.fields, __newindex = assign,
+  local meta = { __index = state.fields, __newindex = assign,
     __pairs = iterate, __tostring = describe, __name = "neap.node" }
   if state.is_class then meta.__call = instantiate end
   for name, metamethod in pairs(operators) do meta[name] = metamethod end
   local object = setmetatable({}, meta)
+  states[object] = state
   state.object = object
   if M.made then M.made[#M.made + 1] = object end
   return object
