@@ -3,7 +3,7 @@
  *
  * This file holds the one door into Lua: `wake` is the only function that
  * resumes a task, called by neap_poll for operations that have ended. What a
- * task leaves behind when it fails is looked after by `leave`, in a coroutine
+ * task leaves behind when it fails is looked after by `fail`, in a coroutine
  * of the host's own and under lua_pcall, so nothing in `wake` can raise.
  */
 #include "task.h"
@@ -13,10 +13,11 @@
 
 #include "drive.h"
 #include "error.h"
+#include "slots.h"
 #include "wait.h"
 
-/* Keys of the registry, by address. */
-static const char host_key, anchors_key;
+/* The key of the host in the registry, by address. */
+static const char host_key;
 
 struct deadline {
   neap_op op;
@@ -39,82 +40,11 @@ neap__task *neap__task_current(lua_State *L) {
   return host->current ? host->current : &host->root;
 }
 
-/* The table of anchors holds a coroutine at 2 * slot - 1 and the task that uses
- * it, or false, at 2 * slot. Both places exist since the slot does, so that
- * writing there allocates nothing. */
-
-static void anchor_task(lua_State *L, uint32_t slot, int index) {
-  index = lua_absindex(L, index);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushvalue(L, index);
-  lua_rawseti(L, -2, 2 * (lua_Integer)slot);
-  lua_pop(L, 1);
-}
-
-static void unanchor_task(lua_State *L, uint32_t slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, 2 * (lua_Integer)slot);
-  lua_pop(L, 1);
-}
-
 void neap__task_push(lua_State *L, const neap__task *task) {
-  if (task == &task->host->root) {
+  if (task == &task->host->root)
     lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
-    return;
-  }
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_rawgeti(L, -1, 2 * (lua_Integer)task->slot);
-  lua_replace(L, -2);
-}
-
-/* Sees to it that the pool has a free slot on top. [-0, +0, m] */
-static void need_slot(lua_State *L, neap__host *host) {
-  if (host->pooled > 0)
-    return;
-  /* The pool has room for every coroutine that there is, so that giving one
-   * back cannot fail. */
-  if (host->slots == host->pool_capacity) {
-    size_t capacity = host->pool_capacity ? host->pool_capacity * 2 : 16;
-    void *ud;
-    lua_Alloc alloc = lua_getallocf(L, &ud);
-    struct coroutine *pool =
-        alloc(ud, host->pool, host->pool_capacity * sizeof *pool,
-              capacity * sizeof *pool);
-    if (!pool)
-      neap__error_no_memory(L);
-    host->pool = pool;
-    host->pool_capacity = capacity;
-  }
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_Integer slot = (lua_Integer)host->slots + 1;
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, 2 * slot);
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, 2 * slot - 1);
-  lua_pop(L, 1);
-  host->slots++;
-  host->pool[host->pooled++] = (struct coroutine){.slot = (uint32_t)slot};
-}
-
-/* Sees to it that the pool has a coroutine on top. [-0, +0, m] */
-static void fill_pool(lua_State *L, neap__host *host) {
-  need_slot(L, host);
-  struct coroutine *top = &host->pool[host->pooled - 1];
-  if (top->L)
-    return;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  top->L = lua_newthread(L);
-  lua_rawseti(L, -2, 2 * (lua_Integer)top->slot - 1);
-  lua_pop(L, 1);
-}
-
-/* Drops the coroutine of a slot. [-0, +0, -] */
-static void drop_coroutine(lua_State *L, uint32_t slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, 2 * (lua_Integer)slot - 1);
-  lua_pop(L, 1);
+  else
+    neap__slots_push(L, task->slot);
 }
 
 neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
@@ -131,12 +61,12 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
   neap__list_init(&task->waiters);
   task->state = NEAP__TASK_DONE; /* until it lives, there is nothing to end */
   luaL_setmetatable(L, NEAP__TASK_META);
-  fill_pool(L, host);
+  neap__slots_fill(L, host);
   lua_State *thread = host->pool[host->pooled - 1].L;
   if (!lua_checkstack(thread, count + LUA_MINSTACK))
     luaL_error(L, "too many arguments for a task");
   uint32_t slot = host->pool[host->pooled - 1].slot;
-  anchor_task(L, slot, -1);
+  neap__slots_anchor(L, slot, -1);
   /* From here on nothing fails. */
   host->pooled--;
   lua_insert(L, -count - 1); /* task arguments */
@@ -318,19 +248,11 @@ static void wake(neap_op *op) {
 void neap__task_release(neap__task *task) {
   neap__host *host = task->host;
   neap__list_remove(&task->sibling);
-  unanchor_task(host->scratch, task->slot);
   /* lua_resetthread leaves the message handler of the call that it ended behind
    * (it does in Lua 5.4.4), so only what ended by itself is used again; nor is
    * what code of the user's may still know. */
   bool again = task->state == NEAP__TASK_DONE && !task->exposed;
-  if (again) {
-    lua_settop(task->L, 0);
-    lua_sethook(task->L, NULL, 0, 0);
-  } else {
-    drop_coroutine(host->scratch, task->slot);
-  }
-  host->pool[host->pooled++] =
-      (struct coroutine){.L = again ? task->L : NULL, .slot = task->slot};
+  neap__slots_give(host, task->slot, again ? task->L : NULL);
   task->L = NULL;
 }
 
@@ -601,55 +523,6 @@ void neap__task_drive(lua_State *L, neap_op *op) {
                     lua_tostring(L, -1));
 }
 
-/* How many generations of tasks neap.dump shows. */
-enum { DUMP_DEPTH = 100 };
-
-/* Adds a line and a traceback for each task below `task` that waits. */
-static void dump_children(lua_State *L, luaL_Buffer *buffer,
-                          const neap__task *task, int depth) {
-  if (depth == DUMP_DEPTH) {
-    luaL_addstring(buffer, "tasks of tasks deeper than that are left out\n");
-    return;
-  }
-  for (neap_link *link = task->children.next; link != &task->children;
-       link = link->next) {
-    const neap__task *child = NEAP__ITEM(link, neap__task, sibling);
-    if (neap__task_has_ended(child))
-      continue;
-    lua_pushfstring(L, "task %d of task %d ", (int)child->slot,
-                    (int)task->slot);
-    luaL_addvalue(buffer);
-    if (child->state == NEAP__TASK_ENDING)
-      luaL_addstring(buffer, "waits for its own tasks to end\n");
-    else if (child->state == NEAP__TASK_READY || !child->waiting)
-      luaL_addstring(buffer, "runs\n");
-    else {
-      lua_pushfstring(L, "waits for %s\n", child->what);
-      luaL_addvalue(buffer);
-      luaL_traceback(L, child->L, NULL, 0);
-      luaL_addvalue(buffer);
-      luaL_addstring(buffer, "\n");
-    }
-    dump_children(L, buffer, child, depth + 1);
-  }
-}
-
-void neap__task_dump(lua_State *L) {
-  const neap__host *host = neap__host_of(L);
-  luaL_checkstack(L, LUA_MINSTACK, NULL);
-  luaL_Buffer buffer;
-  luaL_buffinit(L, &buffer);
-  lua_pushfstring(L, "%d task(s) have not ended\n", (int)host->live);
-  luaL_addvalue(&buffer);
-  if (neap_op_active(&host->root.op)) {
-    lua_pushfstring(L, "task 0, the main chunk, waits for %s\n",
-                    host->root.what);
-    luaL_addvalue(&buffer);
-  }
-  dump_children(L, &buffer, &host->root, 0);
-  luaL_pushresult(&buffer);
-}
-
 /* Tasks that live when the state is closed are not ended, only forgotten:
  * Lua runs finalizers in an order in which nobody can wait any more. */
 static int collect_task(lua_State *L) {
@@ -675,11 +548,7 @@ static int collect_host(lua_State *L) {
   warn_of_unheard(L, host);
   neap_engine_free(host->engine);
   host->engine = NULL;
-  void *ud;
-  lua_Alloc alloc = lua_getallocf(L, &ud);
-  alloc(ud, host->pool, host->pool_capacity * sizeof *host->pool, 0);
-  host->pool = NULL;
-  host->pool_capacity = host->pooled = 0;
+  neap__slots_close(L, host);
   return 0;
 }
 
@@ -703,8 +572,7 @@ void neap__task_open(lua_State *L) {
   lua_pushcfunction(L, collect_task);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
-  lua_newtable(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  neap__slots_open(L);
   host->scratch = lua_newthread(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &host->scratch);
   host->driver = L;

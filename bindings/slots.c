@@ -1,0 +1,104 @@
+/* Where the coroutines of tasks are kept, and taken from again.
+ * SPDX-License-Identifier: MIT */
+#include "slots.h"
+
+#include <lauxlib.h>
+
+#include "error.h"
+
+/* The key of the table of anchors in the registry, by address. */
+static const char anchors_key;
+
+/* The table of anchors holds a coroutine at 2 * slot - 1 and the task that uses
+ * it, or false, at 2 * slot. Both places exist since the slot does, so that
+ * writing there allocates nothing. */
+
+void neap__slots_anchor(lua_State *L, uint32_t slot, int index) {
+  index = lua_absindex(L, index);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_pushvalue(L, index);
+  lua_rawseti(L, -2, 2 * (lua_Integer)slot);
+  lua_pop(L, 1);
+}
+
+void neap__slots_push(lua_State *L, uint32_t slot) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_rawgeti(L, -1, 2 * (lua_Integer)slot);
+  lua_replace(L, -2);
+}
+
+/* Sees to it that the pool has a free slot on top. [-0, +0, m] */
+static void need_slot(lua_State *L, neap__host *host) {
+  if (host->pooled > 0)
+    return;
+  /* The pool has room for every coroutine that there is, so that giving one
+   * back cannot fail. */
+  if (host->slots == host->pool_capacity) {
+    size_t capacity = host->pool_capacity ? host->pool_capacity * 2 : 16;
+    void *ud;
+    lua_Alloc alloc = lua_getallocf(L, &ud);
+    struct coroutine *pool =
+        alloc(ud, host->pool, host->pool_capacity * sizeof *pool,
+              capacity * sizeof *pool);
+    if (!pool)
+      neap__error_no_memory(L);
+    host->pool = pool;
+    host->pool_capacity = capacity;
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_Integer slot = (lua_Integer)host->slots + 1;
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, 2 * slot);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, 2 * slot - 1);
+  lua_pop(L, 1);
+  host->slots++;
+  host->pool[host->pooled++] = (struct coroutine){.slot = (uint32_t)slot};
+}
+
+void neap__slots_fill(lua_State *L, neap__host *host) {
+  need_slot(L, host);
+  struct coroutine *top = &host->pool[host->pooled - 1];
+  if (top->L)
+    return;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  top->L = lua_newthread(L);
+  lua_rawseti(L, -2, 2 * (lua_Integer)top->slot - 1);
+  lua_pop(L, 1);
+}
+
+/* Drops the coroutine of a slot. [-0, +0, -] */
+static void drop_coroutine(lua_State *L, uint32_t slot) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, 2 * (lua_Integer)slot - 1);
+  lua_pop(L, 1);
+}
+
+void neap__slots_give(neap__host *host, uint32_t slot, lua_State *co) {
+  lua_State *S = host->scratch;
+  lua_rawgetp(S, LUA_REGISTRYINDEX, &anchors_key);
+  lua_pushboolean(S, 0);
+  lua_rawseti(S, -2, 2 * (lua_Integer)slot);
+  lua_pop(S, 1);
+  if (co) {
+    lua_settop(co, 0);
+    lua_sethook(co, NULL, 0, 0);
+  } else {
+    drop_coroutine(S, slot);
+  }
+  host->pool[host->pooled++] = (struct coroutine){.L = co, .slot = slot};
+}
+
+void neap__slots_open(lua_State *L) {
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
+}
+
+void neap__slots_close(lua_State *L, neap__host *host) {
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  alloc(ud, host->pool, host->pool_capacity * sizeof *host->pool, 0);
+  host->pool = NULL;
+  host->pool_capacity = host->pooled = 0;
+}
