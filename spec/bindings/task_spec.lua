@@ -474,8 +474,8 @@ describe("neap.gather", function()
   it("raises the error that came first, and no second one", function()
     for _ = 1, 10 do
       assert.equal("first", failure(neap.gather, {
-        x = function() neap.sleep(0.004) error("second", 0) end,
-        y = function() neap.sleep(0.002) error("first", 0) end,
+        x = function() turns(9) error("second", 0) end,
+        y = function() turns(1) error("first", 0) end,
         z = function()
           local _ <close> = setmetatable({}, { __close = function() error "unwinding" end })
           neap.sleep(1000)
