@@ -5,8 +5,8 @@
 
 #include "task.h"
 
-/* Adds the functions spawn, run, start and join to the table on top, and the
- * methods of task objects to their metatable. [-0, +0, m] */
+/* Adds the functions spawn, run, start, call, join and is_task to the table on
+ * top, and the methods of task objects to their metatable. [-0, +0, m] */
 void neap__spawn_open(lua_State *L);
 
 /* Pushes a new task, owned by the one that runs, that calls the function below

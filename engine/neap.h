@@ -28,6 +28,9 @@
  * time. Engines are independent of each other; flows are immutable once
  * sealed and may be shared by runs of the same thread.
  *
+ * It is one header, and long, because a host should find all there is in one
+ * place; the sections follow the ideas above, files and HTTP come last.
+ *
  * Compatibility: every options struct begins with `size`, to be set to the
  * sizeof the struct that the host was compiled with (the NEAP_*_OPTS_INIT
  * macros do); zero in any other field means the default.

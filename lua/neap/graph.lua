@@ -94,7 +94,8 @@ function M.plan(root)
   if kept and not kept.stale then return kept.plan end
   local nodes = M.nodes(root, false)
   local index_of = {}
-  -- From behind, so that a root that is also a node inside is found as that.
+  -- A root that is also a node inside stands in the list twice; it is found as
+  -- the one inside, which has its successors.
   for i, node in ipairs(nodes) do index_of[node] = i end
   local records = {}
   for i, node in ipairs(nodes) do records[i] = record(node, index_of, i == 1) end

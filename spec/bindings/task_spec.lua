@@ -1,5 +1,8 @@
 -- Tasks: spawning, awaiting, owning, cancelling; and gather.
 -- SPDX-License-Identifier: MIT
+--
+-- Long, because what a task is shows in how these go together: who owns it, who
+-- waits for it, what a cancellation does to both.
 local neap = require "neap"
 local core = require "neap.core"
 local helper = require "spec.helper"

@@ -1,5 +1,9 @@
 /* HTTP, against a server on the loopback interface.
- * SPDX-License-Identifier: MIT */
+ * SPDX-License-Identifier: MIT
+ *
+ * Long, because every test needs the same fixture and the server's ways to
+ * misbehave.
+ */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>

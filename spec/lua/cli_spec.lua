@@ -1,5 +1,8 @@
 -- The executable: scripts, commands, what they print and how they end.
 -- SPDX-License-Identifier: MIT
+--
+-- Long, because every command is tried with the same few helpers as a user would:
+-- as a process, with its output, signals and exit status.
 local helper = require "spec.helper"
 local json = require("neap").json
 local plain = require "neap.cli.plain"
