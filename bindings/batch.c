@@ -111,29 +111,53 @@ answer neap__batch_turn(lua_State *L, neap__task *task, const neap_step *step) {
   return neap__drive_wait(L, neap__drive_go_on);
 }
 
+/* Notes where the self of the item is that has been fetched, if the run has
+ * begun with it: that led to the step `next`. */
+static void note_item(neap__task *task, uint32_t depth, answer next) {
+  /* Where the run refuses the item for want of memory, it has no visit. */
+  if (next->what == NEAP_DO_RAISE && next->depth == depth)
+    return;
+  int batch = self_at(task, depth);
+  set_note(task, neap_run_note(task->run, depth + 1), item_self(batch));
+}
+
+/* Answers that the entry on top is no table of params, which a batch that
+ * collects keeps as what this entry has raised. */
+static answer refuse_entry(lua_State *L, neap__task *task,
+                           const neap_step *step) {
+  uint32_t depth = step->depth;
+  bool collects = neap_node_collects(step->node);
+  neap__report_path(L, task->run, depth);
+  neap__error_push(L, "params",
+                   "entry %d of %s is a %s; prep of a BatchFlow gives tables "
+                   "of params",
+                   (int)step->index + 1, lua_tostring(L, -1),
+                   luaL_typename(L, -2));
+  if (!collects)
+    return neap__drive_fail(L, task);
+  lua_replace(L, ERROR);
+  neap__report_item_start(L, task, depth, step->index);
+  answer next = neap_run_fail(task->run, &(neap_failure){.item = true});
+  if (next->what == NEAP_DO_ITEM_END)
+    note_item(task, depth, next);
+  return next;
+}
+
 /* Begins the visit of the item on top, one deeper than the batch of the step:
- * it lies where the self of that visit is to be. */
+ * it lies where the params of that visit are to be. */
 static answer enter_item(lua_State *L, neap__task *task,
                          const neap_step *step) {
   int batch = self_of(*step->note);
-  int params = lua_gettop(L); /* of the item; now the item itself */
-  int self = params - PARAMS;
+  int self = item_self(batch), params = self + PARAMS;
   uint32_t depth = step->depth;
-  uint64_t index = step->index;
   make_room(L, params);
+  if (walks(step->node) && !lua_istable(L, params))
+    return refuse_entry(L, task, step);
   push_view(L, batch + ITEM_META);
   lua_pushvalue(L, params); /* params self prep_res */
   if (!walks(step->node)) {
     lua_pushvalue(L, batch + PARAMS);
     lua_replace(L, params);
-  } else if (!lua_istable(L, self + PREP)) {
-    neap__report_path(L, task->run, depth);
-    neap__error_push(L, "params",
-                     "entry %d of %s is a %s; prep of a BatchFlow gives tables "
-                     "of params",
-                     (int)index + 1, lua_tostring(L, -1),
-                     luaL_typename(L, self + PREP));
-    return neap__drive_fail(L, task);
   } else {
     if (lua_istable(L, batch + PARAMS)) {
       neap__drive_merge(L, batch + PARAMS, self + PREP);
@@ -142,11 +166,9 @@ static answer enter_item(lua_State *L, neap__task *task,
     lua_pushvalue(L, params);
     lua_setfield(L, self, "params");
   }
-  neap__report_item_start(L, task, depth, index);
+  neap__report_item_start(L, task, depth, step->index);
   answer next = neap_run_ok(task->run);
-  /* Where the run refuses the item for want of memory, it has no visit. */
-  if (next->what != NEAP_DO_RAISE || next->depth > depth)
-    set_note(task, neap_run_note(task->run, depth + 1), self);
+  note_item(task, depth, next);
   return next;
 }
 

@@ -58,6 +58,11 @@ static inline uint32_t serial_of(uint64_t note) {
   return (uint32_t)(note >> 32);
 }
 
+/* The stack index of an item's self, where that of the batch is known. */
+static inline int item_self(int batch) {
+  return batch + EXEC + 1 - PARAMS;
+}
+
 /* The stack index of the self of the visit that is on top at a depth. */
 static inline int self_at(neap__task *task, uint32_t depth) {
   return self_of(*neap_run_note(task->run, depth));

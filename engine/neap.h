@@ -356,7 +356,8 @@ typedef struct neap_step {
   const neap_node *node;
   uint64_t *note; /* of the visit, as neap_run_note gives it */
   union {
-    uint64_t index;    /* of an item; of other visits 0 */
+    uint64_t index;    /* of an item, also of that which FETCH is about; of
+                          other visits 0 */
     uint64_t delay_ns; /* of WAIT */
   };
   const char *action; /* as it was answered; NULL: "default" */
@@ -395,6 +396,10 @@ typedef struct neap_run_opts {
 /* What a host says of a failure. */
 typedef struct neap_failure {
   bool final;              /* no further attempts; a fallback is still tried */
+  bool item;               /* of FETCH: what was fetched is of no use, and is
+                              an item that has failed without an attempt. A
+                              batch that collects goes on, whatever `caught`
+                              says of the step */
   uint64_t retry_after_ns; /* the next attempt waits at least this long */
 } neap_failure;
 

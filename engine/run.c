@@ -277,17 +277,36 @@ static const neap_step *fetch(neap_run *run) {
   return &run->step;
 }
 
-static const neap_step *begin_item(neap_run *run) {
+/* The item whose index is in the step has been fetched: puts its frame on top.
+ * False when there is no memory. */
+static bool push_item(neap_run *run) {
   batch *b = top(run)->batch;
-  const neap_node *node = top(run)->node;
   b->fetching = false;
   uint64_t index = b->next++;
-  if (!push(run, node, true))
-    return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
+  if (!push(run, top(run)->node, true))
+    return false;
   top(run)->index = index;
+  return true;
+}
+
+static const neap_step *begin_item(neap_run *run) {
+  if (!push_item(run))
+    return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
   if (!count_step(run))
     return raise(run, NEAP_EMAXSTEPS, NEAP_EXEC, RAISING);
   return begin_attempt(run);
+}
+
+/* What has been fetched is of no use: the item ends as soon as it begins. */
+static const neap_step *refuse_item(neap_run *run,
+                                    const neap_failure *failure) {
+  if (!push_item(run))
+    return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
+  if (!count_step(run))
+    return raise(run, NEAP_EMAXSTEPS, NEAP_EXEC, RAISING);
+  run->failed_at.depth = run->depth;
+  top(run)->state = RAISING;
+  return unwind(run, failure);
 }
 
 static const neap_step *end_item(neap_run *run, bool failed) {
@@ -441,6 +460,8 @@ const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
   neap_run_place(run, &run->failed_at);
   switch (f->state) {
   case FETCHING:
+    if (failure && failure->item)
+      return refuse_item(run, failure);
     f->batch->fetching = false;
     f->batch->over = true;
     break;

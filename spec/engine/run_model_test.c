@@ -74,9 +74,11 @@ static host_answer answer_of(const plan *p, neap_do what, neap_phase phase,
   uint64_t n = host_mix(host_mix(p->seed, key),
                         host_mix((uint64_t)what * 8 + phase, number));
   unsigned percent = (unsigned)(n >> 8) % 100, more = (unsigned)(n >> 32) % 100;
-  bool is_whole = what == NEAP_DO_FETCH && p->sort == COLLECTING;
+  bool is_item = what == NEAP_DO_FETCH && more % 3 > 0;
+  bool is_whole = what == NEAP_DO_FETCH && p->sort == COLLECTING && !is_item;
   if (percent < p->trouble && !is_whole) {
-    neap_failure failure = {.final = p->sort != STOPPING &&
+    neap_failure failure = {.item = is_item,
+                            .final = p->sort != STOPPING &&
                                              more<20, .retry_after_ns = more> 80
                                          ? more
                                          : 0};
@@ -203,11 +205,13 @@ static result batch(story *s, const plan_node *n, uint64_t key) {
     host_answer item = answer_of(s->plan, NEAP_DO_FETCH, NEAP_PREP, key, i);
     if (item.reply == HOST_NONE)
       break;
-    if (item.reply == HOST_FAIL)
-      return (result){.failed = true, .failure = item.failure};
+    result r = {.failed = item.reply == HOST_FAIL, .failure = item.failure};
+    if (r.failed && !item.failure.item)
+      return r;
     if (!takes_step(s))
       return past_limit;
-    result r = execute(s, n, host_mix(key, i));
+    if (!r.failed)
+      r = execute(s, n, host_mix(key, i));
     if (r.failed && (r.fatal || !n->opts.collect))
       return r;
     tell(s, key, NEAP_DO_ITEM_END, r.failed, 0, i);

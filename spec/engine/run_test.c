@@ -243,6 +243,32 @@ static const scenario workers[] = {
     {0},
 };
 
+static const scenario useless_items[] = {
+    {"an item of no use is not tried", "B batch collect exec fallback tries=3",
+     "B.items: 3; B.fetch: . ? .",
+     "+B B:items B:fetch(0) B.exec~ B:item(0) B:fetch(1) B:item(1)x "
+     "B:fetch(2) B.exec~ B:item(2) end"},
+    {"it stops a batch that does not collect", "B batch exec fallback",
+     "B.items: 3; B.fetch: . ? .",
+     "+B B:items B:fetch(0) B.exec~ B:item(0) B:fetch(1) failed@B/B[1].prep"},
+    {"a worker goes on after it", "B batch at=2 collect exec",
+     "B.items: 3; B.fetch: ? . ?",
+     "+B B:items B:fork(2) 1:B:fetch(0) 2:B:turn B:join 1:B:item(0)x "
+     "2:B:fetch(1) 1:B:turn 2:B.exec~ 1:B:fetch(2) 2:B:item(1) 1:B:item(2)x "
+     "2:end 1:end B:join end"},
+    {"or stops the others", "B batch at=2 exec",
+     "B.items: 3; B.fetch: . ?; B.exec: never",
+     "+B B:items B:fork(2) 1:B:fetch(0) 2:B:turn B:join 1:B.exec 2:B:fetch(1) "
+     "2:failed@B/B[1].prep B:stop B:join failed@B.exec"},
+    {"a flow around it tries again", "F flow tries=2 start=B; B batch exec",
+     "B.items: 2 0; B.fetch: ?",
+     "+F +B B:items~ B:fetch(0)~ +B B:items F< end"},
+    {"it counts", "B batch collect", "max: 2; B.items: 3; B.fetch: . ?",
+     "+B B:items B:fetch(0) B:item(0) B:fetch(1) B:raise(EMAXSTEPS) "
+     "failed@B/B[1].exec"},
+    {0},
+};
+
 static const scenario timeouts[] = {
     {"an attempt has a run of its own", "A all timeout=5", "A.post: x",
      "+A A.prep A:attempt~ 1:A.exec 1:end A.post end(x)"},
@@ -352,6 +378,7 @@ int main(void) {
       {"nested", check_all, NULL, NULL, (void *)nested},
       {"batches", check_all, NULL, NULL, (void *)batches},
       {"workers", check_all, NULL, NULL, (void *)workers},
+      {"useless items", check_all, NULL, NULL, (void *)useless_items},
       {"timeouts", check_all, NULL, NULL, (void *)timeouts},
       {"limits", check_all, NULL, NULL, (void *)limits},
   };

@@ -199,8 +199,9 @@ static host_answer decide(host_task *task, const neap_step *step) {
     return (host_answer){.reply = HOST_LATER};
   if (strcmp(word, "never") == 0)
     return (host_answer){.reply = HOST_NEVER};
-  if (*word == '!') {
+  if (*word == '!' || *word == '?') {
     neap_failure failure = {.final = word[1] == '!',
+                            .item = *word == '?',
                             .retry_after_ns = strtoull(word + 1, NULL, 10)};
     return (host_answer){.reply = HOST_FAIL, .failure = failure};
   }

@@ -18,7 +18,8 @@ enum { TEXT_NODES = 16, TEXT_LINES = 32, TEXT_TRACE = 8192 };
  * word each, and well when there are no more: "." well, "!" badly, "!7" badly
  * with 7 ns to wait at least, "!!" finally, "~" not in this round, "never".
  * After post any other word is the action. "A.items: 3" or "*" (uncounted),
- * "A.fetch: . . -" ("-": no more). "max: 3" limits the visits.
+ * "A.fetch: . . -" ("-": no more; "?": an item that is of no use). "max: 3"
+ * limits the visits.
  *
  * A trace: a word for each step, with "~" behind those whose failure would be
  * caught, and the number of the run before those of a child ("2:"):

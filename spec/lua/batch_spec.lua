@@ -536,6 +536,40 @@ describe("a BatchFlow", function()
       err.message, 1, true)
   end)
 
+  it("collects an entry that is no table of params, which nothing tries or forgives", function()
+    local iterator = function()
+      local list, i = { { i = 1 }, 7, { i = 3 }, "x" }, 0
+      return function() i = i + 1 return list[i] end
+    end
+    for _, concurrency in ipairs { 1, 3 } do
+      for _, prep in ipairs { give { { i = 1 }, 7, { i = 3 }, "x" }, iterator } do
+        local got, shared, kinds, tries = nil, {}, {}, 0
+        BatchFlow { name = "all", start = note(0), prep = prep, on_error = "collect",
+          concurrency = concurrency, max_retries = 3,
+          process_after_fail = function() tries = tries + 1 end,
+          post = function(_, _, _, r) got = r end,
+        }:run(shared, { on_event = function(event)
+          local which = event.index and event.index .. tostring(event.ok) or ""
+          kinds[event.kind .. which] = (kinds[event.kind .. which] or 0) + 1
+        end })
+        table.sort(shared)
+        assert.same({ { 1, 3 }, 0, 4, 2 }, { shared, tries, got.n, got.failed })
+        assert.same({ "params", "entry 2 of all is a number; prep of a BatchFlow gives tables of "
+          .. "params" }, { got.errors[2].code, got.errors[2].message })
+        assert.equal("params", got.errors[4].code)
+        assert.same({ nil, nil }, { got.errors[1], got.errors[3] })
+        assert.same({ 1, 1, 1, nil }, { kinds.item_start2nil, kinds.item_end2false,
+          kinds.item_end3true, kinds.retry })
+      end
+    end
+  end)
+
+  it("counts an entry that is no table of params for max_steps", function()
+    local batch = BatchFlow { start = note(), prep = give { 1, 2, 3 }, on_error = "collect" }
+    assert.equal("default", batch:run({}, { max_steps = 4 }))
+    assert.equal("max_steps", failure(batch.run, batch, {}, { max_steps = 3 }).code)
+  end)
+
   it("may be empty", function()
     local got
     BatchFlow { start = note(), post = function(_, _, _, r) got = r end }:run {}
