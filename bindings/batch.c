@@ -78,8 +78,7 @@ answer neap__batch_items(lua_State *L, neap__task *task,
   return neap_run_items(task->run, count);
 }
 
-/* The task in whose run the batch is that this one works for. */
-static neap__task *owner_of(neap__task *task, uint32_t depth) {
+neap__task *neap__batch_owner(neap__task *task, uint32_t depth) {
   neap_run *parent = neap_run_parent(task->run);
   return depth == 0 && parent ? neap_run_data(parent) : task;
 }
@@ -107,15 +106,16 @@ answer neap__batch_turn(lua_State *L, neap__task *task, const neap_step *step) {
   place->task = task;
   neap__wait_begin(L, "its turn to fetch an item");
   neap__task_hold(task, drop_turn, place);
-  neap__list_append(&owner_of(task, step->depth)->crew->turns, &place->link);
+  neap__list_append(&neap__batch_owner(task, step->depth)->crew->turns,
+                    &place->link);
   return neap__drive_wait(L, neap__drive_go_on);
 }
 
-/* Notes where the self of the item is that has been fetched, if the run has
- * begun with it: that led to the step `next`. */
-static void note_item(neap__task *task, uint32_t depth, answer next) {
-  /* Where the run refuses the item for want of memory, it has no visit. */
-  if (next->what == NEAP_DO_RAISE && next->depth == depth)
+void neap__batch_note_item(neap__task *task, uint32_t depth, answer next) {
+  /* A run that refuses the item for want of memory, or asks for another worker
+   * first, has no visit of it. */
+  if ((next->what == NEAP_DO_RAISE || next->what == NEAP_DO_FORK) &&
+      next->depth == depth)
     return;
   int batch = self_at(task, depth);
   set_note(task, neap_run_note(task->run, depth + 1), item_self(batch));
@@ -139,7 +139,7 @@ static answer refuse_entry(lua_State *L, neap__task *task,
   neap__report_item_start(L, task, depth, step->index);
   answer next = neap_run_fail(task->run, &(neap_failure){.item = true});
   if (next->what == NEAP_DO_ITEM_END)
-    note_item(task, depth, next);
+    neap__batch_note_item(task, depth, next);
   return next;
 }
 
@@ -168,7 +168,7 @@ static answer enter_item(lua_State *L, neap__task *task,
   }
   neap__report_item_start(L, task, depth, step->index);
   answer next = neap_run_ok(task->run);
-  note_item(task, depth, next);
+  neap__batch_note_item(task, depth, next);
   return next;
 }
 
@@ -176,7 +176,7 @@ static answer fetched(lua_State *L, neap__task *task, int status) {
   const neap_step *step = neap_run_step(task->run);
   task->atomic = NULL;
   bool over = call_failed(status) || lua_isnil(L, -1);
-  pass_turn(owner_of(task, step->depth), over);
+  pass_turn(neap__batch_owner(task, step->depth), over);
   if (call_failed(status))
     return neap__drive_fail_as(L, task, status);
   return over ? neap_run_none(task->run) : enter_item(L, task, step);
@@ -206,7 +206,7 @@ answer neap__batch_fetch(lua_State *L, neap__task *task,
     if (lua_pcall(L, 2, 1, 0) != LUA_OK)
       return neap__drive_fail(L, task);
   }
-  pass_turn(owner_of(task, step->depth), false);
+  pass_turn(neap__batch_owner(task, step->depth), false);
   return enter_item(L, task, step);
 }
 

@@ -24,13 +24,14 @@ static int begin(lua_State *L) {
   return neap__drive(L, task, neap_run_step(task->run));
 }
 
-/* Spawns a task whose run has `root`. On its stack is what the visit of the
- * step keeps, from `first` (ITEM_META or the like) on. */
-static neap__task *spawn(lua_State *L, neap__task *task, neap_root root,
+/* Spawns a task that works for the run of `owner`, its own run having `root`.
+ * On its stack is what the visit of the step keeps, from `first` (ITEM_META or
+ * the like) on. */
+static neap__task *spawn(lua_State *L, neap__task *owner, neap_root root,
                          const neap_step *step, int first) {
   int self = self_of(*step->note);
   luaL_checkstack(L, LUA_MINSTACK, "too many nested flows");
-  neap__task_need_crew(L, task);
+  neap__task_need_crew(L, owner);
   lua_pushvalue(L, PLAN);
   lua_pushvalue(L, SHARED);
   lua_pushnil(L);
@@ -38,12 +39,12 @@ static neap__task *spawn(lua_State *L, neap__task *task, neap_root root,
   int count = HANDLER;
   for (int slot = first; slot <= EXEC; slot++, count++)
     lua_pushvalue(L, self + slot);
-  neap__task *part = neap__task_spawn(L, task, begin, count);
+  neap__task *part = neap__task_spawn(L, owner, begin, count);
   lua_pop(L, 1);
   part->internal = true;
   part->root = (uint8_t)root;
   part->first_self = (uint8_t)(VISITS - first);
-  part->observed = task->observed;
+  part->observed = owner->observed;
   return part;
 }
 
@@ -72,10 +73,17 @@ answer neap__part_attempt(lua_State *L, neap__task *task,
   return neap__part_join(L, task, step);
 }
 
+/* A worker that asks for another one asks for its owner, and has an item that
+ * it begins with only now. */
 answer neap__part_fork(lua_State *L, neap__task *task, const neap_step *step) {
+  uint32_t depth = step->depth;
+  neap__task *owner = neap__batch_owner(task, depth);
   for (uint32_t i = 0; i < step->count; i++)
-    spawn(L, task, NEAP_ROOT_WORKER, step, ITEM_META);
-  return neap_run_ok(task->run);
+    spawn(L, owner, NEAP_ROOT_WORKER, step, ITEM_META);
+  answer next = neap_run_ok(task->run);
+  if (owner != task)
+    neap__batch_note_item(task, depth, next);
+  return next;
 }
 
 answer neap__part_stop(neap__task *task) {

@@ -326,7 +326,10 @@ typedef enum neap_do {
   /* The items of the batch at `depth` begin. Answer: items or fail. */
   NEAP_DO_ITEMS,
   /* Start `count` runs (NEAP_ROOT_WORKER) that share the items of the batch
-   * among them. Answer: ok, or fail when that is impossible. */
+   * among them. Where nobody knows how many items there are, a worker (then
+   * `depth` is 0) asks for one more when all have an item: it works for the
+   * same parent. What was fetched for depth 1 stays meanwhile. Answer: ok, or
+   * fail when that is impossible. */
   NEAP_DO_FORK,
   /* Wait until one of these has ended; `failed` when one has failed already.
    * Answer: ok; or fail when it failed, of which the first counts. */
@@ -356,8 +359,8 @@ typedef struct neap_step {
   const neap_node *node;
   uint64_t *note; /* of the visit, as neap_run_note gives it */
   union {
-    uint64_t index;    /* of an item, also of that which FETCH is about; of
-                          other visits 0 */
+    uint64_t index;    /* of an item, also of that which FETCH is about or a
+                          worker's FORK puts off; of other visits 0 */
     uint64_t delay_ns; /* of WAIT */
   };
   const char *action; /* as it was answered; NULL: "default" */
@@ -382,7 +385,8 @@ typedef enum neap_root {
 typedef struct neap_run_opts {
   size_t size;
   neap_root root;
-  neap_run *parent;   /* *kept*: of ATTEMPT and WORKER, who was asked */
+  neap_run *parent;   /* *kept*: of ATTEMPT and WORKER, who was asked; of a
+                         worker that a worker asked for, the latter's parent */
   uint64_t max_steps; /* visits, items included; 0: no limit. Shared with those
                          who have this run as parent. Once it is passed, no
                          attempt, fallback or batch catches a failure */

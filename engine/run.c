@@ -40,7 +40,8 @@ typedef struct batch {
   uint64_t count; /* NEAP_UNCOUNTED when fetching will tell */
   uint64_t next;  /* the index of the item to be fetched next */
   uint64_t failed;
-  uint32_t workers;
+  uint32_t workers; /* that have not been joined */
+  uint32_t busy;    /* how many of them have an item */
   bool fetching;
   bool over;   /* no further item is to be fetched */
   bool broken; /* a worker has failed, the first with `failure` */
@@ -277,12 +278,17 @@ static const neap_step *fetch(neap_run *run) {
   return &run->step;
 }
 
-/* The item whose index is in the step has been fetched: puts its frame on top.
- * False when there is no memory. */
-static bool push_item(neap_run *run) {
+/* The item whose index is in the step has been fetched. */
+static void take_item(neap_run *run) {
   batch *b = top(run)->batch;
+  assert(run->step.index == b->next);
   b->fetching = false;
-  uint64_t index = b->next++;
+  b->next++;
+  b->busy++;
+}
+
+/* Puts the frame of that item on top; false when there is no memory. */
+static bool push_item(neap_run *run, uint64_t index) {
   if (!push(run, top(run)->node, true))
     return false;
   top(run)->index = index;
@@ -290,17 +296,36 @@ static bool push_item(neap_run *run) {
 }
 
 static const neap_step *begin_item(neap_run *run) {
-  if (!push_item(run))
+  if (!push_item(run, run->step.index))
     return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
   if (!count_step(run))
     return raise(run, NEAP_EMAXSTEPS, NEAP_EXEC, RAISING);
   return begin_attempt(run);
 }
 
+/* How many workers there are to be is known beforehand where the items can be
+ * counted. Else each is started when the others are all busy, and the one that
+ * noticed asks for it before it begins with its own item. */
+static const neap_step *end_fetch(neap_run *run) {
+  uint64_t index = run->step.index;
+  take_item(run);
+  const frame *f = top(run);
+  const batch *b = f->batch;
+  if (!is_partial(run) || b->count != NEAP_UNCOUNTED || b->over ||
+      b->busy < b->workers || b->workers >= f->node->opts.concurrency)
+    return begin_item(run);
+  ask(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
+  run->step.index = index;
+  run->step.count = 1;
+  return &run->step;
+}
+
 /* What has been fetched is of no use: the item ends as soon as it begins. */
 static const neap_step *refuse_item(neap_run *run,
                                     const neap_failure *failure) {
-  if (!push_item(run))
+  uint64_t index = run->step.index;
+  take_item(run);
+  if (!push_item(run, index))
     return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
   if (!count_step(run))
     return raise(run, NEAP_EMAXSTEPS, NEAP_EXEC, RAISING);
@@ -334,7 +359,7 @@ static const neap_step *fork_workers(neap_run *run) {
   if (count <= 1)
     return fetch(run);
   ask(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
-  run->step.count = (uint32_t)count;
+  run->step.count = f->batch->count == NEAP_UNCOUNTED ? 1 : (uint32_t)count;
   return &run->step;
 }
 
@@ -407,19 +432,20 @@ const neap_step *neap_run_ok(neap_run *run) {
   case WARNING:
     return end_walk(run);
   case FORKING:
-    f->batch->workers = run->step.count;
-    return join(run);
+    f->batch->workers += run->step.count;
+    return is_partial(run) ? begin_item(run) : join(run);
   case JOINING:
     f->batch->workers--;
     return join(run);
   case STOPPING:
     return join(run);
   case FETCHING:
-    return begin_item(run);
+    return end_fetch(run);
   case TAKING_TURN:
     return fetch(run);
   case ENDING_ITEM:
     pop(run);
+    top(run)->batch->busy--;
     return fetch(run);
   default:
     assert(!"ok is no answer to this step");

@@ -27,6 +27,7 @@ static int add_task(host *h, const neap_node *node, const neap_run_opts *opts,
   task->host = h;
   task->run = run;
   task->parent = parent;
+  task->root = opts->root;
   task->number = h->count++;
   if (h->last)
     h->last->next = task;
@@ -36,15 +37,23 @@ static int add_task(host *h, const neap_node *node, const neap_run_opts *opts,
   return 0;
 }
 
+/* Whom a run works for that `task` asks for: a worker asks on behalf of its
+ * parent. */
+static host_task *parent_of(host_task *task, const neap_step *step) {
+  bool is_worker = task->root == NEAP_ROOT_WORKER && step->depth == 0;
+  return is_worker && step->what == NEAP_DO_FORK ? task->parent : task;
+}
+
 /* Makes a run that `task` has asked for. */
 static int add_child(host_task *task, const neap_step *step, neap_root root) {
+  host_task *parent = parent_of(task, step);
   neap_run_opts opts = NEAP_RUN_OPTS_INIT;
   opts.root = root;
-  opts.parent = task->run;
-  int status = add_task(task->host, NULL, &opts, task);
+  opts.parent = parent->run;
+  int status = add_task(task->host, NULL, &opts, parent);
   if (status < 0)
     return status;
-  assert_ptr_equal(task->run, neap_run_parent(task->host->last->run));
+  assert_ptr_equal(parent->run, neap_run_parent(task->host->last->run));
   host_scope *scope = &task->host->last->scopes[0];
   scope->key = task->scopes[step->depth].key;
   scope->attempt = step->attempt;

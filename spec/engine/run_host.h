@@ -42,7 +42,8 @@ struct host_task {
   struct host *host;
   neap_run *run; /* NULL once freed */
   host_task *parent, *next;
-  int number;        /* 0: the run that host_run was called for */
+  int number; /* 0: the run that host_run was called for */
+  neap_root root;
   unsigned ended_at; /* 0: not yet */
   bool seen;         /* the step has been shown */
   bool stuck;        /* for ever */

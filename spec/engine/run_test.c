@@ -205,8 +205,8 @@ static const scenario workers[] = {
      "+B B:items B:fetch(0) B.exec B:item(0) end"},
     {"only one fetches at a time", "B batch at=2 exec",
      "B.items: *; B.fetch: ~ ~ . -",
-     "+B B:items B:fork(2) 1:B:fetch(0) 2:B:turn B:join 1:B.exec 2:B:fetch(1) "
-     "1:B:item(0) 2:end 1:end B:join end"},
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:B:fork(1) 2:B:fetch(1) "
+     "1:B.exec 2:end 1:B:item(0) B:join 1:end end"},
     {"the first failure stops the others", "B batch at=2 exec",
      "B.items: 9; B.exec: never !",
      "+B B:items B:fork(2) 1:B:fetch(0) 2:B:turn B:join 1:B.exec 2:B:fetch(1) "
@@ -234,12 +234,47 @@ static const scenario workers[] = {
      "1:B.exec~ 2:end 1:B:item(2) B:join 1:end B.post end"},
     {"a worker that fails to fetch fails them all", "B batch at=2 collect exec",
      "B.items: *; B.fetch: . !",
-     "+B B:items B:fork(2) 1:B:fetch(0) 2:B:turn B:join 1:B.exec~ "
-     "2:B:fetch(1) 1:B:item(0) 2:failed@B.prep 1:end B:stop B:join "
-     "failed@B.exec"},
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:B:fork(1) 2:B:fetch(1) "
+     "1:B.exec~ 2:failed@B.prep 1:B:item(0) B:stop B:join failed@B.exec"},
     {"flows side by side", "B batchflow at=2 start=A; A exec", "B.items: 2",
      "+B B:items B:fork(2) 1:B:fetch(0) 2:B:turn B:join 1:+A 2:B:fetch(1) "
      "1:A.exec 2:+A 1:B:item(0) 2:A.exec 1:end 2:B:item(1) 2:end B:join end"},
+    {"of uncounted items, when the others are busy", "B batch at=3 exec",
+     "B.items: *; B.fetch: . . . . -; B.exec: ~ ~ ~ ~ ~ ~ ~ ~ ~ ~ ~ ~ .",
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:B:fork(1) 2:B:fetch(1) "
+     "1:B.exec 2:B:fork(1) 3:B:fetch(2) 2:B.exec 3:B.exec 3:B:item(2) "
+     "1:B:item(0) 2:B:item(1) 3:B:fetch(3) 1:B:turn 2:B:turn 3:B.exec "
+     "1:B:fetch(4) 3:B:item(3) 1:end 2:end 3:end B:join B:join end"},
+    {"no more than the limit", "B batch at=2 exec",
+     "B.items: *; B.fetch: . . . -",
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:B:fork(1) 2:B:fetch(1) "
+     "1:B.exec 2:B.exec 1:B:item(0) 2:B:item(1) 1:B:fetch(2) 2:B:turn "
+     "1:B.exec 2:B:fetch(3) 1:B:item(2) 2:end 1:end B:join end"},
+    {"none for an iterator that gives nothing", "B batch at=9 exec",
+     "B.items: *; B.fetch: -",
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:end end"},
+    {"one more than there are items", "B batch at=9 exec",
+     "B.items: *; B.fetch: . -",
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:B:fork(1) 2:B:fetch(1) "
+     "1:B.exec 2:end 1:B:item(0) B:join 1:end end"},
+    {"none while another waits for an item", "B batch at=9 exec",
+     "B.items: *; B.fetch: . ~ ~ ~ ~ ~ . -",
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:B:fork(1) 2:B:fetch(1) "
+     "1:B.exec 1:B:item(0) 1:B:turn 2:B.exec 1:B:fetch(2) 2:B:item(1) 1:end "
+     "2:end B:join end"},
+    {"none after a failure", "B batch at=9 exec",
+     "B.items: *; B.fetch: . ~ .; B.exec: !",
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:B:fork(1) 2:B:fetch(1) "
+     "1:B.exec 1:failed@B/B[0].exec 2:B.exec 2:B:item(1) B:stop B:join "
+     "failed@B.exec"},
+    {"workers of workers", "B batchflow at=2 start=C; C batch at=2 exec",
+     "B.items: *; C.items: * *; B.fetch: . . -; C.fetch: . . - -",
+     "+B B:items B:fork(1) 1:B:fetch(0) B:join 1:B:fork(1) 2:B:fetch(1) 1:+C "
+     "2:+C 1:C:items 2:C:items 1:C:fork(1) 2:C:fork(1) 3:C:fetch(0) "
+     "4:C:fetch(0) 1:C:join 2:C:join 3:C:fork(1) 4:C:fork(1) 5:C:fetch(1) "
+     "6:C:fetch(1) 3:C.exec 4:C.exec 5:end 6:end 3:C:item(0) 4:C:item(0) "
+     "1:C:join 2:C:join 3:end 4:end 1:B:item(0) 2:B:item(1) 1:B:fetch(2) "
+     "2:B:turn 1:end 2:end B:join end"},
     {0},
 };
 
@@ -320,8 +355,8 @@ static const scenario limits[] = {
      "failed@F.exec"},
     {"so do workers", "F flow fallback start=B; B batch at=2 collect exec",
      "max: 3; B.items: *; B.exec: never",
-     "+F +B B:items~ B:fork(2)~ 1:B:fetch(0) 2:B:turn B:join~ 1:B.exec~ "
-     "2:B:fetch(1) 2:B:raise(EMAXSTEPS) 2:failed@B/B[1].exec B:stop B:join "
+     "+F +B B:items~ B:fork(1)~ 1:B:fetch(0) B:join~ 1:B:fork(1) 2:B:fetch(1) "
+     "1:B.exec~ 2:B:raise(EMAXSTEPS) 2:failed@B/B[1].exec B:stop B:join "
      "failed@F/B.exec"},
     {"the last visit allowed still catches", "F flow start=A; A exec fallback",
      "max: 2; A.exec: !", "+F +A A.exec~ A.fallback F< end"},

@@ -1,6 +1,7 @@
 -- Batches: many items through one exec, many params through one flow.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
+local core = require "neap.core"
 local Node, Flow, BatchNode, BatchFlow = neap.Node, neap.Flow, neap.BatchNode, neap.BatchFlow
 
 local function failure(f, ...)
@@ -297,6 +298,52 @@ describe("concurrency", function()
     for _, n in ipairs { 0, -1, 1.5 } do
       assert.matches("'concurrency' is", failure(BatchNode, { concurrency = n }), 1, true)
     end
+  end)
+
+  it("without a bound starts no more than one worker beyond the items of an iterator", function()
+    local next_number, most = count_to(5), 0
+    local before = core.live().tasks
+    local got = results { concurrency = 0xffffffff,
+      prep = give(next_number),
+      exec = function(_, _, i)
+        most = math.max(most, core.live().tasks - before)
+        neap.sleep(0.002)
+        return i
+      end }
+    assert.same({ 1, 2, 3, 4, 5, n = 5 }, got)
+    assert.is_true(most <= 1 + 5 + 1, ("%d tasks"):format(most))
+  end)
+
+  it("without a bound starts a second worker only for items that never wait", function()
+    local next_number, most = count_to(1000), 0
+    local before = core.live().tasks
+    results { concurrency = 1000, prep = give(next_number),
+      exec = function() most = math.max(most, core.live().tasks - before) end }
+    assert.equal(1 + 2, most)
+  end)
+
+  it("is reached with an iterator that waits, one item after the other", function()
+    local m, next_number = meter(), count_to(12)
+    results { concurrency = 4,
+      prep = give(function() neap.sleep(0) return next_number() end),
+      exec = function() m.visit(0.01) end }
+    assert.equal(4, m.most)
+  end)
+
+  it("starts none that would go on after a failure, though an iterator swallows it", function()
+    local calls = 0
+    local node = BatchNode { name = "Chunks", concurrency = 100,
+      prep = give(function()
+        calls = calls + 1
+        if calls > 1 then pcall(neap.sleep, 10) end -- which is cancelled
+        return calls
+      end),
+      exec = function(_, _, i)
+        neap.sleep(0.001)
+        error("item " .. i, 0)
+      end }
+    assert.equal("item 1", failure(node.run, node, {}).cause)
+    assert.equal(2, calls)
   end)
 
   it("is not used up by items that never wait", function()
