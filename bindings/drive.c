@@ -104,9 +104,8 @@ static int after_clearing(lua_State *L, int status, lua_KContext context) {
 answer neap__drive_failed(lua_State *L, neap__task *task) {
   lua_replace(L, ERROR);
   neap_failure failure = read_failure(L);
-  uint32_t attempt = neap_run_step(task->run)->attempt;
   answer next = neap_run_fail(task->run, &failure);
-  neap__report_failure(L, task, attempt, next);
+  neap__report_failure(L, task, next);
   return clear(L, task);
 }
 

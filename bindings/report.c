@@ -179,7 +179,7 @@ void neap__report_item_end(lua_State *L, neap__task *task,
   emit(L, task, &event);
 }
 
-void neap__report_failure(lua_State *L, neap__task *task, uint32_t attempt,
+void neap__report_failure(lua_State *L, neap__task *task,
                           const neap_step *next) {
   bool falls_back = next->what == NEAP_DO_CALL && next->phase == NEAP_FALLBACK;
   bool walks_again = next->what == NEAP_DO_ENTER;
@@ -188,10 +188,12 @@ void neap__report_failure(lua_State *L, neap__task *task, uint32_t attempt,
                  walks_again;
   if (!is_watched(task) || !(falls_back || retries))
     return;
-  neap_event event =
-      make_event(task, falls_back ? NEAP_EVENT_FALLBACK : NEAP_EVENT_RETRY,
-                 next->depth - walks_again); /* of the flow, not of its start */
-  event.attempt = attempt;
+  uint32_t depth = next->depth - walks_again; /* of the flow, not its start */
+  neap_event event = make_event(
+      task, falls_back ? NEAP_EVENT_FALLBACK : NEAP_EVENT_RETRY, depth);
+  /* Without a wait the next attempt has begun. */
+  bool begun = !falls_back && next->what != NEAP_DO_WAIT;
+  event.attempt = neap_run_attempt(task->run, depth) - begun;
   event.failed = true;
   if (next->what == NEAP_DO_WAIT)
     event.delay_ns = next->delay_ns;

@@ -175,7 +175,7 @@ void neap__report_item_start(lua_State *L, neap__task *task, uint32_t depth,
                              uint64_t index);
 void neap__report_item_end(lua_State *L, neap__task *task,
                            const neap_step *step);
-void neap__report_failure(lua_State *L, neap__task *task, uint32_t attempt,
+void neap__report_failure(lua_State *L, neap__task *task,
                           const neap_step *next);
 
 /* Warns that a flow ends at an action that has no successor. [-0, +0, m] */

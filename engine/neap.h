@@ -449,6 +449,9 @@ NEAP_API void neap_run_place(const neap_run *run, neap_place *out);
 NEAP_API const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
                                            bool *is_item, uint64_t *index);
 
+/* The attempt of exec that the visit at a depth has come to, from 0. */
+NEAP_API uint32_t neap_run_attempt(const neap_run *run, uint32_t depth);
+
 /* A number of the host's for each visit; 0 when the visit begins. */
 NEAP_API uint64_t *neap_run_note(neap_run *run, uint32_t depth);
 

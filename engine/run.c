@@ -588,6 +588,10 @@ const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
   return f->node;
 }
 
+uint32_t neap_run_attempt(const neap_run *run, uint32_t depth) {
+  return run->frames[depth].attempt;
+}
+
 uint64_t *neap_run_note(neap_run *run, uint32_t depth) {
   return &run->frames[depth].note;
 }

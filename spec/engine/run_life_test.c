@@ -105,6 +105,24 @@ static void a_batch_counts_its_items(void **state) {
   end(&t, run);
 }
 
+static void a_visit_tells_its_attempt(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run = begin(&t, "F flow tries=3 start=A; A exec tries=2 wait=1", 0);
+  neap_run_ok(run);
+  neap_run_ok(run);
+  assert_int_equal(0, neap_run_attempt(run, 1));
+  assert_int_equal(NEAP_DO_WAIT, neap_run_fail(run, NULL)->what);
+  assert_int_equal(0, neap_run_attempt(run, 1));
+  neap_run_ok(run);
+  assert_int_equal(1, neap_run_attempt(run, 1));
+  assert_int_equal(0, neap_run_attempt(run, 0));
+  assert_int_equal(NEAP_DO_ENTER, neap_run_fail(run, NULL)->what);
+  assert_int_equal(1, neap_run_attempt(run, 0));
+  assert_int_equal(0, neap_run_attempt(run, 1));
+  end(&t, run);
+}
+
 static void a_run_may_be_dropped_at_any_step(void **state) {
   (void)state;
   text_run t;
@@ -240,6 +258,7 @@ int main(void) {
       cmocka_unit_test(no_wait_stays_none_however_often),
       cmocka_unit_test(a_wait_without_bound_stays_a_number),
       cmocka_unit_test(a_batch_counts_its_items),
+      cmocka_unit_test(a_visit_tells_its_attempt),
       cmocka_unit_test(a_run_may_be_dropped_at_any_step),
       cmocka_unit_test(runs_of_one_flow_do_not_see_each_other),
       cmocka_unit_test(a_run_inside_a_run_counts_its_steps_there),

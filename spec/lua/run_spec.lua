@@ -228,6 +228,23 @@ describe("opts", function()
       "warning f > batch" }, events)
   end)
 
+  it("on_event is told which attempt failed, of a flow not that of a node inside", function()
+    for _, wait in ipairs { 0, 0.001 } do
+      for _, timeout in ipairs { 0, 5 } do
+        local seen = {}
+        local bad = Node { name = "bad", exec = function() error("no", 0) end }
+        local flow = Flow { name = "f", start = bad, max_retries = 3, wait = wait,
+          timeout = timeout > 0 and timeout or nil, process_after_fail = function() end }
+        flow:run({}, { on_event = function(event)
+          if event.attempt then
+            seen[#seen + 1] = ("%s %s %d"):format(event.kind, event.node, event.attempt)
+          end
+        end })
+        assert.same({ "retry f 1", "retry f 2", "fallback f 3" }, seen)
+      end
+    end
+  end)
+
   it("on_event that raises ends nothing", function()
     local hostile = setmetatable({}, { __tostring = function() error "no text" end })
     for _, err in ipairs { "oops", hostile } do
