@@ -65,6 +65,14 @@ int neap_flow_start(neap_flow *flow, neap_node *node, neap_node *start) {
   return 0;
 }
 
+int neap_flow_branch(neap_flow *flow, neap_node *node, neap_node *branch) {
+  if (flow->sealed)
+    return NEAP_EBUSY;
+  if (!neap__node_is_parallel(node))
+    return NEAP_EINVAL;
+  return neap__node_branch(&flow->alloc, node, branch);
+}
+
 int neap_flow_wire(neap_flow *flow, neap_node *from, const char *action,
                    size_t size, bool keep, neap_node *to) {
   if (flow->sealed)
@@ -72,10 +80,21 @@ int neap_flow_wire(neap_flow *flow, neap_node *from, const char *action,
   return neap__node_wire(&flow->alloc, from, action, size, keep, to);
 }
 
+/* True of a node that lacks what its exec consists of. */
+static bool is_hollow(const neap_node *node) {
+  return neap__node_is_parallel(node) ? node->branch_count == 0
+                                      : neap__node_walks(node) && !node->start;
+}
+
 int neap_flow_seal(neap_flow *flow) {
   for (neap_node *node = flow->nodes; node; node = node->next)
-    if (neap__node_walks(node) && !node->start)
+    if (is_hollow(node))
       return NEAP_ENOSTART;
+  for (neap_node *node = flow->nodes; node; node = node->next)
+    if (node->opts.concurrency == 0)
+      node->opts.concurrency = node->branch_count < UINT32_MAX
+                                   ? (uint32_t)node->branch_count
+                                   : UINT32_MAX;
   flow->sealed = true;
   return 0;
 }

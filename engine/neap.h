@@ -223,10 +223,11 @@ typedef enum neap_kind {
   NEAP_FLOW,       /* exec is a walk from `start` */
   NEAP_BATCH_NODE, /* exec is a call for each item */
   NEAP_BATCH_FLOW, /* exec is a walk from `start` for each item */
+  NEAP_PARALLEL,   /* exec is a visit of each branch, side by side */
 } neap_kind;
 
 /* The phases of a node, and as bits which of them it has. A phase that a node
- * lacks is passed over; exec of the kinds that walk needs no bit. */
+ * lacks is passed over; exec needs a bit where it is a call only. */
 typedef enum neap_phase {
   NEAP_PREP = 0,
   NEAP_EXEC,
@@ -248,8 +249,10 @@ typedef struct neap_node_opts {
   uint64_t max_wait_ns;  /* caps the wait; 0: no cap */
   double jitter;         /* 0 to 1: the share of a wait taken off at random */
   uint64_t timeout_ns;   /* bounds one attempt of exec; 0: no bound */
-  uint32_t concurrency;  /* of a batch: items at once; 0: 1 */
-  bool collect;          /* a batch goes on when an item has failed */
+  uint32_t concurrency;  /* of a batch: items at once; 0: 1. Of a parallel:
+                            branches at once; 0: all */
+  bool collect;          /* a batch goes on when an item has failed, a parallel
+                            when a branch has */
   bool strict;           /* of a flow: an action that leads nowhere fails */
   void *data;            /* *kept*, yours */
 } neap_node_opts;
@@ -273,6 +276,13 @@ NEAP_API int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,
 NEAP_API int neap_flow_start(neap_flow *flow, neap_node *node,
                              neap_node *start);
 
+/* Adds a branch to `node`, a NEAP_PARALLEL; a node may be added twice. Both
+ * belong to this flow. A branch is visited alone: the successors that it has
+ * for the walks that it is part of do not count. NEAP_ENOMEM leaves the node as
+ * it was. */
+NEAP_API int neap_flow_branch(neap_flow *flow, neap_node *node,
+                              neap_node *branch);
+
 /* Makes `to` the successor of `from` for an action of `size` bytes; NULL ends
  * the flow that `from` is in, on purpose. A later wire for the same action
  * replaces the earlier. When `keep` is true the bytes are *kept*, and an action
@@ -282,16 +292,21 @@ NEAP_API int neap_flow_wire(neap_flow *flow, neap_node *from,
                             const char *action, size_t size, bool keep,
                             neap_node *to);
 
-/* Ends the building. NEAP_ENOSTART when a node that walks has no start. */
+/* Ends the building. NEAP_ENOSTART when a node that walks has no start, or a
+ * parallel no branch. */
 NEAP_API int neap_flow_seal(neap_flow *flow);
 
 NEAP_API const char *neap_node_name(const neap_node *node);
 NEAP_API neap_kind neap_node_kind(const neap_node *node);
+/* Of a parallel that has none of its own 0, once sealed its branches. */
 NEAP_API uint32_t neap_node_concurrency(const neap_node *node);
 NEAP_API uint32_t neap_node_max_attempts(const neap_node *node);
 NEAP_API uint64_t neap_node_timeout(const neap_node *node); /* ns */
 NEAP_API bool neap_node_collects(const neap_node *node);
 NEAP_API void *neap_node_data(const neap_node *node);
+
+/* The branch at `index` (from 0) of a parallel; NULL when there are no more. */
+NEAP_API const neap_node *neap_node_branch(const neap_node *node, size_t index);
 
 /* Copies the action at `index` (from 0) of those the node is wired for into
  * *action and *size; false when there are no more. */
@@ -304,7 +319,11 @@ NEAP_API bool neap_node_action(const neap_node *node, size_t index,
  * a flow are one deeper than the visit of that flow, an item of a batch is one
  * deeper than the visit of the batch, and the visits inside an item one deeper
  * again. At any time there is at most one visit at each depth, so a host can
- * keep what belongs to them (results, parameters) in an array. */
+ * keep what belongs to them (results, parameters) in an array.
+ *
+ * A parallel is a batch whose items are its branches: item `index` is branch
+ * `index`, and inside it is the visit of that node. All that is said of a batch
+ * holds for it, attempts, time limits and fallback of each item included. */
 typedef struct neap_run neap_run;
 
 typedef enum neap_do {
@@ -314,8 +333,9 @@ typedef enum neap_do {
   /* Call `phase` of `node` (attempt `attempt`, from 0). Answer: ok, after post
    * instead action, after the fallback of a node that walks either; or fail. */
   NEAP_DO_CALL,
-  /* The walk inside the visit at `depth` has ended: its result is `action`,
-   * that of the visit at depth + 1. Answer: ok. */
+  /* The walk inside the visit at `depth` has ended, or the visit inside the
+   * branch: its result is `action`, that of the visit at depth + 1. Answer: ok.
+   */
   NEAP_DO_RETURN,
   /* Attempt `attempt` failed; wait `delay_ns`, then answer: ok. */
   NEAP_DO_WAIT,
@@ -323,7 +343,8 @@ typedef enum neap_do {
    * attempt of exec, and stop it when neap_node_timeout has passed. Answer: ok,
    * of a node that walks instead action; or fail. */
   NEAP_DO_ATTEMPT,
-  /* The items of the batch at `depth` begin. Answer: items or fail. */
+  /* The items of the batch at `depth` begin. Answer: items or fail; of a
+   * parallel, whose branches are known, ok or fail. */
   NEAP_DO_ITEMS,
   /* Start `count` runs (NEAP_ROOT_WORKER) that share the items of the batch
    * among them. Where nobody knows how many items there are, a worker (then
@@ -336,7 +357,8 @@ typedef enum neap_do {
   NEAP_DO_JOIN,
   /* Cancel all of these that have not ended. Answer: ok. */
   NEAP_DO_STOP,
-  /* Fetch item `index` (from 0) for depth + 1. Answer: ok, none, or fail. */
+  /* Fetch item `index` (from 0) for depth + 1. Answer: ok, none, or fail; of a
+   * parallel, where there is nothing to be fetched, ok or fail. */
   NEAP_DO_FETCH,
   /* Another run is fetching from the same batch; wait until it has. Answer:
    * ok. */
@@ -387,9 +409,10 @@ typedef struct neap_run_opts {
   neap_root root;
   neap_run *parent;   /* *kept*: of ATTEMPT and WORKER, who was asked; of a
                          worker that a worker asked for, the latter's parent */
-  uint64_t max_steps; /* visits, items included; 0: no limit. Shared with those
-                         who have this run as parent. Once it is passed, no
-                         attempt, fallback or batch catches a failure */
+  uint64_t max_steps; /* visits, items of batches included; 0: no limit. Shared
+                         with those who have this run as parent. Once it is
+                         passed, no attempt, fallback or batch catches a failure
+                       */
   uint64_t seed;      /* for jitter */
   void *data;         /* *kept*, yours */
 } neap_run_opts;
@@ -471,7 +494,8 @@ NEAP_API void *neap_run_data(const neap_run *run);
   X(BATCH_START, "batch_start") /* of `count` items, if known */               \
   X(ITEM_START, "item_start")   /* item `index` of the batch at `depth` */     \
   X(ITEM_END, "item_end")       /* it has ended, `failed` or well */           \
-  X(WARNING, "warning")         /* `message` */
+  X(WARNING, "warning")         /* `message` */                                \
+  X(BRANCH_END, "branch_end")   /* branch `index`, at `depth`, has ended */
 
 typedef enum neap_event_kind {
 #define NEAP_EVENT_ENUM(name, text) NEAP_EVENT_##name,

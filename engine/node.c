@@ -24,12 +24,12 @@ int neap__node_new(const neap_alloc *alloc, const neap_node_opts *opts,
   o.size = sizeof o;
   if (o.max_attempts == 0)
     o.max_attempts = 1;
-  if (o.concurrency == 0)
+  if (o.concurrency == 0 && o.kind != NEAP_PARALLEL) /* see neap_flow_seal */
     o.concurrency = 1;
   if (o.backoff == 0)
     o.backoff = 1;
   /* The negated comparisons refuse NaN as well. */
-  if ((unsigned)o.kind > NEAP_BATCH_FLOW || !(o.backoff > 0) ||
+  if ((unsigned)o.kind > NEAP_PARALLEL || !(o.backoff > 0) ||
       isinf(o.backoff) || !(o.jitter >= 0 && o.jitter <= 1))
     return NEAP_EINVAL;
   if (!o.name)
@@ -58,6 +58,8 @@ void neap__node_free(const neap_alloc *alloc, neap_node *node) {
   neap__free(alloc, node->successors,
              node->capacity * sizeof *node->successors);
   neap__free(alloc, node->index, node->index_size * sizeof *node->index);
+  neap__free(alloc, node->branches,
+             node->branch_capacity * sizeof *node->branches);
   neap__free(alloc, (char *)node->opts.name, strlen(node->opts.name) + 1);
   neap__free(alloc, node, sizeof *node);
 }
@@ -149,6 +151,16 @@ const neap__successor *neap__node_successor(const neap_node *node,
   return NULL;
 }
 
+int neap__node_branch(const neap_alloc *alloc, neap_node *node,
+                      neap_node *branch) {
+  int status = neap__reserve(alloc, &node->branches, &node->branch_capacity,
+                             node->branch_count + 1, sizeof *node->branches);
+  if (status < 0)
+    return status;
+  node->branches[node->branch_count++] = branch;
+  return 0;
+}
+
 uint64_t neap__node_delay(const neap_node *node, uint32_t attempt,
                           double random, uint64_t retry_after) {
   const neap_node_opts *o = &node->opts;
@@ -189,6 +201,10 @@ bool neap_node_collects(const neap_node *node) {
 
 void *neap_node_data(const neap_node *node) {
   return node->opts.data;
+}
+
+const neap_node *neap_node_branch(const neap_node *node, size_t index) {
+  return index < node->branch_count ? node->branches[index] : NULL;
 }
 
 bool neap_node_action(const neap_node *node, size_t index, const char **action,

@@ -13,9 +13,11 @@ typedef struct neap__successor {
 } neap__successor;
 
 struct neap_node {
-  neap_node_opts opts; /* normalised; `name` is a copy */
-  neap_node *start;    /* of the kinds that walk */
-  neap_node *next;     /* in the list of the flow's nodes */
+  neap_node_opts opts;  /* normalised; `name` is a copy */
+  neap_node *start;     /* of the kinds that walk, else NULL */
+  neap_node *next;      /* in the list of the flow's nodes */
+  neap_node **branches; /* of a parallel */
+  size_t branch_count, branch_capacity;
   neap__successor *successors;
   size_t count, capacity;
   uint32_t *index;   /* hash table over many successors: position + 1, or 0 */
@@ -31,6 +33,10 @@ void neap__node_free(const neap_alloc *alloc, neap_node *node);
 int neap__node_wire(const neap_alloc *alloc, neap_node *node,
                     const char *action, size_t size, bool keep, neap_node *to);
 
+/* See neap_flow_branch. */
+int neap__node_branch(const neap_alloc *alloc, neap_node *node,
+                      neap_node *branch);
+
 /* Finds the successor for an action; NULL stands for "default". Returns NULL
  * when the node is not wired for it. */
 const neap__successor *neap__node_successor(const neap_node *node,
@@ -44,9 +50,13 @@ static inline bool neap__node_walks(const neap_node *node) {
   return node->opts.kind == NEAP_FLOW || node->opts.kind == NEAP_BATCH_FLOW;
 }
 
-static inline bool neap__node_is_batch(const neap_node *node) {
-  return node->opts.kind == NEAP_BATCH_NODE ||
-         node->opts.kind == NEAP_BATCH_FLOW;
+static inline bool neap__node_is_parallel(const neap_node *node) {
+  return node->opts.kind == NEAP_PARALLEL;
+}
+
+/* True of batches, and of a parallel, whose branches are items. */
+static inline bool neap__node_has_items(const neap_node *node) {
+  return node->opts.kind >= NEAP_BATCH_NODE;
 }
 
 /* The wait in ns after attempt `attempt` (from 0) failed: wait * backoff ^

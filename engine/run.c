@@ -8,6 +8,12 @@
  * frames until one of them knows better: another attempt, a fallback, or a
  * batch that collects what its items raise. The popped frames stay readable in
  * memory until the next visit begins, so that the host can say where it was.
+ *
+ * A parallel is a batch here: its items are its branches, and what is inside an
+ * item is not a walk but one visit.
+ *
+ * The file is long because the machine is one: each function leads into others,
+ * and a part of it would be understood only with the rest at hand.
  */
 #include "alloc.h"
 #include "flow.h"
@@ -98,6 +104,13 @@ static bool handles_failure(neap_run *run) {
                               neap__node_has(f->node, NEAP_FALLBACK));
 }
 
+/* True when the visit on top is a branch of a parallel, where its successors do
+ * not count. */
+static bool is_branch(const neap_run *run) {
+  return run->depth > 0 &&
+         neap__node_is_parallel(run->frames[run->depth - 1].node);
+}
+
 /* True once a visit was refused for its number. Nothing catches a failure any
  * more then: a limit that could be retried or collected would be none. */
 static bool is_exhausted(const neap_run *run) {
@@ -179,12 +192,13 @@ static const neap_step *call(neap_run *run, neap_phase phase, uint8_t state) {
   return ask(run, NEAP_DO_CALL, phase, state);
 }
 
-/* The visit on top of the stack has ended with `run->step.action`: on to the
- * next node, or out of the walk. */
+/* The visit on top of the stack, the last of its walk, has ended with
+ * `run->step.action`. For the item of a batch flow nobody asks for that. */
 static const neap_step *end_walk(neap_run *run) {
   pop(run);
   frame *outer = top(run);
-  if (outer->is_item && !is_partial(run))
+  if (outer->is_item && !is_partial(run) &&
+      !neap__node_is_parallel(outer->node))
     return end_item(run, false);
   return ask(run, NEAP_DO_RETURN, NEAP_EXEC, RETURNING);
 }
@@ -196,7 +210,7 @@ static const neap_step *end_visit(neap_run *run, const char *action,
   if (run->depth == 0)
     return end(run, false);
   const neap_node *node = top(run)->node;
-  if (node->count == 0)
+  if (node->count == 0 || is_branch(run))
     return end_walk(run);
   const neap__successor *successor = neap__node_successor(node, action, size);
   if (successor) {
@@ -211,12 +225,13 @@ static const neap_step *end_visit(neap_run *run, const char *action,
 }
 
 /* What post does where there is none: a flow hands on the action it ended
- * with if it is wired for it, or for nothing. */
+ * with if it is wired for it, or for nothing, as it is when it is a branch. */
 static const neap_step *default_post(neap_run *run, bool walked) {
   const neap_node *node = top(run)->node;
   if (walked &&
       (node->count == 0 ||
-       neap__node_successor(node, run->step.action, run->step.action_size)))
+       neap__node_successor(node, run->step.action, run->step.action_size) ||
+       is_branch(run)))
     return end_visit(run, run->step.action, run->step.action_size);
   return end_visit(run, NULL, 0);
 }
@@ -237,9 +252,12 @@ static const neap_step *begin_attempt(neap_run *run) {
   frame *f = top(run);
   if (f->node->opts.timeout_ns > 0 && !is_partial(run))
     return ask(run, NEAP_DO_ATTEMPT, NEAP_EXEC, EXECUTING);
-  if (neap__node_walks(f->node)) {
+  const neap_node *inner = neap__node_is_parallel(f->node)
+                               ? f->node->branches[f->index]
+                               : f->node->start;
+  if (inner) {
     f->state = EXECUTING;
-    return begin_visit(run, f->node->start);
+    return begin_visit(run, inner);
   }
   if (neap__node_has(f->node, NEAP_EXEC))
     return call(run, NEAP_EXEC, EXECUTING);
@@ -247,7 +265,7 @@ static const neap_step *begin_attempt(neap_run *run) {
 }
 
 static const neap_step *begin_exec(neap_run *run) {
-  if (neap__node_is_batch(top(run)->node))
+  if (neap__node_has_items(top(run)->node))
     return ask(run, NEAP_DO_ITEMS, NEAP_PREP, LISTING);
   return begin_attempt(run);
 }
@@ -295,10 +313,11 @@ static bool push_item(neap_run *run, uint64_t index) {
   return true;
 }
 
+/* A branch is counted when its visit begins. */
 static const neap_step *begin_item(neap_run *run) {
   if (!push_item(run, run->step.index))
     return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
-  if (!count_step(run))
+  if (!neap__node_is_parallel(top(run)->node) && !count_step(run))
     return raise(run, NEAP_EMAXSTEPS, NEAP_EXEC, RAISING);
   return begin_attempt(run);
 }
@@ -361,6 +380,16 @@ static const neap_step *fork_workers(neap_run *run) {
   ask(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
   run->step.count = f->batch->count == NEAP_UNCOUNTED ? 1 : (uint32_t)count;
   return &run->step;
+}
+
+/* The batch on top begins. */
+static const neap_step *begin_batch(neap_run *run, uint64_t count) {
+  frame *f = top(run);
+  f->batch = neap__alloc(&run->flow->alloc, sizeof *f->batch);
+  if (!f->batch)
+    return raise(run, NEAP_ENOMEM, NEAP_PREP, RAISING);
+  f->batch->count = count;
+  return fork_workers(run);
 }
 
 /* One random number in [0, 1): splitmix64 (Steele, Lea and Flood, "Fast
@@ -431,6 +460,9 @@ const neap_step *neap_run_ok(neap_run *run) {
     return begin_attempt(run);
   case WARNING:
     return end_walk(run);
+  case LISTING:
+    assert(neap__node_is_parallel(f->node));
+    return begin_batch(run, f->node->branch_count);
   case FORKING:
     f->batch->workers += run->step.count;
     return is_partial(run) ? begin_item(run) : join(run);
@@ -472,13 +504,9 @@ const neap_step *neap_run_action(neap_run *run, const char *action,
 }
 
 const neap_step *neap_run_items(neap_run *run, uint64_t count) {
-  frame *f = top(run);
-  assert(f->state == LISTING);
-  f->batch = neap__alloc(&run->flow->alloc, sizeof *f->batch);
-  if (!f->batch)
-    return raise(run, NEAP_ENOMEM, NEAP_PREP, RAISING);
-  f->batch->count = count;
-  return fork_workers(run);
+  assert(top(run)->state == LISTING);
+  assert(!neap__node_is_parallel(top(run)->node));
+  return begin_batch(run, count);
 }
 
 const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {

@@ -71,7 +71,7 @@ static void options_out_of_range_are_refused(void **state) {
   (void)state;
   neap_flow *flow = new_flow();
   const neap_node_opts wrong[] = {
-      {.kind = (neap_kind)4}, {.kind = (neap_kind)-1}, {.backoff = -1},
+      {.kind = (neap_kind)5}, {.kind = (neap_kind)-1}, {.backoff = -1},
       {.backoff = NAN},       {.backoff = INFINITY},   {.jitter = -0.01},
       {.jitter = 1.01},       {.jitter = NAN},
   };
@@ -255,6 +255,71 @@ static void only_what_walks_has_a_start(void **state) {
   neap_flow_free(flow);
 }
 
+static void only_a_parallel_has_branches(void **state) {
+  (void)state;
+  neap_flow *flow = new_flow();
+  neap_node *a = add(flow, (neap_node_opts){.kind = NEAP_NODE});
+  neap_node *f = add(flow, (neap_node_opts){.kind = NEAP_FLOW});
+  neap_node *p = add(flow, (neap_node_opts){.kind = NEAP_PARALLEL});
+  neap_node *q =
+      add(flow, (neap_node_opts){.kind = NEAP_PARALLEL, .concurrency = 2});
+  assert_int_equal(0, neap_flow_start(flow, f, p));
+  assert_int_equal(NEAP_EINVAL, neap_flow_branch(flow, a, f));
+  assert_int_equal(NEAP_EINVAL, neap_flow_branch(flow, f, a));
+  assert_int_equal(NEAP_EINVAL, neap_flow_start(flow, p, a));
+  assert_int_equal(0, neap_flow_branch(flow, q, a));
+  assert_null(neap_node_branch(p, 0));
+  assert_null(neap_node_branch(a, 0));
+  assert_int_equal(NEAP_ENOSTART, neap_flow_seal(flow));
+  assert_int_equal(0, neap_flow_branch(flow, p, a));
+  assert_int_equal(0, neap_flow_branch(flow, p, q));
+  assert_int_equal(0, neap_flow_branch(flow, p, a));
+  assert_int_equal(0, neap_flow_seal(flow));
+  assert_ptr_equal(a, neap_node_branch(p, 0));
+  assert_ptr_equal(q, neap_node_branch(p, 1));
+  assert_ptr_equal(a, neap_node_branch(p, 2));
+  assert_null(neap_node_branch(p, 3));
+  assert_int_equal(3, neap_node_concurrency(p));
+  assert_int_equal(2, neap_node_concurrency(q));
+  assert_int_equal(NEAP_EBUSY, neap_flow_branch(flow, p, a));
+  neap_flow_free(flow);
+}
+
+/* Adds `count` branches; those before one that failed are there. */
+static int add_branches(const neap_alloc *alloc, size_t count) {
+  neap_flow *flow = NULL;
+  int status = neap_flow_new(alloc, &flow);
+  neap_node_opts opts = NEAP_NODE_OPTS_INIT;
+  opts.kind = NEAP_PARALLEL;
+  neap_node *node = NULL;
+  if (status == 0)
+    status = neap_flow_add(flow, &opts, &node);
+  size_t added = 0;
+  while (status == 0 && added < count) {
+    status = neap_flow_branch(flow, node, node);
+    added += status == 0;
+  }
+  for (size_t i = 0; i < added; i++)
+    assert_ptr_equal(node, neap_node_branch(node, i));
+  if (node)
+    assert_null(neap_node_branch(node, added));
+  neap_flow_free(flow);
+  return status;
+}
+
+static void adding_branches_survives_every_failed_allocation(void **state) {
+  (void)state;
+  bool failed = true;
+  for (long n = 1; failed; n++) {
+    failing_state memory;
+    neap_alloc alloc = failing_alloc(&memory, n);
+    int status = add_branches(&alloc, 100);
+    failed = memory.failed;
+    assert_int_equal(failed ? NEAP_ENOMEM : 0, status);
+    assert_int_equal(0, memory.live);
+  }
+}
+
 static void a_sealed_flow_is_only_read(void **state) {
   (void)state;
   neap_flow *flow = new_flow();
@@ -292,6 +357,8 @@ int main(void) {
       cmocka_unit_test(building_survives_every_failed_allocation),
       cmocka_unit_test(wiring_goes_on_after_a_failure),
       cmocka_unit_test(only_what_walks_has_a_start),
+      cmocka_unit_test(only_a_parallel_has_branches),
+      cmocka_unit_test(adding_branches_survives_every_failed_allocation),
       cmocka_unit_test(a_sealed_flow_is_only_read),
       cmocka_unit_test(phases_have_names),
   };

@@ -140,6 +140,45 @@ static void a_run_may_be_dropped_at_any_step(void **state) {
   }
 }
 
+static void a_parallel_may_be_dropped_at_any_step(void **state) {
+  (void)state;
+  text_run t;
+  for (int steps = 0; steps < 14; steps++) {
+    neap_run *run = begin(&t,
+                          "P parallel at=1 prep branch=Q branch=A; "
+                          "Q parallel at=1 branch=A branch=A; A exec",
+                          0);
+    for (int i = 0; i < steps; i++)
+      neap_run_ok(run);
+    assert_int_equal(neap_run_step(run)->what == NEAP_DO_END, false);
+    end(&t, run);
+  }
+}
+
+static void a_parallel_counts_its_branches(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run =
+      begin(&t, "P parallel at=1 collect post branch=A branch=A; A exec", 0);
+  while (neap_run_step(run)->what != NEAP_DO_CALL)
+    neap_run_ok(run);
+  bool is_item;
+  uint64_t index;
+  assert_ptr_equal(t.nodes[0], neap_run_node_at(run, 1, &is_item, &index));
+  assert_true(is_item);
+  assert_int_equal(0, index);
+  assert_ptr_equal(t.nodes[1], neap_run_node_at(run, 2, &is_item, &index));
+  assert_false(is_item);
+  assert_int_equal(NEAP_DO_ITEM_END, neap_run_fail(run, NULL)->what);
+  while (neap_run_step(run)->phase != NEAP_POST)
+    neap_run_ok(run);
+  uint64_t items, failed;
+  neap_run_counts(run, 0, &items, &failed);
+  assert_int_equal(2, items);
+  assert_int_equal(1, failed);
+  end(&t, run);
+}
+
 static void runs_of_one_flow_do_not_see_each_other(void **state) {
   (void)state;
   text_run t;
@@ -260,6 +299,8 @@ int main(void) {
       cmocka_unit_test(a_batch_counts_its_items),
       cmocka_unit_test(a_visit_tells_its_attempt),
       cmocka_unit_test(a_run_may_be_dropped_at_any_step),
+      cmocka_unit_test(a_parallel_may_be_dropped_at_any_step),
+      cmocka_unit_test(a_parallel_counts_its_branches),
       cmocka_unit_test(runs_of_one_flow_do_not_see_each_other),
       cmocka_unit_test(a_run_inside_a_run_counts_its_steps_there),
       cmocka_unit_test(a_run_needs_a_sealed_flow_and_a_parent),

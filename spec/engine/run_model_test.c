@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * The model says what a flow means in the plainest way, as functions that call
- * each other: a visit calls its walk, a walk its visits. How a call ends
- * depends on a number drawn from the way to it (host_scope), so that it ends
- * alike in whichever order items come to their turn. */
+ * each other: a visit calls its walk or its branches, these their visits. How a
+ * call ends depends on a number drawn from the way to it (host_scope), so that
+ * it ends alike in whichever order items come to their turn. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ enum {
   CASES = 2000, /* of each kind */
   NODES = 7,
   WIRES = 3,
+  BRANCHES = 3,
   EVENTS = 100000,
   MAX_STEPS = 400,
 };
@@ -28,6 +29,7 @@ static const char *const actions[] = {"default", "a", "b", "c"};
 typedef struct plan_node {
   neap_node_opts opts;
   int start;
+  int branches[BRANCHES], branch_count;
   int wires[4]; /* for each action: a node, ENDS or UNWIRED */
 } plan_node;
 
@@ -69,8 +71,12 @@ static void tell(story *s, uint64_t key, int what, int phase, uint32_t attempt,
   s->events[s->count++] = (event){key, number, attempt, what, phase};
 }
 
-static host_answer answer_of(const plan *p, neap_do what, neap_phase phase,
-                             uint64_t key, uint64_t number) {
+static bool is_parallel(const plan_node *n) {
+  return n->opts.kind == NEAP_PARALLEL;
+}
+
+static host_answer answer_of(const plan *p, const plan_node *node, neap_do what,
+                             neap_phase phase, uint64_t key, uint64_t number) {
   uint64_t n = host_mix(host_mix(p->seed, key),
                         host_mix((uint64_t)what * 8 + phase, number));
   unsigned percent = (unsigned)(n >> 8) % 100, more = (unsigned)(n >> 32) % 100;
@@ -84,6 +90,8 @@ static host_answer answer_of(const plan *p, neap_do what, neap_phase phase,
                                          : 0};
     return (host_answer){.reply = HOST_FAIL, .failure = failure};
   }
+  if (is_parallel(node) && (what == NEAP_DO_ITEMS || what == NEAP_DO_FETCH))
+    return (host_answer){.reply = HOST_OK};
   if (what == NEAP_DO_ITEMS) {
     uint64_t count = more % 5;
     return (host_answer){.reply = HOST_ITEMS,
@@ -103,7 +111,7 @@ typedef struct result {
   const char *action;
 } result;
 
-static result visit(story *s, int node, uint64_t key);
+static result visit(story *s, int node, uint64_t key, bool is_branch);
 
 static bool has(const plan_node *n, neap_phase phase) {
   return n->opts.methods >> phase & 1;
@@ -120,11 +128,15 @@ static bool is_wired(const plan_node *n) {
   return false;
 }
 
+static int number_of(const char *action) {
+  int i = 0;
+  while (strcmp(action, actions[i]) != 0)
+    i++;
+  return i;
+}
+
 static int target(const plan_node *n, const char *action) {
-  for (int i = 0; i < 4; i++)
-    if (strcmp(action, actions[i]) == 0)
-      return n->wires[i];
-  return UNWIRED;
+  return n->wires[number_of(action)];
 }
 
 static bool takes_step(story *s) {
@@ -133,10 +145,10 @@ static bool takes_step(story *s) {
 
 static const result past_limit = {.failed = true, .fatal = true};
 
-static result ask_node(story *s, neap_do what, neap_phase phase, uint64_t key,
-                       uint32_t attempt) {
-  tell(s, key, (int)what, (int)phase, attempt, 0);
-  host_answer a = answer_of(s->plan, what, phase, key, attempt);
+static result ask_node(story *s, const plan_node *n, neap_phase phase,
+                       uint64_t key, uint32_t attempt) {
+  tell(s, key, NEAP_DO_CALL, (int)phase, attempt, 0);
+  host_answer a = answer_of(s->plan, n, NEAP_DO_CALL, phase, key, attempt);
   return (result){.failed = a.reply == HOST_FAIL,
                   .failure = a.failure,
                   .action = a.action ? a.action : "default"};
@@ -146,7 +158,7 @@ static result walk(story *s, const plan_node *flow, uint64_t key) {
   int node = flow->start;
   for (;;) {
     key = host_mix(key, 1);
-    result r = visit(s, node, key);
+    result r = visit(s, node, key, false);
     if (r.failed)
       return r;
     const plan_node *n = &s->plan->nodes[node];
@@ -172,14 +184,26 @@ static uint64_t delay_of(const plan_node *n, uint32_t attempt,
   return delay > failure->retry_after_ns ? delay : failure->retry_after_ns;
 }
 
-/* Exec, as often as it takes, and its fallback. */
-static result execute(story *s, const plan_node *n, uint64_t key) {
+static result branch(story *s, const plan_node *n, uint64_t key, uint64_t item,
+                     uint32_t attempt) {
+  result r =
+      visit(s, n->branches[item], host_mix(host_mix(key, attempt), 1), true);
+  if (!r.failed)
+    tell(s, key, NEAP_DO_RETURN, number_of(r.action), 0, 0);
+  return r;
+}
+
+/* Exec, of a node or of an item, as often as it takes, and its fallback. */
+static result execute(story *s, const plan_node *n, uint64_t key,
+                      uint64_t item) {
   result r = {.action = "default"};
   for (uint32_t attempt = 0;; attempt++) {
     if (walks(n))
       r = walk(s, n, host_mix(key, attempt));
+    else if (is_parallel(n))
+      r = branch(s, n, key, item, attempt);
     else if (has(n, NEAP_EXEC))
-      r = ask_node(s, NEAP_DO_CALL, NEAP_EXEC, key, attempt);
+      r = ask_node(s, n, NEAP_EXEC, key, attempt);
     if (!r.failed || r.fatal)
       return r;
     if (r.failure.final || attempt + 1 == n->opts.max_attempts)
@@ -190,28 +214,30 @@ static result execute(story *s, const plan_node *n, uint64_t key) {
   }
   if (!has(n, NEAP_FALLBACK))
     return r;
-  r = ask_node(s, NEAP_DO_CALL, NEAP_FALLBACK, key, 0);
+  r = ask_node(s, n, NEAP_FALLBACK, key, 0);
   r.action = NULL; /* it was no walk */
   return r;
 }
 
-static result batch(story *s, const plan_node *n, uint64_t key) {
+/* Of a batch or a parallel. */
+static result items(story *s, const plan_node *n, uint64_t key) {
   tell(s, key, NEAP_DO_ITEMS, 0, 0, 0);
-  host_answer items = answer_of(s->plan, NEAP_DO_ITEMS, NEAP_PREP, key, 0);
-  if (items.reply == HOST_FAIL)
-    return (result){.failed = true, .failure = items.failure};
-  for (uint64_t i = 0; i < items.count; i++) {
+  host_answer list = answer_of(s->plan, n, NEAP_DO_ITEMS, NEAP_PREP, key, 0);
+  if (list.reply == HOST_FAIL)
+    return (result){.failed = true, .failure = list.failure};
+  uint64_t count = is_parallel(n) ? (uint64_t)n->branch_count : list.count;
+  for (uint64_t i = 0; i < count; i++) {
     tell(s, key, NEAP_DO_FETCH, 0, 0, i);
-    host_answer item = answer_of(s->plan, NEAP_DO_FETCH, NEAP_PREP, key, i);
+    host_answer item = answer_of(s->plan, n, NEAP_DO_FETCH, NEAP_PREP, key, i);
     if (item.reply == HOST_NONE)
       break;
     result r = {.failed = item.reply == HOST_FAIL, .failure = item.failure};
     if (r.failed && !item.failure.item)
       return r;
-    if (!takes_step(s))
+    if ((r.failed || !is_parallel(n)) && !takes_step(s))
       return past_limit;
     if (!r.failed)
-      r = execute(s, n, host_mix(key, i));
+      r = execute(s, n, host_mix(key, i), i);
     if (r.failed && (r.fatal || !n->opts.collect))
       return r;
     tell(s, key, NEAP_DO_ITEM_END, r.failed, 0, i);
@@ -219,25 +245,26 @@ static result batch(story *s, const plan_node *n, uint64_t key) {
   return (result){.action = NULL};
 }
 
-static result visit(story *s, int node, uint64_t key) {
+/* The successors of a branch do not count. */
+static result visit(story *s, int node, uint64_t key, bool is_branch) {
   const plan_node *n = &s->plan->nodes[node];
   if (!takes_step(s))
     return past_limit;
   tell(s, key, NEAP_DO_ENTER, node, 0, 0);
   result r = {0};
   if (has(n, NEAP_PREP))
-    r = ask_node(s, NEAP_DO_CALL, NEAP_PREP, key, 0);
+    r = ask_node(s, n, NEAP_PREP, key, 0);
   if (r.failed)
     return r;
-  bool is_batch =
-      n->opts.kind == NEAP_BATCH_NODE || n->opts.kind == NEAP_BATCH_FLOW;
-  r = is_batch ? batch(s, n, key) : execute(s, n, key);
+  bool has_items = n->opts.kind == NEAP_BATCH_NODE ||
+                   n->opts.kind == NEAP_BATCH_FLOW || is_parallel(n);
+  r = has_items ? items(s, n, key) : execute(s, n, key, 0);
   if (r.failed)
     return r;
   if (has(n, NEAP_POST))
-    return ask_node(s, NEAP_DO_CALL, NEAP_POST, key, 0);
+    return ask_node(s, n, NEAP_POST, key, 0);
   bool hands_on = n->opts.kind == NEAP_FLOW && r.action &&
-                  (!is_wired(n) || target(n, r.action) != UNWIRED);
+                  (is_branch || !is_wired(n) || target(n, r.action) != UNWIRED);
   return (result){.action = hands_on ? r.action : "default"};
 }
 
@@ -247,7 +274,8 @@ static host_answer decide(host_task *task, const neap_step *step) {
   uint64_t number = step->what == NEAP_DO_FETCH ? step->index
                     : step->phase == NEAP_EXEC  ? step->attempt
                                                 : 0;
-  return answer_of(s->plan, step->what, step->phase, key, number);
+  return answer_of(s->plan, neap_node_data(step->node), step->what, step->phase,
+                   key, number);
 }
 
 static void watch(host_task *task, const neap_step *step) {
@@ -262,6 +290,12 @@ static void watch(host_task *task, const neap_step *step) {
   case NEAP_DO_CALL:
     tell(s, key, step->what, (int)step->phase,
          step->phase == NEAP_EXEC ? step->attempt : 0, 0);
+    break;
+  case NEAP_DO_RETURN:
+    n = neap_node_data(step->node);
+    if (is_parallel(n))
+      tell(s, key, step->what,
+           number_of(step->action ? step->action : "default"), 0, 0);
     break;
   case NEAP_DO_WAIT:
     tell(s, key, step->what, 0, 0, step->delay_ns);
@@ -312,7 +346,9 @@ static void make_plan(plan *p, plan_sort sort, uint64_t seed) {
     bool may_walk = i < NODES - 1;
     bool is_batch = chance(&random, 30);
     *o = (neap_node_opts)NEAP_NODE_OPTS_INIT;
-    if (may_walk && chance(&random, i < 3 ? 80 : 30))
+    if (may_walk && chance(&random, i < 3 ? 25 : 10))
+      o->kind = NEAP_PARALLEL;
+    else if (may_walk && chance(&random, i < 3 ? 80 : 30))
       o->kind = is_batch ? NEAP_BATCH_FLOW : NEAP_FLOW;
     else
       o->kind = is_batch ? NEAP_BATCH_NODE : NEAP_NODE;
@@ -326,7 +362,13 @@ static void make_plan(plan *p, plan_sort sort, uint64_t seed) {
     o->strict = chance(&random, 20);
     o->collect = sort == COLLECTING || chance(&random, 50);
     o->concurrency = sort == IN_SEQUENCE ? 1 : 1 + below(&random, 4);
+    if (is_parallel(n) && sort != IN_SEQUENCE && chance(&random, 50))
+      o->concurrency = 0;
     n->start = may_walk ? i + 1 + (int)below(&random, NODES - 1 - i) : i;
+    while (is_parallel(n) && n->branch_count < BRANCHES &&
+           (n->branch_count == 0 || chance(&random, 70)))
+      n->branches[n->branch_count++] =
+          i + 1 + (int)below(&random, NODES - 1 - i);
     for (int action = 0; action < 4; action++)
       n->wires[action] = UNWIRED;
     for (int wire = 0; wire < WIRES && chance(&random, 60); wire++) {
@@ -348,6 +390,8 @@ static int build(const plan *p, const neap_alloc *alloc, neap_flow **flow,
     const plan_node *n = &p->nodes[i];
     if (walks(n))
       status = neap_flow_start(*flow, nodes[i], nodes[n->start]);
+    for (int b = 0; status == 0 && b < n->branch_count; b++)
+      status = neap_flow_branch(*flow, nodes[i], nodes[n->branches[b]]);
     for (int a = 0; status == 0 && a < 4; a++)
       if (n->wires[a] != UNWIRED)
         status = neap_flow_wire(
@@ -390,7 +434,7 @@ static bool try_plan(const plan *p) {
   static story expected, actual;
   memset(&expected, 0, sizeof expected); /* too large for a literal */
   expected.plan = p;
-  result r = visit(&expected, 0, 1);
+  result r = visit(&expected, 0, 1, false);
   if (r.fatal && p->sort != IN_SEQUENCE)
     return false;
   failing_state memory;

@@ -304,6 +304,106 @@ static const scenario useless_items[] = {
     {0},
 };
 
+static const scenario parallels[] = {
+    {"branches side by side, each with its action",
+     "P parallel post branch=A branch=B; A exec post; B exec",
+     "A.post: x; P.post: y",
+     "+P P:items P:fork(2) 1:P:fetch(0) 2:P:turn P:join 1:+A 2:P:fetch(1) "
+     "1:A.exec 2:+B 1:A.post 2:B.exec 1:P[0]<x 2:P[1]< 1:P:item(0) "
+     "2:P:item(1) 1:end(x) 2:end P:join P.post end(y)"},
+    {"one after the other",
+     "P parallel at=1 branch=A branch=B; A exec post; B exec", "A.post: x",
+     "+P P:items P:fetch(0) +A A.exec A.post P[0]<x P:item(0) P:fetch(1) +B "
+     "B.exec P[1]< P:item(1) end"},
+    {"a node may be there twice", "P parallel branch=A branch=A; A exec",
+     "A.exec: ~ .",
+     "+P P:items P:fork(2) 1:P:fetch(0) 2:P:turn P:join 1:+A 2:P:fetch(1) "
+     "1:A.exec 2:+A 2:A.exec 1:P[0]< 2:P[1]< 1:P:item(0) 2:P:item(1) 1:end "
+     "2:end P:join end"},
+    {"its own action is default, and leads on",
+     "F flow start=P; P parallel branch=A; A post; B; C; P -x> B; P > C",
+     "A.post: x",
+     "+F +P P:items P:fetch(0) +A A.post P[0]<x P:item(0) +C F< end"},
+    {"what a branch is wired for does not count",
+     "F flow strict start=P; P parallel branch=A; A post; B; A -x> B",
+     "A.post: z", "+F +P P:items P:fetch(0) +A A.post P[0]<z P:item(0) F< end"},
+    {"a flow as a branch hands on any action",
+     "P parallel branch=G; G flow start=A; A post; B; G -y> B", "A.post: x",
+     "+P P:items P:fetch(0) +G +A A.post G<x P[0]<x P:item(0) end"},
+    {"unless its post decides otherwise",
+     "P parallel branch=G; G flow post start=A; A post", "A.post: x; G.post: y",
+     "+P P:items P:fetch(0) +G +A A.post G<x G.post P[0]<y P:item(0) end"},
+    {"the first failure stops the others",
+     "P parallel branch=A branch=B branch=C; A exec; B exec; C exec",
+     "A.exec: never; B.exec: !",
+     "+P P:items P:fork(3) 1:P:fetch(0) 2:P:turn 3:P:turn P:join 1:+A "
+     "2:P:fetch(1) 1:A.exec 2:+B 3:P:fetch(2) 2:B.exec 3:+C "
+     "2:failed@P/P[1]/B.exec 3:C.exec 3:P[2]< P:stop P:join P:join "
+     "failed@P.exec"},
+    {"unless it collects",
+     "P parallel collect post branch=A branch=B branch=C; A exec; B exec; C "
+     "prep",
+     "A.exec: ~ .; B.exec: !; C.prep: !",
+     "+P P:items P:fork(3) 1:P:fetch(0) 2:P:turn 3:P:turn P:join 1:+A "
+     "2:P:fetch(1) 1:A.exec~ 2:+B 3:P:fetch(2) 2:B.exec~ 3:+C 1:P[0]< "
+     "2:P:item(1)x 3:C.prep~ 1:P:item(0) 2:end 3:P:item(2)x 1:end 3:end "
+     "P:join P:join P.post end"},
+    {"each branch is tried again",
+     "P parallel at=1 tries=2 wait=3 branch=A branch=B; A exec; B exec",
+     "A.exec: ! .",
+     "+P P:items P:fetch(0) +A A.exec~ P:wait(3) +A A.exec P[0]< P:item(0) "
+     "P:fetch(1) +B B.exec~ P[1]< P:item(1) end"},
+    {"which is not the branch's own affair",
+     "P parallel at=1 tries=2 branch=A; A exec tries=2", "A.exec: ! ! .",
+     "+P P:items P:fetch(0) +A A.exec~ A.exec1~ +A A.exec~ P[0]< P:item(0) "
+     "end"},
+    {"each branch has its fallback",
+     "P parallel at=1 tries=2 fallback branch=A branch=B; A exec; B exec",
+     "A.exec: ! !",
+     "+P P:items P:fetch(0) +A A.exec~ +A A.exec~ P.fallback1 P:item(0) "
+     "P:fetch(1) +B B.exec~ P[1]< P:item(1) end"},
+    {"each branch has its time limit",
+     "P parallel at=1 timeout=5 fallback branch=A branch=B; A exec; B post",
+     "A.exec: never; B.post: x",
+     "+P P:items P:fetch(0) P:attempt~ 1:+A 1:A.exec P.fallback P:item(0) "
+     "P:fetch(1) P:attempt~ 2:+B 2:B.post 2:P[1]<x 2:end(x) P:item(1) end"},
+    {"a flow tries it again whole",
+     "F flow tries=2 start=P; P parallel branch=A branch=B; A exec; B exec",
+     "A.exec: !",
+     "+F +P P:items~ P:fork(2)~ 1:P:fetch(0) 2:P:turn P:join~ 1:+A "
+     "2:P:fetch(1) 1:A.exec 2:+B 1:failed@P/P[0]/A.exec 2:B.exec 2:P[1]< "
+     "P:stop P:join~ +P P:items P:fork(2) 3:P:fetch(0) 4:P:turn P:join 3:+A "
+     "4:P:fetch(1) 3:A.exec 4:+B 3:P[0]< 4:B.exec 3:P:item(0) 4:P[1]< 3:end "
+     "4:P:item(1) 4:end P:join F< end"},
+    {"a parallel inside a parallel",
+     "P parallel branch=Q branch=C; Q parallel branch=A branch=B; A exec; B "
+     "exec; C exec",
+     "",
+     "+P P:items P:fork(2) 1:P:fetch(0) 2:P:turn P:join 1:+Q 2:P:fetch(1) "
+     "1:Q:items 2:+C 1:Q:fork(2) 2:C.exec 3:Q:fetch(0) 4:Q:turn 1:Q:join "
+     "2:P[1]< 3:+A 4:Q:fetch(1) 2:P:item(1) 3:A.exec 4:+B 2:end 3:Q[0]< "
+     "4:B.exec 3:Q:item(0) 4:Q[1]< P:join 3:end 4:Q:item(1) 4:end 1:Q:join "
+     "1:P[0]< 1:P:item(0) 1:end end"},
+    {"a batch inside a parallel", "P parallel branch=B; B batch exec post",
+     "B.items: 2; B.post: x",
+     "+P P:items P:fetch(0) +B B:items B:fetch(0) B.exec B:item(0) B:fetch(1) "
+     "B.exec B:item(1) B.post P[0]<x P:item(0) end"},
+    {"a parallel inside a batch",
+     "B batchflow start=P; P parallel branch=A branch=C; A exec; C exec",
+     "B.items: 1",
+     "+B B:items B:fetch(0) +P P:items P:fork(2) 1:P:fetch(0) 2:P:turn P:join "
+     "1:+A 2:P:fetch(1) 1:A.exec 2:+C 1:P[0]< 2:C.exec 1:P:item(0) 2:P[1]< "
+     "1:end 2:P:item(1) 2:end P:join B:item(0) end"},
+    {"where the host cannot begin, it fails", "P parallel collect branch=A; A",
+     "P.items: !", "+P P:items failed@P.prep"},
+    {"nor can it collect what is no branch's", "P parallel collect branch=A; A",
+     "P.fetch: !", "+P P:items P:fetch(0) failed@P.prep"},
+    {"a branch that the host refuses has failed",
+     "P parallel at=1 collect branch=A branch=B; A; B", "P.fetch: ? .",
+     "+P P:items P:fetch(0) P:item(0)x P:fetch(1) +B P[1]< P:item(1) end"},
+    {0},
+};
+
 static const scenario timeouts[] = {
     {"an attempt has a run of its own", "A all timeout=5", "A.post: x",
      "+A A.prep A:attempt~ 1:A.exec 1:end A.post end(x)"},
@@ -360,6 +460,13 @@ static const scenario limits[] = {
      "failed@F/B.exec"},
     {"the last visit allowed still catches", "F flow start=A; A exec fallback",
      "max: 2; A.exec: !", "+F +A A.exec~ A.fallback F< end"},
+    {"a branch counts once", "P parallel branch=A branch=B; A; B", "max: 3",
+     "+P P:items P:fork(2) 1:P:fetch(0) 2:P:turn P:join 1:+A 2:P:fetch(1) "
+     "1:P[0]< 2:+B 1:P:item(0) 2:P[1]< 1:end 2:P:item(1) 2:end P:join end"},
+    {"and is refused as a visit",
+     "P parallel at=1 collect branch=A branch=B; A; B", "max: 2",
+     "+P P:items P:fetch(0) +A P[0]< P:item(0) P:fetch(1) B:raise(EMAXSTEPS) "
+     "failed@P/P[1]/B.prep"},
     {0},
 };
 
@@ -414,6 +521,7 @@ int main(void) {
       {"batches", check_all, NULL, NULL, (void *)batches},
       {"workers", check_all, NULL, NULL, (void *)workers},
       {"useless items", check_all, NULL, NULL, (void *)useless_items},
+      {"parallels", check_all, NULL, NULL, (void *)parallels},
       {"timeouts", check_all, NULL, NULL, (void *)timeouts},
       {"limits", check_all, NULL, NULL, (void *)limits},
   };

@@ -22,8 +22,9 @@ static neap_node *find(const text_run *t, const char *name) {
 }
 
 static bool read_kind(const char *word, neap_kind *kind) {
-  static const char *const kinds[] = {"node", "flow", "batch", "batchflow"};
-  for (int i = 0; i < 4; i++)
+  static const char *const kinds[] = {"node", "flow", "batch", "batchflow",
+                                      "parallel"};
+  for (int i = 0; i < 5; i++)
     if (strcmp(word, kinds[i]) == 0) {
       *kind = (neap_kind)i;
       return true;
@@ -63,7 +64,8 @@ static void read_option(char *word, neap_node_opts *o) {
     o->timeout_ns = number;
   else if (strncmp(word, "at", size) == 0)
     o->concurrency = (uint32_t)number;
-  else if (strncmp(word, "start", size) != 0)
+  else if (strncmp(word, "start", size) != 0 &&
+           strncmp(word, "branch", size) != 0)
     fail_msg("what is %s?", word);
 }
 
@@ -108,6 +110,19 @@ static int set_start(text_run *t, char *statement) {
                          first);
 }
 
+static int add_branches(text_run *t, char *statement) {
+  char *rest;
+  neap_node *node = find(t, strtok_r(statement, " ", &rest));
+  for (char *word; (word = strtok_r(NULL, " ", &rest));) {
+    if (strncmp(word, "branch=", 7) != 0)
+      continue;
+    int status = neap_flow_branch(t->flow, node, find(t, word + 7));
+    if (status < 0)
+      return status;
+  }
+  return 0;
+}
+
 /* Hands the statements that wire, or the others, to `fn` as copies. */
 static int for_each(text_run *t, bool wires,
                     int (*fn)(text_run *t, char *statement)) {
@@ -137,6 +152,8 @@ int text_build(text_run *t, const neap_alloc *alloc) {
     status = for_each(t, false, declare);
   if (status == 0)
     status = for_each(t, false, set_start);
+  if (status == 0)
+    status = for_each(t, false, add_branches);
   if (status == 0)
     status = for_each(t, true, wire);
   return status < 0 ? status : neap_flow_seal(t->flow);
@@ -187,7 +204,8 @@ static host_answer decide(host_task *task, const neap_step *step) {
   char what[32];
   snprintf(what, sizeof what, "%s.%s", neap_node_name(step->node), phase);
   const char *word = next_word(t, what);
-  if (step->what == NEAP_DO_ITEMS && *word != '!')
+  if (step->what == NEAP_DO_ITEMS && *word != '!' &&
+      neap_node_kind(step->node) != NEAP_PARALLEL)
     return (host_answer){.reply = HOST_ITEMS,
                          .count = *word == '*' ? NEAP_UNCOUNTED
                                                : strtoull(word, NULL, 10)};
@@ -258,7 +276,10 @@ static void print_step(text_run *t, const neap_run *run,
     print(t, "%s.%s%s", name, neap_phase_name(step->phase), attempt);
     break;
   case NEAP_DO_RETURN:
-    print(t, "%s<%s", name, action);
+    if (neap_node_kind(step->node) == NEAP_PARALLEL)
+      print(t, "%s[%d]<%s", name, index, action);
+    else
+      print(t, "%s<%s", name, action);
     break;
   case NEAP_DO_WAIT:
     print(t, "%s:wait(%llu)", name, (unsigned long long)step->delay_ns);

@@ -8,11 +8,11 @@
 enum { TEXT_NODES = 16, TEXT_LINES = 32, TEXT_TRACE = 8192 };
 
 /* A graph: statements between semicolons. One declares a node by its name and
- * words: a kind (flow, batch, batchflow; else a plain node), its methods (prep,
- * exec, fallback, post, or all), options (collect, strict, tries=3, wait=10,
- * backoff=2, cap=25, jitter=0.5, timeout=5, at=2 items at once) and start=A.
- * The others wire: "A > B", "A -action> B", "A -action> END". The first node is
- * the root.
+ * words: a kind (flow, batch, batchflow, parallel; else a plain node), its
+ * methods (prep, exec, fallback, post, or all), options (collect, strict,
+ * tries=3, wait=10, backoff=2, cap=25, jitter=0.5, timeout=5, at=2 items at
+ * once), start=A, and branch=A for each branch of a parallel. The others wire:
+ * "A > B", "A -action> B", "A -action> END". The first node is the root.
  *
  * A script: statements "A.exec: ! ." say how the calls of a phase end, one
  * word each, and well when there are no more: "." well, "!" badly, "!7" badly
@@ -24,10 +24,11 @@ enum { TEXT_NODES = 16, TEXT_LINES = 32, TEXT_TRACE = 8192 };
  * A trace: a word for each step, with "~" behind those whose failure would be
  * caught, and the number of the run before those of a child ("2:"):
  * "+A" enter, "A.exec1" a call with its attempt (0 is left out), "F<x" return
- * with an action, "A:wait(5)", "A:attempt1", "B:items", "B:fork(2)", "B:join",
- * "B:stop", "B:fetch(0)", "B:turn", "B:item(0)" the end of one, "x" behind it
- * when it failed, "A:warn(x)", "A:raise(EACTION)", "end(x)", and "failed" with
- * the place where: "failed@F/B/B[2]/A.exec1". */
+ * with an action, "P[0]<x" the same of a branch, "A:wait(5)", "A:attempt1",
+ * "B:items", "B:fork(2)", "B:join", "B:stop", "B:fetch(0)", "B:turn",
+ * "B:item(0)" the end of one, "x" behind it when it failed, "A:warn(x)",
+ * "A:raise(EACTION)", "end(x)", and "failed" with the place where:
+ * "failed@F/B/B[2]/A.exec1". */
 typedef struct text_run {
   const char *graph;
   const char *script;
