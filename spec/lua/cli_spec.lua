@@ -708,6 +708,40 @@ describe("neap.cli.progress", function()
     assert.equal(11, watch.steps)
   end)
 
+  it("of batches side by side shows the last that began, and then one that goes on", function()
+    local function item(kind, node, index, time)
+      return { kind = "item_" .. kind, node = node, index = index, time = time, ok = true }
+    end
+    -- Two batches begin, and each ends an item.
+    local function play(total)
+      local watch = progress.new(0, true, function() end)
+      local function see(event) watch:see(event) end
+      see { kind = "node_start", node = "fork", time = 0 }
+      see { kind = "batch_start", node = "fork > a", total = total, time = 0 }
+      see { kind = "batch_start", node = "fork > b", total = total, time = 0 }
+      see(item("start", "fork > a", 1, 1))
+      see { kind = "batch_start", node = "fork > a[1] > inner", total = 9, time = 1 }
+      see(item("start", "fork > b", 1, 1))
+      see(item("end", "fork > a", 1, 1))
+      assert.equal("fork > b", watch.batch.node)
+      see(item("start", "fork > a", 2, 1))
+      see(item("end", "fork > b", 1, 1))
+      return watch, see
+    end
+    local watch, see = play(2)
+    see(item("start", "fork > b", 2, 1))
+    see(item("end", "fork > b", 2, 2))
+    assert.equal("fork > b", watch.batch.node)
+    see(item("end", "fork > a", 2, 2))
+    assert.equal("fork > a", watch.batch.node)
+    assert.same({ 2, 2, 2 }, { watch.batch.total, watch.batch.started, watch.batch.done })
+    watch, see = play(nil) -- whether b is over nobody knows
+    see(item("end", "fork > a", 2, 2))
+    assert.equal("fork > b", watch.batch.node)
+    see(item("start", "fork > a", 3, 4))
+    assert.equal("fork > a", watch.batch.node)
+  end)
+
   it("keeps a line within the terminal, its end rather than its front", function()
     local node = ("flow > "):rep(20) .. "ünd\27[2J"
     local written = follow(true, { { kind = "node_start", node = node, time = 1 } })

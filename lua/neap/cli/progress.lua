@@ -16,7 +16,8 @@ local SOON <const>, LATE <const> = 2, 30 -- seconds between two lines elsewhere
 ---@field retries integer
 ---@field node string|nil the path of the node that started last
 ---@field live boolean
----@field private batch table|nil the outermost batch that began last
+---@field private batches table<string, table> the outermost batches, by path
+---@field private batch table|nil the one that is shown
 local Progress = {}
 Progress.__index = Progress
 
@@ -114,22 +115,44 @@ function handlers.node_start(self, event)
   self.node = event.node
 end
 
+-- Whether a path leads through an item of one of the batches.
+local function is_inside(path, batches)
+  for node in pairs(batches) do
+    if path:sub(1, #node + 1) == node .. "[" then return true end
+  end
+  return false
+end
+
 function handlers.batch_start(self, event)
-  local outer = self.batch and self.batch.node .. "["
-  if outer and event.node:sub(1, #outer) == outer then return end
-  self.batch = { node = event.node, total = event.total, since = event.time, started = 0, done = 0,
-    failed = 0, tenth = 0 }
+  if is_inside(event.node, self.batches) then return end
+  self.batch = { node = event.node, total = event.total, since = event.time, seen = event.time,
+    started = 0, done = 0, failed = 0, tenth = 0 }
+  self.batches[event.node] = self.batch
+end
+
+-- The batch that an item belongs to; nil for one inside another. Of several side
+-- by side the one that began last is shown, and when it is over one that goes
+-- on: without a total nobody knows, until nothing has been heard of it for long.
+local function batch_of(self, event)
+  local batch, shown = self.batches[event.node], self.batch
+  if not batch then return nil end
+  batch.seen = event.time
+  if shown ~= batch and shown.done == (shown.total or shown.started)
+    and (shown.total or event.time - shown.seen > SOON) then
+    self.batch = batch
+  end
+  return batch
 end
 
 function handlers.item_start(self, event)
   self.steps = self.steps + 1
-  local batch = self.batch
-  if batch.node == event.node then batch.started = batch.started + 1 end
+  local batch = batch_of(self, event)
+  if batch then batch.started = batch.started + 1 end
 end
 
 function handlers.item_end(self, event)
-  local batch = self.batch
-  if batch.node ~= event.node then return end
+  local batch = batch_of(self, event)
+  if not batch then return end
   batch.done = batch.done + 1
   if not event.ok then batch.failed = batch.failed + 1 end
 end
@@ -188,7 +211,7 @@ Progress.__close = Progress.finish
 ---@return neap.Progress
 function M.new(now, live, write)
   return setmetatable({ since = now, shown_at = now, live = live, write = write, steps = 0,
-    retries = 0, shown = false, giving_way = false }, Progress)
+    batches = {}, retries = 0, shown = false, giving_way = false }, Progress)
 end
 
 return M
