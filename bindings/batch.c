@@ -1,4 +1,4 @@
-/* Driving the items of a batch.
+/* Driving the items of a batch, and the branches of a parallel.
  * SPDX-License-Identifier: MIT */
 #include "error.h"
 #include "visit.h"
@@ -61,19 +61,28 @@ static bool count_items(lua_State *L, neap__task *task, const neap_step *step,
   }
 }
 
-answer neap__batch_items(lua_State *L, neap__task *task,
-                         const neap_step *step) {
-  int self = self_of(*step->note);
-  lua_settop(L, self + PREP);
-  uint64_t count;
-  if (!count_items(L, task, step, &count))
-    return neap__drive_fail(L, task);
-  bool known = !walks(step->node) && count < 1 << 20;
-  lua_createtable(L, known ? (int)count : 0, 1); /* at EXEC */
+/* Makes room for so many results, and what the items' selves read from. */
+static void begin_items(lua_State *L, int self, int count) {
+  lua_createtable(L, count, 1); /* at EXEC */
   lua_createtable(L, 0, 1);
   lua_pushvalue(L, self);
   lua_setfield(L, -2, "__index");
   lua_replace(L, self + ITEM_META);
+}
+
+answer neap__batch_items(lua_State *L, neap__task *task,
+                         const neap_step *step) {
+  int self = self_of(*step->note);
+  lua_settop(L, self + PREP);
+  if (is_parallel(step->node)) {
+    begin_items(L, self, 0);
+    return neap_run_ok(task->run);
+  }
+  uint64_t count;
+  if (!count_items(L, task, step, &count))
+    return neap__drive_fail(L, task);
+  bool known = !walks(step->node) && count < 1 << 20;
+  begin_items(L, self, known ? (int)count : 0);
   neap__report_items(L, task, step, count);
   return neap_run_items(task->run, count);
 }
@@ -166,7 +175,8 @@ static answer enter_item(lua_State *L, neap__task *task,
     lua_pushvalue(L, params);
     lua_setfield(L, self, "params");
   }
-  neap__report_item_start(L, task, depth, step->index);
+  if (!is_parallel(step->node))
+    neap__report_item_start(L, task, depth, step->index);
   answer next = neap_run_ok(task->run);
   neap__batch_note_item(task, depth, next);
   return next;
@@ -187,10 +197,21 @@ static int after_fetch(lua_State *L, int status, lua_KContext context) {
   return neap__drive(L, task, fetched(L, task, status));
 }
 
+/* Pushes the node of a branch. [-0, +1, -] */
+static void push_branch(lua_State *L, const neap_step *step) {
+  lua_rawgeti(L, PLAN, record_of(step->node)->methods + NEAP__PLAN_BRANCHES);
+  lua_rawgeti(L, -1, (lua_Integer)step->index + 1);
+  lua_replace(L, -2);
+}
+
 answer neap__batch_fetch(lua_State *L, neap__task *task,
                          const neap_step *step) {
   int self = self_of(*step->note);
   lua_settop(L, self + EXEC);
+  if (is_parallel(step->node)) {
+    push_branch(L, step);
+    return enter_item(L, task, step);
+  }
   if (is_iterator(L, self + PREP)) {
     lua_pushvalue(L, self + PREP);
     return fetched(L, task, neap__drive_call(L, task, step, 0, after_fetch));
@@ -242,7 +263,10 @@ answer neap__batch_item_end(lua_State *L, neap__task *task,
     /* What the item has spawned ends with it. */
     uint32_t since = serial_of(*step->note);
     if (neap__task_cancel_since(task, since) > 0)
-      return neap__drive_wait_child(L, task, "the tasks of an item to end",
+      return neap__drive_wait_child(L, task,
+                                    is_parallel(step->node)
+                                        ? "the tasks of a branch to end"
+                                        : "the tasks of an item to end",
                                     after_item);
     if (neap__task_take_failure(L, task, since))
       return neap__drive_fail(L, task);

@@ -191,7 +191,7 @@ static void enter(lua_State *L, neap__task *task, const neap_step *step) {
   bool given = !lua_isnil(L, outer);
   int self = first;
   if (neap_node_kind(step->node) != NEAP_NODE) {
-    if (is_batch(step->node)) {
+    if (has_items(step->node)) {
       lua_pushnil(L); /* item_meta */
       self++;
     }
@@ -286,7 +286,7 @@ static answer call_method(lua_State *L, neap__task *task,
     break;
   default:
     lua_settop(L, self + EXEC);
-    if (is_batch(step->node))
+    if (has_items(step->node))
       neap__batch_finish(L, task, step);
     count = 4;
   }

@@ -18,6 +18,7 @@ enum {
   NEAP__PLAN_VIEW,  /* the metatable of a visit's self */
   NEAP__PLAN_PHASE, /* the four methods, in the order of neap_phase */
   NEAP__PLAN_PARAMS = NEAP__PLAN_PHASE + 4, /* the node's own, or false */
+  NEAP__PLAN_BRANCHES, /* of a parallel: the list of its branches, or false */
   NEAP__PLAN_SIZE,
 };
 

@@ -56,7 +56,7 @@ static int first_slot(neap__task *task, const neap_step *step) {
       neap_run_node_at(task->run, step->depth, &item, &index);
   if (item)
     return PARAMS;
-  return is_batch(node) ? ITEM_META : walks(node) ? PARAMS : SELF;
+  return has_items(node) ? ITEM_META : walks(node) ? PARAMS : SELF;
 }
 
 answer neap__part_attempt(lua_State *L, neap__task *task,
@@ -130,12 +130,18 @@ static int after_join(lua_State *L, int status, lua_KContext context) {
                      neap__part_join(L, task, neap_run_step(task->run)));
 }
 
+/* What somebody waits for who joins the parts that a step is about. */
+static const char *name_parts(const neap_step *step) {
+  if (step->what == NEAP_DO_ATTEMPT)
+    return "an attempt";
+  return is_parallel(step->node) ? "its branches" : "the items of a batch";
+}
+
 answer neap__part_join(lua_State *L, neap__task *task, const neap_step *step) {
   bool joins = step->what == NEAP_DO_JOIN;
   neap_link *ended = &task->crew->ended;
   if (neap__list_empty(ended))
-    return neap__drive_wait_child(
-        L, task, joins ? "the items of a batch" : "an attempt", after_join);
+    return neap__drive_wait_child(L, task, name_parts(step), after_join);
   neap__task *part = NEAP__ITEM(ended->next, neap__task, sibling);
   if (part->state == NEAP__TASK_DONE) {
     if (!joins)

@@ -71,6 +71,7 @@ static neap_node *add(lua_State *L, neap_flow *flow, neap__record *record) {
     if (place(L, methods[phase], record->methods + NEAP__PLAN_PHASE + phase))
       opts.methods |= 1u << phase;
   record->params = place(L, "params", record->methods + NEAP__PLAN_PARAMS);
+  place(L, "branches", record->methods + NEAP__PLAN_BRANCHES);
   opts.kind = (neap_kind)number(L, "kind");
   record->selfless = opts.kind == NEAP_FLOW && opts.methods == 0;
   opts.max_attempts = (uint32_t)number(L, "max_retries");
@@ -91,6 +92,19 @@ static neap_node *add(lua_State *L, neap_flow *flow, neap__record *record) {
   if (flag(L, "atomic"))
     record->atomic = neap_node_name(node);
   return node;
+}
+
+/* Adds the branches of the node of the record at RECORD, if it has some. */
+static void branch_out(lua_State *L, neap_flow *flow, neap_node **nodes,
+                       lua_Integer self) {
+  lua_getfield(L, RECORD, "branch_numbers");
+  lua_Integer count = lua_isnil(L, -1) ? 0 : luaL_len(L, -1);
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_rawgeti(L, -1, i);
+    check(L, neap_flow_branch(flow, nodes[self], nodes[lua_tointeger(L, -1)]));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
 }
 
 /* Wires the node of the record at RECORD. The action strings go into the
@@ -149,6 +163,7 @@ static int make_plan(lua_State *L) {
   int next = (int)count * NEAP__PLAN_SIZE + 1;
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, RECORDS, i);
+    branch_out(L, plan->flow, nodes, i);
     wire(L, plan->flow, nodes, i, &next);
     lua_settop(L, TABLE);
   }

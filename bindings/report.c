@@ -5,6 +5,28 @@
 #include "error.h"
 #include "visit.h"
 
+/* Adds the item with this index, "[3]"; a branch by its name, which the visit
+ * inside it need not add again. */
+static void add_item(luaL_Buffer *buffer, const neap_node *node,
+                     uint64_t index) {
+  if (is_parallel(node)) {
+    luaL_addstring(buffer, " > ");
+    luaL_addstring(buffer, neap_node_name(neap_node_branch(node, index)));
+    return;
+  }
+  char number[32];
+  snprintf(number, sizeof number, "[%llu]", (unsigned long long)index + 1);
+  luaL_addstring(buffer, number);
+}
+
+/* True when what is around the visit at a depth is a branch. */
+static bool is_branch(const neap_run *run, uint32_t depth) {
+  bool item;
+  uint64_t index;
+  return depth > 0 &&
+         is_parallel(neap_run_node_at(run, depth - 1, &item, &index)) && item;
+}
+
 /* Adds " > name" for the visits of a run down to `depth`, after those of the
  * run that it works for. */
 static void add_path(luaL_Buffer *buffer, const neap_run *run, uint32_t depth) {
@@ -22,10 +44,8 @@ static void add_path(luaL_Buffer *buffer, const neap_run *run, uint32_t depth) {
     uint64_t index;
     const neap_node *node = neap_run_node_at(run, d, &item, &index);
     if (item) {
-      char number[32];
-      snprintf(number, sizeof number, "[%llu]", (unsigned long long)index + 1);
-      luaL_addstring(buffer, number);
-    } else {
+      add_item(buffer, node, index);
+    } else if (!is_branch(run, d)) {
       if (d > 0)
         luaL_addstring(buffer, " > ");
       luaL_addstring(buffer, neap_node_name(node));
@@ -104,6 +124,7 @@ static void push_event(lua_State *L, const neap_event *event) {
     set_integer(L, "concurrency", event->concurrency);
     break;
   case NEAP_EVENT_ITEM_END:
+  case NEAP_EVENT_BRANCH_END:
     lua_pushboolean(L, !event->failed);
     lua_setfield(L, -2, "ok");
     /* fall through */
@@ -173,7 +194,10 @@ void neap__report_item_end(lua_State *L, neap__task *task,
                            const neap_step *step) {
   if (!is_watched(task))
     return;
-  neap_event event = make_event(task, NEAP_EVENT_ITEM_END, step->depth - 1);
+  neap_event event =
+      is_parallel(step->node)
+          ? make_event(task, NEAP_EVENT_BRANCH_END, step->depth)
+          : make_event(task, NEAP_EVENT_ITEM_END, step->depth - 1);
   event.index = step->index;
   event.failed = step->failed;
   emit(L, task, &event);

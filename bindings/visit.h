@@ -15,7 +15,9 @@
  * where its result is to be. The action of a flow therefore takes the place
  * where its inner visits were. In a batch prep_res is the list or iterator and
  * exec_res the results; in an item prep_res is the item. item_meta is the
- * metatable of the items' selves.
+ * metatable of the items' selves. A parallel is laid out as a batch: its items
+ * are its branches, an item's prep_res is the node of the branch, and its
+ * exec_res the action that the visit inside it ended with.
  */
 #ifndef NEAP_BINDINGS_VISIT_H
 #define NEAP_BINDINGS_VISIT_H
@@ -72,9 +74,15 @@ static inline const neap__record *record_of(const neap_node *node) {
   return neap_node_data(node);
 }
 
-static inline bool is_batch(const neap_node *node) {
+static inline bool is_parallel(const neap_node *node) {
+  return neap_node_kind(node) == NEAP_PARALLEL;
+}
+
+/* True of batches, and of a parallel, whose branches are items. */
+static inline bool has_items(const neap_node *node) {
   neap_kind kind = neap_node_kind(node);
-  return kind == NEAP_BATCH_NODE || kind == NEAP_BATCH_FLOW;
+  return kind == NEAP_BATCH_NODE || kind == NEAP_BATCH_FLOW ||
+         kind == NEAP_PARALLEL;
 }
 
 static inline bool walks(const neap_node *node) {

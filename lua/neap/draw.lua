@@ -16,7 +16,8 @@ local M = {}
 ---@field number integer the part of `id` that is unique
 ---@field label string
 ---@field batch boolean
----@field inside? neap.Level of a flow that is opened here
+---@field parallel boolean
+---@field inside? neap.Level of a flow or a parallel that is opened here
 
 ---@class neap.Arrow
 ---@field from neap.Box
@@ -26,16 +27,17 @@ local M = {}
 
 ---@class neap.Level
 ---@field boxes neap.Box[] the start first
+---@field starts neap.Box[] those that the walk begins with; all branches of a parallel
 ---@field arrows neap.Arrow[]
 ---@field ends boolean some arrow goes to the end
 
--- The nodes of a level under labels that tell them apart.
+-- Labels for the nodes of a level, one for each, that tell them apart.
 local function label_nodes(nodes)
   local labels, used = {}, {}
-  for _, node in ipairs(nodes) do
+  for i, node in ipairs(nodes) do
     local name = text.line(object.name(node))
     used[name] = (used[name] or 0) + 1
-    labels[node] = used[name] > 1 and ("%s (%d)"):format(name, used[name]) or name
+    labels[i] = used[name] > 1 and ("%s (%d)"):format(name, used[name]) or name
   end
   return labels
 end
@@ -45,13 +47,23 @@ local function survey(root)
   local count, opened = 0, {}
   local new_box
 
+  local function new_boxes(nodes)
+    local labels, boxes = label_nodes(nodes), {}
+    for i, node in ipairs(nodes) do boxes[i] = new_box(node, labels[i]) end
+    return boxes
+  end
+
+  -- A box for each branch, though several may be one node; without arrows, for
+  -- their successors do not count here.
+  local function new_fork(parallel)
+    local boxes = new_boxes(object.state(parallel).branches)
+    return { boxes = boxes, starts = boxes, arrows = {}, ends = false }
+  end
+
   local function new_level(flow)
     local nodes = level.nodes(flow)
-    local labels, boxes, box_of, arrows, ends = label_nodes(nodes), {}, {}, {}, false
-    for i, node in ipairs(nodes) do
-      boxes[i] = new_box(node, labels[node])
-      box_of[node] = boxes[i]
-    end
+    local boxes, box_of, arrows, ends = new_boxes(nodes), {}, {}, false
+    for i, node in ipairs(nodes) do box_of[node] = boxes[i] end
     for i, node in ipairs(nodes) do
       local state = object.state(node)
       for _, action in ipairs(state.actions) do
@@ -66,18 +78,18 @@ local function survey(root)
         ends = ends or target == object.END
       end
     end
-    return { boxes = boxes, arrows = arrows, ends = ends }
+    return { boxes = boxes, starts = { boxes[1] }, arrows = arrows, ends = ends }
   end
 
   function new_box(node, label)
     count = count + 1
-    local opens = level.is_flow(node) and not opened[node]
+    local opens = level.has_inside(node) and not opened[node]
     local box = { number = count, id = (opens and "f" or "n") .. count, label = label,
-      batch = level.is_batch(node) }
+      batch = level.is_batch(node), parallel = level.is_parallel(node) }
     if opens then
       opened[node] = true
-      box.inside = new_level(node)
-    elseif level.is_flow(node) then
+      box.inside = box.parallel and new_fork(node) or new_level(node)
+    elseif level.has_inside(node) then
       box.label = label .. " (as above)"
     end
     return box
@@ -96,6 +108,16 @@ local function new_page()
   function page.indent(by) depth = depth + by end
   function page.text() return table.concat(lines, "\n") .. "\n" end
   return page
+end
+
+-- What stands on the frame of what is opened.
+local function title_of(box)
+  return box.label .. (box.batch and " (batch)" or box.parallel and " (parallel)" or "")
+end
+
+-- Whether a box is drawn without a frame around it when it is the whole.
+local function is_plain_flow(box)
+  return box.inside and not box.batch and not box.parallel
 end
 
 local function check(flow)
@@ -126,14 +148,13 @@ local function mermaid_level(page, inside, number)
   page.add("%s([%s])", start_id, inside.boxes[1] and "start" or "no start")
   for _, box in ipairs(inside.boxes) do mermaid_box(page, box) end
   if inside.ends then page.add("%s([END])", end_id) end
-  if inside.boxes[1] then page.add("%s --> %s", start_id, inside.boxes[1].id) end
+  for _, box in ipairs(inside.starts) do page.add("%s --> %s", start_id, box.id) end
   for _, arrow in ipairs(inside.arrows) do mermaid_arrow(page, arrow, end_id) end
 end
 
 function mermaid_box(page, box)
   if box.inside then
-    local title = box.label .. (box.batch and " (batch)" or "")
-    page.add("subgraph %s[%s]", box.id, quote_mermaid(title))
+    page.add("subgraph %s[%s]", box.id, quote_mermaid(title_of(box)))
     page.indent(1)
     mermaid_level(page, box.inside, box.number)
     page.indent(-1)
@@ -143,8 +164,9 @@ function mermaid_box(page, box)
   end
 end
 
---- Draws a flow as a Mermaid flowchart: nested flows as subgraphs, nodes of a
---- batch with double sides, actions other than "default" on the arrows.
+--- Draws a flow as a Mermaid flowchart: nested flows and parallels as subgraphs,
+--- nodes of a batch with double sides, actions other than "default" on the
+--- arrows.
 ---@param flow table a flow, or a node, which is drawn without its successors
 ---@return string text ends with a newline
 function M.mermaid(flow)
@@ -152,7 +174,7 @@ function M.mermaid(flow)
   local page, box = new_page(), survey(flow)
   page.add("flowchart TD")
   page.indent(1)
-  if box.inside and not box.batch then
+  if is_plain_flow(box) then
     mermaid_level(page, box.inside, box.number)
   else
     mermaid_box(page, box)
@@ -193,14 +215,14 @@ end
 local dot_box
 
 local function dot_level(page, inside, number)
-  local start_id, end_id, first = "s" .. number, "e" .. number, inside.boxes[1]
-  page.add(first and '%s [shape=point, xlabel="start"];' or '%s [shape=plain, label="no start"];',
-    start_id)
+  local start_id, end_id = "s" .. number, "e" .. number
+  page.add(inside.boxes[1] and '%s [shape=point, xlabel="start"];'
+    or '%s [shape=plain, label="no start"];', start_id)
   for _, box in ipairs(inside.boxes) do dot_box(page, box) end
   if inside.ends then page.add('%s [shape=oval, label="END"];', end_id) end
-  if first then
-    page.add("%s -> %s%s;", start_id, dot_head(first),
-      first.inside and (" [lhead=cluster_%s]"):format(first.id) or "")
+  for _, box in ipairs(inside.starts) do
+    page.add("%s -> %s%s;", start_id, dot_head(box),
+      box.inside and (" [lhead=cluster_%s]"):format(box.id) or "")
   end
   for _, arrow in ipairs(inside.arrows) do dot_arrow(page, arrow, end_id) end
 end
@@ -209,7 +231,7 @@ function dot_box(page, box)
   if box.inside then
     page.add("subgraph cluster_%s {", box.id)
     page.indent(1)
-    page.add("label=%s;", quote_dot(box.label .. (box.batch and " (batch)" or "")))
+    page.add("label=%s;", quote_dot(title_of(box)))
     dot_level(page, box.inside, box.number)
     page.indent(-1)
     page.add("}")
@@ -218,8 +240,9 @@ function dot_box(page, box)
   end
 end
 
---- Draws a flow in the language of Graphviz: nested flows as clusters, nodes of
---- a batch as stacks, actions other than "default" on the arrows.
+--- Draws a flow in the language of Graphviz: nested flows and parallels as
+--- clusters, nodes of a batch as stacks, actions other than "default" on the
+--- arrows.
 ---@param flow table a flow, or a node, which is drawn without its successors
 ---@return string text ends with a newline
 function M.dot(flow)
@@ -229,7 +252,7 @@ function M.dot(flow)
   page.indent(1)
   page.add("compound=true;")
   page.add("node [shape=box];")
-  if box.inside and not box.batch then
+  if is_plain_flow(box) then
     dot_level(page, box.inside, box.number)
   else
     dot_box(page, box)

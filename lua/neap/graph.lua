@@ -7,30 +7,45 @@ local M = {}
 
 local kinds = object.kinds
 
---- Walks all nodes that can be reached from `root`, the insides of flows
---- included, each once, nearest first.
+--- Walks all nodes that a run of `root` may visit, the insides of flows and the
+--- branches of parallels included. The root and branches run alone: the
+--- successors they have count only where a walk comes to them, too.
 ---@param root table a node or flow
----@param with_successors boolean whether those of the root belong to it
----@return table[] nodes in order, the root first
-function M.nodes(root, with_successors)
-  local list, seen = { root }, {}
-  if with_successors then seen[root] = true end
+---@return table[] nodes the root first, then each once, nearest first
+---@return table<table, true> walked those that a walk comes to
+function M.nodes(root)
+  local list, seen, walked = { root }, {}, {}
+  local order = {} -- of the walked ones
   local function add(node)
-    if node and node ~= object.END and not seen[node] then
+    if not seen[node] then
       seen[node] = true
       list[#list + 1] = node
     end
   end
-  local i = 1
-  while list[i] do
-    local state = object.state(list[i])
-    add(state.fields.start)
-    if i > 1 or with_successors then
-      for _, action in ipairs(state.actions) do add(state.targets[action]) end
+  local function walk(node)
+    if node and node ~= object.END then
+      add(node)
+      if not walked[node] then
+        walked[node] = true
+        order[#order + 1] = node
+      end
     end
-    i = i + 1
   end
-  return list
+  local i, j = 1, 1
+  while list[i] or order[j] do
+    if list[i] then
+      local state = object.state(list[i])
+      walk(state.fields.start)
+      for _, branch in ipairs(state.branches or {}) do add(branch) end
+      i = i + 1
+    end
+    if order[j] then
+      local state = object.state(order[j])
+      for _, action in ipairs(state.actions) do walk(state.targets[action]) end
+      j = j + 1
+    end
+  end
+  return list, walked
 end
 
 local function check(state)
@@ -46,14 +61,36 @@ local function check(state)
   end
 end
 
+-- Warns, once each, of branches that have successors.
+local function check_branches(state)
+  for _, branch in ipairs(state.branches or {}) do
+    local inner = object.state(branch)
+    state.warned = state.warned or setmetatable({}, { __mode = "k" })
+    if #inner.actions > 0 and not state.warned[branch] then
+      state.warned[branch] = true
+      warn(("neap: %s runs alone as a branch of %s; its successors run only as part of a flow, "
+        .. "Flow { start = %s }"):format(inner.label, state.label, inner.label))
+    end
+  end
+end
+
+-- The numbers of the branches of a node; nil when it has none.
+local function number_branches(state, index_of)
+  if not state.branches then return nil end
+  local numbers = {}
+  for i, branch in ipairs(state.branches) do numbers[i] = index_of[branch] end
+  return numbers
+end
+
 -- What the engine needs to know of a node. `index_of` numbers its successors.
-local function record(node, index_of, is_root)
+local function record(node, index_of, is_walked)
   local state = object.state(node)
   check(state)
+  check_branches(state)
   local fields = state.fields
   state.view = state.view or { __index = fields }
   local actions, targets = {}, {}
-  if not is_root then
+  if is_walked then
     for i, action in ipairs(state.actions) do
       actions[i] = action
       targets[i] = index_of[state.targets[action]] or 0 -- 0 is the end
@@ -79,6 +116,8 @@ local function record(node, index_of, is_root)
     collect = fields.on_error == "collect",
     strict = fields.strict,
     start = fields.start and index_of[fields.start] or 0,
+    branches = state.branches,
+    branch_numbers = number_branches(state, index_of),
     actions = actions,
     targets = targets,
   }
@@ -92,13 +131,13 @@ function M.plan(root)
   local root_state = object.state(root)
   local kept = root_state.plan
   if kept and not kept.stale then return kept.plan end
-  local nodes = M.nodes(root, false)
+  local nodes, walked = M.nodes(root)
   local index_of = {}
   -- A root that is also a node inside stands in the list twice; it is found as
   -- the one inside, which has its successors.
   for i, node in ipairs(nodes) do index_of[node] = i end
   local records = {}
-  for i, node in ipairs(nodes) do records[i] = record(node, index_of, i == 1) end
+  for i, node in ipairs(nodes) do records[i] = record(node, index_of, i > 1 and walked[node]) end
   kept = { plan = core.plan(records) }
   for _, node in ipairs(nodes) do
     local state = object.state(node)

@@ -20,6 +20,15 @@ M.Flow = object.base("Flow", methods)
 M.BatchNode = object.base("BatchNode", methods)
 --- A flow that runs for each table of params that prep gives.
 M.BatchFlow = object.base("BatchFlow", methods)
+--- A node that runs the nodes and flows in its table side by side, on one shared
+--- store, and joins them: its `exec_res` is the list of their last actions, with
+--- `n`, and with `on_error = "collect"` also `errors`. `concurrency` limits how
+--- many run at once; `max_retries`, `timeout` and `process_after_fail` are for
+--- each branch.
+M.Parallel = object.base("Parallel", methods)
+
+--- Makes a parallel, as calling the class does: neap.parallel { a, b }.
+M.parallel = M.Parallel
 
 -- Any method may wait, so these are only other names.
 M.AsyncNode = M.Node

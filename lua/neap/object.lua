@@ -13,11 +13,13 @@ local M = {}
 local blame = options.blame
 
 -- The numbers are those of neap_kind in neap.h.
-M.kinds = { Node = 0, Flow = 1, BatchNode = 2, BatchFlow = 3 }
+M.kinds = { Node = 0, Flow = 1, BatchNode = 2, BatchFlow = 3, Parallel = 4 }
 
 local function is_flow(kind) return kind == M.kinds.Flow or kind == M.kinds.BatchFlow end
 local function is_batch(kind) return kind == M.kinds.BatchNode or kind == M.kinds.BatchFlow end
-local function is_plain(kind) return not is_flow(kind) end
+local function is_parallel(kind) return kind == M.kinds.Parallel end
+local function is_plain(kind) return not is_flow(kind) and not is_parallel(kind) end
+local function has_items(kind) return is_batch(kind) or is_parallel(kind) end
 local function any() return true end
 
 local function number(low, high, what)
@@ -58,9 +60,9 @@ local names = {
   timeout = { type = "number", for_kind = any,
     check = number(1e-9, math.huge, "seconds, more than 0") },
   atomic = { type = "boolean", for_kind = is_plain, check = typed("boolean", "true or false") },
-  concurrency = { type = "number", for_kind = is_batch,
-    check = integer("the number of items at once, an integer of 1 or more") },
-  on_error = { type = "string", for_kind = is_batch, check = function(value)
+  concurrency = { type = "number", for_kind = has_items,
+    check = integer("the number of items or branches at once, an integer of 1 or more") },
+  on_error = { type = "string", for_kind = has_items, check = function(value)
     if value ~= "stop" and value ~= "collect" then return '"stop" or "collect"' end
   end },
   start = { type = "table", for_kind = is_flow, check = function(value)
@@ -119,6 +121,13 @@ local function misspelt(kind, key, value)
   return options.near(key, alike)
 end
 
+-- Why a kind of node has no such option.
+local function why_not(kind, key)
+  if key == "exec" and is_flow(kind) then return "its exec is the walk from its start" end
+  if key == "exec" then return "its exec is the run of its branches" end
+  return "it is not for this kind of node"
+end
+
 -- Raises at `level` unless the field may be set to the value.
 local function check_field(state, key, value, level)
   if type(key) ~= "string" then return end
@@ -127,9 +136,7 @@ local function check_field(state, key, value, level)
   if known then
     if value == nil then return end
     if not known.for_kind(state.kind) then
-      local why = key == "exec" and ": its exec is the walk from its start"
-        or ": it is not for this kind of node"
-      blame(("%s: '%s' cannot be set%s"):format(what, key, why), level + 1)
+      blame(("%s: '%s' cannot be set: %s"):format(what, key, why_not(state.kind, key)), level + 1)
     end
     local expected = known.check(value)
     if expected then
@@ -156,10 +163,16 @@ end
 ---@field targets table<string, table> action to node or END
 ---@field plans table<table, true> resolved plans that read from here
 ---@field mentioned table[]|nil of a flow: the nodes in its table that have no name
+---@field branches table[]|nil of a parallel
 
 --- Where this is a list, every object made is added to it; see neap.check.
 ---@type table[]|nil
 M.made = nil
+
+--- The value of `a >> b` is b. For each node that is the value of such a chain
+--- the first node of it, until a table of a flow or parallel has it.
+---@type table<table, table>
+M.chains = setmetatable({}, { __mode = "k" })
 
 -- The state behind each node and class.
 local states = setmetatable({}, { __mode = "k" })
@@ -194,6 +207,9 @@ local instantiate -- (class, fields) -> node
 
 local function assign(object, key, value)
   local state = M.state(object)
+  if is_parallel(state.kind) and math.type(key) == "integer" then
+    blame(("%s: branches are given where a parallel is made, and stay"):format(state.label), 2)
+  end
   check_field(state, key, value, 2)
   state.fields[key] = value
   if key == "name" then state.label = state.fields.name end
@@ -230,6 +246,62 @@ local function new_object(state)
   return object
 end
 
+-- What is wrong with a value as the branch of a parallel; nil if nothing is.
+local function why_no_branch(value)
+  local state = M.state(value)
+  if state and state.is_class then
+    return ("is the class %s; make a node of it: %s()"):format(state.label, state.label)
+  elseif state then
+    local first = M.chains[value]
+    M.chains[value] = nil -- told once
+    return first and ("is a chain from %s to %s, of which only %s would run; make it a flow: "
+      .. "Flow { start = %s, ... }"):format(M.name(first), state.label, state.label, M.name(first))
+  elseif type(value) == "table" and rawget(value, "source") then
+    return ("is %s - %q; a branch has no successors, so give the node alone, or a flow"):format(
+      M.name(value.source), value.action)
+  end
+  local what = value == M.END and "neap.END" or value == nil and "nil" or "a " .. type(value)
+  return ("is %s; a node or flow expected"):format(what)
+end
+
+-- Gives the branches of a parallel, which are the `count` values without a name
+-- in the table it is made of.
+local function check_branches(state, given, count, is_class)
+  if is_class then
+    if count > 0 then
+      blame(("%s: branches are for a node, not for the class: %s { a, b }"):format(state.label,
+        state.label), 4)
+    end
+    return nil
+  end
+  if count == 0 then
+    blame(("%s: at least one branch expected, as in neap.parallel { a, b }"):format(state.label), 4)
+  end
+  local branches = {}
+  for i = 1, count do
+    local why = why_no_branch(given[i])
+    if why then
+      blame(("%s: branch %d %s"):format(state.label, i, why), 4)
+    end
+    branches[i] = given[i]
+  end
+  return branches
+end
+
+-- What stands in a flow's table without a name is there for its wiring.
+local function check_wiring(state, value, is_class)
+  if is_class or not is_flow(state.kind) then
+    blame(("%s: options are named; got a %s without a name"):format(state.label, type(value)), 4)
+  end
+  if M.is_node(value) or value == M.END then return end
+  if type(value) == "table" and rawget(value, "source") then
+    blame(("%s: %s - %q leads nowhere; write >> and the next node behind it"):format(state.label,
+      M.name(value.source), value.action), 4)
+  end
+  blame(("%s: wiring expected, such as a >> b; got %s"):format(state.label,
+    M.state(value) and "the class " .. M.name(value) or "a " .. type(value)), 4)
+end
+
 -- Derives a class or a node. What is wrong is blamed on the caller's caller, so
 -- it must not be called in tail position.
 local function derive(parent, given, is_class)
@@ -243,17 +315,24 @@ local function derive(parent, given, is_class)
   local state = { kind = parent.kind, parent = parent, is_class = is_class, label = label,
     actions = {}, targets = {}, plans = setmetatable({}, { __mode = "k" }),
     fields = setmetatable({}, { __index = parent.fields }) }
+  local positional = 0
   for key, value in pairs(given) do
-    if math.type(key) == "integer" then
-      M.check_positional(state, value, is_class)
+    if math.type(key) ~= "integer" then
+      check_field(state, key, value, 3)
+      state.fields[key] = value
+    elseif is_parallel(state.kind) then
+      positional = positional + 1
+    else
+      check_wiring(state, value, is_class)
       if value ~= M.END then
         state.mentioned = state.mentioned or {}
         table.insert(state.mentioned, value)
+        M.chains[value] = nil
       end
-    else
-      check_field(state, key, value, 3)
-      state.fields[key] = value
     end
+  end
+  if is_parallel(state.kind) then
+    state.branches = check_branches(state, given, positional, is_class)
   end
   return new_object(state)
 end
@@ -262,27 +341,13 @@ function instantiate(class, given)
   return (derive(M.state(class), given, false))
 end
 
--- What stands in a flow's table without a name is there for its wiring.
-function M.check_positional(state, value, is_class)
-  if is_class or not is_flow(state.kind) then
-    blame(("%s: options are named; got a %s without a name"):format(state.label, type(value)), 4)
-  end
-  if M.is_node(value) or value == M.END then return end
-  if type(value) == "table" and rawget(value, "source") then
-    blame(("%s: %s - %q leads nowhere; write >> and the next node behind it"):format(state.label,
-      M.name(value.source), value.action), 4)
-  end
-  blame(("%s: wiring expected, such as a >> b; got %s"):format(state.label,
-    M.state(value) and "the class " .. M.name(value) or "a " .. type(value)), 4)
-end
-
 local empty_params = setmetatable({}, {
   __newindex = function() error("params are read-only; what must last belongs in shared", 2) end,
 })
 
 M.empty_params = empty_params
 
---- Makes one of the four base classes.
+--- Makes one of the base classes.
 ---@param name string a key of kinds
 ---@param methods table<string, function> `run`, `to` and the like
 function M.base(name, methods)

@@ -67,7 +67,12 @@ end
 local function wire(left, right)
   local source, action = left, "default"
   if is_pair(left) then source, action = left.source, left.action end
-  connect(source, action, is_pair(right) and right.source or right, 2)
+  local target = is_pair(right) and right.source or right
+  connect(source, action, target, 2)
+  local chains = object.chains
+  local first = chains[source] or source
+  chains[source] = nil
+  if target ~= M.END then chains[target] = first end
   return right
 end
 

@@ -17,6 +17,7 @@ local M = {}
 ---  "unnamed"      a node that has the name of its base class only
 ---  "same-name"    several nodes of one flow have one name
 ---  "atomic"       an atomic node with `wait` or `timeout`
+---  "wired-branch" a branch of a parallel that has successors
 ---@field node string the path of the node, as in "order > payment > Charge"
 ---@field message string
 
@@ -114,8 +115,9 @@ end
 local function strays()
   local made, reached, list = object.made or {}, {}, {}
   for _, each in ipairs(made) do
-    local start = object.state(each).fields.start
-    if start then reach(start, reached) end
+    local state = object.state(each)
+    if state.fields.start then reach(state.fields.start, reached) end
+    for _, branch in ipairs(state.branches or {}) do reached[branch] = true end
   end
   for _, each in ipairs(made) do
     if not reached[each] and #object.state(each).actions > 0 then list[#list + 1] = each end
@@ -186,6 +188,15 @@ local function check_actions(node, known, report)
   end
 end
 
+-- What check_actions is for the nodes of a walk.
+local function check_branch(node, report)
+  local state = object.state(node)
+  if #state.actions > 0 then
+    report("wired-branch", ("wired for %s, but a branch runs alone; make it a flow, "
+      .. "Flow { start = %s }"):format(quote(state.actions), state.label))
+  end
+end
+
 local function check_node(node, report)
   local fields = object.state(node).fields
   if fields.atomic and (fields.timeout or (fields.wait or 0) > 0) then
@@ -237,7 +248,7 @@ function M.check(flow)
     return findings
   end
   check_node(flow, function(...) add_finding(root, ...) end)
-  if not level.is_flow(flow) then return findings end
+  if not level.has_inside(flow) then return findings end
 
   local function check_level(node, place)
     local nodes = level.nodes(node)
@@ -249,7 +260,12 @@ function M.check(flow)
     end
     for _, inner in ipairs(nodes) do
       check_node(inner, function(...) report(inner, ...) end)
-      check_actions(inner, known, function(...) report(inner, ...) end)
+      local function report_inner(...) report(inner, ...) end
+      if level.is_parallel(node) then
+        check_branch(inner, report_inner)
+      else
+        check_actions(inner, known, report_inner)
+      end
     end
     check_names(nodes, report)
     for _, inner in ipairs(unreachable(node, nodes, stray)) do
@@ -261,7 +277,7 @@ function M.check(flow)
   local places, queued = { { node = flow, place = root } }, { [flow] = true }
   for _, each in ipairs(places) do -- which grows meanwhile
     for _, inner in ipairs(check_level(each.node, each.place)) do
-      if level.is_flow(inner) and not queued[inner] then
+      if level.has_inside(inner) and not queued[inner] then
         queued[inner] = true
         places[#places + 1] = { node = inner,
           place = { name = object.name(inner), outer = each.place } }

@@ -48,7 +48,7 @@ usage: neap graph FILE [--format mermaid|dot] [-- ARG...]
 
 Prints a drawing of the flow or node that FILE returns: as a Mermaid flowchart,
 or for Graphviz (neap graph FILE --format dot | dot -Tsvg > flow.svg). Nested
-flows are frames; each is opened once.
+flows and parallels are frames; each is opened once.
 
 Exit status: 0, 1 when FILE has no flow, 2 when the arguments make no sense.
 ]],
@@ -67,6 +67,7 @@ but not the flow:
   unnamed       a node without a name of its own
   same-name     several nodes of one flow with one name
   atomic        an atomic node with wait or timeout
+  wired-branch  a branch of a parallel that has successors, where it runs alone
 
 The actions of a post are taken from its source, as far as it returns them
 literally. --json prints a list of { kind, node, message } instead.
