@@ -1,6 +1,7 @@
 -- The examples, each as a user would run it. None needs more than loopback.
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
+local servers = require "spec.servers"
 local json = require "neap.json"
 
 local function example(name, ...)
@@ -176,61 +177,32 @@ describe("map_reduce", function()
   end)
 end)
 
--- /limited serves one request in 50 ms and refuses the others.
-local NGINX = [[
-daemon off; master_process off; pid nginx.pid; error_log error.log;
-events { worker_connections 64; }
-http {
-  log_format short '$status $uri';
-  access_log access.log short; default_type text/plain;
-  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  limit_req_zone $uri zone=one:32k rate=20r/s;
-  server {
-    listen 127.0.0.1:PORT;
-    location = /tide { return 200 "ebb and flow\n"; }
-    location = /down { return 503; }
-    location = /limited { limit_req zone=one; alias limited.txt; }
-    location = /v1/chat/completions {
-      return 200 '{"choices":[{"message":{"content":"Water comes and goes."}}]}';
-    }
-    location = /garbage/chat/completions { return 200 "<html>"; }
-    location = /broken/chat/completions { return 500; }
-  }
-}
-]]
-
-local function exists(path)
-  local file = io.open(path)
-  return file ~= nil and file:close()
-end
-
--- Starts nginx on some port that is free, in the folder. Returns its address and
--- a pipe; it ends when that is closed.
+-- Starts nginx in the folder. /limited serves one request in 50 ms and refuses
+-- the others.
 local function start_nginx(folder)
   helper.write(folder .. "/limited.txt", "one at a time\n")
-  for _ = 1, 20 do
-    local port = math.random(20000, 32000)
-    helper.write(folder .. "/error.log", "")
-    helper.write(folder .. "/nginx.conf", (NGINX:gsub("PORT", port)))
-    local pipe = io.popen(("PATH=$PATH:/usr/sbin; cd %s; nginx -p . -c nginx.conf 2>/dev/null &"
-      .. " cat >/dev/null; kill $! 2>/dev/null; wait"):format(folder), "w")
-    for _ = 1, 100 do
-      if exists(folder .. "/nginx.pid") then
-        return "http://127.0.0.1:" .. port, pipe
-      elseif helper.read(folder .. "/error.log"):find("bind%(%)") then
-        break
-      end
-      os.execute("sleep 0.02")
-    end
-    pipe:close()
-  end
-  error("nginx does not start")
+  return servers.nginx(folder, {
+    http = [[
+      log_format short '$status $uri';
+      limit_req_zone $uri zone=one:32k rate=20r/s;
+    ]],
+    server = [[
+      access_log access.log short;
+      location = /tide { return 200 "ebb and flow\n"; }
+      location = /down { return 503; }
+      location = /limited { limit_req zone=one; alias limited.txt; }
+      location = /v1/chat/completions {
+        return 200 '{"choices":[{"message":{"content":"Water comes and goes."}}]}';
+      }
+      location = /garbage/chat/completions { return 200 "<html>"; }
+      location = /broken/chat/completions { return 500; }
+    ]],
+  })
 end
 
 describe("with a server", function()
   local folder = helper.tmpdir()
-  local url, pipe
+  local nginx, url
 
   -- How often the server has answered so, "503 /down".
   local function answers(line)
@@ -238,9 +210,12 @@ describe("with a server", function()
     return count
   end
 
-  setup(function() url, pipe = start_nginx(folder) end)
+  setup(function()
+    nginx = start_nginx(folder)
+    url = nginx.plain
+  end)
 
-  teardown(function() pipe:close() end)
+  teardown(function() nginx.pipe:close() end)
 
   describe("fetch_urls", function()
     it("lists what it fetched in the order it was asked for", function()

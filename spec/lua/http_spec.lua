@@ -1,89 +1,26 @@
 -- HTTP for scripts, against nginx and against a server that misbehaves.
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
+local servers = require "spec.servers"
 local neap = require "neap"
 
 local http = require "neap.http"
 
--- Waits until a file has a whole line and returns that.
-local function wait_for_line(path)
-  local deadline = neap.now() + 10
-  while neap.now() < deadline do
-    local file = io.open(path)
-    local text = file and file:read("a") or ""
-    if file then file:close() end
-    if text:find("\n") then return text:match("^[^\n]*") end
-    os.execute("sleep 0.02")
-  end
-  error("nothing in " .. path)
-end
-
-local function sh(...)
-  assert(os.execute(string.format(...) .. " >/dev/null 2>&1"), (...))
-end
-
--- Starts the server of spec/engine/server.h; it ends when the pipe is closed,
--- or with us. Returns its address and the pipe.
-local function start_fault_server()
-  local file = helper.tmpdir() .. "/port"
-  local program = helper.build .. "/spec/fault_server"
-  local pipe = io.popen(("exec %s %s"):format(helper.quote(program), file), "w")
-  return "http://127.0.0.1:" .. wait_for_line(file), pipe
-end
-
--- Makes a CA, and a certificate for 127.0.0.1 that is signed by it.
-local function make_certificates(folder)
-  local new = "openssl req -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256"
-  sh("cd %s && %s -x509 -days 2 -subj /CN=tide -keyout ca.key -out ca.pem", folder, new)
-  sh("cd %s && %s -subj /CN=gauge -addext subjectAltName=IP:127.0.0.1"
-    .. " -keyout key.pem -out csr.pem", folder, new)
-  sh("cd %s && openssl x509 -req -days 2 -in csr.pem -CA ca.pem -CAkey ca.key"
-    .. " -CAcreateserial -copy_extensions copy -out cert.pem", folder)
-end
-
-local NGINX = [[
-daemon off; master_process off; pid nginx.pid; error_log error.log;
-events { worker_connections 512; }
-http {
-  access_log off; default_type text/plain;
-  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  gzip on; gzip_types text/plain; gzip_min_length 1;
-  server {
-    listen 127.0.0.1:PLAIN;
-    listen 127.0.0.1:SECURE ssl http2;
-    ssl_certificate cert.pem; ssl_certificate_key key.pem;
-    location = /protocol { return 200 $server_protocol; }
-    location = /file { alias tides.txt; }
-    location = /busy { add_header Retry-After 7 always; return 429; }
-    location = /down { return 503; }
-  }
-}
-]]
-
--- The listening ports of this machine, as /proc/net/tcp has them.
-local function is_free(port)
-  return not helper.read("/proc/net/tcp"):find((":%04X 00000000:0000 0A"):format(port))
-end
-
-local function free_port()
-  local port
-  repeat port = math.random(20000, 32000) until is_free(port)
-  return port
-end
-
--- Starts nginx, which ends when the pipe is closed, or with us. Returns its two
--- addresses, its folder and the pipe.
+-- Starts nginx with the answers that these specs ask for.
 local function start_nginx()
   local folder = helper.tmpdir()
-  local plain, secure = free_port(), free_port()
-  make_certificates(folder)
+  servers.certificates(folder)
   helper.write(folder .. "/tides.txt", ("ebb and flow\n"):rep(1000))
-  helper.write(folder .. "/nginx.conf", (NGINX:gsub("%u+", { PLAIN = plain, SECURE = secure })))
-  local pipe = io.popen(("PATH=$PATH:/usr/sbin nginx -p %s -c nginx.conf 2>/dev/null &"
-    .. " cat >/dev/null; kill $!; wait $!"):format(folder), "w")
-  wait_for_line(folder .. "/nginx.pid")
-  return "http://127.0.0.1:" .. plain, "https://127.0.0.1:" .. secure, folder, pipe
+  return servers.nginx(folder, {
+    secure = true,
+    http = "gzip on; gzip_types text/plain; gzip_min_length 1;",
+    server = [[
+      location = /protocol { return 200 $server_protocol; }
+      location = /file { alias tides.txt; }
+      location = /busy { add_header Retry-After 7 always; return 429; }
+      location = /down { return 503; }
+    ]],
+  })
 end
 
 -- Returns what a function raises.
@@ -95,16 +32,17 @@ end
 
 describe("neap.http", function()
   local faulty, fault_pipe
-  local plain, secure, folder, nginx_pipe
+  local nginx, plain, secure, folder
 
   setup(function()
-    faulty, fault_pipe = start_fault_server()
-    plain, secure, folder, nginx_pipe = start_nginx()
+    faulty, fault_pipe = servers.fault()
+    nginx = start_nginx()
+    plain, secure, folder = nginx.plain, nginx.secure, nginx.folder
   end)
 
   teardown(function()
     fault_pipe:close()
-    nginx_pipe:close()
+    nginx.pipe:close()
   end)
 
   describe("gets a response", function()
@@ -239,7 +177,7 @@ describe("neap.http", function()
     end)
 
     it("for a refused connection", function()
-      local url = "http://127.0.0.1:" .. free_port() .. "/x"
+      local url = "http://127.0.0.1:" .. servers.free_port() .. "/x"
       local err = raised(http.get, url .. "?key=secret")
       assert.equal("http", err.code)
       assert.is_true(err.retryable)
