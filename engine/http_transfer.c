@@ -386,6 +386,9 @@ static int fail_memory(neap__transfer *transfer) {
 /* Judges a transfer that libcurl is through with: 0 or a negative status, with
  * the sentence in the response. */
 static int judge(neap__transfer *transfer, CURLcode code) {
+  /* To libcurl 7.88 a connection that ends within the head ends an answer. */
+  if (code == CURLE_OK && transfer->response->in_head)
+    code = CURLE_PARTIAL_FILE;
   if (code == CURLE_OK)
     return 0;
   if (transfer->objection < 0)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,14 @@
 
 enum { MAX_CONNECTIONS = 4096, MAX_REQUEST = 1 << 20 };
 
+typedef enum fault { CUT, TEAR, LAG } fault;
+
 typedef struct connection {
   server *server;
   int fd;
   bool open;
+  size_t left; /* of the answer until `fault`; SIZE_MAX: none is to come */
+  fault fault;
   pthread_t thread;
   size_t size; /* of the request in `bytes` */
   char *bytes;
@@ -34,11 +39,37 @@ struct server {
   connection connections[MAX_CONNECTIONS];
 };
 
+static void pause_ms(long ms) {
+  nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+/* Has the connection reset when it is closed. */
+static void tear(connection *c) {
+  struct linger linger = {.l_onoff = 1};
+  setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+/* Does what is to be done at this byte of the answer; false ends it. */
+static bool at_fault(connection *c) {
+  if (c->fault == TEAR)
+    tear(c);
+  if (c->fault != LAG)
+    return false;
+  c->left = SIZE_MAX;
+  pause_ms(5);
+  return true;
+}
+
 static bool send_bytes(connection *c, const char *bytes, size_t size) {
   while (size > 0) {
-    ssize_t sent = send(c->fd, bytes, size, MSG_NOSIGNAL);
+    if (c->left == 0 && !at_fault(c))
+      return false;
+    ssize_t sent =
+        send(c->fd, bytes, size < c->left ? size : c->left, MSG_NOSIGNAL);
     if (sent <= 0)
       return false;
+    if (c->left != SIZE_MAX)
+      c->left -= (size_t)sent;
     bytes += sent;
     size -= (size_t)sent;
   }
@@ -71,10 +102,6 @@ static bool hang(connection *c, const char *rest) {
   while (recv(c->fd, &ignored, 1, 0) > 0)
     ;
   return false;
-}
-
-static void pause_ms(long ms) {
-  nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
 static bool garbage(connection *c, const char *rest) {
@@ -149,9 +176,8 @@ static bool drip(connection *c, const char *rest) {
 
 static bool reset(connection *c, const char *rest) {
   (void)rest;
-  struct linger linger = {.l_onoff = 1};
   say(c, "HTTP/1.1 200 OK\r\nContent-Le");
-  setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  tear(c);
   return false;
 }
 
@@ -243,6 +269,27 @@ static bool stall(connection *c, const char *rest) {
          hang(c, "");
 }
 
+static bool zipped(connection *c, const char *rest) {
+  (void)rest;
+  /* "high tide", as gzip writes it. */
+  static const unsigned char bytes[] = {
+      31, 139, 8,  0,  0, 0, 0,   0,   2,   255, 203, 200, 76, 207, 80,
+      40, 201, 76, 73, 5, 0, 202, 160, 115, 58,  9,   0,   0,  0};
+  return say(c,
+             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+             "Content-Length: %zu\r\n\r\n",
+             sizeof bytes) &&
+         send_bytes(c, (const char *)bytes, sizeof bytes);
+}
+
+static bool events(connection *c, const char *rest) {
+  (void)rest;
+  return say(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n"
+                "18\r\nid: 1\r\ndata: ebb\r\n\r\ndata\r\n"
+                "10\r\n: a\ndata: flow\n\n\r\n0\r\n\r\n");
+}
+
 static bool nothing(connection *c, const char *rest) {
   (void)c;
   (void)rest;
@@ -262,16 +309,36 @@ static const struct {
     {"/headers/", headers},  {"/line/", long_line}, {"/nul", nul},
     {"/garbage", garbage},   {"/short", cut_short}, {"/chunk", half_chunk},
     {"/reset", reset},       {"/hang", hang},       {"/stall", stall},
-    {"/once", once},         {"", nothing},
+    {"/once", once},         {"/gzip", zipped},     {"/events", events},
+    {"", nothing},
 };
 
+/* Takes /cut/N, /tear/N or /lag/N off the path. */
+static char *take_fault(connection *c, char *path) {
+  static const char *const names[] = {
+      [CUT] = "/cut/", [TEAR] = "/tear/", [LAG] = "/lag/"};
+  c->left = SIZE_MAX;
+  for (fault f = CUT; f <= LAG; f++) {
+    size_t size = strlen(names[f]);
+    if (strncmp(path, names[f], size) == 0) {
+      c->fault = f;
+      c->left = strtoul(path + size, &path, 10);
+      break;
+    }
+  }
+  return path;
+}
+
 static bool answer(connection *c) {
-  char path[1024] = "";
-  sscanf(c->bytes, "%*s %1023s", path);
+  char text[1024] = "";
+  sscanf(c->bytes, "%*s %1023s", text);
+  const char *path = take_fault(c, text);
   size_t i = 0;
   while (strncmp(path, routes[i].prefix, strlen(routes[i].prefix)) != 0)
     i++;
-  return routes[i].answer(c, path + strlen(routes[i].prefix));
+  bool ok = routes[i].answer(c, path + strlen(routes[i].prefix));
+  /* A fault right behind the answer. */
+  return ok && (c->left > 0 || at_fault(c));
 }
 
 static void *serve(void *ud) {

@@ -28,6 +28,11 @@
  *   /hang              never answers
  *   /stall             sends 5 of 100 bytes and then no more
  *   /once              as /hello, and closes the connection
+ *   /gzip              200, "high tide", compressed
+ *   /events            200, two server-sent events in two chunks
+ *   /cut/N/PATH        as PATH, but closes after N bytes of the answer
+ *   /tear/N/PATH       as PATH, but resets the connection there
+ *   /lag/N/PATH        as PATH, but pauses there for 5 ms
  *
  * Connections are kept, but after the answers that break them. TLS is answered
  * with garbage. */
