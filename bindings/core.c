@@ -14,6 +14,7 @@
 #include "plan.h"
 #include "semaphore.h"
 #include "spawn.h"
+#include "stream.h"
 #include "wait.h"
 
 /* now() -> seconds */
@@ -118,6 +119,8 @@ int luaopen_neap_core(lua_State *L) {
   lua_setfield(L, -2, "json");
   neap__fs_open(L);
   lua_setfield(L, -2, "fs");
+  neap__stream_open_lua(L);
+  lua_setfield(L, -2, "stream");
   neap__http_open_lua(L);
   lua_setfield(L, -2, "http");
   luaL_getmetatable(L, NEAP__ERROR_META);

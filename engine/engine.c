@@ -23,6 +23,7 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   if (status < 0)
     goto fail_timers;
   neap__files_init(&engine->files, engine->loop);
+  neap__streams_init(&engine->streams, engine->loop);
   *out = engine;
   return 0;
 
@@ -38,6 +39,7 @@ void neap_engine_free(neap_engine *engine) {
     return;
   neap_alloc alloc = *neap__loop_alloc(engine->loop);
   neap__loop_forget(engine->loop);
+  neap__streams_close(&engine->streams);
   neap__http_close(engine->http);
   neap__timers_free(engine->timers);
   neap__loop_free(engine->loop);
@@ -129,6 +131,15 @@ int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
 int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
                  neap_fs_result **result) {
   return neap__fs_list(&engine->files, op, path, result);
+}
+
+int neap_stream_open(neap_engine *engine, int fd, bool shared,
+                     neap_stream **out) {
+  return neap__stream_open(&engine->streams, fd, shared, out);
+}
+
+int neap_stream_pair(neap_engine *engine, neap_stream *out[2]) {
+  return neap__stream_pair(&engine->streams, out);
 }
 
 const char *neap_event_name(neap_event_kind kind) {

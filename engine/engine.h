@@ -6,12 +6,14 @@
 #include "fs.h"
 #include "http.h"
 #include "loop.h"
+#include "stream.h"
 #include "timer.h"
 
 struct neap_engine {
   neap_loop *loop;
   neap__timers *timers;
   neap__files files;
+  neap__streams streams;
   neap__http *http; /* NULL until the first request */
   const char *http_library;
   char http_why[NEAP__HTTP_WHY_SIZE]; /* why the last request was refused */

@@ -29,7 +29,8 @@
  * sealed and may be shared by runs of the same thread.
  *
  * It is one header, and long, because a host should find all there is in one
- * place; the sections follow the ideas above, files and HTTP come last.
+ * place; the sections follow the ideas above, files, streams and HTTP come
+ * last.
  *
  * Compatibility: every options struct begins with `size`, to be set to the
  * sizeof the struct that the host was compiled with (the NEAP_*_OPTS_INIT
@@ -73,7 +74,9 @@ NEAP_API const char *neap_version(void);
   X(ESYS, -10, "the system refused")                                           \
   X(EHTTP, -11, "the HTTP transfer failed")                                    \
   X(ETOOBIG, -12, "larger than allowed")                                       \
-  X(ENOLIB, -13, "a library could not be loaded")
+  X(ENOLIB, -13, "a library could not be loaded")                              \
+  X(ECLOSED, -14, "closed")                                                    \
+  X(EAGAIN, -15, "not ready yet")
 
 typedef enum neap_status {
 #define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),
@@ -589,6 +592,78 @@ NEAP_API bool neap_fs_entry(const neap_fs_result *result, size_t index,
                             neap_file_entry *out);
 /* NULL is ignored. */
 NEAP_API void neap_fs_free(neap_fs_result *result);
+
+/* Bytes that come and go through a pipe, a socket or a terminal. */
+typedef struct neap_stream neap_stream;
+
+/* Makes a stream of a descriptor, which belongs to it from then on: it is made
+ * non-blocking, and not inherited by programs that are started. Where `shared`
+ * is true other processes have the same open file (the standard input of a
+ * program that was started in a shell): then it stays as blocking as it was.
+ *
+ * *out is *owned*; neap_engine_free closes those that are left. NEAP_EINVAL
+ * when `fd` is not open, or a socket other than of streams; the descriptor is
+ * still the caller's then, as after NEAP_ENOMEM. */
+NEAP_API int neap_stream_open(neap_engine *engine, int fd, bool shared,
+                              neap_stream **out);
+
+/* Makes two streams, each of which gives what is written to the other. Both are
+ * *owned*. NEAP_ESYS when there are no descriptors left. */
+NEAP_API int neap_stream_pair(neap_engine *engine, neap_stream *out[2]);
+
+/* Closes the descriptor and frees the stream. Operations on it end with
+ * NEAP_ECLOSED; what was not yet written is dropped (neap_stream_end waits for
+ * it). NULL is ignored. */
+NEAP_API void neap_stream_close(neap_stream *stream);
+
+/* Starts `op`, which ends with 0 when there are bytes, or the end, or an error,
+ * for neap_stream_peek to give; or with NEAP_ECLOSED. Nothing is read before
+ * somebody peeks, so a peer is held up by who does not read, and who is
+ * cancelled loses nothing.
+ *
+ * Returns 0, or without having started it NEAP_EBUSY when somebody else waits
+ * to read. */
+NEAP_API int neap_stream_read(neap_stream *stream, neap_op *op);
+
+/* Gives the bytes that have come, at most 64 KiB, without taking them. They are
+ * *borrowed* until the next peek at any stream of this engine, take or close. A
+ * size of 0 is the end. NEAP_EAGAIN when there is nothing at the moment (also,
+ * though seldom, after a read has ended), NEAP_ESYS, NEAP_ENOMEM. */
+NEAP_API int neap_stream_peek(neap_stream *stream, const char **bytes,
+                              size_t *size);
+
+/* Takes the first `size` of the bytes that peek has given; what is left comes
+ * first when it is peeked at again. */
+NEAP_API void neap_stream_take(neap_stream *stream, size_t size);
+
+/* Writes bytes, behind those of earlier writes that have not ended. Starts
+ * `op`, which ends when the system has all of them, so that who writes is held
+ * up by a peer that does not read; what the system does not take at once is
+ * copied. Or with NEAP_ESYS: EPIPE (never a signal) when nobody reads any more.
+ *
+ * Where `written` is not NULL it is set to whether the system took all of them
+ * at once: then `op` was not started, and there is nothing to wait for.
+ *
+ * Cancelled before its first byte is written a write is not made; later, the
+ * rest is written all the same, since the peer would take for it what follows.
+ *
+ * Returns 0, NEAP_ECLOSED after neap_stream_end, NEAP_ENOMEM. When memory was
+ * missing for the rest of what was begun, all writes after that fail so. */
+NEAP_API int neap_stream_write(neap_stream *stream, neap_op *op,
+                               const void *bytes, size_t size, bool *written);
+
+/* Writes the end, behind all that is being written: the peer reads it, and may
+ * still be read from. Starts `op`, which ends when that has been done.
+ * Cancelled it is done all the same. Returns 0 or NEAP_ENOMEM. */
+NEAP_API int neap_stream_end(neap_stream *stream, neap_op *op);
+
+/* The system's code behind the last NEAP_ESYS that neap_stream_peek returned,
+ * for neap_sys_describe. */
+NEAP_API int neap_stream_detail(const neap_stream *stream);
+
+/* The descriptor, still the stream's; -1 when neap_stream_end closed it, as it
+ * does with one that can only be written to. */
+NEAP_API int neap_stream_fd(const neap_stream *stream);
 
 typedef struct neap_http_header {
   const char *name;

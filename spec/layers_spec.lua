@@ -7,7 +7,7 @@ local helper = require "spec.helper"
 local layers = {
   { "status", "alloc", "list", "buf" },
   { "loop" },
-  { "timer", "http", "fs", "process" },
+  { "timer", "http", "fs", "stream", "process" },
   { "node" },
   { "flow" },
   { "run" },
@@ -19,7 +19,8 @@ local libraries = {
   {
     header = "^uv%.h$",
     -- status: the system's codes are libuv's, and so are their names.
-    "engine/status", "engine/loop", "engine/http", "engine/fs", "engine/process",
+    "engine/status", "engine/loop", "engine/http", "engine/fs", "engine/stream",
+    "engine/process",
   },
   { header = "^curl/", "engine/http" },
   { header = "^lua[^/]*%.h$", "bindings/*", "spec/bindings/*" },

@@ -94,6 +94,7 @@ end
 -- Loaded when they are first used, so that a flow without them starts faster.
 local later = {
   http = "neap.http", llm = "neap.llm", summary = "neap.summary", error = "neap.error",
+  stream = "neap.stream",
 }
 
 return setmetatable(M, {

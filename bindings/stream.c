@@ -1,0 +1,200 @@
+/* Streams for Lua: what lua/neap/stream.lua is made of.
+ * SPDX-License-Identifier: MIT */
+#include "stream.h"
+
+#include <lauxlib.h>
+
+#include "error.h"
+#include "wait.h"
+
+#define STREAM_META "neap.stream"
+
+typedef struct box {
+  neap_stream *stream; /* *owned*; NULL when it has been closed */
+  const char *code;    /* of errors */
+} box;
+
+/* The user values of a box: what each of its methods does, in words. They name
+ * what a task waits for, too, so they must last as long as the box. */
+typedef enum deed { READ = 1, WRITE, FINISH, DEEDS = FINISH } deed;
+
+/* The stack of each method: the box, and of write the bytes. */
+enum { BOX = 1, BYTES };
+
+neap_stream **neap__stream_push(lua_State *L, const char *code) {
+  static const char *const formats[] = {"", "read from %s", "write to %s",
+                                        "finish %s"};
+  box *b = lua_newuserdatauv(L, sizeof *b, DEEDS); /* label box */
+  *b = (box){.code = code};
+  luaL_setmetatable(L, STREAM_META);
+  for (int i = READ; i <= DEEDS; i++) {
+    lua_pushfstring(L, formats[i], lua_tostring(L, -2));
+    lua_setiuservalue(L, -2, i);
+  }
+  lua_replace(L, -2);
+  return &b->stream;
+}
+
+/* What a method of the box at BOX does. [-0, +0, -] */
+static const char *words_for(lua_State *L, deed what) {
+  lua_getiuservalue(L, BOX, what);
+  const char *words = lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return words;
+}
+
+/* Raises an error about what could not be done. [-0, +0, v] */
+static int fail(lua_State *L, deed what, int status, int detail) {
+  const box *b = lua_touserdata(L, BOX);
+  char name[32], text[128];
+  const char *code = b->code, *why = neap_status_text(status);
+  bool refused = status == NEAP_ESYS && detail != 0;
+  if (refused) {
+    neap_sys_describe(detail, name, sizeof name, text, sizeof text);
+    why = text;
+  } else if (status == NEAP_ECLOSED) {
+    code = "closed";
+  } else if (status == NEAP_EBUSY) {
+    code = "busy";
+    why = "somebody else is waiting for that";
+  }
+  neap__error_push(L, code, "%s: %s", words_for(L, what), why);
+  if (refused) {
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "errno");
+  }
+  return lua_error(L);
+}
+
+/* Begins a wait of the method that the box at BOX is asked for. [-0, +0, v] */
+static neap_op *begin(lua_State *L, deed what) {
+  const box *b = luaL_checkudata(L, BOX, STREAM_META);
+  neap_op *op = neap__wait_begin(L, words_for(L, what));
+  if (!b->stream)
+    fail(L, what, NEAP_ECLOSED, 0);
+  return op;
+}
+
+/* The stream, until it has been closed. [-0, +0, -] */
+static neap_stream *stream_of(lua_State *L) {
+  const box *b = lua_touserdata(L, BOX);
+  return b->stream;
+}
+
+static int received(lua_State *L, int status, lua_KContext context);
+
+static int await_bytes(lua_State *L) {
+  neap_op *op = begin(L, READ);
+  int started = neap_stream_read(stream_of(L), op);
+  if (started < 0)
+    return fail(L, READ, started, 0);
+  return neap__wait(L, received);
+}
+
+static int received(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap_op *op = neap__wait_end(L);
+  neap_stream *stream = stream_of(L);
+  /* It may have been closed after the wait had ended. */
+  if (op->status < 0 || !stream)
+    return fail(L, READ, stream ? op->status : NEAP_ECLOSED, op->detail);
+  const char *bytes;
+  size_t size;
+  int peeked = neap_stream_peek(stream, &bytes, &size);
+  if (peeked == NEAP_EAGAIN)
+    return await_bytes(L);
+  if (peeked < 0)
+    return fail(L, READ, peeked, neap_stream_detail(stream));
+  if (size == 0)
+    return 0;
+  lua_pushlstring(L, bytes, size); /* may raise; then they are still there */
+  neap_stream_take(stream, size);
+  return 1;
+}
+
+/* stream:receive() -> bytes, nil at the end */
+static int receive(lua_State *L) {
+  luaL_checkudata(L, BOX, STREAM_META);
+  lua_settop(L, BOX);
+  return await_bytes(L);
+}
+
+static int written(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap_op *op = neap__wait_end(L);
+  return op->status < 0 ? fail(L, WRITE, op->status, op->detail) : 0;
+}
+
+/* stream:write(bytes) */
+static int write_bytes(lua_State *L) {
+  luaL_checkudata(L, BOX, STREAM_META);
+  size_t size;
+  const char *bytes = luaL_checklstring(L, BYTES, &size);
+  neap_op *op = begin(L, WRITE);
+  bool at_once;
+  int started = neap_stream_write(stream_of(L), op, bytes, size, &at_once);
+  if (started < 0)
+    return fail(L, WRITE, started, 0);
+  return at_once ? 0 : neap__wait(L, written);
+}
+
+static int finished(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap_op *op = neap__wait_end(L);
+  return op->status < 0 ? fail(L, FINISH, op->status, op->detail) : 0;
+}
+
+/* stream:finish() */
+static int finish(lua_State *L) {
+  luaL_checkudata(L, BOX, STREAM_META);
+  neap_op *op = begin(L, FINISH);
+  int started = neap_stream_end(stream_of(L), op);
+  if (started < 0)
+    return fail(L, FINISH, started, 0);
+  return neap__wait(L, finished);
+}
+
+/* stream:close() */
+static int close_stream(lua_State *L) {
+  box *b = luaL_checkudata(L, BOX, STREAM_META);
+  neap_stream *stream = b->stream;
+  b->stream = NULL;
+  neap_stream_close(stream);
+  return 0;
+}
+
+/* pair() -> stream, stream */
+static int pair(lua_State *L) {
+  neap_stream **ends[2], *streams[2];
+  for (int i = 0; i < 2; i++) {
+    lua_pushliteral(L, "a pair");
+    ends[i] = neap__stream_push(L, "stream");
+  }
+  int status = neap_stream_pair(neap__engine(L), streams);
+  if (status < 0)
+    return neap__error_raise(L, "stream", "stream.pair: %s",
+                             neap_status_text(status));
+  *ends[0] = streams[0];
+  *ends[1] = streams[1];
+  return 2;
+}
+
+int neap__stream_open_lua(lua_State *L) {
+  static const luaL_Reg methods[] = {{"receive", receive},
+                                     {"write", write_bytes},
+                                     {"finish", finish},
+                                     {"close", close_stream},
+                                     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"pair", pair}, {NULL, NULL}};
+  luaL_newmetatable(L, STREAM_META);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, close_stream);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,27 @@
+/* Streams for Lua: what lua/neap/stream.lua is made of.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_STREAM_H
+#define NEAP_BINDINGS_STREAM_H
+
+#include <lua.h>
+
+#include "neap.h"
+
+/* Replaces the string on top, which says what the stream leads to ("stdin of
+ * ls"), by a userdata for a stream, still without one: the caller puts it where
+ * the result points. `code` (*kept*) is that of its errors. The userdata closes
+ * the stream.
+ *
+ * Its methods: receive() waits for bytes and returns them, nil at the end;
+ * write(bytes) and finish() wait until that has been done; close() and the
+ * collector close. They raise an error object of `code` with `errno`; of code
+ * "closed" when the stream has been, "busy" when somebody else waits to
+ * receive. [-1, +1, m] */
+neap_stream **neap__stream_push(lua_State *L, const char *code);
+
+/* Pushes the raw module table, for lua/neap/stream.lua only. [-0, +1, m]
+ *
+ * pair(): two streams, each of which gives what is written to the other. */
+int neap__stream_open_lua(lua_State *L);
+
+#endif

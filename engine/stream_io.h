@@ -1,0 +1,37 @@
+/* The system calls of streams, without waiting and without signals.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_STREAM_IO_H
+#define NEAP_STREAM_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* A descriptor and what has to be known of it. */
+typedef struct neap__channel {
+  int fd;       /* *owned*, -1 when it has been closed */
+  bool socket;  /* else a pipe, a terminal, a file */
+  bool one_way; /* can only be written to */
+  bool asks;    /* whether it would block has to be asked before each call */
+} neap__channel;
+
+/* Looks at a descriptor. A socket must be one of streams: UV_EINVAL. */
+int neap__channel_init(neap__channel *channel, int fd);
+
+/* Return how many bytes were moved, or libuv's code of an error: UV_EAGAIN when
+ * there is nothing, or no room, at the moment. What was read is 0 bytes at the
+ * end. Writing where nobody reads any more gives UV_EPIPE and raises no signal.
+ */
+ssize_t neap__channel_read(const neap__channel *channel, void *bytes,
+                           size_t size);
+ssize_t neap__channel_write(const neap__channel *channel, const void *bytes,
+                            size_t size);
+
+/* Tells the peer that nothing more will be written. Returns 0 or libuv's code.
+ */
+int neap__channel_end(neap__channel *channel);
+
+/* Closes the descriptor if it is open. */
+void neap__channel_close(neap__channel *channel);
+
+#endif
