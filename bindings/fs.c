@@ -1,123 +1,36 @@
-/* Files for Lua: neap.fs.
+/* Files for Lua: neap.fs, what it does with whole files and with names.
  * SPDX-License-Identifier: MIT */
 #include "fs.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
-#include "error.h"
-#include "neap.h"
+#include "fs_call.h"
+#include "fs_file.h"
+#include "fs_watch.h"
 #include "wait.h"
 
-/* What holds a result until Lua has it: a userdata, so that the collector
- * frees it whatever is raised. */
-#define RESULT_META "neap.fs.result"
-
-/* Where the arguments and the result stand while a function waits. */
-enum { PATH_SLOT = 1, DATA_SLOT, RESULT_SLOT };
-
-static void release(neap_fs_result **held) {
-  neap_fs_free(*held);
-  *held = NULL;
+static const char *path_of(lua_State *L) {
+  return lua_tostring(L, NEAP__FS_PATH);
 }
 
-static int result_gc(lua_State *L) {
-  release(luaL_checkudata(L, 1, RESULT_META));
-  return 0;
+/* The second path. */
+static const char *other_of(lua_State *L) {
+  return lua_tostring(L, NEAP__FS_DATA);
 }
 
-/* Drops all arguments beyond the second and pushes an empty holder.
- * [-?, +1, m] */
-static neap_fs_result **push_result(lua_State *L) {
-  lua_settop(L, DATA_SLOT);
-  neap_fs_result **held = lua_newuserdatauv(L, sizeof(*held), 0);
-  *held = NULL;
-  luaL_setmetatable(L, RESULT_META);
-  return held;
-}
-
-/* The holder, while a function waits and after. [-0, +0, -] */
-static neap_fs_result **held_result(lua_State *L) {
-  return lua_touserdata(L, RESULT_SLOT);
-}
-
-/* Returns the path at PATH_SLOT. [-0, +0, v] */
-static const char *check_path(lua_State *L) {
+static int push_bytes(lua_State *L, neap_fs_result *result) {
   size_t size;
-  const char *path = luaL_checklstring(L, PATH_SLOT, &size);
-  luaL_argcheck(L, strlen(path) == size, PATH_SLOT,
-                "path contains a zero byte");
-  return path;
+  const char *bytes = neap_fs_bytes(result, &size);
+  lua_pushlstring(L, bytes, size);
+  return 1;
 }
 
-/* Whether trying again is of no use: what is in the way stays there. */
-static bool is_final(int status, const char *name) {
-  static const char *const names[] = {
-      "ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR",   "ENAMETOOLONG",
-      "ELOOP",  "EINVAL", "EROFS", "EEXIST", "ENOTEMPTY",
-  };
-  if (status != NEAP_ESYS)
-    return status == NEAP_ETOOBIG;
-  for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-    if (strcmp(names[i], name) == 0)
-      return true;
-  return false;
-}
-
-/* Raises an error about the path. [-0, +0, v] */
-static int fail(lua_State *L, const char *what, int status, int detail) {
-  const char *path = lua_tostring(L, PATH_SLOT);
-  char name[32], text[128];
-  neap_sys_describe(detail, name, sizeof(name), text, sizeof(text));
-  bool refused = status == NEAP_ESYS && detail != 0;
-  neap__error_push(L, "fs", "%s %s: %s", what, *path ? path : "\"\"",
-                   refused ? text : neap_status_text(status));
-  lua_pushvalue(L, PATH_SLOT);
-  lua_setfield(L, -2, "path");
-  if (refused) {
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "errno");
-  }
-  if (is_final(status, name)) {
-    lua_pushboolean(L, false);
-    lua_setfield(L, -2, "retryable");
-  }
-  return lua_error(L);
-}
-
-/* Waits for an operation, if it has been started, and goes on with `k`. */
-static int wait_for(lua_State *L, const char *what, int started,
-                    lua_KFunction k) {
-  if (started < 0)
-    return fail(L, what, started, 0);
-  return neap__wait(L, k);
-}
-
-/* Ends the wait; raises an error unless there is a result. [-0, +0, v] */
-static void end_wait(lua_State *L, const char *what) {
-  neap_op *op = neap__wait_end(L);
-  if (op->status < 0)
-    fail(L, what, op->status, op->detail);
-}
-
-static const char *name_of_type(neap_file_type type) {
-  switch (type) {
-  case NEAP_FILE_REGULAR:
-    return "file";
-  case NEAP_FILE_DIRECTORY:
-    return "directory";
-  case NEAP_FILE_LINK:
-    return "link";
-  default:
-    return "other";
-  }
-}
-
-/* Returns the option max_size of the table at `arg`, 0 when there is none.
- * [-0, +0, v] */
-static uint64_t check_max_size(lua_State *L, int arg) {
+/* Returns the option max_size of the table at NEAP__FS_DATA, 0 when there is
+ * none. [-0, +0, v] */
+static uint64_t max_size_of(lua_State *L) {
+  int arg = NEAP__FS_DATA;
   if (lua_isnoneornil(L, arg))
     return 0;
   luaL_checktype(L, arg, LUA_TTABLE);
@@ -138,69 +51,66 @@ static uint64_t check_max_size(lua_State *L, int arg) {
   return (uint64_t)max_size;
 }
 
-static int end_read(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  end_wait(L, "fs.read");
+/* Puts the number in the place of the options. */
+static void check_read(lua_State *L) {
+  uint64_t max_size = max_size_of(L);
+  lua_settop(L, NEAP__FS_PATH);
+  lua_pushinteger(L, (lua_Integer)max_size);
+}
+
+static int start_read(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_read(neap__engine(L), op, path_of(L),
+                      (uint64_t)lua_tointeger(L, NEAP__FS_DATA), result);
+}
+
+static void check_data(lua_State *L) {
+  luaL_checkstring(L, NEAP__FS_DATA);
+}
+
+static int write_data(lua_State *L, neap_op *op, bool append,
+                      neap_fs_result **result) {
   size_t size;
-  const char *bytes = neap_fs_bytes(*held_result(L), &size);
-  lua_pushlstring(L, bytes, size);
-  release(held_result(L));
-  return 1;
+  const char *data = lua_tolstring(L, NEAP__FS_DATA, &size);
+  return neap_fs_write(neap__engine(L), op, path_of(L), data, size, append,
+                       result);
 }
 
-static int read_file(lua_State *L) {
-  const char *path = check_path(L);
-  uint64_t max_size = check_max_size(L, 2);
-  neap_fs_result **held = push_result(L);
-  neap_op *op = neap__wait_begin(L, "fs.read");
-  int started = neap_fs_read(neap__engine(L), op, path, max_size, held);
-  return wait_for(L, "fs.read", started, end_read);
+static int start_write(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return write_data(L, op, false, result);
 }
 
-static int end_write(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  end_wait(L, "fs.write");
-  release(held_result(L));
-  return 0;
+static int start_append(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return write_data(L, op, true, result);
 }
 
-static int end_append(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  end_wait(L, "fs.append");
-  release(held_result(L));
-  return 0;
-}
-
-static int begin_write(lua_State *L, const char *what, bool append,
-                       lua_KFunction k) {
-  const char *path = check_path(L);
+/* replace(path, data): fs.write with `atomic` */
+static int start_replace(lua_State *L, neap_op *op, neap_fs_result **result) {
   size_t size;
-  const char *data = luaL_checklstring(L, DATA_SLOT, &size);
-  neap_fs_result **held = push_result(L);
-  neap_op *op = neap__wait_begin(L, what);
-  int started =
-      neap_fs_write(neap__engine(L), op, path, data, size, append, held);
-  return wait_for(L, what, started, k);
+  const char *data = lua_tolstring(L, NEAP__FS_DATA, &size);
+  return neap_fs_replace(neap__engine(L), op, path_of(L), data, size, result);
 }
 
-static int write_file(lua_State *L) {
-  return begin_write(L, "fs.write", false, end_write);
+static int start_list(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_list(neap__engine(L), op, path_of(L), result);
 }
 
-static int append_file(lua_State *L) {
-  return begin_write(L, "fs.append", true, end_append);
+static const char *name_of_type(neap_file_type type) {
+  switch (type) {
+  case NEAP_FILE_REGULAR:
+    return "file";
+  case NEAP_FILE_DIRECTORY:
+    return "directory";
+  case NEAP_FILE_LINK:
+    return "link";
+  default:
+    return "other";
+  }
 }
 
-static int end_list(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  end_wait(L, "fs.list");
+static int push_list(lua_State *L, neap_fs_result *result) {
   lua_newtable(L);
   neap_file_entry found;
-  for (size_t i = 0; neap_fs_entry(*held_result(L), i, &found); i++) {
+  for (size_t i = 0; neap_fs_entry(result, i, &found); i++) {
     lua_createtable(L, 0, 2); /* list entry */
     lua_pushstring(L, found.name);
     lua_setfield(L, -2, "name");
@@ -208,24 +118,20 @@ static int end_list(lua_State *L, int status, lua_KContext ctx) {
     lua_setfield(L, -2, "type");
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
-  release(held_result(L));
   return 1;
 }
 
-static int list_directory(lua_State *L) {
-  const char *path = check_path(L);
-  neap_fs_result **held = push_result(L);
-  neap_op *op = neap__wait_begin(L, "fs.list");
-  int started = neap_fs_list(neap__engine(L), op, path, held);
-  return wait_for(L, "fs.list", started, end_list);
+static int start_stat(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_stat(neap__engine(L), op, path_of(L), result);
 }
 
-static int end_stat(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
-  end_wait(L, "fs.stat");
+static int start_lstat(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_lstat(neap__engine(L), op, path_of(L), result);
+}
+
+int neap__fs_push_stat(lua_State *L, neap_fs_result *result) {
   neap_file_stat found;
-  neap_fs_get_stat(*held_result(L), &found);
+  neap_fs_get_stat(result, &found);
   lua_createtable(L, 0, 4);
   lua_pushstring(L, name_of_type(found.type));
   lua_setfield(L, -2, "type");
@@ -235,26 +141,143 @@ static int end_stat(lua_State *L, int status, lua_KContext ctx) {
   lua_setfield(L, -2, "mtime");
   lua_pushinteger(L, (lua_Integer)found.mode);
   lua_setfield(L, -2, "mode");
-  release(held_result(L));
   return 1;
 }
 
-static int stat_path(lua_State *L) {
-  const char *path = check_path(L);
-  neap_fs_result **held = push_result(L);
-  neap_op *op = neap__wait_begin(L, "fs.stat");
-  int started = neap_fs_stat(neap__engine(L), op, path, held);
-  return wait_for(L, "fs.stat", started, end_stat);
+static int push_true(lua_State *L, neap_fs_result *result) {
+  (void)result;
+  lua_pushboolean(L, true);
+  return 1;
 }
 
+/* There is nothing of that name: no error, but the answer of fs.exists. */
+static bool push_false(lua_State *L, const neap_op *op) {
+  char name[32];
+  neap_sys_describe(op->detail, name, sizeof(name), NULL, 0);
+  if (op->status != NEAP_ESYS ||
+      (strcmp(name, "ENOENT") != 0 && strcmp(name, "ENOTDIR") != 0))
+    return false;
+  lua_pushboolean(L, false);
+  return true;
+}
+
+/* The permission bits at `arg`, 0 where there are none. [-0, +0, v] */
+static void check_bits(lua_State *L, int arg) {
+  lua_Integer mode = luaL_optinteger(L, arg, 0);
+  luaL_argcheck(L, mode >= 0 && mode <= 07777, arg,
+                "a mode is permission bits from 0 to 4095 (octal 7777)");
+}
+
+/* mkdir(path, parents, mode) */
+static void check_mkdir(lua_State *L) {
+  check_bits(L, NEAP__FS_MORE);
+}
+
+static int start_mkdir(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_mkdir(neap__engine(L), op, path_of(L),
+                       (uint32_t)lua_tointeger(L, NEAP__FS_MORE),
+                       lua_toboolean(L, NEAP__FS_DATA), result);
+}
+
+/* remove(path, recursive) */
+static int start_remove(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_remove(neap__engine(L), op, path_of(L),
+                        lua_toboolean(L, NEAP__FS_DATA), result);
+}
+
+static int start_rename(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_rename(neap__engine(L), op, path_of(L), other_of(L), result);
+}
+
+static int start_copy(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_copy(neap__engine(L), op, path_of(L), other_of(L), result);
+}
+
+static int start_link(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_link(neap__engine(L), op, path_of(L), other_of(L), result);
+}
+
+static int start_symlink(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_symlink(neap__engine(L), op, path_of(L), other_of(L), result);
+}
+
+static int start_readlink(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_readlink(neap__engine(L), op, path_of(L), result);
+}
+
+static int start_realpath(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_realpath(neap__engine(L), op, path_of(L), result);
+}
+
+static void check_chmod(lua_State *L) {
+  luaL_checkinteger(L, NEAP__FS_DATA);
+  check_bits(L, NEAP__FS_DATA);
+}
+
+static int start_chmod(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_chmod(neap__engine(L), op, path_of(L),
+                       (uint32_t)lua_tointeger(L, NEAP__FS_DATA), result);
+}
+
+/* tempdir(prefix) -> path */
+static int start_tempdir(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_fs_tempdir(neap__engine(L), op, path_of(L), result);
+}
+
+/* Nobody will get the path: removes what was made. */
+static void remove_tempdir(lua_State *L, neap_fs_result **result) {
+  (void)L;
+  size_t size;
+  neap_fs_remove_now(neap_fs_bytes(*result, &size), false, NULL);
+}
+
+/* remove_now(path): removes it with all that is in it without waiting. Gives
+ * what was in the way as text, nil for nothing. */
+static int remove_now(lua_State *L) {
+  const char *path = neap__fs_call_path(L, 1);
+  char name[32], text[128];
+  int detail;
+  if (neap_fs_remove_now(path, true, &detail) == 0)
+    return 0;
+  neap_sys_describe(detail, name, sizeof(name), text, sizeof(text));
+  if (strcmp(name, "ENOENT") == 0)
+    return 0;
+  lua_pushstring(L, text);
+  return 1;
+}
+
+static const neap__fs_call calls[] = {
+    {"read", "fs.read", .check = check_read, .start = start_read,
+     .finish = push_bytes},
+    {"write", "fs.write", .check = check_data, .start = start_write},
+    {"replace", "fs.write", .check = check_data, .start = start_replace},
+    {"append", "fs.append", .check = check_data, .start = start_append},
+    {"list", "fs.list", .start = start_list, .finish = push_list},
+    {"stat", "fs.stat", .start = start_stat, .finish = neap__fs_push_stat},
+    {"lstat", "fs.lstat", .start = start_lstat, .finish = neap__fs_push_stat},
+    {"exists", "fs.exists", .start = start_stat, .finish = push_true,
+     .failed = push_false},
+    {"mkdir", "fs.mkdir", .check = check_mkdir, .start = start_mkdir},
+    {"remove", "fs.remove", .start = start_remove},
+    {"rename", "fs.rename", .second_path = true, .start = start_rename},
+    {"copy", "fs.copy", .second_path = true, .start = start_copy},
+    {"link", "fs.link", .second_path = true, .start = start_link},
+    {"symlink", "fs.symlink", .second_path = true, .start = start_symlink},
+    {"readlink", "fs.readlink", .start = start_readlink, .finish = push_bytes},
+    {"realpath", "fs.realpath", .start = start_realpath, .finish = push_bytes},
+    {"chmod", "fs.chmod", .check = check_chmod, .start = start_chmod},
+    {"tempdir", "fs.tempdir", .start = start_tempdir, .finish = push_bytes,
+     .discard = remove_tempdir},
+    {NULL},
+};
+
 int neap__fs_open(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"read", read_file},      {"write", write_file}, {"append", append_file},
-      {"list", list_directory}, {"stat", stat_path},   {NULL, NULL}};
-  luaL_newmetatable(L, RESULT_META);
-  lua_pushcfunction(L, result_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg functions[] = {{"remove_now", remove_now},
+                                       {NULL, NULL}};
+  neap__fs_call_open(L);
   luaL_newlib(L, functions);
+  neap__fs_call_register(L, calls);
+  neap__fs_file_open(L);
+  neap__fs_watch_open(L);
   return 1;
 }

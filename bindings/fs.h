@@ -5,24 +5,24 @@
 
 #include <lua.h>
 
-/* Pushes the module table. [-0, +1, m]
+#include "neap.h"
+
+/* Pushes the table of what lua/neap/fs.lua is made of. [-0, +1, m]
  *
- * read(path, { max_size = bytes }): the whole content of a file, also of one
- * that is not regular. Without `max_size` there is no limit.
+ * read(path, { max_size = bytes }), write(path, data), append(path, data),
+ * list(path), stat(path), lstat(path), exists(path), rename(from, to),
+ * copy(from, to), link(from, to), symlink(target, path), readlink(path),
+ * realpath(path), chmod(path, mode) are neap.fs's own, described there.
+ * mkdir(path, parents, mode) and remove(path, recursive) have no names for
+ * their options; remove_now(path) removes a tree without waiting, and gives
+ * what was in the way.
  *
- * write(path, data): replaces the content; append(path, data) adds to it. Both
- * create the file when there is none, and return nothing.
- *
- * list(path): what is in a directory but "." and "..", as an array of
- * { name =, type = "file", "directory", "link" or "other" }, sorted by name
- * bytewise.
- *
- * stat(path): what a path leads to, links followed: { type =, as above,
- * size = bytes, mtime = seconds since 1970, mode = permission bits }.
- *
- * All of them wait. They raise an error object of code "fs" with `path` and,
- * where the system refused, `errno` ("ENOENT"). Cancelled while writing, a
- * file may have got a part of the data. */
+ * All others wait. They raise an error object of code "fs" with `path`, `to`
+ * where there are two, and, where the system refused, `errno` ("ENOENT").
+ * Cancelled while writing, a file may have got a part of the data. */
 int neap__fs_open(lua_State *L);
+
+/* Pushes what has been found about a file, and returns 1. [-0, +1, m] */
+int neap__fs_push_stat(lua_State *L, neap_fs_result *result);
 
 #endif

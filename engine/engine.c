@@ -40,6 +40,8 @@ void neap_engine_free(neap_engine *engine) {
   neap_alloc alloc = *neap__loop_alloc(engine->loop);
   neap__loop_forget(engine->loop);
   neap__streams_close(&engine->streams);
+  neap__files_close(&engine->files);
+  neap__watches_close(&engine->files);
   neap__http_close(engine->http);
   neap__timers_free(engine->timers);
   neap__loop_free(engine->loop);
@@ -110,27 +112,6 @@ void neap_op_hold(neap_engine *engine, neap_op *op) {
 
 void neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline_ns) {
   neap__timers_add(engine->timers, op, deadline_ns);
-}
-
-int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
-                 uint64_t max_size, neap_fs_result **result) {
-  return neap__fs_read(&engine->files, op, path, max_size, result);
-}
-
-int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
-                  const void *bytes, size_t size, bool append,
-                  neap_fs_result **result) {
-  return neap__fs_write(&engine->files, op, path, bytes, size, append, result);
-}
-
-int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
-                 neap_fs_result **result) {
-  return neap__fs_stat(&engine->files, op, path, result);
-}
-
-int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
-                 neap_fs_result **result) {
-  return neap__fs_list(&engine->files, op, path, result);
 }
 
 int neap_stream_open(neap_engine *engine, int fd, bool shared,

@@ -569,9 +569,9 @@ typedef struct neap_fs_result neap_fs_result;
  *
  * read: the whole file, up to `max_size` bytes (0: no limit), which need not be
  * a regular one. write: replaces the contents, or with `append` adds to them;
- * creates the file with mode 0666 less the umask; `bytes` are copied. stat:
- * follows links. list: the entries of a directory but "." and "..", sorted by
- * name bytewise. */
+ * creates the file with mode 0666 less the umask; `bytes` are copied. stat
+ * follows links, lstat tells of the link itself. list: the entries of a
+ * directory but "." and "..", sorted by name bytewise. */
 NEAP_API int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
                           uint64_t max_size, neap_fs_result **result);
 NEAP_API int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
@@ -581,10 +581,65 @@ NEAP_API int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
                           neap_fs_result **result);
 NEAP_API int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
                           neap_fs_result **result);
+NEAP_API int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
+                           neap_fs_result **result);
 
-/* What read has read (valid until neap_fs_free), and its size. */
+/* mkdir: makes a directory with `mode` (0: 0777) less the umask. With `parents`
+ * it also makes those above it that are missing, and a directory that is there
+ * already is fine. remove: a file, a link itself, an empty directory, or with
+ * `recursive` a directory and all that is in it; it never follows links. A
+ * removal that is cancelled stops soon, amid what it does. */
+NEAP_API int neap_fs_mkdir(neap_engine *engine, neap_op *op, const char *path,
+                           uint32_t mode, bool parents,
+                           neap_fs_result **result);
+NEAP_API int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
+                            bool recursive, neap_fs_result **result);
+
+/* The same, and waits for it: for the end of things, where nobody can wait any
+ * more. Returns 0, or NEAP_ESYS with the code of the system in *detail (which
+ * may be NULL). From any thread. */
+NEAP_API int neap_fs_remove_now(const char *path, bool recursive, int *detail);
+
+/* rename: gives a file or directory another name on the same file system, and
+ * replaces what has that name. copy: a file with its mode; replaces what has
+ * the name; what a copy that fails has written is removed. link: a second name
+ * for a file. symlink: makes `path` a link that leads to `target`, which need
+ * not be there. readlink: where a link leads, realpath: the absolute path
+ * without links; neap_fs_bytes has either. chmod: sets the permission bits. */
+NEAP_API int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
+                            const char *to, neap_fs_result **result);
+NEAP_API int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
+                          const char *to, neap_fs_result **result);
+NEAP_API int neap_fs_link(neap_engine *engine, neap_op *op, const char *from,
+                          const char *to, neap_fs_result **result);
+NEAP_API int neap_fs_symlink(neap_engine *engine, neap_op *op,
+                             const char *target, const char *path,
+                             neap_fs_result **result);
+NEAP_API int neap_fs_readlink(neap_engine *engine, neap_op *op,
+                              const char *path, neap_fs_result **result);
+NEAP_API int neap_fs_realpath(neap_engine *engine, neap_op *op,
+                              const char *path, neap_fs_result **result);
+NEAP_API int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
+                           uint32_t mode, neap_fs_result **result);
+
+/* Writes a file so that whoever reads it, also after a crash, finds either what
+ * was there or all of `bytes` (copied): writes them beside it, has them brought
+ * to the disk, and renames. A file that is there keeps its mode, not its owner,
+ * and must be a regular one (EINVAL); of a link, the file it leads to is
+ * replaced. Nothing is left behind when it fails or is cancelled. */
+NEAP_API int neap_fs_replace(neap_engine *engine, neap_op *op, const char *path,
+                             const void *bytes, size_t size,
+                             neap_fs_result **result);
+
+/* Makes a directory whose path, in neap_fs_bytes, is `prefix` and six further
+ * characters, for its owner only (mode 0700). Removing it is yours. */
+NEAP_API int neap_fs_tempdir(neap_engine *engine, neap_op *op,
+                             const char *prefix, neap_fs_result **result);
+
+/* What read, readlink, realpath or tempdir has found (valid until
+ * neap_fs_free), and its size. */
 NEAP_API const char *neap_fs_bytes(const neap_fs_result *result, size_t *size);
-/* What stat found. */
+/* What stat or lstat found. */
 NEAP_API void neap_fs_get_stat(const neap_fs_result *result,
                                neap_file_stat *out);
 /* The entry at `index` (from 0) of what list found; false beyond the last. */
@@ -592,6 +647,136 @@ NEAP_API bool neap_fs_entry(const neap_fs_result *result, size_t index,
                             neap_file_entry *out);
 /* NULL is ignored. */
 NEAP_API void neap_fs_free(neap_fs_result *result);
+
+/* A file that is open. Operations on it are served one after the other, in the
+ * order in which they were started. It does not count toward the files that the
+ * whole-file operations above have open at a time, so that these go on however
+ * many handles there are; a system without descriptors left is NEAP_ESYS with
+ * the code of EMFILE. */
+typedef struct neap_file neap_file;
+
+/* Opens a file. `mode` is as for fopen: "r", "w", "a", each also with "+", to
+ * read and write, and "b", which changes nothing; "w" also with "x": the file
+ * must not be there. One that is created has mode 0666 less the umask.
+ *
+ * Returns 0, or a negative status without having started `op`: NEAP_EINVAL for
+ * any other mode, NEAP_ENOMEM. In `done`, when op->status is 0, *file is set
+ * and *owned*: to be freed with neap_file_free. An operation that has been
+ * cancelled leaves *file NULL and closes what it has opened. */
+NEAP_API int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
+                            const char *mode, neap_file **file);
+
+/* The same for a new file whose path is `prefix` and six further characters, to
+ * be read and written by its owner only (mode 0600). It is removed when it is
+ * closed, in whatever way; unless its path leads nowhere by then. */
+NEAP_API int neap_file_temp(neap_engine *engine, neap_op *op,
+                            const char *prefix, neap_file **file);
+
+/* Each of these starts `op` and returns 0, or a negative status without having
+ * started it: NEAP_EINVAL when the file has been closed or a number is out of
+ * range, NEAP_ENOMEM. The result is *owned*, as of neap_fs_read. Cancelling
+ * gives up the wait at once; a system call that the pool has begun completes
+ * unseen, and the next operation begins when it has.
+ *
+ * read: at most 64 KiB from the position on, in neap_fs_bytes; none at the end.
+ * Bytes that a cancelled read has taken from a pipe are given to the next one.
+ * write: all of `bytes`, which are copied. One that is cancelled or fails may
+ * have written a part, behind which the position is then. sync: all that has
+ * been written is on the disk. fstat: as neap_fs_stat. truncate: to `size`
+ * bytes, also to more; the position stays. close: waits for what is under way;
+ * its failure may be that of an earlier write. Nothing can be started any more
+ * from then on; it goes on when it is cancelled. */
+NEAP_API int neap_file_read(neap_file *file, neap_op *op,
+                            neap_fs_result **result);
+NEAP_API int neap_file_write(neap_file *file, neap_op *op, const void *bytes,
+                             size_t size, neap_fs_result **result);
+NEAP_API int neap_file_sync(neap_file *file, neap_op *op,
+                            neap_fs_result **result);
+NEAP_API int neap_file_fstat(neap_file *file, neap_op *op,
+                             neap_fs_result **result);
+NEAP_API int neap_file_truncate(neap_file *file, neap_op *op, uint64_t size,
+                                neap_fs_result **result);
+NEAP_API int neap_file_close(neap_file *file, neap_op *op,
+                             neap_fs_result **result);
+
+typedef enum neap_seek {
+  NEAP_SEEK_SET = 0, /* from the start */
+  NEAP_SEEK_CUR,     /* from the position */
+  NEAP_SEEK_END,     /* from the end */
+} neap_seek;
+
+/* Moves the position by `offset` bytes from there; neap_fs_offset tells where
+ * it is then, from the start. A pipe, a terminal and such have none: ESPIPE.
+ * Before the start: EINVAL. Started and ended as those above. */
+NEAP_API int neap_file_seek(neap_file *file, neap_op *op, neap_seek whence,
+                            int64_t offset, neap_fs_result **result);
+NEAP_API uint64_t neap_fs_offset(const neap_fs_result *result);
+
+/* Takes back the result of a read (*transferred*) whose bytes nobody has used:
+ * the next read gives them. */
+NEAP_API void neap_file_put_back(neap_file *file, neap_fs_result *read);
+
+/* Moves the position back, at once, over `size` bytes that have been read ahead
+ * of need; false, and nothing has changed, where it cannot be moved. */
+NEAP_API bool neap_file_back(neap_file *file, uint64_t size);
+
+/* The path that it was opened with; of a temporary file the one made. Valid
+ * until neap_file_free. */
+NEAP_API const char *neap_file_path(const neap_file *file);
+
+/* False once neap_file_close has been called, or the engine freed. */
+NEAP_API bool neap_file_is_open(const neap_file *file);
+
+/* Returns the handle. A file that is open is closed when the operations on it
+ * have ended, by a thread, without anybody waiting for it or hearing how that
+ * went; neap_engine_free waits. NULL is ignored. May be called after
+ * neap_engine_free, which closes all files. */
+NEAP_API void neap_file_free(neap_file *file);
+
+/* Watching a file or a directory (not those within it) for changes, which are
+ * kept, up to 1024, until they are taken. */
+typedef struct neap_watch neap_watch;
+
+typedef enum neap_change_kind {
+  NEAP_CHANGE_CONTENT = 0, /* content, mode or times */
+  NEAP_CHANGE_NAME,        /* made, removed, or moved to or from its path */
+  NEAP_CHANGE_OVERFLOW,    /* more than were kept: some have been lost */
+} neap_change_kind;
+
+typedef struct neap_change {
+  neap_change_kind kind;
+  const char *path; /* that was watched; in a directory, of the entry. NULL for
+                       an overflow. Valid until the next take, or free */
+} neap_change;
+
+/* Begins to watch; does not wait. Of a file the path is watched: it may be
+ * removed, replaced, made again. Links are followed once, now. Returns 0,
+ * NEAP_ENOMEM, or NEAP_ESYS with the system's code in *detail (which may be
+ * NULL): ENOENT where there is nothing of that name, ENOSPC when the user
+ * watches as much as he may. *watch is *owned*. */
+NEAP_API int neap_watch_new(neap_engine *engine, const char *path, int *detail,
+                            neap_watch **watch);
+
+/* Starts `op`, which ends with status 0 once there may be something to take or
+ * the watch has ended; several may wait, and all are woken. Returns 0, or
+ * NEAP_EINVAL when it has been closed. */
+NEAP_API int neap_watch_wait(neap_watch *watch, neap_op *op);
+
+/* Takes the oldest change; false when there is none. Changes that are the same
+ * as the one before, which nobody had taken yet, are not told again. */
+NEAP_API bool neap_watch_take(neap_watch *watch, neap_change *out);
+
+/* True when there is nothing to take and will not be: it has been closed, or
+ * the directory, of a file the one it is in, has been moved or removed. */
+NEAP_API bool neap_watch_has_ended(const neap_watch *watch);
+
+/* Ends the watching. Those who wait are woken; changes not yet taken are lost.
+ * Again does nothing. */
+NEAP_API void neap_watch_close(neap_watch *watch);
+
+/* Returns it, closed or not. NULL is ignored. May be called after
+ * neap_engine_free, which closes it. */
+NEAP_API void neap_watch_free(neap_watch *watch);
 
 /* Bytes that come and go through a pipe, a socket or a terminal. */
 typedef struct neap_stream neap_stream;

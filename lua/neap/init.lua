@@ -81,7 +81,6 @@ M.try = concurrent.try
 ---@return boolean
 M.isatty = core.isatty
 
-M.fs = core.fs
 M.json = core.json
 
 --- Makes a limiter of rates; see neap.limiter.
@@ -93,8 +92,8 @@ end
 
 -- Loaded when they are first used, so that a flow without them starts faster.
 local later = {
-  http = "neap.http", llm = "neap.llm", summary = "neap.summary", error = "neap.error",
-  stream = "neap.stream",
+  error = "neap.error", fs = "neap.fs", http = "neap.http", llm = "neap.llm",
+  stream = "neap.stream", summary = "neap.summary",
 }
 
 return setmetatable(M, {

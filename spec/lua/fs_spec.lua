@@ -191,16 +191,18 @@ end)
 
 describe("all of them", function()
   it("refuse a path that is none", function()
-    for _, f in pairs(fs) do
+    for name, f in pairs(fs) do
+      if name == "tempdir" or name == "tempfile" then goto continue end -- a prefix, or none
       assert.matches("bad argument #1 .*string expected, got nil", misused(f, nil, "x"))
       assert.matches("bad argument #1 .*string expected, got table", misused(f, {}, "x"))
       assert.matches("bad argument #1 .*path contains a zero byte", misused(f, "a\0b", "x"))
+      ::continue::
     end
   end)
 
   it("refuse data and options that are none", function()
     local path = at "file"
-    assert.matches("bad argument #2 .*string expected, got no value", misused(fs.write, path))
+    assert.matches("bad argument #2 .*string expected, got nil", misused(fs.write, path))
     assert.matches("bad argument #2 .*string expected, got table", misused(fs.append, path, {}))
     assert.matches("bad argument #2 .*table expected, got number", misused(fs.read, path, 5))
     assert.matches("unknown option 'max_sise'; did you mean 'max_size'%?",

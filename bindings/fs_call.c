@@ -1,0 +1,154 @@
+/* How the functions of neap.fs wait for one operation and give its result.
+ * SPDX-License-Identifier: MIT */
+#include "fs_call.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "error.h"
+#include "fs_file.h"
+#include "wait.h"
+
+/* What holds a result until Lua has it: a userdata, so that the collector
+ * frees it whatever is raised. It stands above the arguments. */
+#define RESULT_META "neap.fs.result"
+
+enum { RESULT = NEAP__FS_MORE + 1 };
+
+static void release(neap_fs_result **held) {
+  neap_fs_free(*held);
+  *held = NULL;
+}
+
+static int result_gc(lua_State *L) {
+  release(luaL_checkudata(L, 1, RESULT_META));
+  return 0;
+}
+
+/* Drops all arguments beyond NEAP__FS_MORE and pushes an empty holder.
+ * [-?, +1, m] */
+static neap_fs_result **push_result(lua_State *L) {
+  lua_settop(L, NEAP__FS_MORE);
+  neap_fs_result **held = lua_newuserdatauv(L, sizeof(*held), 0);
+  *held = NULL;
+  luaL_setmetatable(L, RESULT_META);
+  return held;
+}
+
+const char *neap__fs_call_path(lua_State *L, int arg) {
+  size_t size;
+  const char *path = luaL_checklstring(L, arg, &size);
+  luaL_argcheck(L, strlen(path) == size, arg, "path contains a zero byte");
+  return path;
+}
+
+/* Whether trying again is of no use: what is in the way stays there. */
+static bool is_final(int status, const char *name) {
+  static const char *const names[] = {
+      "ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR",
+      "ELOOP",  "EINVAL", "EROFS", "EEXIST", "ENOTEMPTY",
+      "EBADF",  "ESPIPE", "EXDEV", "EFBIG",  "ENAMETOOLONG",
+  };
+  if (status != NEAP_ESYS)
+    return status == NEAP_ETOOBIG;
+  for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+    if (strcmp(names[i], name) == 0)
+      return true;
+  return false;
+}
+
+/* Pushes the path that the first argument is or, a handle, has.
+ * [-0, +1, -] */
+static const char *push_path(lua_State *L) {
+  if (lua_isuserdata(L, NEAP__FS_PATH))
+    lua_getiuservalue(L, NEAP__FS_PATH, 1);
+  else
+    lua_pushvalue(L, NEAP__FS_PATH);
+  return lua_tostring(L, -1);
+}
+
+int neap__fs_call_fail(lua_State *L, const char *what, bool second_path,
+                       int status, int detail) {
+  const char *path = push_path(L);
+  const char *to = second_path ? lua_tostring(L, NEAP__FS_DATA) : "";
+  int path_index = lua_gettop(L);
+  char name[32], text[128];
+  neap_sys_describe(detail, name, sizeof(name), text, sizeof(text));
+  bool refused = status == NEAP_ESYS && detail != 0;
+  neap__error_push(L, "fs", "%s %s%s%s: %s", what, *path ? path : "\"\"",
+                   second_path ? " to " : "", second_path && !*to ? "\"\"" : to,
+                   refused ? text : neap_status_text(status));
+  lua_pushvalue(L, path_index);
+  lua_setfield(L, -2, "path");
+  if (second_path) {
+    lua_pushvalue(L, NEAP__FS_DATA);
+    lua_setfield(L, -2, "to");
+  }
+  if (refused) {
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "errno");
+  }
+  if (is_final(status, name)) {
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "retryable");
+  }
+  return lua_error(L);
+}
+
+static const neap__fs_call *this_call(lua_State *L) {
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* The wait is over. */
+static int finish(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  const neap__fs_call *call = this_call(L);
+  neap_fs_result **held = lua_touserdata(L, RESULT);
+  if (*held && call->discard && neap__task_current(L)->cancel_status != 0)
+    call->discard(L, held);
+  const neap_op *op = neap__wait_end(L);
+  if (op->status < 0) {
+    if (call->failed && call->failed(L, op))
+      return 1;
+    return neap__fs_call_fail(L, call->what, call->second_path, op->status,
+                              op->detail);
+  }
+  int count = call->finish ? call->finish(L, *held) : 0;
+  release(held);
+  return count;
+}
+
+static int start(lua_State *L) {
+  const neap__fs_call *call = this_call(L);
+  if (call->on_file)
+    neap__fs_file_check(L, call->what);
+  else
+    neap__fs_call_path(L, NEAP__FS_PATH);
+  if (call->second_path)
+    neap__fs_call_path(L, NEAP__FS_DATA);
+  if (call->check)
+    call->check(L);
+  neap_fs_result **held = push_result(L);
+  neap_op *op = neap__wait_begin(L, call->what);
+  int started = call->start(L, op, held);
+  if (started < 0)
+    return neap__fs_call_fail(L, call->what, call->second_path, started, 0);
+  return neap__wait(L, finish);
+}
+
+void neap__fs_call_register(lua_State *L, const neap__fs_call *calls) {
+  for (; calls->name; calls++) {
+    lua_pushlightuserdata(L, (void *)calls);
+    lua_pushcclosure(L, start, 1);
+    lua_setfield(L, -2, calls->name);
+  }
+}
+
+void neap__fs_call_open(lua_State *L) {
+  luaL_newmetatable(L, RESULT_META);
+  lua_pushcfunction(L, result_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}

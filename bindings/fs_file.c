@@ -1,0 +1,226 @@
+/* Handles of open files for Lua.
+ * SPDX-License-Identifier: MIT */
+#include "fs_file.h"
+
+#include <lauxlib.h>
+
+#include "error.h"
+#include "fs.h"
+#include "fs_call.h"
+#include "wait.h"
+
+/* A userdata that holds a neap_file, NULL when it has been shut. Its user value
+ * is the path. */
+#define FILE_META "neap.file"
+
+static neap_file **check_handle(lua_State *L) {
+  return luaL_checkudata(L, 1, FILE_META);
+}
+
+neap_file *neap__fs_file_check(lua_State *L, const char *what) {
+  neap_file *file = *check_handle(L);
+  if (!file || !neap_file_is_open(file)) {
+    lua_getiuservalue(L, 1, 1);
+    neap__error_raise(L, "closed", "%s %s: the file has been closed", what,
+                      lua_tostring(L, -1));
+  }
+  return file;
+}
+
+/* The handle, which has been checked. [-0, +0, -] */
+static neap_file *handle_of(lua_State *L) {
+  return *(neap_file **)lua_touserdata(L, NEAP__FS_PATH);
+}
+
+static void shut_handle(neap_file **held) {
+  neap_file_free(*held);
+  *held = NULL;
+}
+
+/* The stack of those that open: path or prefix, mode, the handle. */
+enum { HANDLE = 3 };
+
+static int end_open(lua_State *L, const char *what) {
+  neap_file **held = lua_touserdata(L, HANDLE);
+  if (neap__task_current(L)->cancel_status != 0)
+    shut_handle(held); /* nobody will get it */
+  const neap_op *op = neap__wait_end(L);
+  if (op->status < 0)
+    return neap__fs_call_fail(L, what, false, op->status, op->detail);
+  lua_pushstring(L, neap_file_path(*held));
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, HANDLE, 1);
+  return 2;
+}
+
+static int opened(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  return end_open(L, "fs.open");
+}
+
+static int made(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  return end_open(L, "fs.tempfile");
+}
+
+static neap_file **push_handle(lua_State *L) {
+  lua_settop(L, HANDLE - 1);
+  neap_file **held = lua_newuserdatauv(L, sizeof(*held), 1);
+  *held = NULL;
+  luaL_setmetatable(L, FILE_META);
+  return held;
+}
+
+/* open(path, mode) -> handle, path */
+static int open_file(lua_State *L) {
+  const char *path = neap__fs_call_path(L, 1);
+  const char *mode = luaL_checkstring(L, 2);
+  neap_file **held = push_handle(L);
+  neap_op *op = neap__wait_begin(L, "fs.open");
+  int started = neap_file_open(neap__engine(L), op, path, mode, held);
+  if (started == NEAP_EINVAL)
+    return luaL_argerror(L, 2, "no such mode");
+  if (started < 0)
+    return neap__fs_call_fail(L, "fs.open", false, started, 0);
+  return neap__wait(L, opened);
+}
+
+/* temp(prefix) -> handle, path */
+static int make_file(lua_State *L) {
+  const char *prefix = neap__fs_call_path(L, 1);
+  neap_file **held = push_handle(L);
+  neap_op *op = neap__wait_begin(L, "fs.tempfile");
+  int started = neap_file_temp(neap__engine(L), op, prefix, held);
+  if (started < 0)
+    return neap__fs_call_fail(L, "fs.tempfile", false, started, 0);
+  return neap__wait(L, made);
+}
+
+static int start_read(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_file_read(handle_of(L), op, result);
+}
+
+static int push_piece(lua_State *L, neap_fs_result *result) {
+  size_t size;
+  const char *bytes = neap_fs_bytes(result, &size);
+  if (size == 0)
+    lua_pushnil(L);
+  else
+    lua_pushlstring(L, bytes, size);
+  return 1;
+}
+
+static void put_back(lua_State *L, neap_fs_result **result) {
+  neap_file *file = handle_of(L);
+  if (!file)
+    return; /* shut meanwhile: the bytes go with their holder */
+  neap_file_put_back(file, *result);
+  *result = NULL;
+}
+
+static void check_data(lua_State *L) {
+  luaL_checkstring(L, NEAP__FS_DATA);
+}
+
+static int start_write(lua_State *L, neap_op *op, neap_fs_result **result) {
+  size_t size;
+  const char *data = lua_tolstring(L, NEAP__FS_DATA, &size);
+  return neap_file_write(handle_of(L), op, data, size, result);
+}
+
+/* Puts a number in the place of the word. */
+static void check_seek(lua_State *L) {
+  static const char *const names[] = {"set", "cur", "end", NULL};
+  static const neap_seek values[] = {NEAP_SEEK_SET, NEAP_SEEK_CUR,
+                                     NEAP_SEEK_END};
+  int found = luaL_checkoption(L, NEAP__FS_DATA, NULL, names);
+  luaL_argcheck(L, luaL_checkinteger(L, NEAP__FS_MORE) != LUA_MININTEGER,
+                NEAP__FS_MORE, "offset out of range");
+  lua_pushinteger(L, values[found]);
+  lua_replace(L, NEAP__FS_DATA);
+}
+
+static int start_seek(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_file_seek(handle_of(L), op,
+                        (neap_seek)lua_tointeger(L, NEAP__FS_DATA),
+                        lua_tointeger(L, NEAP__FS_MORE), result);
+}
+
+static int push_offset(lua_State *L, neap_fs_result *result) {
+  lua_pushinteger(L, (lua_Integer)neap_fs_offset(result));
+  return 1;
+}
+
+static int start_sync(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_file_sync(handle_of(L), op, result);
+}
+
+static int start_stat(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_file_fstat(handle_of(L), op, result);
+}
+
+static void check_size(lua_State *L) {
+  luaL_argcheck(L, luaL_checkinteger(L, NEAP__FS_DATA) >= 0, NEAP__FS_DATA,
+                "size is 0 or more");
+}
+
+static int start_truncate(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_file_truncate(handle_of(L), op,
+                            (uint64_t)lua_tointeger(L, NEAP__FS_DATA), result);
+}
+
+static int start_close(lua_State *L, neap_op *op, neap_fs_result **result) {
+  return neap_file_close(handle_of(L), op, result);
+}
+
+/* back(handle, size) -> boolean */
+static int back(lua_State *L) {
+  neap_file *file = *check_handle(L);
+  lua_Integer size = luaL_checkinteger(L, 2);
+  lua_pushboolean(L, file && size >= 0 && neap_file_back(file, (uint64_t)size));
+  return 1;
+}
+
+/* shut(handle), __gc and __close */
+static int shut(lua_State *L) {
+  shut_handle(check_handle(L));
+  return 0;
+}
+
+/* is_open(handle) -> boolean */
+static int is_open(lua_State *L) {
+  const neap_file *file = *check_handle(L);
+  lua_pushboolean(L, file && neap_file_is_open(file));
+  return 1;
+}
+
+static const neap__fs_call calls[] = {
+    {"read", "file:read", .on_file = true, .start = start_read,
+     .finish = push_piece, .discard = put_back},
+    {"write", "file:write", .on_file = true, .check = check_data,
+     .start = start_write},
+    {"seek", "file:seek", .on_file = true, .check = check_seek,
+     .start = start_seek, .finish = push_offset},
+    {"sync", "file:sync", .on_file = true, .start = start_sync},
+    {"stat", "file:stat", .on_file = true, .start = start_stat,
+     .finish = neap__fs_push_stat},
+    {"truncate", "file:truncate", .on_file = true, .check = check_size,
+     .start = start_truncate},
+    {"close", "file:close", .on_file = true, .start = start_close},
+    {NULL},
+};
+
+void neap__fs_file_open(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"open", open_file}, {"temp", make_file},  {"back", back},
+      {"shut", shut},      {"is_open", is_open}, {NULL, NULL}};
+  luaL_newmetatable(L, FILE_META);
+  lua_pushcfunction(L, shut);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  neap__fs_call_register(L, calls);
+  lua_setfield(L, -2, "file");
+}

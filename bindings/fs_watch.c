@@ -1,0 +1,122 @@
+/* Watching files and directories from Lua.
+ * SPDX-License-Identifier: MIT */
+#include "fs_watch.h"
+
+#include <lauxlib.h>
+
+#include "fs_call.h"
+#include "wait.h"
+
+/* A userdata that holds a neap_watch; NULL only until that has been made. */
+#define WATCH_META "neap.watch"
+
+static neap_watch *check_watch(lua_State *L) {
+  return *(neap_watch **)luaL_checkudata(L, 1, WATCH_META);
+}
+
+/* watch(path) -> watch */
+static int new_watch(lua_State *L) {
+  const char *path = neap__fs_call_path(L, 1);
+  luaL_argcheck(L, lua_isnoneornil(L, 2), 2, "watch has no options");
+  neap_watch **held = lua_newuserdatauv(L, sizeof(*held), 0);
+  *held = NULL;
+  luaL_setmetatable(L, WATCH_META);
+  int detail;
+  int status = neap_watch_new(neap__engine(L), path, &detail, held);
+  if (status < 0)
+    return neap__fs_call_fail(L, "fs.watch", false, status, detail);
+  return 1;
+}
+
+static const char *name_of_kind(neap_change_kind kind) {
+  switch (kind) {
+  case NEAP_CHANGE_CONTENT:
+    return "change";
+  case NEAP_CHANGE_NAME:
+    return "rename";
+  default:
+    return "overflow";
+  }
+}
+
+/* Takes the next change, which stays until its table is there.
+ * [-0, +(0|1), m] */
+static bool push_change(lua_State *L, neap_watch *watch) {
+  lua_createtable(L, 0, 2);
+  neap_change found;
+  if (!neap_watch_take(watch, &found)) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_pushstring(L, name_of_kind(found.kind));
+  lua_setfield(L, -2, "kind");
+  if (found.path) {
+    lua_pushstring(L, found.path);
+    lua_setfield(L, -2, "path");
+  }
+  return true;
+}
+
+static int next_change(lua_State *L);
+
+/* There may be something to take; or another has taken it. */
+static int woken(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap__wait_end(L);
+  return next_change(L);
+}
+
+/* watch:next() -> change, nil once it has ended */
+static int next_change(lua_State *L) {
+  neap_watch *watch = check_watch(L);
+  lua_settop(L, 1);
+  if (push_change(L, watch))
+    return 1;
+  if (neap_watch_has_ended(watch)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  neap_op *op = neap__wait_begin(L, "a change of a file");
+  neap_watch_wait(watch, op);
+  return neap__wait(L, woken);
+}
+
+/* watch:changes() -> iterator */
+static int changes(lua_State *L) {
+  check_watch(L);
+  lua_settop(L, 1);
+  lua_pushcfunction(L, next_change);
+  lua_insert(L, 1);
+  return 2;
+}
+
+/* watch:close(), __close */
+static int close(lua_State *L) {
+  neap_watch_close(check_watch(L));
+  return 0;
+}
+
+static int collect(lua_State *L) {
+  neap_watch **held = luaL_checkudata(L, 1, WATCH_META);
+  neap_watch_free(*held);
+  *held = NULL;
+  return 0;
+}
+
+void neap__fs_watch_open(lua_State *L) {
+  static const luaL_Reg methods[] = {{"next", next_change},
+                                     {"changes", changes},
+                                     {"close", close},
+                                     {NULL, NULL}};
+  luaL_newmetatable(L, WATCH_META);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__close");
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, new_watch);
+  lua_setfield(L, -2, "watch");
+}

@@ -1,0 +1,87 @@
+/* Names: moved, copied, linked, and where they lead.
+ * SPDX-License-Identifier: MIT */
+#include "fs_op.h"
+
+#include <string.h>
+
+/* Each of these is a single step. */
+static void on_done(uv_fs_t *uv) {
+  neap_fs_result *fs = uv->data;
+  if (neap__fs_op_step(fs) >= 0)
+    neap__fs_op_end(fs, 0, 0);
+}
+
+int neap__fs_rename(neap__files *files, neap_op *op, const char *from,
+                    const char *to, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(files);
+  if (!fs)
+    return NEAP_ENOMEM;
+  int code = uv_fs_rename(fs->loop, &fs->uv, from, to, on_done);
+  return neap__fs_op_begin(op, fs, code, result);
+}
+
+int neap__fs_copy(neap__files *files, neap_op *op, const char *from,
+                  const char *to, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(files);
+  if (!fs)
+    return NEAP_ENOMEM;
+  /* FICLONE: file systems that can share the blocks do. */
+  int code = uv_fs_copyfile(fs->loop, &fs->uv, from, to, UV_FS_COPYFILE_FICLONE,
+                            on_done);
+  return neap__fs_op_begin(op, fs, code, result);
+}
+
+int neap__fs_link(neap__files *files, neap_op *op, const char *from,
+                  const char *to, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(files);
+  if (!fs)
+    return NEAP_ENOMEM;
+  int code = uv_fs_link(fs->loop, &fs->uv, from, to, on_done);
+  return neap__fs_op_begin(op, fs, code, result);
+}
+
+int neap__fs_symlink(neap__files *files, neap_op *op, const char *target,
+                     const char *path, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(files);
+  if (!fs)
+    return NEAP_ENOMEM;
+  int code = uv_fs_symlink(fs->loop, &fs->uv, target, path, 0, on_done);
+  return neap__fs_op_begin(op, fs, code, result);
+}
+
+int neap__fs_chmod(neap__files *files, neap_op *op, const char *path,
+                   uint32_t mode, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(files);
+  if (!fs)
+    return NEAP_ENOMEM;
+  int code = uv_fs_chmod(fs->loop, &fs->uv, path, (int)mode, on_done);
+  return neap__fs_op_begin(op, fs, code, result);
+}
+
+/* The step that finds a path has ended; libuv's copy goes with it. */
+static void on_path(uv_fs_t *uv) {
+  neap_fs_result *fs = uv->data;
+  int status = 0;
+  if (uv->result >= 0)
+    status = neap__buf_append(&fs->bytes, &fs->alloc, uv->ptr, strlen(uv->ptr));
+  if (neap__fs_op_step(fs) >= 0)
+    neap__fs_op_end(fs, status, 0);
+}
+
+int neap__fs_readlink(neap__files *files, neap_op *op, const char *path,
+                      neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(files);
+  if (!fs)
+    return NEAP_ENOMEM;
+  int code = uv_fs_readlink(fs->loop, &fs->uv, path, on_path);
+  return neap__fs_op_begin(op, fs, code, result);
+}
+
+int neap__fs_realpath(neap__files *files, neap_op *op, const char *path,
+                      neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(files);
+  if (!fs)
+    return NEAP_ENOMEM;
+  int code = uv_fs_realpath(fs->loop, &fs->uv, path, on_path);
+  return neap__fs_op_begin(op, fs, code, result);
+}
