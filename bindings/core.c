@@ -11,6 +11,7 @@
 #include "http.h"
 #include "json.h"
 #include "neap_lua.h"
+#include "net.h"
 #include "plan.h"
 #include "semaphore.h"
 #include "spawn.h"
@@ -119,6 +120,8 @@ int luaopen_neap_core(lua_State *L) {
   lua_setfield(L, -2, "json");
   neap__fs_open(L);
   lua_setfield(L, -2, "fs");
+  neap__net_open_lua(L);
+  lua_setfield(L, -2, "net");
   neap__stream_open_lua(L);
   lua_setfield(L, -2, "stream");
   neap__http_open_lua(L);

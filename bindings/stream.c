@@ -35,6 +35,11 @@ neap_stream **neap__stream_push(lua_State *L, const char *code) {
   return &b->stream;
 }
 
+neap_stream **neap__stream_of(lua_State *L, int index) {
+  box *b = lua_touserdata(L, index);
+  return &b->stream;
+}
+
 /* What a method of the box at BOX does. [-0, +0, -] */
 static const char *words_for(lua_State *L, deed what) {
   lua_getiuservalue(L, BOX, what);

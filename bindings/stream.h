@@ -19,6 +19,9 @@
  * receive. [-1, +1, m] */
 neap_stream **neap__stream_push(lua_State *L, const char *code);
 
+/* Where the userdata at `index` has its stream. [-0, +0, -] */
+neap_stream **neap__stream_of(lua_State *L, int index);
+
 /* Pushes the raw module table, for lua/neap/stream.lua only. [-0, +1, m]
  *
  * pair(): two streams, each of which gives what is written to the other. */

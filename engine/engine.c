@@ -24,6 +24,7 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
     goto fail_timers;
   neap__files_init(&engine->files, engine->loop);
   neap__streams_init(&engine->streams, engine->loop);
+  neap__net_init(&engine->net, &engine->streams);
   *out = engine;
   return 0;
 
@@ -39,6 +40,7 @@ void neap_engine_free(neap_engine *engine) {
     return;
   neap_alloc alloc = *neap__loop_alloc(engine->loop);
   neap__loop_forget(engine->loop);
+  neap__net_close(&engine->net);
   neap__streams_close(&engine->streams);
   neap__files_close(&engine->files);
   neap__watches_close(&engine->files);
@@ -121,6 +123,21 @@ int neap_stream_open(neap_engine *engine, int fd, bool shared,
 
 int neap_stream_pair(neap_engine *engine, neap_stream *out[2]) {
   return neap__stream_pair(&engine->streams, out);
+}
+
+int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
+                    neap_addresses **result) {
+  return neap__net_lookup(&engine->net, op, host, result);
+}
+
+int neap_net_connect(neap_engine *engine, neap_op *op,
+                     const neap_net_opts *opts, neap_stream **result) {
+  return neap__net_connect(&engine->net, op, opts, result);
+}
+
+int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
+                    neap_listener **out) {
+  return neap__net_listen(&engine->net, opts, detail, out);
 }
 
 const char *neap_event_name(neap_event_kind kind) {

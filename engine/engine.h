@@ -6,6 +6,7 @@
 #include "fs.h"
 #include "http.h"
 #include "loop.h"
+#include "net.h"
 #include "stream.h"
 #include "timer.h"
 
@@ -14,6 +15,7 @@ struct neap_engine {
   neap__timers *timers;
   neap__files files;
   neap__streams streams;
+  neap__net net;
   neap__http *http; /* NULL until the first request */
   const char *http_library;
   char http_why[NEAP__HTTP_WHY_SIZE]; /* why the last request was refused */

@@ -850,6 +850,71 @@ NEAP_API int neap_stream_detail(const neap_stream *stream);
  * does with one that can only be written to. */
 NEAP_API int neap_stream_fd(const neap_stream *stream);
 
+/* Connections, which are streams. An address is a port and a host, or the path
+ * of a local socket (AF_UNIX). */
+typedef struct neap_net_opts {
+  size_t size;
+  const char *path; /* of a local socket; NULL: TCP */
+  const char *host; /* digits or, to connect, a name; NULL: "127.0.0.1" */
+  uint16_t port;    /* to listen 0: one that is free */
+  bool delays;      /* gather small writes (Nagle's algorithm, RFC 896) */
+  int backlog;      /* of a listener: connections that nobody has accepted yet;
+                       0: 511 */
+} neap_net_opts;
+
+#define NEAP_NET_OPTS_INIT                                                     \
+  { .size = sizeof(neap_net_opts) }
+
+/* Connects: looks the name up and tries its addresses, one after the other.
+ * Returns 0, or NEAP_ENOMEM without having started `op`, which ends with
+ * NEAP_ESYS when none of them would do (the last one's error; codes of lookups
+ * among them). In `done`, when op->status is 0, *result is set and *owned*.
+ * Cancelled it leaves *result NULL. */
+NEAP_API int neap_net_connect(neap_engine *engine, neap_op *op,
+                              const neap_net_opts *opts, neap_stream **result);
+
+/* Looks up the addresses of a host, on the thread pool. Returns and ends as
+ * neap_net_connect; *result is freed with neap_addresses_free. */
+typedef struct neap_addresses neap_addresses;
+NEAP_API int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
+                             neap_addresses **result);
+
+/* Writes the address at `index` (from 0) in digits; false beyond the last. */
+NEAP_API bool neap_addresses_get(const neap_addresses *addresses, size_t index,
+                                 char *text, size_t size);
+NEAP_API void neap_addresses_free(neap_addresses *addresses);
+
+/* Writes the address of one end of a socket: "127.0.0.1:80", "[::1]:80", or
+ * a path, "" for a local socket without one. 128 bytes are enough. Returns 0,
+ * NEAP_ESYS when it is not connected. */
+NEAP_API int neap_net_name(int fd, bool peer, char *text, size_t size);
+
+/* Listens for connections, at once: the host has to be in digits (else
+ * NEAP_EINVAL). Only 127.0.0.1 is asked for unless `opts` say otherwise. A file
+ * of a local socket at which nobody answers any more is replaced. *out is
+ * *owned*; neap_engine_free closes those that are left. Returns 0, NEAP_ENOMEM,
+ * or NEAP_ESYS with the system's code in *detail. */
+typedef struct neap_listener neap_listener;
+NEAP_API int neap_net_listen(neap_engine *engine, const neap_net_opts *opts,
+                             int *detail, neap_listener **out);
+
+/* Starts `op`, which ends with 0 when there may be a connection to accept, or
+ * with NEAP_ECLOSED. Several may wait and are told in turn. */
+NEAP_API void neap_listener_wait(neap_listener *listener, neap_op *op);
+
+/* Takes a connection: *out is *owned*. NEAP_EAGAIN when there is none, for
+ * another has taken it; NEAP_ESYS with the system's code in *detail, such as
+ * that of EMFILE; NEAP_ENOMEM, and the connection is lost. */
+NEAP_API int neap_listener_accept(neap_listener *listener, int *detail,
+                                  neap_stream **out);
+
+/* The socket, still the listener's. */
+NEAP_API int neap_listener_fd(const neap_listener *listener);
+
+/* Ends it, and those who wait with NEAP_ECLOSED; removes the file of a local
+ * socket. What it has accepted goes on. NULL is ignored. */
+NEAP_API void neap_listener_close(neap_listener *listener);
+
 typedef struct neap_http_header {
   const char *name;
   const char *value;

@@ -7,7 +7,7 @@ local helper = require "spec.helper"
 local layers = {
   { "status", "alloc", "list", "buf" },
   { "loop" },
-  { "timer", "http", "fs", "stream", "process" },
+  { "timer", "http", "fs", "stream", "net", "process" },
   { "node" },
   { "flow" },
   { "run" },
@@ -20,6 +20,7 @@ local libraries = {
     header = "^uv%.h$",
     -- status: the system's codes are libuv's, and so are their names.
     "engine/status", "engine/loop", "engine/http", "engine/fs", "engine/stream",
+    "engine/net",
     "engine/process",
   },
   { header = "^curl/", "engine/http" },

@@ -1,0 +1,226 @@
+/* Sockets for Lua: what lua/neap/net.lua is made of.
+ * SPDX-License-Identifier: MIT */
+#include "net.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "stream.h"
+#include "wait.h"
+
+#define LISTENER_META  "neap.listener"
+#define ADDRESSES_META "neap.addresses"
+
+/* Room for an address as text. */
+enum { NAME_SIZE = 128 };
+
+/* The arguments of connect and listen: what errors call it, a host or nil, a
+ * port or nil, a path or nil, whether it delays, the backlog or nil. */
+enum { LABEL = 1, HOST, PORT, PATH, DELAYS, BACKLOG, RESULT };
+
+static neap_net_opts check_opts(lua_State *L) {
+  neap_net_opts opts = NEAP_NET_OPTS_INIT;
+  opts.host = luaL_optstring(L, HOST, NULL);
+  opts.port = (uint16_t)luaL_optinteger(L, PORT, 0);
+  opts.path = luaL_optstring(L, PATH, NULL);
+  opts.delays = lua_toboolean(L, DELAYS);
+  opts.backlog = (int)luaL_optinteger(L, BACKLOG, 0);
+  return opts;
+}
+
+/* Raises an error about what the string at `label` names. [-0, +0, v] */
+static int fail(lua_State *L, int label, int status, int detail) {
+  char name[32], text[128];
+  const char *why = neap_status_text(status);
+  bool refused = status == NEAP_ESYS && detail != 0;
+  if (refused) {
+    neap_sys_describe(detail, name, sizeof name, text, sizeof text);
+    why = text;
+  }
+  neap__error_push(L, status == NEAP_ECLOSED ? "closed" : "net", "%s: %s",
+                   lua_tostring(L, label), why);
+  if (refused) {
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "errno");
+  }
+  return lua_error(L);
+}
+
+/* Pushes the addresses of both ends. [-0, +2, m] */
+static void push_names(lua_State *L, const neap_stream *stream) {
+  for (int peer = 0; peer < 2; peer++) {
+    char name[NAME_SIZE];
+    if (neap_net_name(neap_stream_fd(stream), peer, name, sizeof name) < 0)
+      *name = '\0'; /* it has been broken already */
+    lua_pushstring(L, name);
+  }
+}
+
+/* Where nobody will get a stream, closes it. */
+static void discard_if_cancelled(lua_State *L, neap_stream **held) {
+  if (*held && neap__task_current(L)->cancel_status != 0) {
+    neap_stream_close(*held);
+    *held = NULL;
+  }
+}
+
+static int connected(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap_stream **held = neap__stream_of(L, RESULT);
+  discard_if_cancelled(L, held);
+  neap_op *op = neap__wait_end(L);
+  if (op->status < 0)
+    return fail(L, LABEL, op->status, op->detail);
+  push_names(L, *held);
+  return 3;
+}
+
+/* connect(...) -> stream, address, address of the peer */
+static int connect_to(lua_State *L) {
+  const char *label = luaL_checkstring(L, LABEL);
+  neap_net_opts opts = check_opts(L);
+  lua_settop(L, RESULT - 1);
+  lua_pushstring(L, strchr(label, ' ') + 1); /* "net.connect ADDRESS" */
+  neap_stream **held = neap__stream_push(L, "net");
+  neap_op *op = neap__wait_begin(L, label);
+  int started = neap_net_connect(neap__engine(L), op, &opts, held);
+  if (started < 0)
+    return fail(L, LABEL, started, 0);
+  return neap__wait(L, connected);
+}
+
+static int free_addresses(lua_State *L) {
+  neap_addresses **held = luaL_checkudata(L, 1, ADDRESSES_META);
+  neap_addresses_free(*held);
+  *held = NULL;
+  return 0;
+}
+
+static int found(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap_addresses **held = lua_touserdata(L, 3);
+  neap_op *op = neap__wait_end(L);
+  if (op->status < 0)
+    return fail(L, 1, op->status, op->detail);
+  lua_newtable(L);
+  char text[NAME_SIZE];
+  for (size_t i = 0; neap_addresses_get(*held, i, text, sizeof text); i++) {
+    lua_pushstring(L, text);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* lookup(label, host) -> list of addresses */
+static int lookup(lua_State *L) {
+  const char *label = luaL_checkstring(L, 1), *host = luaL_checkstring(L, 2);
+  lua_settop(L, 2);
+  neap_addresses **held = lua_newuserdatauv(L, sizeof *held, 0);
+  *held = NULL;
+  luaL_setmetatable(L, ADDRESSES_META);
+  neap_op *op = neap__wait_begin(L, label);
+  int started = neap_net_lookup(neap__engine(L), op, host, held);
+  if (started < 0)
+    return fail(L, 1, started, 0);
+  return neap__wait(L, found);
+}
+
+/* A listener is a userdata; NULL when it has been closed. Its user value is the
+ * text for those who wait for a connection. */
+static neap_listener **check_listener(lua_State *L) {
+  return luaL_checkudata(L, 1, LISTENER_META);
+}
+
+/* listen(...) -> listener, address */
+static int listen_at(lua_State *L) {
+  luaL_checkstring(L, LABEL);
+  neap_net_opts opts = check_opts(L);
+  neap_listener **held = lua_newuserdatauv(L, sizeof *held, 1);
+  *held = NULL;
+  luaL_setmetatable(L, LISTENER_META);
+  int detail = 0;
+  int status = neap_net_listen(neap__engine(L), &opts, &detail, held);
+  if (status < 0)
+    return fail(L, LABEL, status, detail);
+  char name[NAME_SIZE];
+  neap_net_name(neap_listener_fd(*held), false, name, sizeof name);
+  lua_pushfstring(L, "accept at %s", name);
+  lua_setiuservalue(L, -2, 1);
+  lua_pushstring(L, name);
+  return 2;
+}
+
+static int accept_next(lua_State *L);
+
+static int ready(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap_op *op = neap__wait_end(L);
+  if (op->status < 0)
+    return fail(L, 2, op->status, op->detail);
+  return accept_next(L);
+}
+
+/* The stack: the listener, its text, a box for the connection. */
+static int accept_next(lua_State *L) {
+  neap_listener *listener = *check_listener(L);
+  if (!listener)
+    return fail(L, 2, NEAP_ECLOSED, 0);
+  if (lua_gettop(L) < 3) {
+    lua_pushliteral(L, "a connection");
+    neap__stream_push(L, "net");
+  }
+  neap_stream **held = neap__stream_of(L, 3);
+  int detail = 0;
+  int status = neap_listener_accept(listener, &detail, held);
+  if (status == NEAP_EAGAIN) {
+    neap_op *op = neap__wait_begin(L, lua_tostring(L, 2));
+    neap_listener_wait(listener, op);
+    return neap__wait(L, ready);
+  }
+  if (status < 0)
+    return fail(L, 2, status, detail);
+  push_names(L, *held);
+  return 3;
+}
+
+/* listener:accept() -> stream, address, address of the peer */
+static int accept_connection(lua_State *L) {
+  check_listener(L);
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  return accept_next(L);
+}
+
+/* listener:close() */
+static int close_listener(lua_State *L) {
+  neap_listener **held = check_listener(L);
+  neap_listener *listener = *held;
+  *held = NULL;
+  neap_listener_close(listener);
+  return 0;
+}
+
+int neap__net_open_lua(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"accept", accept_connection}, {"close", close_listener}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"connect", connect_to},
+                                       {"listen", listen_at},
+                                       {"lookup", lookup},
+                                       {NULL, NULL}};
+  luaL_newmetatable(L, LISTENER_META);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, close_listener);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newmetatable(L, ADDRESSES_META);
+  lua_pushcfunction(L, free_addresses);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,221 @@
+--- Sockets: connections by TCP or within this machine, made and accepted.
+-- SPDX-License-Identifier: MIT
+--
+-- A failure raises an error object of code "net" with `errno`
+-- ("ECONNREFUSED") where the system or a lookup refused.
+local core = require "neap.core".net
+local concurrent = require "neap.concurrent"
+local options = require "neap.options"
+local semaphore = require "neap.core".semaphore
+local sleep = require "neap.core".sleep
+local stream = require "neap.stream"
+
+local M = {}
+
+--- A stream to a peer: what it sends is read, what is written goes to it.
+---@class neap.net.Connection: neap.Stream
+---@field address string our end: "127.0.0.1:40000", "[::1]:40000", a path, ""
+---@field peer string the other end
+local Connection = setmetatable({}, { __index = stream.Stream })
+Connection.__index = Connection
+Connection.__name = "neap.net.Connection"
+Connection.__close = stream.Stream.close
+
+function Connection:__tostring()
+  return ("%s: %s to %s"):format(Connection.__name, self.address, self.peer)
+end
+
+local function new_connection(handle, address, peer)
+  return setmetatable({ handle = handle, address = address, peer = peer }, Connection)
+end
+
+-- What is wrong with an address.
+local FORM = '"host:port", "[::1]:port" or a path with a slash'
+
+-- Splits an address into host, port and path; raises at the caller of our
+-- caller for one that is none. A host may be missing where the caller says what
+-- it is then.
+local function split(address, where)
+  if type(address) ~= "string" then
+    error(("bad argument #1 to '%s' (string expected, got %s)"):format(where, type(address)), 3)
+  elseif address:find("\0", 1, true) then
+    error(("bad argument #1 to '%s' (the address contains a zero byte)"):format(where), 3)
+  elseif address:find("/", 1, true) then
+    return nil, nil, address
+  end
+  local host, port = address:match("^%[([%x:.%%%w]+)%]:(%d+)$")
+  if not host then host, port = address:match("^([^:%[%]]+):(%d+)$") end
+  port = tonumber(port)
+  if not host or port > 65535 then
+    error(("bad argument #1 to '%s' (%s expected, got %q)"):format(where, FORM, address), 3)
+  end
+  return host, port
+end
+
+local function check_boolean(opts, name, where)
+  if opts[name] ~= nil and type(opts[name]) ~= "boolean" then
+    error(("%s: bad option '%s' (boolean expected, got %s)")
+      :format(where, name, type(opts[name])), 3)
+  end
+end
+
+local function check_count(opts, name, where)
+  local value = opts[name]
+  if value ~= nil and (math.type(value) ~= "integer" or value < 1 or value > 0x7fffffff) then
+    error(("%s: bad option '%s' (whole number from 1 expected, got %s)")
+      :format(where, name, tostring(value)), 3)
+  end
+end
+
+---@class neap.net.ConnectOptions
+---@field timeout? number seconds; default: no limit but the system's
+---@field delay? boolean gather small writes into larger packets (Nagle's
+--- algorithm, RFC 896); default: false
+
+--- Connects to an address and waits until that is done. A name is looked up, and
+--- its addresses are tried one after the other. What follows a timeout is an
+--- error of code "timeout".
+---@param address string "host:port", "[::1]:port", or a path, which has a slash
+---@param opts? neap.net.ConnectOptions
+---@return neap.net.Connection
+function M.connect(address, opts)
+  local host, port, path = split(address, "connect")
+  opts = options.check(opts, { timeout = true, delay = true }, "net.connect")
+  check_boolean(opts, "delay", "net.connect")
+  local label = "net.connect " .. address
+  local function connect()
+    return new_connection(core.connect(label, host, port, path, opts.delay))
+  end
+  if opts.timeout == nil then return (connect()) end
+  if type(opts.timeout) ~= "number" or not (opts.timeout > 0) then -- luacheck: ignore 581
+    error(("net.connect: bad option 'timeout' (positive number of seconds expected, got %s)")
+      :format(tostring(opts.timeout)), 2)
+  end
+  return (concurrent.timeout(opts.timeout, connect))
+end
+
+--- Looks up the addresses of a host (by the system's rules: the hosts file, DNS)
+--- and waits for them.
+---@param host string
+---@return string[] addresses in digits, at least one
+function M.lookup(host)
+  if type(host) ~= "string" or host == "" or host:find("\0", 1, true) then
+    error("bad argument #1 to 'lookup' (the name of a host expected)", 2)
+  end
+  return (core.lookup("net.lookup " .. host, host))
+end
+
+--- What listens for connections.
+---@class neap.net.Listener
+---@field address string where: "127.0.0.1:40000", or a path
+---@field private handle userdata
+local Listener = {}
+Listener.__index = Listener
+Listener.__name = "neap.net.Listener"
+
+--- Waits for a connection. Who is cancelled loses none; several may wait and get
+--- them in turn. Raises code "closed" once the listener is, and with `errno`
+--- "EMFILE" when there are no descriptors left: the connection then waits.
+---@return neap.net.Connection
+function Listener:accept()
+  return new_connection(self.handle:accept())
+end
+
+--- Iterates over the connections that come, until the listener is closed.
+---@return fun(): neap.net.Connection|nil
+function Listener:connections()
+  return function()
+    local ok, connection = concurrent.try(self.accept, self)
+    if ok then return connection end
+    if type(connection) == "table" and connection.code == "closed" then return nil end
+    error(connection, 0)
+  end
+end
+
+-- How long nobody is accepted when there are no descriptors left, in seconds.
+local PAUSE = 0.1
+
+-- Calls the handler for one connection, and closes that. What it raises is a
+-- warning: it is no reason to hang up on others.
+local function handle(handler, connection, place)
+  local _ <close> = place
+  local _ <close> = connection
+  local ok, err = concurrent.try(handler, connection)
+  if not ok then
+    warn(("neap: a connection from %s ended with an error: %s")
+      :format(connection.peer == "" and connection.address or connection.peer, tostring(err)))
+  end
+end
+
+---@class neap.net.ServeOptions
+---@field max_connections? integer served at once, the others wait; default: 1000
+
+--- Serves connections until the listener is closed: calls the handler in a task
+--- of its own for each, and closes the connection when it returns. What a
+--- handler raises is a warning and ends its connection only.
+---
+--- Returns when the listener was closed and the handlers have ended. Who calls
+--- it owns the handlers: cancelled, it ends them all.
+---@param handler fun(connection: neap.net.Connection)
+---@param opts? neap.net.ServeOptions
+function Listener:serve(handler, opts)
+  if type(handler) ~= "function" then
+    error(("bad argument #1 to 'serve' (function expected, got %s)"):format(type(handler)), 2)
+  end
+  opts = options.check(opts, { max_connections = true }, "serve")
+  check_count(opts, "max_connections", "serve")
+  local max = opts.max_connections or 1000
+  local places = semaphore(max)
+  while true do
+    local place = places:acquire()
+    local ok, connection = concurrent.try(self.accept, self)
+    if ok then
+      concurrent.spawn(handle, handler, connection, place)
+    else
+      place:release()
+      local err = connection
+      if type(err) ~= "table" or err.code == "closed" then break end
+      if err.errno ~= "EMFILE" and err.errno ~= "ENFILE" then error(err, 0) end
+      sleep(PAUSE)
+    end
+  end
+  for _ = 1, max do places:acquire() end -- when all have given theirs back
+end
+
+--- Ends listening: who waits for a connection gets an error of code "closed".
+--- Connections that were accepted go on. Again does nothing.
+function Listener:close()
+  self.handle:close()
+end
+
+Listener.__close = Listener.close
+
+function Listener:__tostring()
+  return ("%s: %s"):format(Listener.__name, self.address)
+end
+
+---@class neap.net.ListenOptions
+---@field backlog? integer connections that nobody has accepted yet; default: 511
+---@field delay? boolean as for connect, of what is accepted
+
+--- Listens for connections; does not wait. Port 0 stands for one that is free,
+--- `listener.address` tells which. The host is an address of this machine in
+--- digits: "127.0.0.1" for this machine only, "0.0.0.0" for all.
+---@param address string "127.0.0.1:7000", "[::1]:7000", or a path, which has a slash
+---@param opts? neap.net.ListenOptions
+---@return neap.net.Listener
+function M.listen(address, opts)
+  local host, port, path = split(address, "listen")
+  opts = options.check(opts, { backlog = true, delay = true }, "net.listen")
+  check_boolean(opts, "delay", "net.listen")
+  check_count(opts, "backlog", "net.listen")
+  if host and not host:find("^[%d.]+$") and not host:find(":", 1, true) then
+    error(("bad argument #1 to 'listen' (an address in digits expected, got %q; for this machine"
+      .. " only that is 127.0.0.1)"):format(host), 2)
+  end
+  local handle_, name = core.listen("net.listen " .. address, host, port, path, opts.delay,
+    opts.backlog)
+  return setmetatable({ handle = handle_, address = name }, Listener)
+end
+
+return M

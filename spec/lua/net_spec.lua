@@ -1,0 +1,315 @@
+-- Sockets from Lua: both ends of a connection in one program.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local servers = require "spec.servers"
+local neap = require "neap"
+local net = require "neap.net"
+
+local function raised(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok, "nothing was raised")
+  return err
+end
+
+-- A server whose answer to each line is that line in capitals.
+local function shout(connection)
+  for line in connection:lines() do connection:write(line:upper(), "\n") end
+end
+
+-- Calls `f` with the address of a server that runs meanwhile.
+local function with_server(address, handler, f, opts)
+  local listener <close> = net.listen(address)
+  local server = neap.spawn(listener.serve, listener, handler, opts)
+  f(listener.address, listener)
+  listener:close()
+  server:await()
+end
+
+describe("a connection", function()
+  for what, address in pairs {
+    ["by IPv4"] = "127.0.0.1:0",
+    ["by a local socket"] = helper.tmpdir() .. "/socket",
+  } do
+    it(what .. " carries lines both ways", function()
+      with_server(address, shout, function(at)
+        local connection <close> = net.connect(at)
+        connection:write("ebb\nfl")
+        connection:write("ow\n")
+        assert.equal("EBB", connection:read())
+        assert.equal("FLOW", connection:read())
+        connection:finish()
+        assert.is_nil(connection:read())
+      end)
+    end)
+  end
+
+  it("knows the addresses of both ends", function()
+    with_server("127.0.0.1:0", shout, function(at)
+      local connection <close> = net.connect(at)
+      assert.equal(at, connection.peer)
+      assert.matches("^127%.0%.0%.1:%d+$", connection.address)
+      assert.equal(("neap.net.Connection: %s to %s"):format(connection.address, at),
+        tostring(connection))
+    end)
+  end)
+
+  it("can be made to a name", function()
+    with_server("127.0.0.1:0", shout, function(at)
+      local connection <close> = net.connect("localhost:" .. at:match("%d+$"))
+      connection:write("hello\n")
+      assert.equal("HELLO", connection:read())
+    end)
+  end)
+
+  it("holds up who writes to a peer that does not read", function()
+    local listener <close> = net.listen("127.0.0.1:0")
+    local sent = 0
+    local writer = neap.spawn(function()
+      local connection <close> = net.connect(listener.address)
+      for _ = 1, 200 do
+        connection:write(("x"):rep(1 << 17))
+        sent = sent + 1
+      end
+    end)
+    local connection <close> = listener:accept()
+    local last = -1
+    while sent ~= last do
+      last = sent
+      neap.sleep(0.05)
+    end
+    assert.is_true(sent < 200)
+    assert.equal(200 << 17, #connection:read("a"))
+    writer:await()
+  end)
+
+  it("says when the peer has gone", function()
+    local listener <close> = net.listen("127.0.0.1:0")
+    local connection <close> = net.connect(listener.address)
+    listener:accept():close()
+    assert.is_nil(connection:read())
+    local err
+    for _ = 1, 100 do
+      local ok, why = pcall(connection.write, connection, ("x"):rep(1000))
+      if not ok then err = why break end
+      neap.sleep(0.001)
+    end
+    assert.equal("net", err.code)
+    assert.is_true(err.errno == "EPIPE" or err.errno == "ECONNRESET", err.errno)
+    assert.equal(("write to %s: "):format(listener.address), err.message:match("^.-: "))
+  end)
+end)
+
+describe("net.connect", function()
+  it("says what was in the way", function()
+    local at = "127.0.0.1:" .. servers.free_port()
+    local err = raised(net.connect, at)
+    assert.equal("net", err.code)
+    assert.equal("ECONNREFUSED", err.errno)
+    assert.equal(("net.connect %s: connection refused"):format(at), err.message)
+    assert.equal("ENOENT", raised(net.connect, helper.tmpdir() .. "/none").errno)
+    assert.equal("ENAMETOOLONG", raised(net.connect, "/" .. ("x"):rep(200)).errno)
+    assert.equal("net", raised(net.connect, "no.such.host.invalid:80").code)
+  end)
+
+  it("refuses addresses that are none", function()
+    for _, address in ipairs { "", "localhost", "127.0.0.1:", ":80", "a:b", "::1:80", "h:65536" } do
+      assert.matches("bad argument #1 to 'connect' %(\"host:port\"", raised(net.connect, address))
+    end
+    assert.matches("string expected, got nil", raised(net.connect))
+    assert.matches("zero byte", raised(net.connect, "/a\0b"))
+    assert.matches("did you mean 'timeout'", raised(net.connect, "h:1", { time_out = 1 }))
+    assert.matches("bad option 'timeout'", raised(net.connect, "h:1", { timeout = -1 }))
+    assert.matches("bad option 'delay'", raised(net.connect, "h:1", { delay = 1 }))
+  end)
+
+  it("can be given up, and leaves nothing open", function()
+    local listener <close> = net.listen("127.0.0.1:0")
+    local before = #neap.fs.list("/proc/self/fd")
+    for turns = 0, 5 do
+      for _, host in ipairs { "127.0.0.1", "localhost" } do
+        local task = neap.spawn(net.connect, host .. ":" .. listener.address:match("%d+$"))
+        for _ = 1, turns do neap.sleep(0) end
+        task:cancel()
+        local ok, connection = pcall(task.await, task)
+        if ok then connection:close() end
+      end
+    end
+    while neap.try(neap.timeout, 0.02, function() listener:accept():close() end) do end
+    local deadline = neap.now() + 10
+    while #neap.fs.list("/proc/self/fd") > before and neap.now() < deadline do
+      neap.sleep(0.001)
+    end
+    assert.equal(before, #neap.fs.list("/proc/self/fd"))
+  end)
+end)
+
+describe("net.listen", function()
+  it("says what was in the way", function()
+    local listener <close> = net.listen("127.0.0.1:0")
+    local err = raised(net.listen, listener.address)
+    assert.equal("EADDRINUSE", err.errno)
+    assert.equal(("net.listen %s: address already in use"):format(listener.address), err.message)
+    assert.matches("an address in digits expected", raised(net.listen, "localhost:80"))
+    assert.matches("bad option 'backlog'", raised(net.listen, "127.0.0.1:0", { backlog = 0 }))
+  end)
+
+  it("takes over the file of a server that died, not of one that lives", function()
+    local path = helper.tmpdir() .. "/socket"
+    local script = helper.write(helper.tmpdir() .. "/dies.lua",
+      'require("neap.net").listen(...) os.exit(0, false)')
+    helper.run { helper.neap, script, path }
+    assert.is_true(neap.fs.exists(path))
+    do
+      local listener <close> = net.listen(path)
+      assert.equal(path, listener.address)
+      assert.equal("EADDRINUSE", raised(net.listen, path).errno)
+    end
+    assert.is_false(neap.fs.exists(path))
+  end)
+end)
+
+describe("a listener", function()
+  it("gives each connection to one of those who wait", function()
+    local listener <close> = net.listen("127.0.0.1:0")
+    local tasks = {}
+    for i = 1, 5 do tasks[i] = neap.spawn(listener.accept, listener) end
+    local held = {}
+    for i = 1, 5 do held[i] = net.connect(listener.address) end
+    for i = 1, 5 do tasks[i]:await():close() end
+    for i = 1, 5 do held[i]:close() end
+  end)
+
+  it("loses no connection of who is cancelled", function()
+    local listener <close> = net.listen("127.0.0.1:0")
+    for turns = 0, 5 do
+      local task = neap.spawn(listener.accept, listener)
+      neap.sleep(0)
+      local connection <close> = net.connect(listener.address)
+      for _ = 1, turns do neap.sleep(0) end
+      task:cancel()
+      local ok, other = pcall(task.await, task)
+      if not ok then other = neap.timeout(10, listener.accept, listener) end
+      other:write("here\n")
+      assert.equal("here", connection:read())
+      other:close()
+    end
+  end)
+
+  it("lets those who wait go when it is closed", function()
+    local listener = net.listen("127.0.0.1:0")
+    local task = neap.spawn(listener.accept, listener)
+    neap.sleep(0)
+    listener:close()
+    listener:close()
+    local err = raised(task.await, task)
+    assert.equal("closed", err.code)
+    assert.equal("closed", raised(listener.accept, listener).code)
+    for _ in listener:connections() do error("there is none") end
+  end)
+
+  it("serves many, some at a time", function()
+    local here, most = 0, 0
+    local function handler(connection)
+      here = here + 1
+      most = math.max(most, here)
+      shout(connection)
+      here = here - 1
+    end
+    with_server("127.0.0.1:0", handler, function(at)
+      local clients = {}
+      for i = 1, 50 do
+        clients[i] = function()
+          local connection <close> = net.connect(at)
+          connection:write("line ", i, "\n")
+          return connection:read()
+        end
+      end
+      local answers = neap.gather(clients)
+      for i = 1, 50 do assert.equal("LINE " .. i, answers[i]) end
+    end, { max_connections = 5 })
+    assert.equal(5, most)
+  end)
+
+  it("goes on when a handler fails, with a warning", function()
+    local script = helper.write(helper.tmpdir() .. "/server.lua", [[
+      local neap = require "neap"
+      local listener <close> = neap.net.listen("127.0.0.1:0")
+      local server = neap.spawn(listener.serve, listener, function(c)
+        error("tide " .. c:read(), 0)
+      end)
+      for i = 1, 2 do
+        local connection <close> = neap.net.connect(listener.address)
+        connection:write(i, "\n")
+        assert(not connection:read())
+      end
+      listener:close()
+      server:await()
+      print("done")
+    ]])
+    local result = helper.run { helper.neap, script }
+    assert.equal("done\n", result.stdout)
+    assert.matches("a connection from 127.0.0.1:%d+ ended with an error: tide 1", result.stderr)
+    assert.matches("tide 2", result.stderr)
+  end)
+
+  it("ends its handlers with whoever serves", function()
+    local listener <close> = net.listen("127.0.0.1:0")
+    local ended
+    local server = neap.spawn(listener.serve, listener, function(connection)
+      local _ <close> = setmetatable({}, { __close = function() ended = true end })
+      connection:read()
+    end)
+    local connection <close> = net.connect(listener.address)
+    neap.sleep(0.01)
+    server:cancel()
+    pcall(server.await, server)
+    assert.is_true(ended)
+    assert.is_nil(connection:read())
+  end)
+end)
+
+describe("net.lookup", function()
+  it("finds addresses", function()
+    assert.same({ "127.0.0.1" }, net.lookup("127.0.0.1"))
+    local found = table.concat(net.lookup("localhost"), " ")
+    assert.is_truthy(found:find("127.0.0.1", 1, true) or found:find("::1", 1, true))
+    assert.equal("net", raised(net.lookup, "no.such.host.invalid").code)
+    assert.matches("the name of a host expected", raised(net.lookup, ""))
+  end)
+
+  it("can be given up", function()
+    local task = neap.spawn(net.lookup, "localhost")
+    neap.sleep(0)
+    task:cancel()
+    pcall(task.await, task)
+  end)
+end)
+
+describe("when there are no descriptors left", function()
+  it("accepting and connecting are errors, and the engine goes on", function()
+    local script = helper.write(helper.tmpdir() .. "/script.lua", [[
+      local neap = require "neap"
+      local net = neap.net
+      local listener <close> = net.listen("127.0.0.1:0")
+      local held, err = {}
+      for i = 1, 100 do
+        local ok, c = pcall(net.connect, listener.address)
+        if not ok then err = c break end
+        held[i] = c
+      end
+      print(err.code, err.errno)
+      print(select(2, pcall(listener.accept, listener)).errno)
+      for _, c in ipairs(held) do c:close() end
+      local c <close> = net.connect(listener.address)
+      c:write("here\n")
+      c:finish()
+      for other in listener:connections() do
+        local line = other:read()
+        other:close()
+        if line then print(line) break end
+      end
+    ]])
+    local result = helper.run({ "sh", "-c", "ulimit -n 30; exec " .. helper.neap .. " " .. script })
+    assert.same({ status = 0, stderr = "", stdout = "net\tEMFILE\nEMFILE\nhere\n" }, result)
+  end)
+end)
