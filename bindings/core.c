@@ -13,6 +13,7 @@
 #include "neap_lua.h"
 #include "net.h"
 #include "plan.h"
+#include "retry.h"
 #include "semaphore.h"
 #include "spawn.h"
 #include "stream.h"
@@ -116,6 +117,8 @@ int luaopen_neap_core(lua_State *L) {
   neap__event_open(L);
   neap__plan_open(L);
   lua_setfield(L, -2, "plan");
+  neap__retry_open(L);
+  lua_setfield(L, -2, "retry_delay");
   neap__json_open(L);
   lua_setfield(L, -2, "json");
   neap__fs_open(L);

@@ -304,6 +304,13 @@ NEAP_API neap_kind neap_node_kind(const neap_node *node);
 /* Of a parallel that has none of its own 0, once sealed its branches. */
 NEAP_API uint32_t neap_node_concurrency(const neap_node *node);
 NEAP_API uint32_t neap_node_max_attempts(const neap_node *node);
+
+/* The wait in ns after attempt `attempt` (from 0) failed: wait * backoff ^
+ * attempt, capped by max_wait, less the share `jitter * random` (random in
+ * [0, 1)), but at least `retry_after_ns`. It is what runs wait; for whoever
+ * repeats something of his own in the same way. Other options do not matter. */
+NEAP_API uint64_t neap_retry_delay(const neap_node_opts *opts, uint32_t attempt,
+                                   double random, uint64_t retry_after_ns);
 NEAP_API uint64_t neap_node_timeout(const neap_node *node); /* ns */
 NEAP_API bool neap_node_collects(const neap_node *node);
 NEAP_API void *neap_node_data(const neap_node *node);

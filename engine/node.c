@@ -161,18 +161,20 @@ int neap__node_branch(const neap_alloc *alloc, neap_node *node,
   return 0;
 }
 
-uint64_t neap__node_delay(const neap_node *node, uint32_t attempt,
-                          double random, uint64_t retry_after) {
-  const neap_node_opts *o = &node->opts;
-  if (o->wait_ns == 0) /* also where the power is infinite */
-    return retry_after;
-  double delay = (double)o->wait_ns * pow(o->backoff, attempt);
-  if (o->max_wait_ns > 0 && !(delay <= (double)o->max_wait_ns))
-    delay = (double)o->max_wait_ns;
-  delay *= 1 - o->jitter * random;
+uint64_t neap_retry_delay(const neap_node_opts *opts, uint32_t attempt,
+                          double random, uint64_t retry_after_ns) {
+  neap_node_opts o = {0};
+  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  if (o.wait_ns == 0) /* also where the power is infinite */
+    return retry_after_ns;
+  double backoff = o.backoff == 0 ? 1 : o.backoff;
+  double delay = (double)o.wait_ns * pow(backoff, attempt);
+  if (o.max_wait_ns > 0 && !(delay <= (double)o.max_wait_ns))
+    delay = (double)o.max_wait_ns;
+  delay *= 1 - o.jitter * random;
   /* 2^63 ns are 292 years; beyond, the conversion would be undefined. */
   uint64_t ns = delay < 0x1p63 ? (uint64_t)delay : UINT64_C(1) << 63;
-  return ns > retry_after ? ns : retry_after;
+  return ns > retry_after_ns ? ns : retry_after_ns;
 }
 
 const char *neap_node_name(const neap_node *node) {

@@ -59,10 +59,4 @@ static inline bool neap__node_has_items(const neap_node *node) {
   return node->opts.kind >= NEAP_BATCH_NODE;
 }
 
-/* The wait in ns after attempt `attempt` (from 0) failed: wait * backoff ^
- * attempt, capped, less the share `jitter * random` (random in [0, 1)), but at
- * least `retry_after`. */
-uint64_t neap__node_delay(const neap_node *node, uint32_t attempt,
-                          double random, uint64_t retry_after);
-
 #endif

@@ -403,7 +403,7 @@ static double draw(neap_run *run) {
 
 static const neap_step *retry(neap_run *run, const neap_failure *failure) {
   frame *f = top(run);
-  uint64_t delay = neap__node_delay(f->node, f->attempt, draw(run),
+  uint64_t delay = neap_retry_delay(&f->node->opts, f->attempt, draw(run),
                                     failure ? failure->retry_after_ns : 0);
   if (delay == 0) {
     f->attempt++;

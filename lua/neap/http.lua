@@ -3,6 +3,7 @@
 local core = require "neap.core"
 local new_error = require "neap.error".new
 local options = require "neap.options"
+local retry = require "neap.http_retry"
 
 local json = core.json
 
@@ -22,13 +23,20 @@ Response.__index = Response
 ---@field headers? table<string, string|number> replace what neap would send by itself
 ---@field query? table<string, string|number|boolean|table> added to the address,
 --- sorted by name; a list repeats its name
----@field timeout? number seconds for all of it, redirects included; default: no limit
+---@field timeout? number seconds for one attempt, redirects included; default: no limit
 ---@field connect_timeout? number seconds until there is a connection; default: 30
 ---@field idle_timeout? number seconds without a byte moved on a connection; default: no limit
 ---@field max_redirects? integer how many are followed; default: 10
 ---@field max_body? integer bytes of the decoded body; default: 64 MiB
 ---@field ca_file? string PEM file of the certificates to trust instead of the system's
 ---@field check? boolean raise an error for a status from 400; default: false
+---@field max_retries? integer how often it is sent at most, 1 or more; default: 1
+---@field wait? number seconds between attempts; default: 0
+---@field backoff? number multiplies `wait` after each; default: 1
+---@field max_wait? number caps it, but for what a Retry-After asks; default: no cap
+---@field jitter? number 0 to 1: takes off up to this share of a wait; default: 0
+---@field idempotent? boolean whether sending it twice is no worse than once; default:
+--- by the method, true for GET, HEAD, PUT, DELETE, OPTIONS and TRACE
 
 ---@class neap.http.PostOptions: neap.http.Options
 ---@field body? string the body
@@ -78,6 +86,8 @@ local function extend(base, more)
   for name, value in pairs(base) do more[name] = value end
   return more
 end
+
+extend(retry.OPTIONS, COMMON)
 
 local GET = extend(COMMON, {})
 local POST = extend(COMMON, {
@@ -183,20 +193,36 @@ local function refuse(what, response)
   }, 0)
 end
 
+-- Makes one attempt to send a request.
+local function attempt(what, request)
+  local response, why = core.http.request(what, request)
+  if not response then
+    error(new_error {
+      code = "http",
+      message = ("%s: %s"):format(what, why),
+      retryable = false,
+    }, 0)
+  end
+  return response
+end
+
 -- Sends a request. Options that make no sense are raised at the caller of our
 -- caller; the text of a request, which need not be written by whoever called,
 -- is an error object.
 local function send(what, opts)
+  local has_body = opts.body ~= nil or opts.json ~= nil
   local wrong = fault(opts)
+  local method = (opts.method or (has_body and "POST" or "GET")):upper()
+  wrong = wrong or retry.fault(opts, method)
   if wrong then error(("%s: %s"):format(what, wrong), 3) end
   local body, more = opts.body, {}
   if opts.json ~= nil then
     body = json.encode(opts.json)
     more["content-type"] = "application/json"
   end
-  local response, why = core.http.request(what, {
+  local request = {
     url = opts.query and with_query(opts.url, opts.query) or opts.url,
-    method = opts.method and opts.method:upper(),
+    method = method,
     headers = header_list(opts.headers or {}, more),
     body = body,
     timeout = opts.timeout,
@@ -205,14 +231,9 @@ local function send(what, opts)
     max_redirects = opts.max_redirects or MAX_REDIRECTS,
     max_body = opts.max_body,
     ca_file = opts.ca_file,
-  })
-  if not response then
-    error(new_error {
-      code = "http",
-      message = ("%s: %s"):format(what, why),
-      retryable = false,
-    }, 0)
-  end
+  }
+  local response = retry.perform(opts, function() return attempt(what, request) end,
+    http.retry_after)
   response.ok = response.status >= 200 and response.status <= 299
   if opts.check and response.status >= 400 then refuse(what, response) end
   return setmetatable(response, Response)
@@ -285,6 +306,10 @@ end
 --- request that cannot be sent (a line break in a header, a scheme other than
 --- http and https), not retryable. Misuse (an unknown option, one of the wrong
 --- kind) is an ordinary error.
+---
+--- With `max_retries` it is sent again, as a node tries again, after an error
+--- that is retryable and after the statuses 408, 425, 429, 502, 503 and 504; a
+--- Retry-After is waited for at least. What the last attempt gave is the outcome.
 ---
 --- A redirect to another origin takes along no user and password, and no
 --- headers but Accept, Cache-Control, Content-*, If-*, Range and User-Agent.

@@ -75,6 +75,14 @@ for _, method in ipairs { "prep", "exec", "process_after_fail", "post" } do
   names[method].check = typed("function", "a function")
 end
 
+--- Returns the check of an option: a function that says what was expected of a
+--- wrong value, for others that have the same option.
+---@param name string
+---@return fun(value: any): string|nil
+function M.check_of(name)
+  return names[name].check
+end
+
 -- What other libraries, and earlier habits, call these; written as `plain`
 -- writes them.
 local meant = {

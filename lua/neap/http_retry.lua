@@ -1,0 +1,61 @@
+--- Requests that are sent again, by the rules for the attempts of a node.
+-- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+local object = require "neap.object"
+
+local M = {}
+
+-- The statuses after which the same request is sent again: Request Timeout, Too
+-- Early, Too Many Requests, and those of a server or a gateway that is down for
+-- the moment. 500 is not among them: it tells of a bug, not of the moment.
+local STATUSES = { [408] = true, [425] = true, [429] = true, [502] = true, [503] = true,
+  [504] = true }
+
+-- RFC 9110 section 9.2.2.
+local IDEMPOTENT = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true,
+  TRACE = true }
+
+--- The options: for each a test of its value, and what is expected in words.
+---@type table<string, table>
+M.OPTIONS = {
+  idempotent = { function(v) return type(v) == "boolean" end, "boolean" },
+}
+for _, name in ipairs { "max_retries", "wait", "backoff", "max_wait", "jitter" } do
+  local check = object.check_of(name)
+  M.OPTIONS[name] = { function(v) return check(v) == nil end, check(nil) }
+end
+
+--- Says what is wrong with asking for these attempts, nil if nothing is.
+---@param opts table the options of the request
+---@param method string in upper case
+---@return string|nil
+function M.fault(opts, method)
+  if (opts.max_retries or 1) == 1 or opts.idempotent then return end
+  if opts.idempotent == false or not IDEMPOTENT[method] then
+    return ("the option 'max_retries' repeats a %s only with idempotent = true"):format(method)
+  end
+end
+
+--- Sends until there is a response that will do, what is raised would not change,
+--- or there are no attempts left; then that is the outcome.
+---@param opts table
+---@param send fun(): table makes one attempt
+---@param retry_after fun(headers: table): number|nil
+---@return table response
+function M.perform(opts, send, retry_after)
+  for attempt = 0, (opts.max_retries or 1) - 2 do
+    local ok, result = pcall(send)
+    local asked
+    if ok then
+      if not STATUSES[result.status] then return result end
+      asked = retry_after(result.headers)
+    elseif type(result) ~= "table" or result.retryable ~= true then
+      error(result, 0)
+    end
+    core.sleep(core.retry_delay(opts, attempt, math.random(), asked))
+  end
+  local response = send()
+  return response
+end
+
+return M
