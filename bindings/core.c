@@ -53,6 +53,12 @@ static int dump(lua_State *L) {
   return 1;
 }
 
+/* tasks() -> list of tables */
+static int tasks(lua_State *L) {
+  neap__task_list(L);
+  return 1;
+}
+
 /* live() -> { tasks = n, operations = n } */
 static int live(lua_State *L) {
   const neap__host *host = neap__host_of(L);
@@ -100,12 +106,17 @@ neap_engine *neap_lua_engine(lua_State *L) {
 }
 
 int luaopen_neap_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"now", now},           {"sleep", sleep_for},
-      {"dump", dump},         {"live", live},
-      {"in_task", in_task},   {"is_cancelled", is_cancelled},
-      {"may_wait", may_wait}, {"isatty", is_terminal},
-      {"on_leave", on_leave}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"now", now},
+                                       {"sleep", sleep_for},
+                                       {"dump", dump},
+                                       {"live", live},
+                                       {"in_task", in_task},
+                                       {"is_cancelled", is_cancelled},
+                                       {"may_wait", may_wait},
+                                       {"isatty", is_terminal},
+                                       {"on_leave", on_leave},
+                                       {"tasks", tasks},
+                                       {NULL, NULL}};
   luaL_checkversion(L);
   neap__error_open(L);
   neap__task_open(L);

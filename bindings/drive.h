@@ -32,4 +32,9 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
  */
 void neap__drive_locate(lua_State *L, neap__task *task);
 
+/* Tells those who watch the run of a task, if it has one, that it has spawned
+ * another, will wait, has been woken, or is told of its cancellation.
+ * [-0, +0, v] */
+void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind);
+
 #endif

@@ -26,6 +26,7 @@
 static neap__host *stopped_host;
 static neap__task *stopped_task;
 static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t asked;
 
 /* Cancels a task and, below it, those that its cancellation would reach only
  * after they have run once more: they may compute without an end. */
@@ -64,6 +65,15 @@ static void stop(int number) {
   errno = saved;
 }
 
+/* SIGUSR1 asks who waits for what. */
+static void ask(int number) {
+  (void)number;
+  int saved = errno;
+  asked = 1;
+  neap_wake(stopped_host->engine);
+  errno = saved;
+}
+
 /* Has SIGINT and SIGTERM cancel `task`. A system call that blocks, such as that
  * of io.read, is interrupted rather than begun again. */
 static void catch_signals(neap__host *host, neap__task *task) {
@@ -73,12 +83,26 @@ static void catch_signals(neap__host *host, neap__task *task) {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  struct sigaction question = {.sa_handler = ask, .sa_flags = SA_RESTART};
+  sigemptyset(&question.sa_mask);
+  sigaction(SIGUSR1, &question, NULL);
+}
+
+/* Says on stderr who waits for what. [-0, +0, m] */
+static void answer(neap__host *host) {
+  asked = 0;
+  lua_State *L = host->driver;
+  neap__task_dump(L);
+  fprintf(stderr, "%s", lua_tostring(L, -1));
+  lua_pop(L, 1);
 }
 
 /* Runs the loop until the command has ended. Returns false on a deadlock. */
 static bool drive(neap__host *host, neap__task *task) {
   bool cancelled = false;
   while (!neap__task_has_ended(task)) {
+    if (asked)
+      answer(host);
     if (stop_signal && !cancelled) {
       cancelled = true;
       cancel_all(task);
@@ -88,6 +112,13 @@ static bool drive(neap__host *host, neap__task *task) {
     neap_poll(host->engine, NEAP_FOREVER);
   }
   return true;
+}
+
+/* Cancels the tasks that belong to nobody, and lets them unwind. */
+static void end_detached(neap__host *host) {
+  cancel_all(&host->root);
+  while (host->root.live_children > 0 && !neap__task_stuck(host))
+    neap_poll(host->engine, NEAP_FOREVER);
 }
 
 static void report_deadlock(lua_State *L) {
@@ -163,6 +194,7 @@ static int run(lua_State *L) {
   } else {
     report_error(L, index);
   }
+  end_detached(host);
   lua_pushinteger(L, status);
   return 1;
 }

@@ -135,6 +135,12 @@ static void push_event(lua_State *L, const neap_event *event) {
     lua_pushstring(L, event->message);
     lua_setfield(L, -2, "message");
     break;
+  case NEAP_EVENT_WAIT:
+  case NEAP_EVENT_WAKE:
+  case NEAP_EVENT_CANCEL:
+    lua_pushstring(L, event->message);
+    lua_setfield(L, -2, "what");
+    break;
   default:
     break;
   }
@@ -221,6 +227,17 @@ void neap__report_failure(lua_State *L, neap__task *task,
   event.failed = true;
   if (next->what == NEAP_DO_WAIT)
     event.delay_ns = next->delay_ns;
+  emit(L, task, &event);
+}
+
+void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind) {
+  if (!task->run || !is_watched(task))
+    return;
+  neap_place place;
+  neap_run_place(task->run, &place);
+  neap_event event = make_event(task, kind, place.depth);
+  if (kind != NEAP_EVENT_SPAWN)
+    event.message = task->what;
   emit(L, task, &event);
 }
 

@@ -10,6 +10,9 @@
 #include "plan.h"
 #include "wait.h"
 
+/* How far a cycle of tasks that await each other is looked for. */
+enum { MAX_CYCLE_STEPS = 1000 };
+
 static neap__task *check_task(lua_State *L, int arg) {
   return luaL_checkudata(L, arg, NEAP__TASK_META);
 }
@@ -35,6 +38,7 @@ neap__task *neap__spawn(lua_State *L, int count) {
 static int spawn(lua_State *L) {
   luaL_checkany(L, 1);
   neap__spawn(L, lua_gettop(L) - 1);
+  neap__report_task(L, neap__task_current(L), NEAP_EVENT_SPAWN);
   return 1;
 }
 
@@ -56,6 +60,7 @@ static neap__task *spawn_run(lua_State *L) {
 /* start(plan, shared, params, on_event, max_steps, timeout) -> task */
 static int start(lua_State *L) {
   spawn_run(L);
+  neap__report_task(L, neap__task_current(L), NEAP_EVENT_SPAWN);
   return 1;
 }
 
@@ -137,6 +142,35 @@ static void add(joins *j, neap__task *task) {
   j->remaining++;
 }
 
+/* True when `task` is among those that cannot go on before `until` has ended:
+ * they await it, or work on it. Gives up after so many steps: what is missed
+ * then is found as a deadlock. */
+static bool is_held_up(const neap__task *task, const neap__task *until,
+                       int *steps) {
+  if (task == until)
+    return true;
+  for (neap_link *link = until->waiters.next; link != &until->waiters;
+       link = link->next) {
+    neap__join *join = NEAP__ITEM(link, neap__join, link);
+    const joins *j = NEAP__ITEM(join, member, join)->group;
+    if (j->mode != ANY && --*steps > 0 && is_held_up(task, j->waiter, steps))
+      return true;
+  }
+  return until->internal && --*steps > 0 &&
+         is_held_up(task, until->parent, steps);
+}
+
+/* Raises an error unless the task that runs may wait for `task`. Of many, the
+ * *steps are shared. [-0, +0, v] */
+static void check_cycle(lua_State *L, const neap__task *task, int *steps) {
+  const neap__task *current = neap__task_current(L);
+  if (task == current)
+    neap__error_raise(L, "deadlock", "a task cannot await itself");
+  if (!neap__task_has_ended(task) && is_held_up(task, current, steps))
+    neap__error_raise(L, "deadlock",
+                      "a task cannot await one that waits for it to end");
+}
+
 static void drop_joins(neap__task *task) {
   joins *j = task->dropped;
   for (size_t i = 0; i < j->count; i++)
@@ -172,8 +206,8 @@ static int wait_for(lua_State *L, neap__task *task, const char *what,
 /* task:await() -> its results */
 static int await(lua_State *L) {
   neap__task *task = check_task(L, 1);
-  if (task == neap__task_current(L))
-    return neap__error_raise(L, "deadlock", "a task cannot await itself");
+  int steps = MAX_CYCLE_STEPS;
+  check_cycle(L, task, &steps);
   lua_settop(L, 1);
   return wait_for(L, task, "a task", drop_joins);
 }
@@ -232,11 +266,14 @@ static int join(lua_State *L) {
   lua_Integer count = luaL_len(L, 1);
   joins *j = push_joins(L, mode, (size_t)count);
   bool wait = false;
+  int steps = MAX_CYCLE_STEPS;
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, i);
     neap__task *task = check_task(L, -1);
     lua_pop(L, 1);
-    if (task == j->waiter)
+    if (mode != ANY)
+      check_cycle(L, task, &steps);
+    else if (task == j->waiter)
       return neap__error_raise(L, "deadlock", "a task cannot await itself");
     if (!neap__task_has_ended(task))
       wait = true;
@@ -302,6 +339,15 @@ static int to_string(lua_State *L) {
   return 1;
 }
 
+/* detach(task) -> task, which has just been spawned */
+static int detach(lua_State *L) {
+  neap__task *task = check_task(L, 1);
+  if (task->state == NEAP__TASK_READY)
+    neap__task_detach(task);
+  lua_settop(L, 1);
+  return 1;
+}
+
 /* is_task(value) -> boolean */
 static int is_task(lua_State *L) {
   lua_pushboolean(L, luaL_testudata(L, 1, NEAP__TASK_META) != NULL);
@@ -309,9 +355,10 @@ static int is_task(lua_State *L) {
 }
 
 void neap__spawn_open(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"spawn", spawn}, {"start", start},     {"run", run}, {"join", join},
-      {"call", call},   {"is_task", is_task}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"spawn", spawn},   {"start", start},
+                                       {"run", run},       {"join", join},
+                                       {"call", call},     {"is_task", is_task},
+                                       {"detach", detach}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"await", await}, {"cancel", cancel}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);

@@ -86,6 +86,17 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
   return task;
 }
 
+void neap__task_detach(neap__task *task) {
+  neap__task *root = &task->host->root;
+  neap__list_remove(&task->sibling);
+  task->parent->live_children--;
+  task->parent = root;
+  task->serial = root->spawned++;
+  task->detached = true;
+  neap__list_append(&root->children, &task->sibling);
+  root->live_children++;
+}
+
 void neap__task_return(lua_State *L, neap__task *task, int count) {
   task->results = count;
   if (count == 0)
@@ -305,6 +316,31 @@ static void strip(neap__task *task) {
   task->run = NULL;
 }
 
+/* Runs below lua_pcall: warns that a task (at 1) has failed, and where. */
+static int warn_of_failure(lua_State *L) {
+  lua_getiuservalue(L, 1, NEAP__TASK_RESULT);
+  lua_warning(L, "neap: a detached task failed: ", 1);
+  lua_warning(L, neap__error_text(L, -1), 1);
+  if (lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) == LUA_TTABLE &&
+      lua_getfield(L, -1, "traceback") == LUA_TSTRING) {
+    lua_warning(L, "\n", 1);
+    lua_warning(L, lua_tostring(L, -1), 1);
+  }
+  lua_warning(L, "", 0);
+  return 0;
+}
+
+/* Says that a task failed for which nobody waits. */
+static void hear_of(neap__task *task) {
+  lua_State *S = task->host->scratch;
+  lua_pushcfunction(S, warn_of_failure);
+  neap__task_push(S, task);
+  begin_end(task);
+  lua_pcall(S, 1, 0, 0);
+  finish_end(task->host);
+  lua_settop(S, 0);
+}
+
 /* The task and all that it spawned have ended: tells those who wait. */
 static void complete(neap__task *task) {
   neap__host *host = task->host;
@@ -317,11 +353,15 @@ static void complete(neap__task *task) {
   task->state = task->outcome;
   host->live--;
   parent->live_children--;
+  bool heard = !neap__list_empty(&task->waiters);
   tell_waiters(task);
   if (task->internal) {
     neap__list_remove(&task->sibling);
     neap__list_append(&parent->crew->ended, &task->sibling);
   } else if (task->state != NEAP__TASK_FAILED) {
+    neap__task_release(task);
+  } else if (task->detached && !heard) {
+    hear_of(task);
     neap__task_release(task);
   } /* else it stays with its owner, who fails of it unless it is awaited */
   if (parent->joining)

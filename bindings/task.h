@@ -62,6 +62,7 @@ struct neap__task {
   neap__crew *crew;           /* those that work for its run; NULL: none yet */
   neap_run *run;              /* NULL for a function */
   const char *what;           /* what it waits for, in words */
+  uint64_t since;             /* when it began to, as neap_tick */
   const char *atomic;         /* the node whose method must not wait, or NULL */
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */
@@ -83,6 +84,7 @@ struct neap__task {
   bool exposed;       /* code of the user's has its coroutine */
   bool observed;      /* its run, or that it works for, has an on_event */
   bool joining;       /* it waits until a task of its own has ended */
+  bool detached;      /* its failure is a warning */
 };
 
 /* What a Lua state knows of neap. */
@@ -121,6 +123,10 @@ neap__task *neap__task_current(lua_State *L); /* [-0, +0, -] */
  * [-count, +1, v] */
 neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
                              lua_CFunction entry, int count);
+
+/* Has a task that has just been spawned outlive its owner: it belongs to the
+ * root, and when it fails and nobody waits for it, that is a warning. */
+void neap__task_detach(neap__task *task);
 
 /* Cancels a task that lives: what it waits for is dropped at once and the
  * reason raised where it waits. `status` is NEAP_ECANCELED, or NEAP_ETIMEDOUT
@@ -174,8 +180,11 @@ bool neap__task_stuck(const neap__host *host);
  * it. Only where no task runs. [-0, +0, v] */
 void neap__task_drive(lua_State *L, neap_op *op);
 
-/* Pushes the text of neap.dump(): who waits, for what, and where.
+/* Pushes the text of neap.dump(): who waits, for what, since when and where.
  * [-0, +1, m] */
 void neap__task_dump(lua_State *L);
+
+/* Pushes the list of neap.tasks(): the same as tables. [-0, +1, m] */
+void neap__task_list(lua_State *L);
 
 #endif

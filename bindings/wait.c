@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "coroutine.h"
+#include "drive.h"
 #include "error.h"
 #include "task.h"
 
@@ -123,6 +124,7 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
     if (neap_op_active(&host->root.op))
       neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
     host->root.what = what;
+    host->root.since = neap_tick(host->engine);
     return &host->root.op;
   }
   if (neap_op_active(&task->op))
@@ -153,6 +155,8 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
     neap__suspend(L, 0, NULL);
   }
   task->what = what;
+  task->since = neap_tick(host->engine);
+  neap__report_task(L, task, NEAP_EVENT_WAIT);
   return &task->op;
 }
 
@@ -197,9 +201,12 @@ neap_op *neap__wait_end(lua_State *L) {
                       "coroutine.resume older than neap; load neap first",
                       task->what);
   }
-  if (task->cancel_status == 0)
+  if (task->cancel_status == 0) {
+    neap__report_task(L, task, NEAP_EVENT_WAKE);
     return op;
+  }
   task->told = true;
+  neap__report_task(L, task, NEAP_EVENT_CANCEL);
   neap__wait_push_end(L, task);
   lua_error(L);
   return NULL;

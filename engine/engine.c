@@ -55,6 +55,10 @@ uint64_t neap_now(neap_engine *engine) {
   return neap__loop_now(engine->loop);
 }
 
+uint64_t neap_tick(neap_engine *engine) {
+  return neap__loop_tick(engine->loop);
+}
+
 size_t neap_pending(const neap_engine *engine) {
   return neap__loop_pending(engine->loop);
 }

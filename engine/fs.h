@@ -29,13 +29,13 @@ void neap__watches_close(neap__files *files);
 
 /* See neap_watch_new. */
 int neap__watch_new(neap__files *files, const char *path, int *detail,
-                    neap_watch **watch);
+                    neap_watch **out);
 
 /* See neap_file_open and neap_file_temp. */
 int neap__file_open(neap__files *files, neap_op *op, const char *path,
-                    const char *mode, neap_file **file);
+                    const char *mode, neap_file **out);
 int neap__file_temp(neap__files *files, neap_op *op, const char *prefix,
-                    neap_file **file);
+                    neap_file **out);
 
 /* See neap_fs_read and its siblings in neap.h. */
 int neap__fs_read(neap__files *files, neap_op *op, const char *path,

@@ -25,6 +25,7 @@ const neap_alloc *neap__loop_alloc(neap_loop *loop);
 struct uv_loop_s *neap__loop_uv(neap_loop *loop);
 
 uint64_t neap__loop_now(neap_loop *loop);
+uint64_t neap__loop_tick(neap_loop *loop); /* see neap_tick */
 bool neap__loop_is_virtual(const neap_loop *loop);
 size_t neap__loop_pending(const neap_loop *loop);
 

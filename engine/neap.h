@@ -143,6 +143,10 @@ NEAP_API void neap_engine_free(neap_engine *engine);
 /* The engine's clock in nanoseconds; monotonic, its zero is arbitrary. */
 NEAP_API uint64_t neap_now(neap_engine *engine);
 
+/* The same, but as of when the loop last looked at it: costs next to nothing,
+ * and lags behind by what has been computed since. */
+NEAP_API uint64_t neap_tick(neap_engine *engine);
+
 #define NEAP_FOREVER UINT64_MAX
 
 /* Delivers what is ready. When nothing is, waits at most `max_wait_ns` (0: not
@@ -505,7 +509,11 @@ NEAP_API void *neap_run_data(const neap_run *run);
   X(ITEM_START, "item_start")   /* item `index` of the batch at `depth` */     \
   X(ITEM_END, "item_end")       /* it has ended, `failed` or well */           \
   X(WARNING, "warning")         /* `message` */                                \
-  X(BRANCH_END, "branch_end")   /* branch `index`, at `depth`, has ended */
+  X(BRANCH_END, "branch_end")   /* branch `index`, at `depth`, has ended */    \
+  X(SPAWN, "spawn")             /* it has begun a task */                      \
+  X(WAIT, "wait")               /* it will wait for `message` */               \
+  X(WAKE, "wake")               /* what it waited for, `message`, is there */  \
+  X(CANCEL, "cancel")           /* it is told that it has been cancelled */
 
 typedef enum neap_event_kind {
 #define NEAP_EVENT_ENUM(name, text) NEAP_EVENT_##name,

@@ -36,6 +36,19 @@ function M.spawn(f, ...)
   return core.spawn(f, ...)
 end
 
+--- The same for a task that outlives whoever spawns it: it belongs to nobody,
+--- and is cancelled only by hand or when the script ends. When it fails and
+--- nobody waits for it then, that is a warning.
+---@param f function|table
+---@param ... any
+---@return neap.Task
+function M.spawn_detached(f, ...)
+  if not object.state(f) and not is_callable(f) then
+    error(("spawn_detached: a function or a flow expected, got a %s"):format(type(f)), 2)
+  end
+  return core.detach(M.spawn(f, ...))
+end
+
 -- What gather and race take: starts what is not a task, and gives the keys, the
 -- tasks, first those started here, and these alone.
 local function start_all(items, where)

@@ -56,6 +56,20 @@ M.semaphore = core.semaphore
 ---@return string
 M.dump = core.dump
 
+---@class neap.TaskInfo
+---@field id integer the number that neap.dump() gives it
+---@field owner integer that of its owner, 0 for the script or nobody
+---@field status "runs"|"waits"|"ends" it runs or is about to; waits; waits for its own tasks to end
+---@field what? string what it waits for
+---@field seconds? number since when
+---@field traceback? string where
+---@field task neap.Task
+
+--- The tasks that have not ended, owners before what they own: what neap.dump()
+--- tells as text.
+---@return neap.TaskInfo[]
+M.tasks = core.tasks
+
 --- Makes a channel for `n` values that nobody has received yet (0, the default:
 --- a sender waits for a receiver). `send(value)` and `receive()` wait; `close()`
 --- ends it: then `receive` gives what is left and nil after that, and `send`
@@ -70,6 +84,7 @@ M.channel = core.channel
 M.event = core.event
 
 M.spawn = concurrent.spawn
+M.spawn_detached = concurrent.spawn_detached
 M.gather = concurrent.gather
 M.race = concurrent.race
 M.map = concurrent.map
