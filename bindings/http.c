@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 
 #include "error.h"
+#include "http_jar.h"
 #include "neap.h"
 #include "wait.h"
 
@@ -120,6 +121,9 @@ static const char *read_options(lua_State *L, neap_http_opts *opts) {
   opts->idle_timeout_ns = time_option(L, "idle_timeout");
   opts->max_redirects = (uint32_t)count_option(L, "max_redirects", UINT32_MAX);
   opts->max_body = count_option(L, "max_body", UINT64_MAX);
+  if (lua_getfield(L, OPTS_SLOT, "jar") != LUA_TNIL)
+    opts->jar = neap__http_jar_check(L, -1);
+  lua_pop(L, 1);
   if (lua_getfield(L, OPTS_SLOT, "body") != LUA_TNIL)
     opts->body = luaL_checklstring(L, -1, &opts->body_size);
   lua_pop(L, 1);
@@ -243,5 +247,6 @@ int neap__http_open_lua(lua_State *L) {
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
   luaL_newlib(L, functions);
+  neap__http_jar_open(L);
   return 1;
 }

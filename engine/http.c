@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "http_jar.h"
 
 /* How often idle transfers are looked for at most. */
 #define IDLE_TICK_NS UINT64_C(5000000)
@@ -310,4 +311,9 @@ const neap__http_api neap__http_library = {
     .close = close_multi,
     .free = free_multi,
     .send = neap__transfer_start,
+    .jar_new = neap__jar_new,
+    .jar_free = neap__jar_free,
+    .jar_text = neap__jar_text,
+    .jar_add = neap__jar_add,
+    .jar_clear = neap__jar_clear,
 };

@@ -37,12 +37,22 @@ typedef struct neap__http_api {
   /* neap_http_send; with NEAP_EINVAL a sentence is in `why`. */
   int (*send)(neap__http *http, neap_op *op, const neap_http_opts *opts,
               neap_http_response **response, char why[NEAP__HTTP_WHY_SIZE]);
+  /* neap_http_jar_new and the others. */
+  int (*jar_new)(const neap__http *http, neap_http_jar **out);
+  void (*jar_free)(neap_http_jar *jar);
+  int (*jar_text)(neap_http_jar *jar, const char **text);
+  int (*jar_add)(neap_http_jar *jar, const char *text);
+  int (*jar_clear)(neap_http_jar *jar);
 } neap__http_api;
 
 #define NEAP__HTTP_SYMBOL "neap__http_library"
 
-/* How each library's own struct begins. */
+/* How each library's own structs begin. */
 struct neap__http {
+  const neap__http_api *api;
+};
+
+struct neap_http_jar {
   const neap__http_api *api;
 };
 

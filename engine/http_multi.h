@@ -35,8 +35,9 @@ typedef struct neap__transfer {
   neap_link link; /* in multi->transfers */
   neap__multi *multi;
   neap_op *op;
-  CURL *easy; /* CURLOPT_PRIVATE leads back here */
-  bool added; /* easy is in the multi handle */
+  CURL *easy;         /* CURLOPT_PRIVATE leads back here */
+  bool added;         /* easy is in the multi handle */
+  neap_http_jar *jar; /* NULL: none */
   neap__http_request request;
   neap_http_response *response;
   neap_http_response **out;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "http_jar.h"
 
 /* Where neap_http_opts has 0. */
 #define DEFAULT_CONNECT_TIMEOUT UINT64_C(30000000000)
@@ -192,8 +193,12 @@ static void withdraw(neap__transfer *transfer) {
 void neap__transfer_free(neap__transfer *transfer) {
   neap__multi *multi = transfer->multi;
   withdraw(transfer);
-  if (transfer->easy)
+  if (transfer->jar) {
+    neap__jar_detach(transfer->jar, transfer->easy);
+    curl_easy_cleanup(transfer->easy);
+  } else if (transfer->easy) {
     neap__multi_give(multi, transfer->easy);
+  }
   neap__list_remove(&transfer->link);
   neap__http_request_free(&transfer->request, &multi->host.alloc);
   neap__http_response_free(transfer->response);
@@ -226,8 +231,11 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
   if (!transfer->easy || !transfer->response)
     goto fail;
   status = configure(transfer, opts->ca_file);
+  if (status == 0 && opts->jar)
+    status = neap__jar_attach(opts->jar, transfer->easy);
   if (status < 0)
     goto fail;
+  transfer->jar = opts->jar;
   status =
       neap__http_request_init(&transfer->request, alloc, opts, transfer->easy,
                               &transfer->response->url, why);

@@ -935,6 +935,9 @@ typedef struct neap_http_header {
   const char *value;
 } neap_http_header;
 
+/* Cookies that are kept between requests, see neap_http_jar_new. */
+typedef struct neap_http_jar neap_http_jar;
+
 /* A request; everything in it is copied by neap_http_send. */
 typedef struct neap_http_opts {
   size_t size;
@@ -950,6 +953,7 @@ typedef struct neap_http_opts {
   uint32_t max_redirects;      /* 0: follow none */
   uint64_t max_body;           /* bytes of the decoded body; 0: 64 MiB */
   const char *ca_file;         /* PEM; NULL: the system's */
+  neap_http_jar *jar;          /* *kept* while it is under way; NULL: none */
 } neap_http_opts;
 
 #define NEAP_HTTP_OPTS_INIT                                                    \
@@ -1000,6 +1004,31 @@ NEAP_API const char *neap_http_body(const neap_http_response *response,
                                     size_t *size);
 /* NULL is ignored. */
 NEAP_API void neap_http_free(neap_http_response *response);
+
+/* Makes an empty jar, *owned* by the caller. Requests that are given it send
+ * the cookies that it has for them and keep there those that they are given, in
+ * redirects too, as RFC 6265 says; other requests know nothing of cookies. A
+ * jar may be used by any number of requests of its engine at once, and may
+ * outlive it. NEAP_ENOLIB, NEAP_ENOMEM. */
+NEAP_API int neap_http_jar_new(neap_engine *engine, neap_http_jar **out);
+
+/* Requests under way keep what they need of it. NULL is ignored. */
+NEAP_API void neap_http_jar_free(neap_http_jar *jar);
+
+/* Writes to *text all cookies that have not expired, each on a line of its own
+ * in the format of Netscape's cookie file: seven fields with tabs between,
+ * domain, whether subdomains get it, path, whether only over https, when it
+ * expires in seconds since 1970 (0: with the session), name, value. Before the
+ * domain of one that is HttpOnly stands "#HttpOnly_". The text belongs to the
+ * jar until the next call. NEAP_ENOMEM. */
+NEAP_API int neap_http_jar_text(neap_http_jar *jar, const char **text);
+
+/* Adds cookies from such a text; empty lines and comments are passed over.
+ * NEAP_EINVAL when a line is none, with those before it added; NEAP_ENOMEM. */
+NEAP_API int neap_http_jar_add(neap_http_jar *jar, const char *text);
+
+/* Forgets all cookies. NEAP_ENOMEM. */
+NEAP_API int neap_http_jar_clear(neap_http_jar *jar);
 
 #ifdef __cplusplus
 }

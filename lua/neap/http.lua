@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local new_error = require "neap.error".new
+local jars = require "neap.http_jar"
 local options = require "neap.options"
 local retry = require "neap.http_retry"
 
@@ -29,6 +30,7 @@ Response.__index = Response
 ---@field max_redirects? integer how many are followed; default: 10
 ---@field max_body? integer bytes of the decoded body; default: 64 MiB
 ---@field ca_file? string PEM file of the certificates to trust instead of the system's
+---@field cookies? neap.http.Jar where cookies are kept; default: none are
 ---@field check? boolean raise an error for a status from 400; default: false
 ---@field max_retries? integer how often it is sent at most, 1 or more; default: 1
 ---@field wait? number seconds between attempts; default: 0
@@ -78,6 +80,7 @@ local COMMON = {
   max_redirects = { is_count, "whole number from 0" },
   max_body = { function(v) return is_count(v) and v > 0 end, "whole number from 1" },
   ca_file = { is_string, "string" },
+  cookies = { jars.is, "jar of http.jar" },
   check = { function(v) return type(v) == "boolean" end, "boolean" },
 }
 
@@ -231,6 +234,7 @@ local function send(what, opts)
     max_redirects = opts.max_redirects or MAX_REDIRECTS,
     max_body = opts.max_body,
     ca_file = opts.ca_file,
+    jar = opts.cookies and opts.cookies.held,
   }
   local response = retry.perform(opts, function() return attempt(what, request) end,
     http.retry_after)
@@ -342,6 +346,8 @@ function http.post(url, opts)
   local response = send("http.post", options_for(url, "POST", opts))
   return response
 end
+
+http.jar = jars.new
 
 --- Returns how many seconds a Retry-After header (RFC 9110 section 10.2.3) asks
 --- to wait: a number, or a date, which is compared with the server's own clock

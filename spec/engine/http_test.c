@@ -780,8 +780,47 @@ static void two_hundred_requests_run_at_once(void **state) {
   assert_int_equal(0, neap_pending(*state));
 }
 
-/* Makes one request with a redirect, a body and headers in an engine of which
- * allocation `fail_at` fails; returns whether one did. */
+static const char one_cookie[] = "127.0.0.1\tFALSE\t/\tFALSE\t0\ttide\tlow\n";
+
+static void a_jar_is_sent_and_filled(void **state) {
+  call c;
+  const char *text;
+  prepare(&c, "/echo");
+  assert_int_equal(0, neap_http_jar_new(*state, &c.opts.jar));
+  assert_int_equal(NEAP_EINVAL, neap_http_jar_add(c.opts.jar, "ALL"));
+  assert_int_equal(0, neap_http_jar_add(c.opts.jar, one_cookie));
+  expect(*state, &c, 0);
+  assert_true(echoed(&c, "\r\nCookie: tide=low\r\n"));
+  neap_http_free(c.response);
+  assert_int_equal(0, neap_http_jar_clear(c.opts.jar));
+  assert_int_equal(0, neap_http_jar_text(c.opts.jar, &text));
+  assert_string_equal("", text);
+  neap_http_jar *jar = c.opts.jar;
+  prepare(&c, "/hello");
+  c.opts.jar = jar;
+  expect(*state, &c, 0);
+  neap_http_free(c.response);
+  assert_int_equal(0, neap_http_jar_text(jar, &text));
+  assert_non_null(strstr(text, "\ta\t1\n"));
+  neap_http_jar_free(jar);
+}
+
+/* The owner may let go of a jar, and the engine end, with requests on it. */
+static void a_jar_lasts_as_long_as_its_requests(void **state) {
+  (void)state;
+  call c;
+  neap_engine *engine = make_engine(0);
+  prepare(&c, "/hang");
+  assert_int_equal(0, neap_http_jar_new(engine, &c.opts.jar));
+  assert_int_equal(0, neap_http_send(engine, &c.op, &c.opts, &c.response));
+  neap_http_jar_free(c.opts.jar);
+  neap_poll(engine, MS(1));
+  neap_engine_free(engine);
+  assert_int_equal(0, memory.live);
+}
+
+/* Makes one request with a redirect, a body, headers and a jar in an engine of
+ * which allocation `fail_at` fails; returns whether one did. */
 static bool request_with_failure(long fail_at) {
   neap_engine *engine = make_engine(fail_at);
   if (!engine) {
@@ -797,13 +836,23 @@ static bool request_with_failure(long fail_at) {
   c.opts.body_size = 1;
   c.opts.max_redirects = 1;
   c.opts.idle_timeout_ns = MS(5000);
-  int status = neap_http_send(engine, &c.op, &c.opts, &c.response);
+  int status = neap_http_jar_new(engine, &c.opts.jar);
+  if (status == 0)
+    status = neap_http_jar_add(c.opts.jar, one_cookie);
+  if (status == 0)
+    status = neap_http_send(engine, &c.op, &c.opts, &c.response);
   if (status == 0) {
     drive(engine, &c);
     status = c.op.status;
     assert_non_null(c.response);
     neap_http_free(c.response);
   }
+  const char *text;
+  if (status == 0)
+    status = neap_http_jar_text(c.opts.jar, &text);
+  if (status == 0)
+    assert_string_equal(one_cookie, text);
+  neap_http_jar_free(c.opts.jar);
   bool failed = memory.failed;
   assert_int_equal(failed ? NEAP_ENOMEM : 0, status);
   neap_engine_free(engine);
@@ -866,6 +915,8 @@ int main(void) {
       TEST(a_connection_that_was_closed_is_replaced),
       TEST(a_closed_connection_that_is_kept_costs_nothing),
       TEST(two_hundred_requests_run_at_once),
+      TEST(a_jar_is_sent_and_filled),
+      cmocka_unit_test(a_jar_lasts_as_long_as_its_requests),
       cmocka_unit_test(each_allocation_may_fail),
   };
   the_server = server_start();

@@ -1,0 +1,69 @@
+/* Cookies that are kept between requests, for Lua.
+ * SPDX-License-Identifier: MIT */
+#include "http_jar.h"
+
+#include <lauxlib.h>
+
+#include "wait.h"
+
+#define JAR_META "neap.http.jar"
+
+static int jar_gc(lua_State *L) {
+  neap_http_jar **held = luaL_checkudata(L, 1, JAR_META);
+  neap_http_jar_free(*held);
+  *held = NULL;
+  return 0;
+}
+
+neap_http_jar *neap__http_jar_check(lua_State *L, int arg) {
+  return *(neap_http_jar **)luaL_checkudata(L, arg, JAR_META);
+}
+
+static int check(lua_State *L, int status) {
+  return status < 0 ? luaL_error(L, "%s", neap_status_text(status)) : 0;
+}
+
+/* jar() -> an empty jar */
+static int jar(lua_State *L) {
+  neap_http_jar **held = lua_newuserdatauv(L, sizeof(*held), 0);
+  *held = NULL;
+  luaL_setmetatable(L, JAR_META);
+  check(L, neap_http_jar_new(neap__engine(L), held));
+  return 1;
+}
+
+/* text(jar) -> all cookies, as neap_http_jar_text writes them */
+static int text(lua_State *L) {
+  const char *lines;
+  check(L, neap_http_jar_text(neap__http_jar_check(L, 1), &lines));
+  lua_pushstring(L, lines);
+  return 1;
+}
+
+/* add(jar, text) -> whether all lines were cookies */
+static int add(lua_State *L) {
+  int status =
+      neap_http_jar_add(neap__http_jar_check(L, 1), luaL_checkstring(L, 2));
+  if (status != NEAP_EINVAL)
+    check(L, status);
+  lua_pushboolean(L, status == 0);
+  return 1;
+}
+
+/* clear(jar) */
+static int clear(lua_State *L) {
+  return check(L, neap_http_jar_clear(neap__http_jar_check(L, 1)));
+}
+
+void neap__http_jar_open(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"text", text}, {"add", add}, {"clear", clear}, {NULL, NULL}};
+  luaL_newmetatable(L, JAR_META);
+  lua_pushcfunction(L, jar_gc);
+  lua_setfield(L, -2, "__gc");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, jar);
+  lua_setfield(L, -2, "jar");
+}

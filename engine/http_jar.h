@@ -1,0 +1,23 @@
+/* Cookies that are kept between requests.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_HTTP_JAR_H
+#define NEAP_HTTP_JAR_H
+
+#include <curl/curl.h>
+
+#include "http.h"
+
+/* neap_http_jar_new and so on, see neap__http_api. */
+int neap__jar_new(const neap__http *http, neap_http_jar **out);
+void neap__jar_free(neap_http_jar *jar);
+int neap__jar_text(neap_http_jar *jar, const char **text);
+int neap__jar_add(neap_http_jar *jar, const char *text);
+int neap__jar_clear(neap_http_jar *jar);
+
+/* Has `easy` use the jar, which lives until neap__jar_detach at least.
+ * NEAP_ENOMEM. The handle must not serve others afterwards: curl_easy_reset
+ * "does not change [...] the cookies", nor that there are any. */
+int neap__jar_attach(neap_http_jar *jar, CURL *easy);
+void neap__jar_detach(neap_http_jar *jar, CURL *easy);
+
+#endif
