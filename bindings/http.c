@@ -116,6 +116,10 @@ static const char *read_options(lua_State *L, neap_http_opts *opts) {
   opts->url = text_option(L, "url", &bad);
   opts->method = text_option(L, "method", &bad);
   opts->ca_file = text_option(L, "ca_file", &bad);
+  opts->proxy = text_option(L, "proxy", &bad);
+  opts->cert_file = text_option(L, "cert_file", &bad);
+  opts->key_file = text_option(L, "key_file", &bad);
+  opts->key_password = text_option(L, "key_password", &bad);
   opts->timeout_ns = time_option(L, "timeout");
   opts->connect_timeout_ns = time_option(L, "connect_timeout");
   opts->idle_timeout_ns = time_option(L, "idle_timeout");

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "alloc.h"
+#include "http_route.h"
 
 static int refuse(char why[NEAP__HTTP_WHY_SIZE], const char *sentence) {
   snprintf(why, NEAP__HTTP_WHY_SIZE, "%s", sentence);
@@ -336,6 +337,7 @@ int neap__http_request_follow(neap__http_request *request,
   if (!same) {
     curl_easy_setopt(easy, CURLOPT_USERNAME, NULL);
     curl_easy_setopt(easy, CURLOPT_PASSWORD, NULL);
+    neap__route_be_nobody(easy);
   }
   bool was_post = strcmp(request->method, "POST") == 0;
   bool was_head = strcmp(request->method, "HEAD") == 0;

@@ -9,6 +9,7 @@
 
 #include "alloc.h"
 #include "http_jar.h"
+#include "http_route.h"
 
 /* Where neap_http_opts has 0. */
 #define DEFAULT_CONNECT_TIMEOUT UINT64_C(30000000000)
@@ -120,7 +121,7 @@ static long to_ms(uint64_t ns) {
 
 /* Sets what is the same for all requests. Failing, it is for want of memory or
  * because libcurl was built without what neap promises. */
-static int configure(neap__transfer *transfer, const char *ca_file) {
+static int configure(neap__transfer *transfer) {
   CURL *easy = transfer->easy;
   bool ok =
       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
@@ -129,9 +130,6 @@ static int configure(neap__transfer *transfer, const char *ca_file) {
       curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") == CURLE_OK &&
       curl_easy_setopt(easy, CURLOPT_USERAGENT, "neap/" NEAP_VERSION) ==
           CURLE_OK;
-  if (ok && ca_file)
-    ok = curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK &&
-         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
   if (!ok)
     return NEAP_ENOMEM;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
@@ -230,7 +228,9 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
   transfer->response = neap__http_response_new(alloc);
   if (!transfer->easy || !transfer->response)
     goto fail;
-  status = configure(transfer, opts->ca_file);
+  status = configure(transfer);
+  if (status == 0)
+    status = neap__route_set(transfer->easy, opts, why);
   if (status == 0 && opts->jar)
     status = neap__jar_attach(opts->jar, transfer->easy);
   if (status < 0)
@@ -299,7 +299,8 @@ static const verdict verdicts[] = {
     {CURLE_BAD_CONTENT_ENCODING, false, "the body cannot be decoded"},
     {CURLE_HTTP2_STREAM, true, "the HTTP/2 stream broke"},
     {CURLE_PROXY, true, "the proxy refused"},
-    {CURLE_SSL_CACERT_BADFILE, false, "the CA certificates cannot be read"},
+    {CURLE_SSL_CACERT_BADFILE, false,
+     "ca_file: the CA certificates cannot be read"},
 };
 
 /* Writes the failure's sentence behind the URL, of which the query stays
@@ -371,6 +372,18 @@ static int fail_tls(neap__transfer *transfer, CURLcode code) {
   return NEAP_EHTTP;
 }
 
+/* Whether a proxy has said no to a connection through it, and if so why. */
+static bool is_refused_by_proxy(neap__transfer *transfer) {
+  long status = 0;
+  char sentence[48];
+  curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+  if (status < 300)
+    return false;
+  snprintf(sentence, sizeof sentence, "the proxy refused: status %ld", status);
+  explain(transfer, status >= 500 || status == 429, sentence);
+  return true;
+}
+
 static int fail_connect(neap__transfer *transfer) {
   long number = 0;
   char words[128];
@@ -401,6 +414,8 @@ static int judge(neap__transfer *transfer, CURLcode code) {
     return 0;
   if (transfer->objection < 0)
     return object_of(transfer);
+  if (is_refused_by_proxy(transfer))
+    return NEAP_EHTTP;
   switch (code) {
   case CURLE_OUT_OF_MEMORY:
     return fail_memory(transfer);
@@ -411,6 +426,9 @@ static int judge(neap__transfer *transfer, CURLcode code) {
   case CURLE_SSL_CONNECT_ERROR:
   case CURLE_PEER_FAILED_VERIFICATION:
     return fail_tls(transfer, code);
+  case CURLE_SSL_CERTPROBLEM:
+    explain(transfer, false, neap__route_blame(transfer->words));
+    return NEAP_EHTTP;
   default:
     break;
   }

@@ -954,6 +954,11 @@ typedef struct neap_http_opts {
   uint64_t max_body;           /* bytes of the decoded body; 0: 64 MiB */
   const char *ca_file;         /* PEM; NULL: the system's */
   neap_http_jar *jar;          /* *kept* while it is under way; NULL: none */
+  const char *proxy;           /* URL: http, https, socks5, socks5h (it resolves
+                                  names); "": none; NULL: the environment's */
+  const char *cert_file;    /* PEM, to show to servers that ask; NULL: none */
+  const char *key_file;     /* its key; NULL: it is in cert_file */
+  const char *key_password; /* of the key; NULL: it has none */
 } neap_http_opts;
 
 #define NEAP_HTTP_OPTS_INIT                                                    \
@@ -975,13 +980,14 @@ typedef struct neap_http_response neap_http_response;
  * NEAP_ECANCELED. *response is set by then and *owned* by the caller, except
  * after NEAP_ECANCELED: NULL.
  *
- * Certificates are always verified. Environment variables for proxies are
- * honoured as by curl. Connections are kept and reused by the engine. The time
- * to connect includes the name lookup and TLS; the idle time counts from when
- * there is a connection; all three are real time on a virtual clock, too. A
- * redirect to another origin takes neither user nor password along, and of the
- * headers only Accept*, Cache-Control, Content-*, If-*, Range and User-Agent.
- * Content-Length and Transfer-Encoding are the engine's to set. */
+ * Certificates are always verified. Without `proxy` the
+ * environment variables for proxies are honoured as by curl. Connections are
+ * kept and reused by the engine. The time to connect includes the name lookup
+ * and TLS; the idle time counts from when there is a connection; all three are
+ * real time on a virtual clock, too. A redirect to another origin takes neither
+ * user nor password along, no certificate of ours, and of the headers only
+ * Accept*, Cache-Control, Content-*, If-*, Range and User-Agent. Content-Length
+ * and Transfer-Encoding are the engine's to set. */
 NEAP_API int neap_http_send(neap_engine *engine, neap_op *op,
                             const neap_http_opts *opts,
                             neap_http_response **response);

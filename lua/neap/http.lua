@@ -30,6 +30,11 @@ Response.__index = Response
 ---@field max_redirects? integer how many are followed; default: 10
 ---@field max_body? integer bytes of the decoded body; default: 64 MiB
 ---@field ca_file? string PEM file of the certificates to trust instead of the system's
+---@field cert_file? string PEM file of a certificate to show to servers that ask
+---@field key_file? string PEM file of its key; default: it is in `cert_file`
+---@field key_password? string of the key, if it has one
+---@field proxy? string|false the URL of a proxy (http, https, socks5, socks5h), for
+--- all hosts; false: none; default: as the environment says (http_proxy, ...)
 ---@field cookies? neap.http.Jar where cookies are kept; default: none are
 ---@field check? boolean raise an error for a status from 400; default: false
 ---@field max_retries? integer how often it is sent at most, 1 or more; default: 1
@@ -80,6 +85,10 @@ local COMMON = {
   max_redirects = { is_count, "whole number from 0" },
   max_body = { function(v) return is_count(v) and v > 0 end, "whole number from 1" },
   ca_file = { is_string, "string" },
+  cert_file = { is_string, "string" },
+  key_file = { is_string, "string" },
+  key_password = { is_string, "string" },
+  proxy = { function(v) return v == false or is_string(v) and v ~= "" end, "URL or false" },
   cookies = { jars.is, "jar of http.jar" },
   check = { function(v) return type(v) == "boolean" end, "boolean" },
 }
@@ -234,6 +243,10 @@ local function send(what, opts)
     max_redirects = opts.max_redirects or MAX_REDIRECTS,
     max_body = opts.max_body,
     ca_file = opts.ca_file,
+    cert_file = opts.cert_file,
+    key_file = opts.key_file,
+    key_password = opts.key_password,
+    proxy = opts.proxy == false and "" or opts.proxy,
     jar = opts.cookies and opts.cookies.held,
   }
   local response = retry.perform(opts, function() return attempt(what, request) end,

@@ -836,6 +836,8 @@ static bool request_with_failure(long fail_at) {
   c.opts.body_size = 1;
   c.opts.max_redirects = 1;
   c.opts.idle_timeout_ns = MS(5000);
+  c.opts.proxy = "";
+  c.opts.cert_file = c.opts.key_file = c.opts.key_password = "none";
   int status = neap_http_jar_new(engine, &c.opts.jar);
   if (status == 0)
     status = neap_http_jar_add(c.opts.jar, one_cookie);

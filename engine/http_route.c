@@ -1,0 +1,78 @@
+/* The way of a request: through which proxy, and with which certificates.
+ * SPDX-License-Identifier: MIT */
+#include "http_route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int refuse(char why[NEAP__HTTP_WHY_SIZE], const char *sentence) {
+  snprintf(why, NEAP__HTTP_WHY_SIZE, "%s", sentence);
+  return NEAP_EINVAL;
+}
+
+/* libcurl takes what it does not understand for the name of a host, and leaves
+ * it unmentioned whether a scheme means anything to it. The URL may have a
+ * password and is not quoted. */
+static int check_proxy(const char *text, char why[NEAP__HTTP_WHY_SIZE]) {
+  static const char *const schemes[] = {"http", "https", "socks5", "socks5h"};
+  CURLU *url = curl_url();
+  if (!url)
+    return NEAP_ENOMEM;
+  char *scheme = NULL;
+  CURLUcode code =
+      curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+  if (code == CURLUE_OK)
+    code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+  bool known = false;
+  for (size_t i = 0; scheme && i < sizeof schemes / sizeof *schemes; i++)
+    known = known || strcmp(scheme, schemes[i]) == 0;
+  curl_free(scheme);
+  curl_url_cleanup(url);
+  if (code == CURLUE_OUT_OF_MEMORY)
+    return NEAP_ENOMEM;
+  return known ? 0
+               : refuse(why, "the proxy is no URL of http, https, socks5 or "
+                             "socks5h");
+}
+
+static bool set(CURL *easy, CURLoption option, const char *text) {
+  return !text || curl_easy_setopt(easy, option, text) == CURLE_OK;
+}
+
+int neap__route_set(CURL *easy, const neap_http_opts *opts,
+                    char why[NEAP__HTTP_WHY_SIZE]) {
+  if (opts->key_file && !opts->cert_file)
+    return refuse(why, "a key_file is of no use without a cert_file");
+  if (opts->proxy && *opts->proxy) {
+    int status = check_proxy(opts->proxy, why);
+    if (status < 0)
+      return status;
+  }
+  /* "Setting the proxy string to "" (an empty string) explicitly disables the
+   * use of a proxy, even if there is an environment variable set for it." And
+   * a proxy that is named is for all hosts, whatever no_proxy says. */
+  bool ok = set(easy, CURLOPT_PROXY, opts->proxy) &&
+            set(easy, CURLOPT_NOPROXY, opts->proxy ? "" : NULL) &&
+            set(easy, CURLOPT_SSLCERT, opts->cert_file) &&
+            set(easy, CURLOPT_SSLKEY, opts->key_file) &&
+            set(easy, CURLOPT_KEYPASSWD, opts->key_password);
+  if (ok && opts->ca_file)
+    ok = curl_easy_setopt(easy, CURLOPT_CAINFO, opts->ca_file) == CURLE_OK &&
+         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+  return ok ? 0 : NEAP_ENOMEM;
+}
+
+void neap__route_be_nobody(CURL *easy) {
+  curl_easy_setopt(easy, CURLOPT_SSLCERT, NULL);
+  curl_easy_setopt(easy, CURLOPT_SSLKEY, NULL);
+  curl_easy_setopt(easy, CURLOPT_KEYPASSWD, NULL);
+}
+
+/* libcurl's words for a key are "unable to set private key file: ..." and
+ * "Private key does not match the certificate public key". */
+const char *neap__route_blame(const char *words) {
+  return strstr(words, "rivate key")
+             ? "key_file: it has no key that key_password opens and that fits "
+               "cert_file"
+             : "cert_file: the certificate cannot be read";
+}

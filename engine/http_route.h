@@ -1,0 +1,21 @@
+/* The way of a request: through which proxy, and with which certificates.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_HTTP_ROUTE_H
+#define NEAP_HTTP_ROUTE_H
+
+#include <curl/curl.h>
+
+#include "http.h"
+
+/* Sets up `easy` for the proxy and the certificates of `opts`. NEAP_EINVAL with
+ * a sentence in `why`, or NEAP_ENOMEM. */
+int neap__route_set(CURL *easy, const neap_http_opts *opts,
+                    char why[NEAP__HTTP_WHY_SIZE]);
+
+/* Has `easy` show no certificate of its own any more. */
+void neap__route_be_nobody(CURL *easy);
+
+/* The sentence for CURLE_SSL_CERTPROBLEM, of which libcurl says this. */
+const char *neap__route_blame(const char *words);
+
+#endif
