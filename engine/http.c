@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -242,6 +243,17 @@ void neap__multi_give(neap__multi *multi, CURL *easy) {
   multi->handles[multi->handle_count++] = easy;
 }
 
+/* How many connections there may be at once: half of the files that the
+ * process may have open, since it has other uses for files, too. What comes
+ * beyond waits in libcurl for its turn. */
+static long max_connections(void) {
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) < 0 ||
+      files.rlim_cur / 2 > NEAP__HTTP_MAX_CONNECTIONS)
+    return NEAP__HTTP_MAX_CONNECTIONS;
+  return files.rlim_cur > 2 ? (long)files.rlim_cur / 2 : 1;
+}
+
 static CURLcode global_code;
 
 static void init_curl(void) {
@@ -276,6 +288,8 @@ static int open_multi(const neap__http_host *host, neap__http **out) {
   curl_multi_setopt(multi->curl, CURLMOPT_TIMERDATA, multi);
   curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS,
                     (long)NEAP__HTTP_CONNECTIONS);
+  curl_multi_setopt(multi->curl, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                    max_connections());
   *out = &multi->http;
   return 0;
 }

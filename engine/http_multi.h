@@ -10,8 +10,13 @@
 #include "http_response.h"
 #include "list.h"
 
-/* Handles that are kept for later requests, and connections. */
-enum { NEAP__HTTP_HANDLES = 64, NEAP__HTTP_CONNECTIONS = 128 };
+/* Handles that are kept for later requests, and connections; and how many
+ * connections may be in use at once. */
+enum {
+  NEAP__HTTP_HANDLES = 64,
+  NEAP__HTTP_CONNECTIONS = 128,
+  NEAP__HTTP_MAX_CONNECTIONS = 1024,
+};
 
 typedef struct neap__http_socket neap__http_socket;
 
@@ -64,8 +69,8 @@ int neap__transfer_start(neap__http *http, neap_op *op,
  * frees the transfer. */
 void neap__transfer_end(neap__transfer *transfer, CURLcode code);
 
-/* When the transfer will have been idle for too long if nothing moves, as seen
- * at `now`; NEAP_FOREVER when it has no such limit. */
+/* When the transfer will have been idle, or under way, for too long if nothing
+ * moves, as seen at `now`; NEAP_FOREVER when it has no such limit. */
 uint64_t neap__transfer_idle_at(const neap__transfer *transfer, uint64_t now);
 
 /* Finishes the operation because of that. */

@@ -171,14 +171,18 @@ static int launch(neap__transfer *transfer) {
   curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, total);
   curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
                    to_ms(transfer->connect_timeout));
+  /* One that will be HTTP/2, as far as we can know, is waited for instead of
+   * making another. */
+  curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT,
+                   (long)(strncmp(transfer->response->url, "https:", 6) == 0));
   transfer->moved_at = 0;
   transfer->moved = 0;
   if (curl_multi_add_handle(transfer->multi->curl, transfer->easy) != CURLM_OK)
     return NEAP_ENOMEM;
   transfer->added = true;
-  if (transfer->idle_timeout > 0)
-    neap__multi_watch_idle(transfer->multi,
-                           neap__transfer_idle_at(transfer, now));
+  uint64_t at = neap__transfer_idle_at(transfer, now);
+  if (at != NEAP_FOREVER)
+    neap__multi_watch_idle(transfer->multi, at);
   return 0;
 }
 
@@ -500,15 +504,23 @@ void neap__transfer_end(neap__transfer *transfer, CURLcode code) {
   finish(transfer, status);
 }
 
+/* `ns` after `since`; NEAP_FOREVER where there is no such limit. */
+static uint64_t limit(uint64_t since, uint64_t ns) {
+  return ns > 0 && ns < NEAP_FOREVER - since ? since + ns : NEAP_FOREVER;
+}
+
+/* libcurl 7.88 knows no time limit for what waits until another connection may
+ * be made, so the total one is ours to keep, too. */
 uint64_t neap__transfer_idle_at(const neap__transfer *transfer, uint64_t now) {
-  if (transfer->idle_timeout == 0)
-    return NEAP_FOREVER;
-  uint64_t since = transfer->moved_at ? transfer->moved_at : now;
-  uint64_t left = NEAP_FOREVER - since;
-  return transfer->idle_timeout < left ? since + transfer->idle_timeout
-                                       : NEAP_FOREVER;
+  uint64_t total = limit(transfer->started, transfer->timeout);
+  uint64_t idle = limit(transfer->moved_at ? transfer->moved_at : now,
+                        transfer->idle_timeout);
+  return idle < total ? idle : total;
 }
 
 void neap__transfer_end_idle(neap__transfer *transfer) {
-  finish(transfer, time_out(transfer, "idle", transfer->idle_timeout));
+  if (limit(transfer->started, transfer->timeout) <= uv_hrtime())
+    finish(transfer, time_out(transfer, "total", transfer->timeout));
+  else
+    finish(transfer, time_out(transfer, "idle", transfer->idle_timeout));
 }

@@ -45,7 +45,7 @@ local function serve_socks(client, log)
   local _, count = client:read(2):byte(1, 2)
   client:read(count)
   client:write("\5\0")
-  local kind, host = client:read(4):byte(4), nil
+  local kind, host = client:read(4):byte(4)
   if kind == 1 then
     host = ("%d.%d.%d.%d"):format(client:read(4):byte(1, 4))
   else
