@@ -982,7 +982,10 @@ typedef struct neap_http_response neap_http_response;
  *
  * Certificates are always verified. Without `proxy` the
  * environment variables for proxies are honoured as by curl. Connections are
- * kept and reused by the engine. The time to connect includes the name lookup
+ * kept and reused by the engine; over TLS many requests share one where the
+ * server speaks HTTP/2. There are at most half as many at once as the process
+ * may open files, and no more than 1024; other requests wait their turn, which
+ * counts for `timeout_ns` only. The time to connect includes the name lookup
  * and TLS; the idle time counts from when there is a connection; all three are
  * real time on a virtual clock, too. A redirect to another origin takes neither
  * user nor password along, no certificate of ours, and of the headers only

@@ -45,8 +45,9 @@ local function serve_socks(client, log)
   local _, count = client:read(2):byte(1, 2)
   client:read(count)
   client:write("\5\0")
-  local kind, host = client:read(4):byte(4)
-  if kind == 1 then
+  local kind = client:read(4):byte(4)
+  local host
+  if kind == 1 then -- an IPv4 address
     host = ("%d.%d.%d.%d"):format(client:read(4):byte(1, 4))
   else
     host = client:read(client:read(1):byte())

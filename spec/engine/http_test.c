@@ -695,15 +695,22 @@ static void an_engine_can_be_freed_while_a_name_is_resolved(void **state) {
   assert_int_equal(0, memory.live);
 }
 
+/* With a server of its own: it counts a connection when it accepts it, which
+ * for one that an earlier test has dropped may be while this one counts. */
 static void connections_are_reused(void **state) {
-  int before = server_accepted(the_server);
+  server *other = server_start();
+  assert_non_null(other);
   for (int i = 0; i < 5; i++) {
     call c;
-    get(*state, &c, "/hello", 0);
+    prepare(&c, "");
+    snprintf(c.url, sizeof c.url, "http://127.0.0.1:%d/hello",
+             server_port(other));
+    expect(*state, &c, 0);
     assert_body(&c, "hello");
     neap_http_free(c.response);
   }
-  assert_int_equal(before + 1, server_accepted(the_server));
+  assert_int_equal(1, server_accepted(other));
+  server_stop(other);
 }
 
 /* uv_run calls timers and then waits for I/O. A request on a warm connection is

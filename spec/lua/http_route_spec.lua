@@ -3,7 +3,6 @@
 local helper = require "spec.helper"
 local proxy = require "spec.proxy"
 local servers = require "spec.servers"
-local neap = require "neap"
 local http = require "neap.http"
 
 local function raised(f, ...)
