@@ -9,15 +9,15 @@
 
 /* neap_http_jar_new and so on, see neap__http_api. */
 int neap__jar_new(const neap__http *http, neap_http_jar **out);
-void neap__jar_free(neap_http_jar *jar);
-int neap__jar_text(neap_http_jar *jar, const char **text);
-int neap__jar_add(neap_http_jar *jar, const char *text);
-int neap__jar_clear(neap_http_jar *jar);
+void neap__jar_free(neap_http_jar *base);
+int neap__jar_text(neap_http_jar *base, const char **text);
+int neap__jar_add(neap_http_jar *base, const char *text);
+int neap__jar_clear(neap_http_jar *base);
 
 /* Has `easy` use the jar, which lives until neap__jar_detach at least.
  * NEAP_ENOMEM. The handle must not serve others afterwards: curl_easy_reset
  * "does not change [...] the cookies", nor that there are any. */
-int neap__jar_attach(neap_http_jar *jar, CURL *easy);
-void neap__jar_detach(neap_http_jar *jar, CURL *easy);
+int neap__jar_attach(neap_http_jar *base, CURL *easy);
+void neap__jar_detach(neap_http_jar *base, CURL *easy);
 
 #endif
