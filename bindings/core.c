@@ -13,6 +13,7 @@
 #include "neap_lua.h"
 #include "net.h"
 #include "plan.h"
+#include "process.h"
 #include "retry.h"
 #include "semaphore.h"
 #include "spawn.h"
@@ -138,6 +139,8 @@ int luaopen_neap_core(lua_State *L) {
   lua_setfield(L, -2, "net");
   neap__stream_open_lua(L);
   lua_setfield(L, -2, "stream");
+  neap__process_open_lua(L);
+  lua_setfield(L, -2, "process");
   neap__http_open_lua(L);
   lua_setfield(L, -2, "http");
   luaL_getmetatable(L, NEAP__ERROR_META);

@@ -25,6 +25,7 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   neap__files_init(&engine->files, engine->loop);
   neap__streams_init(&engine->streams, engine->loop);
   neap__net_init(&engine->net, &engine->streams);
+  neap__processes_init(&engine->processes, engine->loop, &engine->streams);
   *out = engine;
   return 0;
 
@@ -44,6 +45,7 @@ void neap_engine_free(neap_engine *engine) {
   neap__streams_close(&engine->streams);
   neap__files_close(&engine->files);
   neap__watches_close(&engine->files);
+  neap__processes_close(&engine->processes);
   neap__http_close(engine->http);
   neap__timers_free(engine->timers);
   neap__loop_free(engine->loop);
@@ -83,8 +85,12 @@ static void jump(neap_engine *engine, uint64_t max_wait_ns) {
 /* Waits until something is ready, or for as long as that makes sense. */
 static void wait(neap_engine *engine, uint64_t max_wait_ns) {
   size_t pending = neap__loop_pending(engine->loop);
-  if (pending == 0)
+  if (pending == 0) {
+    /* Processes that nobody waits for are to be ended all the same. */
+    if (!neap__list_empty(&engine->processes.all))
+      neap__loop_wait(engine->loop, 0);
     return;
+  }
   if (neap__loop_is_virtual(engine->loop)) {
     /* What I/O there is comes first, so that its results do not depend on how
      * fast the clock jumps. */
@@ -142,6 +148,12 @@ int neap_net_connect(neap_engine *engine, neap_op *op,
 int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
                     neap_listener **out) {
   return neap__net_listen(&engine->net, opts, detail, out);
+}
+
+int neap_process_spawn(neap_engine *engine, const neap_process_opts *opts,
+                       neap_process **out, neap_stream *streams[3],
+                       neap_process_failure *failure) {
+  return neap__process_spawn(&engine->processes, opts, out, streams, failure);
 }
 
 const char *neap_event_name(neap_event_kind kind) {

@@ -7,6 +7,7 @@
 #include "http.h"
 #include "loop.h"
 #include "net.h"
+#include "process.h"
 #include "stream.h"
 #include "timer.h"
 
@@ -16,6 +17,7 @@ struct neap_engine {
   neap__files files;
   neap__streams streams;
   neap__net net;
+  neap__processes processes;
   neap__http *http; /* NULL until the first request */
   const char *http_library;
   char http_why[NEAP__HTTP_WHY_SIZE]; /* why the last request was refused */

@@ -3,6 +3,7 @@
 #include "fs_op.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum {
@@ -163,15 +164,23 @@ void neap_fs_get_stat(const neap_fs_result *result, neap_file_stat *out) {
   *out = result->stat;
 }
 
+/* libuv has no names for codes that it expects of nothing it does (ECHILD);
+ * then the C library's. */
 void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
                        size_t text_size) {
+  char found[48];
+  uv_err_name_r(detail, found, sizeof found);
+  bool known = strncmp(found, "Unknown", 7) != 0;
+  const char *others_name = known ? NULL : strerrorname_np(-detail);
   if (name && name_size > 0)
-    uv_err_name_r(detail, name, name_size);
+    snprintf(name, name_size, "%s", others_name ? others_name : found);
   if (!text || text_size == 0)
     return;
   /* libuv's sentence is "illegal operation on a directory". */
   if (detail == UV_EISDIR)
     snprintf(text, text_size, "is a directory");
+  else if (others_name)
+    snprintf(text, text_size, "%s", strerrordesc_np(-detail));
   else
     uv_strerror_r(detail, text, text_size);
 }

@@ -29,8 +29,8 @@
  * sealed and may be shared by runs of the same thread.
  *
  * It is one header, and long, because a host should find all there is in one
- * place; the sections follow the ideas above, files, streams and HTTP come
- * last.
+ * place; the sections follow the ideas above, files, streams, processes and
+ * HTTP come last.
  *
  * Compatibility: every options struct begins with `size`, to be set to the
  * sizeof the struct that the host was compiled with (the NEAP_*_OPTS_INIT
@@ -137,7 +137,8 @@ NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
 /* Ends an engine: operations still pending are dropped without a call of
  * their `done`, the loop is closed, the memory returned. NULL is ignored. Not
  * from inside `done`. It may wait for file operations that a thread of the
- * pool has already begun. */
+ * pool has already begun, and for programs that were asked to end, as long as
+ * they were given for that. */
 NEAP_API void neap_engine_free(neap_engine *engine);
 
 /* The engine's clock in nanoseconds; monotonic, its zero is arbitrary. */
@@ -929,6 +930,87 @@ NEAP_API int neap_listener_fd(const neap_listener *listener);
 /* Ends it, and those who wait with NEAP_ECLOSED; removes the file of a local
  * socket. What it has accepted goes on. NULL is ignored. */
 NEAP_API void neap_listener_close(neap_listener *listener);
+/* A program that was started. */
+typedef struct neap_process neap_process;
+
+/* What a program gets as its standard input, output or error. */
+typedef enum neap_stdio {
+  NEAP_STDIO_PIPE = 0, /* a stream of the host's at the other end */
+  NEAP_STDIO_INHERIT,  /* what the host has */
+  NEAP_STDIO_NULL,     /* nothing, /dev/null */
+  NEAP_STDIO_FILE,     /* that at `paths`; outputs replace its contents */
+  NEAP_STDIO_APPEND,   /* of outputs: what is there stays */
+  NEAP_STDIO_OUTPUT,   /* of error: what standard output goes to */
+} neap_stdio;
+
+typedef struct neap_process_opts {
+  size_t size;
+  const char *const *argv; /* the program and its arguments, then NULL. Without
+                              a slash it is looked for in the host's PATH */
+  const char *const *env;  /* "NAME=value", then NULL; NULL: the host's */
+  const char *cwd;         /* the folder it runs in; NULL: the host's */
+  neap_stdio stdio[3];
+  const char *paths[3]; /* of FILE and APPEND, seen from the host */
+  bool same_group;      /* it stays in the process group of the host, as it must
+                           to use the terminal; signals reach it alone then, and
+                           not what it has started */
+} neap_process_opts;
+
+#define NEAP_PROCESS_OPTS_INIT                                                 \
+  { .size = sizeof(neap_process_opts) }
+
+typedef enum neap_process_part {
+  NEAP_PROCESS_PROGRAM = 0,
+  NEAP_PROCESS_CWD,
+  NEAP_PROCESS_STDIN,
+  NEAP_PROCESS_STDOUT,
+  NEAP_PROCESS_STDERR,
+} neap_process_part;
+
+/* Why a program was not started: what the system refused, and its code. */
+typedef struct neap_process_failure {
+  neap_process_part part;
+  int detail;
+} neap_process_failure;
+
+/* Starts a program, without a shell, and waits only until it has been loaded.
+ * It gets no descriptors but the three, blocks no signals, and SIGPIPE ends it.
+ * It leads a process group of its own unless `same_group`.
+ *
+ * Returns 0; then *out is *owned* (neap_engine_free ends those that are left),
+ * and so is each of `streams`, which are NULL where there is no pipe. Or
+ * NEAP_ESYS with *failure, NEAP_EINVAL without a program, NEAP_ENOMEM. Needs
+ * Linux 5.3; no signal handler is installed. */
+NEAP_API int neap_process_spawn(neap_engine *engine,
+                                const neap_process_opts *opts,
+                                neap_process **out, neap_stream *streams[3],
+                                neap_process_failure *failure);
+
+NEAP_API int neap_process_pid(const neap_process *process);
+
+/* Starts `op`, which ends with 0 when the program has; with NEAP_ESYS and
+ * ECHILD when somebody else has waited for it, as the system does where SIGCHLD
+ * is ignored. Any number may wait. Cannot fail. */
+NEAP_API void neap_process_wait(neap_process *process, neap_op *op);
+
+/* How a program has ended: its exit code, or the signal that ended it (else 0).
+ * False when it has not. */
+NEAP_API bool neap_process_result(const neap_process *process, int *code,
+                                  int *signal);
+
+/* Sends a signal to the program and those of its group. NEAP_ECLOSED when it
+ * has ended, NEAP_ESYS with *detail when the system refuses. */
+NEAP_API int neap_process_kill(neap_process *process, int signal, int *detail);
+
+/* Has the program end: SIGTERM, and SIGKILL when that has not helped within
+ * `grace_ns` (0: at once). What is left of its group when it has ended gets
+ * SIGKILL as well. Does nothing when that was asked before, or it has ended. */
+NEAP_API void neap_process_stop(neap_process *process, uint64_t grace_ns);
+
+/* Lets go of a process: it is stopped, with a grace of 2 s, if it has not
+ * ended, and waited for unseen. Operations that wait for it end with
+ * NEAP_ECLOSED. NULL is ignored. */
+NEAP_API void neap_process_free(neap_process *process);
 
 typedef struct neap_http_header {
   const char *name;

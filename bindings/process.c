@@ -1,0 +1,267 @@
+/* Processes for Lua: what lua/neap/process.lua is made of.
+ * SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include <lauxlib.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "neap.h"
+#include "stream.h"
+#include "wait.h"
+
+#define PROCESS_META "neap.process"
+
+typedef struct handle {
+  neap_process *process; /* *owned*; NULL until it has been started */
+  uint64_t grace_ns;
+} handle;
+
+/* The stack of spawn: the options, the handle, the streams; then scratch. */
+enum { OPTS = 1, HANDLE, FIRST_STREAM, LAST_STREAM = FIRST_STREAM + 2 };
+
+static const char *const stream_names[] = {"stdin", "stdout", "stderr"};
+
+/* Pushes the option `name`. [-0, +1, m] */
+static const char *push_text(lua_State *L, const char *name) {
+  lua_getfield(L, OPTS, name);
+  return lua_tostring(L, -1);
+}
+
+/* Pushes the texts of a list as an array that ends with NULL; pushes nil and
+ * returns NULL when there is no list. They stay valid as long as the options.
+ * [-0, +1, v] */
+static const char **push_list(lua_State *L, const char *name) {
+  if (lua_getfield(L, OPTS, name) == LUA_TNIL)
+    return NULL;
+  luaL_checktype(L, -1, LUA_TTABLE);
+  lua_Integer count = luaL_len(L, -1);
+  const char **list =
+      lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *list, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    lua_rawgeti(L, -2, i + 1);
+    list[i] = luaL_checkstring(L, -1);
+    lua_pop(L, 1);
+  }
+  list[count] = NULL;
+  lua_remove(L, -2);
+  return list;
+}
+
+/* Reads what the program gets as its three descriptors. [-0, +2, v] */
+static void read_stdio(lua_State *L, neap_process_opts *opts) {
+  static const char *const kinds[] = {"pipe",   "inherit", "null", "file",
+                                      "append", "stdout",  NULL};
+  lua_getfield(L, OPTS, "stdio");
+  lua_getfield(L, OPTS, "paths");
+  for (int i = 0; i < 3; i++) {
+    lua_rawgeti(L, -2, i + 1);
+    opts->stdio[i] = (neap_stdio)luaL_checkoption(L, -1, NULL, kinds);
+    lua_pop(L, 1);
+    lua_rawgeti(L, -1, i + 1);
+    opts->paths[i] = lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+}
+
+/* Pushes the handle, and a stream for each pipe, false for what is none.
+ * [-0, +4, m] */
+static handle *push_results(lua_State *L, const neap_process_opts *opts,
+                            neap_stream **streams[3]) {
+  handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (handle){0};
+  luaL_setmetatable(L, PROCESS_META);
+  for (int i = 0; i < 3; i++) {
+    streams[i] = NULL;
+    if (opts->stdio[i] == NEAP_STDIO_PIPE) {
+      lua_pushfstring(L, "%s of %s", stream_names[i], opts->argv[0]);
+      streams[i] = neap__stream_push(L, "process");
+    } else {
+      lua_pushboolean(L, false);
+    }
+  }
+  return h;
+}
+
+/* Returns what spawn does when a program was not started. */
+static int refuse(lua_State *L, int status,
+                  const neap_process_failure *failure) {
+  static const char *const parts[] = {"program", "cwd", "stdin", "stdout",
+                                      "stderr"};
+  char name[32], text[128];
+  lua_pushnil(L);
+  lua_pushstring(L, parts[failure->part]);
+  if (status != NEAP_ESYS) {
+    lua_pushstring(L, neap_status_text(status));
+    return 3;
+  }
+  neap_sys_describe(failure->detail, name, sizeof name, text, sizeof text);
+  lua_pushstring(L, text);
+  lua_pushstring(L, name);
+  return 4;
+}
+
+static int spawn(lua_State *L) {
+  luaL_checktype(L, OPTS, LUA_TTABLE);
+  lua_settop(L, OPTS);
+  neap_process_opts opts = NEAP_PROCESS_OPTS_INIT;
+  opts.argv = push_list(L, "argv");
+  luaL_argcheck(L, opts.argv && opts.argv[0], OPTS, "no program");
+  opts.env = push_list(L, "env");
+  opts.cwd = push_text(L, "cwd");
+  read_stdio(L, &opts);
+  lua_getfield(L, OPTS, "same_group");
+  opts.same_group = lua_toboolean(L, -1);
+  lua_getfield(L, OPTS, "grace");
+  double grace = luaL_checknumber(L, -1);
+  neap_stream **boxes[3], *streams[3];
+  int results = lua_gettop(L);
+  handle *h = push_results(L, &opts, boxes);
+  h->grace_ns = grace * 1e9 < 0x1p63 ? (uint64_t)(grace * 1e9) : INT64_MAX;
+  neap_process_failure failure = {0};
+  int status = neap_process_spawn(neap__engine(L), &opts, &h->process, streams,
+                                  &failure);
+  if (status < 0)
+    return refuse(L, status, &failure);
+  for (int i = 0; i < 3; i++)
+    if (boxes[i])
+      *boxes[i] = streams[i];
+  return lua_gettop(L) - results;
+}
+
+static handle *check_handle(lua_State *L) {
+  return luaL_checkudata(L, 1, PROCESS_META);
+}
+
+/* Pushes the name of a signal. [-0, +1, m] */
+static void push_signal(lua_State *L, int number) {
+  const char *name = sigabbrev_np(number);
+  if (name)
+    lua_pushfstring(L, "SIG%s", name);
+  else
+    lua_pushfstring(L, "signal %d", number);
+}
+
+static int waited(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  const neap_op *op = neap__wait_end(L);
+  const handle *h = lua_touserdata(L, 1);
+  if (op->status < 0) {
+    char text[128];
+    neap_sys_describe(op->detail, NULL, 0, text, sizeof text);
+    lua_pushnil(L);
+    lua_pushnil(L);
+    lua_pushstring(L, text);
+    return 3;
+  }
+  int code, signal;
+  neap_process_result(h->process, &code, &signal);
+  if (signal == 0) {
+    lua_pushinteger(L, code);
+    return 1;
+  }
+  lua_pushnil(L);
+  push_signal(L, signal);
+  return 2;
+}
+
+/* handle:wait() -> code, signal, why neither is known */
+static int wait(lua_State *L) {
+  const handle *h = check_handle(L);
+  lua_settop(L, 1);
+  neap_op *op = neap__wait_begin(L, "the end of a process");
+  neap_process_wait(h->process, op);
+  return neap__wait(L, waited);
+}
+
+/* handle:kill(signal) -> whether there was something to be killed */
+static int send_signal(lua_State *L) {
+  const handle *h = check_handle(L);
+  int detail, status = neap_process_kill(h->process,
+                                         (int)luaL_checkinteger(L, 2), &detail);
+  if (status == NEAP_ESYS) {
+    char text[128];
+    neap_sys_describe(detail, NULL, 0, text, sizeof text);
+    lua_pushnil(L);
+    lua_pushstring(L, text);
+    return 2;
+  }
+  lua_pushboolean(L, status == 0);
+  return 1;
+}
+
+/* handle:stop() */
+static int stop(lua_State *L) {
+  const handle *h = check_handle(L);
+  if (h->process)
+    neap_process_stop(h->process, h->grace_ns);
+  return 0;
+}
+
+static int collect(lua_State *L) {
+  handle *h = check_handle(L);
+  stop(L);
+  neap_process_free(h->process);
+  h->process = NULL;
+  return 0;
+}
+
+/* handle:pid() */
+static int pid(lua_State *L) {
+  lua_pushinteger(L, neap_process_pid(check_handle(L)->process));
+  return 1;
+}
+
+/* signal(name) -> number or nil */
+static int number_of_signal(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  if (strncmp(name, "SIG", 3) == 0)
+    name += 3;
+  for (int i = 1; i < NSIG; i++) {
+    const char *found = sigabbrev_np(i);
+    if (found && strcmp(found, name) == 0) {
+      lua_pushinteger(L, i);
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* environment() -> { name = value } */
+static int environment(lua_State *L) {
+  lua_newtable(L);
+  for (char **entry = environ; entry && *entry; entry++) {
+    const char *value = strchr(*entry, '=');
+    if (!value)
+      continue;
+    lua_pushlstring(L, *entry, (size_t)(value - *entry));
+    lua_pushstring(L, value + 1);
+    lua_rawset(L, -3);
+  }
+  return 1;
+}
+
+int neap__process_open_lua(lua_State *L) {
+  static const luaL_Reg methods[] = {{"wait", wait},
+                                     {"kill", send_signal},
+                                     {"stop", stop},
+                                     {"pid", pid},
+                                     {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"spawn", spawn},
+                                       {"signal", number_of_signal},
+                                       {"environment", environment},
+                                       {NULL, NULL}};
+  luaL_newmetatable(L, PROCESS_META);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, stop);
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,290 @@
+/* Processes: programs that are started, waited for and ended.
+ * SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "alloc.h"
+#include "process_start.h"
+
+#define GRACE UINT64_C(2000000000) /* ns from SIGTERM to SIGKILL */
+
+struct neap_process {
+  neap_alloc alloc;
+  neap__processes *processes;
+  neap_link link; /* in `all` of `processes` */
+  pid_t pid;
+  int pidfd;          /* *owned*; -1 when it has ended */
+  bool grouped;       /* it leads a group of its own */
+  uv_poll_t poll;     /* of `pidfd` */
+  uv_timer_t grace;   /* rings at `kill_at`; initialised when `stopping` */
+  unsigned handles;   /* of those two that are not closed */
+  bool stopping;      /* it has been asked to end */
+  bool freed;         /* its owner has let go of it */
+  uint64_t kill_at;   /* by uv_hrtime */
+  neap_link waiters;  /* of neap_op, by their link */
+  int status, detail; /* as they will be in these */
+  int code, signal;
+};
+
+void neap__processes_init(neap__processes *processes, neap_loop *loop,
+                          neap__streams *streams) {
+  *processes = (neap__processes){.loop = loop, .streams = streams};
+  neap__list_init(&processes->all);
+}
+
+static bool has_ended(const neap_process *p) {
+  return p->pidfd < 0;
+}
+
+/* Frees what nobody needs: neither its owner, nor libuv, nor the system. */
+static void let_go(neap_process *p) {
+  if (!p->freed || p->handles > 0 || !has_ended(p))
+    return;
+  neap_alloc alloc = p->alloc;
+  neap__list_remove(&p->link);
+  neap__free(&alloc, p, sizeof *p);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  neap_process *p = handle->data;
+  p->handles--;
+  let_go(p);
+}
+
+/* A signal to the program and all that it has started and not sent away. Only
+ * while the process has not been waited for: after that its number may be
+ * somebody else's. */
+static int send_signal(const neap_process *p, int signal) {
+  if (kill(p->grouped ? -p->pid : p->pid, signal) == 0)
+    return 0;
+  return uv_translate_sys_error(errno);
+}
+
+/* Waits for a process that has ended (`how` WNOHANG: or may have), and tells
+ * those who wait for that. */
+static void reap(neap_process *p, int how) {
+  /* What it has started in turn goes with it when it was made to end. */
+  if (p->stopping)
+    send_signal(p, SIGKILL);
+  int state = 0;
+  pid_t found;
+  do
+    found = waitpid(p->pid, &state, how);
+  while (found < 0 && errno == EINTR);
+  if (found == 0)
+    return;
+  if (found < 0) {
+    p->status = NEAP_ESYS;
+    p->detail = uv_translate_sys_error(errno);
+  } else if (WIFSIGNALED(state)) {
+    p->signal = WTERMSIG(state);
+  } else {
+    p->code = WEXITSTATUS(state);
+  }
+  uv_close((uv_handle_t *)&p->poll, on_closed);
+  if (p->stopping)
+    uv_close((uv_handle_t *)&p->grace, on_closed);
+  close(p->pidfd);
+  p->pidfd = -1;
+  while (!neap__list_empty(&p->waiters))
+    neap__op_finish(NEAP__ITEM(p->waiters.next, neap_op, link), p->status,
+                    p->detail);
+}
+
+static void on_exit_seen(uv_poll_t *poll, int status, int events) {
+  (void)status;
+  (void)events;
+  reap(poll->data, WNOHANG);
+}
+
+static void on_grace_over(uv_timer_t *timer) {
+  send_signal(timer->data, SIGKILL);
+}
+
+static void close_ends(neap__child *child, neap_stream *streams[3]) {
+  for (int i = 0; i < 3; i++) {
+    if (streams[i])
+      neap_stream_close(streams[i]);
+    else if (child->ends[i] >= 0)
+      close(child->ends[i]);
+    streams[i] = NULL;
+  }
+}
+
+/* Makes streams of our ends of the pipes. */
+static int open_streams(neap__processes *processes, neap__child *child,
+                        neap_stream *streams[3]) {
+  int status = 0;
+  for (int i = 0; i < 3 && status == 0; i++)
+    if (child->ends[i] >= 0)
+      status = neap__stream_open(processes->streams, child->ends[i], false,
+                                 &streams[i]);
+  return status;
+}
+
+int neap__process_spawn(neap__processes *processes,
+                        const neap_process_opts *opts, neap_process **out,
+                        neap_stream *streams[3],
+                        neap_process_failure *failure) {
+  neap_process_opts o = NEAP_PROCESS_OPTS_INIT;
+  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  if (!o.argv || !o.argv[0])
+    return NEAP_EINVAL;
+  const neap_alloc *alloc = neap__loop_alloc(processes->loop);
+  neap_process *p = neap__alloc(alloc, sizeof *p);
+  if (!p)
+    return NEAP_ENOMEM;
+  neap_stream *made[3] = {NULL, NULL, NULL};
+  neap__child child;
+  int status = NEAP_ESYS;
+  int code = neap__child_start(&o, &child, &failure->part);
+  if (code < 0)
+    goto fail_start;
+  p->alloc = *alloc;
+  p->processes = processes;
+  p->pid = child.pid;
+  p->pidfd = child.pidfd;
+  p->grouped = !o.same_group;
+  p->poll.data = p->grace.data = p;
+  neap__list_init(&p->waiters);
+  status = open_streams(processes, &child, made);
+  if (status < 0)
+    goto fail_streams;
+  code = uv_poll_init(neap__loop_uv(processes->loop), &p->poll, p->pidfd);
+  if (code < 0) {
+    status = code == UV_ENOMEM ? NEAP_ENOMEM : NEAP_ESYS;
+    goto fail_streams;
+  }
+  uv_poll_start(&p->poll, UV_READABLE, on_exit_seen);
+  p->handles = 1;
+  neap__list_append(&processes->all, &p->link);
+  for (int i = 0; i < 3; i++)
+    streams[i] = made[i];
+  *out = p;
+  return 0;
+
+fail_streams:
+  close_ends(&child, made);
+  send_signal(p, SIGKILL);
+  waitpid(p->pid, NULL, 0);
+  close(p->pidfd);
+fail_start:
+  failure->detail = code;
+  neap__free(alloc, p, sizeof *p);
+  return code == UV_ENOMEM ? NEAP_ENOMEM : status;
+}
+
+int neap_process_pid(const neap_process *p) {
+  return p->pid;
+}
+
+static void drop(neap_op *op) {
+  (void)op; /* its link is all that there is */
+}
+
+void neap_process_wait(neap_process *p, neap_op *op) {
+  neap__op_begin(p->processes->loop, op, drop);
+  if (has_ended(p))
+    neap__op_finish(op, p->status, p->detail);
+  else
+    neap__list_append(&p->waiters, &op->link);
+}
+
+bool neap_process_result(const neap_process *p, int *code, int *signal) {
+  if (!has_ended(p))
+    return false;
+  *code = p->code;
+  *signal = p->signal;
+  return true;
+}
+
+int neap_process_kill(neap_process *p, int signal, int *detail) {
+  if (has_ended(p))
+    return NEAP_ECLOSED;
+  int code = send_signal(p, signal);
+  if (code < 0)
+    *detail = code;
+  return code < 0 ? NEAP_ESYS : 0;
+}
+
+/* Asks a process to end. One that has been stopped acts on that only when it
+ * goes on. */
+static void ask_to_end(neap_process *p, uint64_t grace_ns) {
+  uint64_t now = uv_hrtime();
+  p->kill_at = grace_ns > UINT64_MAX - now ? UINT64_MAX : now + grace_ns;
+  if (grace_ns > 0) {
+    send_signal(p, SIGTERM);
+    send_signal(p, SIGCONT);
+  } else {
+    send_signal(p, SIGKILL);
+  }
+}
+
+void neap_process_stop(neap_process *p, uint64_t grace_ns) {
+  if (has_ended(p) || p->stopping)
+    return;
+  uv_loop_t *uv = neap__loop_uv(p->processes->loop);
+  ask_to_end(p, grace_ns);
+  p->stopping = true;
+  p->handles++;
+  uv_timer_init(uv, &p->grace);
+  uv_update_time(uv); /* uv counts from its own idea of now */
+  uv_timer_start(&p->grace, on_grace_over,
+                 grace_ns / 1000000 + (grace_ns % 1000000 != 0), 0);
+}
+
+void neap_process_free(neap_process *p) {
+  if (!p)
+    return;
+  while (!neap__list_empty(&p->waiters))
+    neap__op_finish(NEAP__ITEM(p->waiters.next, neap_op, link), NEAP_ECLOSED,
+                    0);
+  p->freed = true;
+  neap_process_stop(p, GRACE);
+  let_go(p);
+}
+
+/* Waits, holding up everything else, until a process that was asked to end has
+ * ended. */
+static void await_end(neap_process *p) {
+  for (;;) {
+    uint64_t now = uv_hrtime();
+    uint64_t left = p->kill_at > now ? p->kill_at - now : 0;
+    struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
+    int ms = left / 1000000 < 60000 ? (int)(left / 1000000) + 1 : 60000;
+    if (left > 0 && poll(&end, 1, ms) == 0)
+      continue;
+    if (left == 0)
+      send_signal(p, SIGKILL);
+    reap(p, 0);
+    if (has_ended(p))
+      return;
+  }
+}
+
+void neap__processes_close(neap__processes *processes) {
+  /* All are asked before the first is waited for. */
+  for (neap_link *link = processes->all.next; link != &processes->all;
+       link = link->next) {
+    neap_process *p = NEAP__ITEM(link, neap_process, link);
+    while (!neap__list_empty(&p->waiters))
+      neap_op_forget(NEAP__ITEM(p->waiters.next, neap_op, link));
+    neap_process_stop(p, GRACE);
+  }
+  for (neap_link *link = processes->all.next, *next; link != &processes->all;
+       link = next) {
+    next = link->next;
+    neap_process *p = NEAP__ITEM(link, neap_process, link);
+    if (!has_ended(p))
+      await_end(p);
+    p->freed = true;
+    let_go(p);
+  }
+}

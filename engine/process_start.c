@@ -1,0 +1,185 @@
+/* How a process comes to be.
+ * SPDX-License-Identifier: MIT */
+#include "process_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+/* posix_spawn instead of uv_spawn, and a descriptor for the process (pidfd_open
+ * of Linux 5.3) instead of SIGCHLD: uv_spawn handles that signal for the whole
+ * process, which a library has no right to, and the exit of one child has each
+ * loop look at all of its own. Besides, posix_spawn does not copy the page
+ * tables of a large host. */
+
+static int last_error(void) {
+  return uv_translate_sys_error(errno);
+}
+
+static void close_fd(int *fd) {
+  if (*fd >= 0)
+    close(*fd);
+  *fd = -1;
+}
+
+/* Moves a descriptor above those of standard input and output, where the host
+ * has closed its own, so that giving one does not overwrite another. Returns
+ * it, or -1 with errno set, and the old one closed. */
+static int lift(int fd) {
+  if (fd < 0 || fd > 2)
+    return fd;
+  int lifted = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  int code = errno;
+  close(fd);
+  errno = code;
+  return lifted;
+}
+
+/* Makes a pipe: *theirs is what the program gets as its standard input (`index`
+ * 0) or output. */
+static int make_pipe(int index, int *ours, int *theirs) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) < 0)
+    return last_error();
+  int in = lift(fds[0]), out = lift(fds[1]);
+  *theirs = index == 0 ? in : out;
+  *ours = index == 0 ? out : in;
+  if (in >= 0 && out >= 0)
+    return 0;
+  int code = last_error();
+  close_fd(ours);
+  close_fd(theirs);
+  return code;
+}
+
+static int open_file(int index, neap_stdio kind, const char *path) {
+  int flags = O_CLOEXEC | O_NOCTTY;
+  if (kind == NEAP_STDIO_NULL)
+    return lift(open("/dev/null", flags | (index == 0 ? O_RDONLY : O_WRONLY)));
+  if (index == 0)
+    return lift(open(path, flags | O_RDONLY));
+  flags |= O_WRONLY | O_CREAT;
+  flags |= kind == NEAP_STDIO_APPEND ? O_APPEND : O_TRUNC;
+  return lift(open(path, flags, 0666));
+}
+
+/* Makes what the program gets as 0, 1 or 2; -1 for what needs no new one. */
+static int make_stdio(const neap_process_opts *opts, int index, int *ours,
+                      int *theirs) {
+  switch (opts->stdio[index]) {
+  case NEAP_STDIO_PIPE:
+    return make_pipe(index, ours, theirs);
+  case NEAP_STDIO_INHERIT:
+  case NEAP_STDIO_OUTPUT:
+    return 0;
+  default:
+    *theirs = open_file(index, opts->stdio[index], opts->paths[index]);
+    return *theirs < 0 ? last_error() : 0;
+  }
+}
+
+/* Sees to the descriptors of the program, and where it runs. */
+static int add_actions(posix_spawn_file_actions_t *actions,
+                       const neap_process_opts *opts, const int theirs[3],
+                       int folder) {
+  int error = 0;
+  for (int i = 0; i < 3 && error == 0; i++)
+    if (theirs[i] >= 0)
+      error = posix_spawn_file_actions_adddup2(actions, theirs[i], i);
+  if (error == 0 && opts->stdio[2] == NEAP_STDIO_OUTPUT)
+    error = posix_spawn_file_actions_adddup2(actions, 1, 2);
+  if (error == 0 && folder >= 0)
+    error = posix_spawn_file_actions_addfchdir_np(actions, folder);
+  /* What a host has open without FD_CLOEXEC (io.open does so) is not for the
+   * program: it would keep pipes of others open. */
+  if (error == 0)
+    error = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+  return error;
+}
+
+/* Signals are as a program expects them: none blocked, and SIGPIPE, which hosts
+ * ignore for the sake of their sockets, ends it. */
+static int set_attributes(posix_spawnattr_t *attributes, bool grouped) {
+  sigset_t none, pipe;
+  sigemptyset(&none);
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+  if (grouped)
+    flags |= POSIX_SPAWN_SETPGROUP;
+  int error = posix_spawnattr_setsigmask(attributes, &none);
+  if (error == 0)
+    error = posix_spawnattr_setsigdefault(attributes, &pipe);
+  if (error == 0)
+    error = posix_spawnattr_setflags(attributes, (short)flags);
+  return error;
+}
+
+static int spawn(const neap_process_opts *opts, const int theirs[3], int folder,
+                 pid_t *pid) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error != 0)
+    return uv_translate_sys_error(error);
+  error = posix_spawnattr_init(&attributes);
+  if (error != 0)
+    goto fail_attributes;
+  error = add_actions(&actions, opts, theirs, folder);
+  if (error == 0)
+    error = set_attributes(&attributes, !opts->same_group);
+  /* They are not written to, whatever the type says. */
+  char *const *argv = (char *const *)opts->argv;
+  char *const *env = opts->env ? (char *const *)opts->env : environ;
+  if (error == 0)
+    error = posix_spawnp(pid, argv[0], &actions, &attributes, argv, env);
+  posix_spawnattr_destroy(&attributes);
+fail_attributes:
+  posix_spawn_file_actions_destroy(&actions);
+  return error == 0 ? 0 : uv_translate_sys_error(error);
+}
+
+/* Opens the folder to run in, so that it is known whether that is what fails.
+ */
+static int open_folder(const char *path, int *folder) {
+  if (!path)
+    return 0;
+  *folder = lift(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  return *folder < 0 || access(path, X_OK) < 0 ? last_error() : 0;
+}
+
+int neap__child_start(const neap_process_opts *opts, neap__child *child,
+                      neap_process_part *part) {
+  int theirs[3] = {-1, -1, -1}, folder = -1;
+  *child = (neap__child){.pidfd = -1, .ends = {-1, -1, -1}};
+  *part = NEAP_PROCESS_CWD;
+  int code = open_folder(opts->cwd, &folder);
+  for (int i = 0; i < 3 && code == 0; i++) {
+    *part = NEAP_PROCESS_STDIN + i;
+    code = make_stdio(opts, i, &child->ends[i], &theirs[i]);
+  }
+  if (code == 0) {
+    *part = NEAP_PROCESS_PROGRAM;
+    code = spawn(opts, theirs, folder, &child->pid);
+  }
+  if (code == 0) {
+    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+    if (child->pidfd < 0) {
+      code = last_error();
+      kill(opts->same_group ? child->pid : -child->pid, SIGKILL);
+      waitpid(child->pid, NULL, 0);
+    }
+  }
+  close_fd(&folder);
+  for (int i = 0; i < 3; i++) {
+    close_fd(&theirs[i]);
+    if (code < 0)
+      close_fd(&child->ends[i]);
+  }
+  return code;
+}

@@ -1,0 +1,22 @@
+/* How a process comes to be.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_PROCESS_START_H
+#define NEAP_PROCESS_START_H
+
+#include <sys/types.h>
+
+#include "neap.h"
+
+/* What has been started, all of it *owned* by whoever started it. */
+typedef struct neap__child {
+  pid_t pid;
+  int pidfd;   /* can be read when the process has ended */
+  int ends[3]; /* our ends of its pipes, -1 where there is none */
+} neap__child;
+
+/* Starts a program. Returns 0, or libuv's code of what the system refused, with
+ * in *part what it was about; then nothing is left. */
+int neap__child_start(const neap_process_opts *opts, neap__child *child,
+                      neap_process_part *part);
+
+#endif

@@ -1,0 +1,251 @@
+-- Programs that are run and spoken with, from Lua.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local neap = require "neap"
+local process = neap.process
+
+local function raised(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok, "nothing was raised")
+  return err
+end
+
+-- Whether a process with this number exists and has not merely not been waited
+-- for.
+local function lives(pid)
+  local file = io.open(("/proc/%d/stat"):format(pid))
+  if not file then return false end
+  local text = file:read("a")
+  file:close()
+  return text:match("^.*%) (%a)") ~= "Z"
+end
+
+-- Waits, at most ten seconds, until a process is gone.
+local function wait_until_gone(pid)
+  local deadline = neap.now() + 10
+  while lives(pid) and neap.now() < deadline do neap.sleep(0.002) end
+  assert.is_false(lives(pid))
+end
+
+describe("process.run", function()
+  it("gives code and outputs", function()
+    local result = process.run { "sh", "-c", "echo out; echo err >&2; exit 3" }
+    assert.same({ ok = false, code = 3, stdout = "out\n", stderr = "err\n" }, result)
+    assert.same({ ok = true, code = 0, stdout = "", stderr = "" }, process.run { "true" })
+  end)
+
+  it("hands arguments over as they are", function()
+    local words = { "a b", "$HOME", "'\"", "*", ";ls", "" }
+    local argv = { "printf", "[%s]" }
+    for _, word in ipairs(words) do argv[#argv + 1] = word end
+    argv[#argv + 1] = 5
+    assert.equal("[a b][$HOME]['\"][*][;ls][][5]", process.run(argv).stdout)
+  end)
+
+  it("feeds it, and reads what it writes meanwhile", function()
+    local text = ("ebb and flow\n"):rep(100000)
+    local result = process.run { "cat", stdin = text }
+    assert.equal(text, result.stdout)
+    -- A program that does not want to read is no error.
+    assert.is_true(process.run { "true", stdin = text }.ok)
+    assert.equal("", process.run { "cat" }.stdout)
+  end)
+
+  it("sets folder and environment", function()
+    local folder = neap.fs.realpath(helper.tmpdir())
+    assert.equal(folder .. "\n", process.run { "pwd", cwd = folder }.stdout)
+    local result = process.run { "sh", "-c", "echo $TIDE; echo ${HOME-none}; echo $PATH",
+      env = { TIDE = "high", HOME = false } }
+    assert.equal(("high\nnone\n%s\n"):format(os.getenv("PATH")), result.stdout)
+  end)
+
+  it("sends outputs elsewhere", function()
+    local path = helper.tmpdir() .. "/log"
+    local result = process.run { "echo", "one", stdout = { file = path } }
+    assert.is_nil(result.stdout)
+    process.run { "echo", "two", stdout = { append = path } }
+    assert.equal("one\ntwo\n", helper.read(path))
+    result = process.run { "sh", "-c", "echo a; echo b >&2; echo c", stderr = "stdout" }
+    assert.equal("a\nb\nc\n", result.stdout)
+    assert.is_nil(process.run { "echo", "x", stdout = "null" }.stdout)
+  end)
+
+  it("names the signal that ended it", function()
+    local result = process.run { "sh", "-c", "kill -KILL $$" }
+    assert.same({ ok = false, signal = "SIGKILL", stdout = "", stderr = "" }, result)
+  end)
+
+  it("checks when told to", function()
+    local err = raised(process.run, { "sh", "-c", "echo broken >&2; exit 4", check = true })
+    assert.equal("process", err.code)
+    assert.equal(4, err.status)
+    assert.equal("broken\n", err.stderr)
+    assert.equal("process.run sh: exit code 4: broken", err.message)
+    assert.is_true(process.run { "true", check = true }.ok)
+  end)
+
+  it("ends it and all that it has started when the time is over", function()
+    local path = helper.tmpdir() .. "/pid"
+    local err = raised(process.run, { "sh", "-c", "sleep 60 & echo $! >" .. path
+      .. "; echo begun; wait", timeout = 0.3 })
+    assert.equal("timeout", err.code)
+    assert.equal("begun\n", err.stdout)
+    assert.equal("process.run sh: timed out after 0.3 s", err.message)
+    wait_until_gone(tonumber(helper.read(path)))
+  end)
+
+  it("kills who does not want to end", function()
+    local started = neap.now()
+    local err = raised(process.run,
+      { "sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.01; done",
+        timeout = 0.2, grace = 0.1 })
+    assert.equal("timeout", err.code)
+    assert.is_true(neap.now() - started < 5)
+  end)
+
+  it("refuses more output than allowed", function()
+    local err = raised(process.run, { "yes", max_output = 10000 })
+    assert.equal("process", err.code)
+    assert.equal("process.run yes: more than 10000 bytes of output", err.message)
+  end)
+
+  it("is ended when whoever waits is cancelled", function()
+    local path = helper.tmpdir() .. "/pid"
+    local task = neap.spawn(process.run, { "sh", "-c", "echo $$ >" .. path .. "; exec sleep 60" })
+    local deadline = neap.now() + 10
+    while (neap.fs.exists(path) and helper.read(path) or "") == "" and neap.now() < deadline do
+      neap.sleep(0.002)
+    end
+    local pid = tonumber(helper.read(path))
+    assert.is_true(lives(pid))
+    task:cancel()
+    assert.equal("cancelled", raised(task.await, task).code)
+    wait_until_gone(pid)
+  end)
+
+  it("runs a hundred at once", function()
+    local list = {}
+    for i = 1, 100 do list[i] = i end
+    local results = neap.map(list, function(i)
+      return process.run({ "echo", i }).stdout
+    end)
+    for i = 1, 100 do assert.equal(i .. "\n", results[i]) end
+  end)
+end)
+
+describe("a program that cannot be started", function()
+  it("is an error that names it", function()
+    local err = raised(process.run, { "no-such-program", "x" })
+    assert.equal("process", err.code)
+    assert.equal("ENOENT", err.errno)
+    assert.equal("no-such-program", err.program)
+    assert.is_false(err.retryable)
+    assert.equal("process.run no-such-program: no such file or directory", err.message)
+    assert.equal("EACCES", raised(process.spawn, { "/etc/passwd" }).errno)
+  end)
+
+  it("is told from a folder or a file that is missing", function()
+    local err = raised(process.run, { "true", cwd = "/no/such/folder" })
+    assert.equal("/no/such/folder", err.path)
+    assert.equal("process.run true: cannot run in /no/such/folder: no such file or directory",
+      err.message)
+    err = raised(process.run, { "true", stdout = { file = "/no/such/file" } })
+    assert.equal("/no/such/file", err.path)
+    assert.matches("stdout, /no/such/file: ", err.message, 1, true)
+  end)
+
+  it("is refused where the options make no sense", function()
+    assert.matches("no program", raised(process.run, {}))
+    assert.matches("a table with a program and its arguments expected, got a string",
+      raised(process.run, "ls"))
+    assert.matches("argument 1 is a table, not a string", raised(process.run, { "ls", {} }))
+    assert.matches("argument 1 has a zero byte", raised(process.run, { "ls", "a\0b" }))
+    assert.matches("the program is an empty string", raised(process.run, { "" }))
+    assert.matches("the arguments have a gap", raised(process.run, { "ls", nil, "x" }))
+    assert.matches("did you mean 'timeout'", raised(process.run, { "ls", time_out = 1 }))
+    assert.matches("bad option 'timeout'", raised(process.run, { "ls", timeout = -1 }))
+    assert.matches("bad option 'stdout'", raised(process.run, { "ls", stdout = "file" }))
+    assert.matches("the name of a variable", raised(process.run, { "ls", env = { ["A=B"] = "x" } }))
+  end)
+end)
+
+describe("process.spawn", function()
+  it("gives streams to talk with it", function()
+    local cat <close> = process.spawn { "cat" }
+    for i = 1, 3 do
+      cat.stdin:write("line ", i, "\n")
+      assert.equal("line " .. i, cat.stdout:read())
+    end
+    cat.stdin:finish()
+    assert.is_nil(cat.stdout:read())
+    assert.same({ ok = true, code = 0 }, cat:wait())
+    assert.same({ ok = true, code = 0 }, cat:wait())
+  end)
+
+  it("tells when nobody reads any more, and the engine goes on", function()
+    local gone <close> = process.spawn { "true" }
+    gone:wait()
+    local err = raised(function()
+      for _ = 1, 100 do gone.stdin:write(("x"):rep(1000)) end
+    end)
+    assert.equal("process", err.code)
+    assert.equal("EPIPE", err.errno)
+    assert.equal("write to stdin of true: broken pipe", err.message)
+    neap.sleep(0.001)
+  end)
+
+  it("sends signals", function()
+    local sleeper <close> = process.spawn { "sleep", "60" }
+    assert.is_true(sleeper:kill("TERM"))
+    assert.same({ ok = false, signal = "SIGTERM" }, sleeper:wait())
+    assert.is_false(sleeper:kill())
+    assert.matches("the name or the number of a signal expected, got \"SIGNONE\"",
+      raised(sleeper.kill, sleeper, "SIGNONE"))
+  end)
+
+  it("ends with the task that spawned it, and with its variable", function()
+    local pid
+    neap.spawn(function()
+      pid = process.spawn({ "sleep", "60" }).pid
+    end):await()
+    wait_until_gone(pid)
+    do
+      local sleeper <close> = process.spawn { "sleep", "60" }
+      pid = sleeper.pid
+    end
+    wait_until_gone(pid)
+  end)
+
+  it("ends with the script", function()
+    local script = helper.write(helper.tmpdir() .. "/script.lua", [[
+      local neap = require "neap"
+      print(neap.process.spawn({ "sleep", "60" }).pid)
+    ]])
+    local result = helper.run { helper.neap, script }
+    assert.equal(0, result.status)
+    wait_until_gone(tonumber(result.stdout))
+  end)
+
+  it("lets many wait, and who waits be cancelled", function()
+    local cat <close> = process.spawn { "cat" }
+    local tasks = {}
+    for i = 1, 5 do tasks[i] = neap.spawn(cat.wait, cat) end
+    neap.sleep(0)
+    tasks[1]:cancel()
+    cat.stdin:finish()
+    for i = 2, 5 do assert.is_true(tasks[i]:await().ok) end
+    assert.equal("cancelled", raised(tasks[1].await, tasks[1]).code)
+  end)
+
+  it("holds up a program whose output nobody reads", function()
+    local yes <close> = process.spawn { "yes" }
+    neap.sleep(0.05)
+    local size = 0
+    for piece in yes.stdout:chunks() do
+      size = size + #piece
+      if size > 1 << 20 then break end
+    end
+    assert.is_true(yes:kill("KILL"))
+    assert.equal("SIGKILL", yes:wait().signal)
+  end)
+end)
