@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: MIT */
 #include "stream.h"
 
+#include <fcntl.h>
 #include <lauxlib.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "wait.h"
@@ -187,13 +189,29 @@ static int pair(lua_State *L) {
   return 2;
 }
 
+/* input() -> stream of the standard input, by a descriptor of its own */
+static int open_input(lua_State *L) {
+  lua_pushliteral(L, "standard input");
+  neap_stream **held = neap__stream_push(L, "stream");
+  int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  int status =
+      fd < 0 ? NEAP_EINVAL : neap_stream_open(neap__engine(L), fd, true, held);
+  if (status == 0)
+    return 1;
+  if (fd >= 0)
+    close(fd);
+  return neap__error_raise(L, "stream", "standard input cannot be read: %s",
+                           fd < 0 ? "it is closed" : neap_status_text(status));
+}
+
 int neap__stream_open_lua(lua_State *L) {
   static const luaL_Reg methods[] = {{"receive", receive},
                                      {"write", write_bytes},
                                      {"finish", finish},
                                      {"close", close_stream},
                                      {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"pair", pair}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"pair", pair}, {"input", open_input}, {NULL, NULL}};
   luaL_newmetatable(L, STREAM_META);
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");

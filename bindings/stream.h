@@ -24,7 +24,8 @@ neap_stream **neap__stream_of(lua_State *L, int index);
 
 /* Pushes the raw module table, for lua/neap/stream.lua only. [-0, +1, m]
  *
- * pair(): two streams, each of which gives what is written to the other. */
+ * pair(): two streams, each of which gives what is written to the other.
+ * input(): a stream of the standard input, which others may share. */
 int neap__stream_open_lua(lua_State *L);
 
 #endif

@@ -107,7 +107,8 @@ end
 
 -- Loaded when they are first used, so that a flow without them starts faster.
 local later = {
-  error = "neap.error", fs = "neap.fs", http = "neap.http", llm = "neap.llm",
+  error = "neap.error", fs = "neap.fs", http = "neap.http", input = "neap.input",
+  llm = "neap.llm",
   net = "neap.net", process = "neap.process", stream = "neap.stream",
   summary = "neap.summary",
 }

@@ -1,0 +1,27 @@
+--- Asking whoever sits at the terminal, or whatever stands in for them.
+-- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+local stream = require "neap.stream"
+
+local turn = core.semaphore(1) -- who asks next
+local source -- the standard input, once somebody has asked
+
+--- Writes a prompt, if there is one, and waits for a line of the standard input;
+--- others run meanwhile. Of several who ask at once each gets a line, in turn.
+--- Who is cancelled takes nothing: the line is there for the next.
+---
+--- Lua's io.read has a buffer of its own: use one or the other.
+---@param prompt? string
+---@return string|nil line without its end; nil when there are no more
+return function(prompt)
+  if prompt ~= nil and type(prompt) ~= "string" and type(prompt) ~= "number" then
+    error(("bad argument #1 to 'input' (string expected, got %s)"):format(type(prompt)), 2)
+  end
+  local _ <close> = turn:acquire()
+  if prompt then
+    io.stdout:write(prompt)
+    io.stdout:flush()
+  end
+  source = source or stream.new(core.stream.input())
+  return source:read()
+end
