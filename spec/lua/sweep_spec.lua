@@ -1,0 +1,217 @@
+-- Cancelled at one turn of the ready queue after the other: whatever a scenario
+-- is at, each of its <close> variables is closed once, and nothing of it is left.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local servers = require "spec.servers"
+local neap = require "neap"
+local core = require "neap.core"
+
+local fs, http, net, process = neap.fs, neap.http, neap.net, neap.process
+
+-- More turns than any scenario takes.
+local LONGEST = 1000000
+
+-- Lets others that are ready have a turn, without waiting for the clock.
+local function hop()
+  neap.spawn(function() end):await()
+end
+
+-- Counts what a scenario opens and closes.
+local function new_guards()
+  local guards = { opened = 0, closed = 0 }
+  function guards.new()
+    guards.opened = guards.opened + 1
+    local closed = false
+    return setmetatable({}, { __close = function()
+      assert(not closed, "closed twice")
+      closed = true
+      guards.closed = guards.closed + 1
+    end })
+  end
+  return guards
+end
+
+-- Runs a scenario and cancels it after so many turns. Returns whether it had
+-- ended before.
+local function cancel_after(turns, scenario)
+  local guards = new_guards()
+  local task = neap.spawn(function()
+    local _ <close> = guards.new()
+    scenario(guards.new)
+  end)
+  local ended
+  neap.spawn(function()
+    for _ = 1, turns do
+      if task.status ~= "pending" then break end
+      hop()
+    end
+    ended = task.status ~= "pending"
+    task:cancel()
+  end):await()
+  local ok, err = pcall(task.await, task)
+  if not ok and err.code ~= "cancelled" then error(err, 0) end
+  assert.equal(guards.opened, guards.closed, ("cancelled after %d turns"):format(turns))
+  return ended
+end
+
+-- What is alive in the engine, but for who runs this.
+local function count_live()
+  local live = core.live()
+  return live.tasks, live.operations
+end
+
+local function sweep(scenario)
+  local tasks, operations = count_live()
+  local turns = 0
+  while turns < LONGEST do
+    local ended = cancel_after(turns, scenario)
+    local tasks_now, operations_now = count_live()
+    assert.equal(tasks, tasks_now, ("tasks are left after %d turns"):format(turns))
+    -- A dropped operation of the thread pool ends unseen, and counts no more.
+    assert.equal(operations, operations_now,
+      ("operations are left after %d turns"):format(turns))
+    if ended then return end
+    -- Each of the first hundred; where a scenario waits for the clock or for
+    -- others, most of the later ones are alike.
+    turns = turns + 1 + turns // 100
+  end
+  error("the scenario does not end")
+end
+
+local function nap(guard)
+  local _ <close> = guard()
+  hop()
+  hop()
+end
+
+describe("a sweep of cancellations leaves nothing of", function()
+  local folder, faulty, pipe
+
+  setup(function()
+    folder = helper.tmpdir()
+    helper.write(folder .. "/text", ("line\n"):rep(20))
+    faulty, pipe = servers.fault()
+  end)
+
+  teardown(function() pipe:close() end)
+
+  local function it_survives(what, scenario)
+    it(what, function() sweep(scenario) end)
+  end
+
+  it_survives("tasks within tasks", function(guard)
+    local outer = neap.spawn(function()
+      local _ <close> = guard()
+      local inner = neap.spawn(nap, guard)
+      nap(guard)
+      inner:await()
+    end)
+    nap(guard)
+    outer:await()
+  end)
+
+  it_survives("gather, race, map and timeout", function(guard)
+    local function sleeper() nap(guard) end
+    neap.gather { sleeper, function() neap.gather { sleeper, sleeper } end }
+    neap.race { sleeper, function() nap(guard) neap.sleep(3600) end }
+    neap.map({ 1, 2, 3 }, sleeper, { concurrency = 2 })
+    neap.timeout(60, sleeper)
+    neap.try(neap.timeout, 0.0005, function()
+      local _ <close> = guard()
+      neap.sleep(3600)
+    end)
+  end)
+
+  it_survives("semaphores, limiters, events and channels", function(guard)
+    local desk, ready, line = neap.semaphore(1), neap.event(), neap.channel(1)
+    local limiter = neap.limiter { rate = 100000, burst = 1 }
+    local function visit()
+      local _ <close> = guard()
+      local _ <close> = desk:acquire()
+      limiter:acquire()
+      hop()
+    end
+    neap.gather {
+      visit, visit, visit,
+      function() ready:wait() for i = 1, 5 do line:send(i) end line:close() end,
+      function() local _ <close> = guard() for _ in line:values() do hop() end end,
+      function() ready:set() end,
+    }
+    -- Whoever was cancelled has given its place back.
+    desk:acquire():release()
+  end)
+
+  it_survives("flows with retries, batches, branches and flows within", function(guard)
+    local flaky = neap.Node { name = "flaky", max_retries = 3, timeout = 10,
+      exec = function(self)
+        nap(guard)
+        if self.cur_retry < 2 then error("again") end
+      end }
+    local batch = neap.BatchNode { name = "batch", concurrency = 2,
+      prep = function() return { 1, 2, 3 } end,
+      exec = function() nap(guard) end }
+    local both = neap.parallel { name = "both", batch, neap.Flow { name = "inner", start = flaky } }
+    local all = neap.BatchFlow { name = "all", start = both, concurrency = 2,
+      prep = function() return { {}, {} } end }
+    neap.Flow { name = "outer", start = all }:run {}
+  end)
+
+  it_survives("waiting in coroutines", function(guard)
+    local next_one = coroutine.wrap(function()
+      local _ <close> = guard()
+      for i = 1, 3 do
+        hop()
+        coroutine.yield(i)
+      end
+    end)
+    for _ = 1, 3 do next_one() end
+    next_one()
+  end)
+
+  it_survives("files", function(guard)
+    local _ <close> = guard()
+    fs.write(folder .. "/out", "text", { atomic = true })
+    local file <close> = fs.open(folder .. "/text")
+    for _ in file:lines() do hop() end
+    file:seek("set")
+    file:read("a")
+    fs.read(folder .. "/out")
+  end)
+
+  it_survives("requests", function(guard)
+    local function get(path)
+      return function()
+        local _ <close> = guard()
+        return http.get(faulty .. path)
+      end
+    end
+    neap.gather { get "/hello", get "/bytes/100000", get "/to/302/hello" }
+  end)
+
+  it_survives("connections", function(guard)
+    local listener <close> = net.listen("127.0.0.1:0")
+    local server = neap.spawn(listener.serve, listener, function(connection)
+      local _ <close> = guard()
+      for line in connection:lines() do connection:write(line, "\n") end
+    end)
+    local connection <close> = net.connect(listener.address)
+    for i = 1, 3 do
+      connection:write(i, "\n")
+      connection:read()
+    end
+    connection:close()
+    listener:close()
+    server:await()
+  end)
+end)
+
+describe("programs that are cancelled at any time", function()
+  it("are ended", function()
+    for turns = 0, 2000, 50 do
+      cancel_after(turns, function(guard)
+        local _ <close> = guard()
+        process.run { "cat", stdin = "text" }
+      end)
+    end
+  end)
+end)
