@@ -123,6 +123,18 @@ describe("process.run", function()
     wait_until_gone(pid)
   end)
 
+  it("leaves nothing behind, whenever it is cancelled", function()
+    for turns = 0, 2000, 50 do
+      local task = neap.spawn(process.run, { "cat", stdin = "text" })
+      neap.spawn(function()
+        for _ = 1, turns do neap.spawn(function() end):await() end
+        task:cancel()
+      end):await()
+      local ok, err = pcall(task.await, task)
+      assert.is_true(ok or err.code == "cancelled", tostring(err))
+    end
+  end)
+
   it("runs a hundred at once", function()
     local list = {}
     for i = 1, 100 do list[i] = i end

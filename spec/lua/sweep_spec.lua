@@ -6,7 +6,7 @@ local servers = require "spec.servers"
 local neap = require "neap"
 local core = require "neap.core"
 
-local fs, http, net, process = neap.fs, neap.http, neap.net, neap.process
+local fs, http, net = neap.fs, neap.http, neap.net
 
 -- More turns than any scenario takes.
 local LONGEST = 1000000
@@ -202,16 +202,5 @@ describe("a sweep of cancellations leaves nothing of", function()
     connection:close()
     listener:close()
     server:await()
-  end)
-end)
-
-describe("programs that are cancelled at any time", function()
-  it("are ended", function()
-    for turns = 0, 2000, 50 do
-      cancel_after(turns, function(guard)
-        local _ <close> = guard()
-        process.run { "cat", stdin = "text" }
-      end)
-    end
   end)
 end)
