@@ -1,0 +1,178 @@
+/* What it means that a transfer has failed.
+ * SPDX-License-Identifier: MIT */
+#include "http_verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "http_route.h"
+
+const char neap__verdict_no_memory[] = "out of memory";
+const char neap__verdict_bad_head[] = "the headers are malformed or too many";
+
+/* What a failure means: its sentence, and whether the same request may well
+ * succeed later. */
+typedef struct verdict {
+  CURLcode code;
+  bool transient;
+  const char *sentence;
+} verdict;
+
+static const verdict verdicts[] = {
+    {CURLE_UNSUPPORTED_PROTOCOL, false, "the answer is not HTTP"},
+    {CURLE_WEIRD_SERVER_REPLY, false, "the answer is not HTTP"},
+    {CURLE_COULDNT_RESOLVE_PROXY, true, "the proxy's name was not found"},
+    {CURLE_COULDNT_RESOLVE_HOST, true, "the host's name was not found"},
+    {CURLE_COULDNT_CONNECT, true, "no connection could be made"},
+    {CURLE_HTTP2, true, "the HTTP/2 connection broke"},
+    {CURLE_PARTIAL_FILE, true,
+     "the connection ended before the answer was complete"},
+    {CURLE_GOT_NOTHING, true,
+     "the server closed the connection without an answer"},
+    {CURLE_SEND_ERROR, true, "the connection broke"},
+    {CURLE_RECV_ERROR, true, "the connection broke"},
+    {CURLE_BAD_CONTENT_ENCODING, false, "the body cannot be decoded"},
+    {CURLE_HTTP2_STREAM, true, "the HTTP/2 stream broke"},
+    {CURLE_PROXY, true, "the proxy refused"},
+    {CURLE_SSL_CACERT_BADFILE, false,
+     "ca_file: the CA certificates cannot be read"},
+};
+
+void neap__verdict_explain(neap__transfer *transfer, bool transient,
+                           const char *sentence) {
+  neap_http_response *response = transfer->response;
+  int size = (int)strcspn(response->url, "?#");
+  snprintf(response->error, sizeof response->error, "%.*s: %s",
+           size < 300 ? size : 300, response->url, sentence);
+  response->transient = transient;
+}
+
+/* Writes nanoseconds as seconds, whatever the locale. */
+static void write_seconds(char *text, size_t size, uint64_t ns) {
+  unsigned long long ms = ns / 1000000;
+  if (ms % 1000 == 0)
+    snprintf(text, size, "%llu s", ms / 1000);
+  else
+    snprintf(text, size, "%llu.%03llu s", ms / 1000, ms % 1000);
+}
+
+int neap__verdict_time_out(neap__transfer *transfer, const char *which,
+                           uint64_t ns) {
+  char seconds[32], sentence[80];
+  write_seconds(seconds, sizeof seconds, ns);
+  snprintf(sentence, sizeof sentence, "%s timeout of %s", which, seconds);
+  neap__verdict_explain(transfer, true, sentence);
+  return NEAP_ETIMEDOUT;
+}
+
+/* libcurl does not tell which of its two timeouts it was. It has begun to count
+ * later than us, and counts whole milliseconds. */
+static int time_out_curl(neap__transfer *transfer) {
+  uint64_t spent = uv_hrtime() - transfer->started;
+  if (transfer->timeout > 0 && spent + 1000000 >= transfer->timeout)
+    return neap__verdict_time_out(transfer, "total", transfer->timeout);
+  return neap__verdict_time_out(transfer, "connect", transfer->connect_timeout);
+}
+
+static int object_of(neap__transfer *transfer) {
+  char sentence[80];
+  switch (transfer->objection) {
+  case NEAP_ETOOBIG:
+    snprintf(sentence, sizeof sentence, "the body is larger than %llu bytes",
+             (unsigned long long)transfer->max_body);
+    neap__verdict_explain(transfer, false, sentence);
+    break;
+  case NEAP_EHTTP:
+    neap__verdict_explain(transfer, false, transfer->reason);
+    break;
+  case NEAP_ESYS:
+    neap__verdict_explain(transfer, true, transfer->reason);
+    return NEAP_EHTTP;
+  default:
+    neap__verdict_explain(transfer, true, neap__verdict_no_memory);
+  }
+  return transfer->objection;
+}
+
+/* With TLS libcurl's own words say what is wrong with the certificate. What
+ * OpenSSL objects to begins with "error:"; the rest is the connection's. */
+static int fail_tls(neap__transfer *transfer, CURLcode code) {
+  char sentence[CURL_ERROR_SIZE + 32];
+  snprintf(sentence, sizeof sentence, "TLS: %s",
+           transfer->words[0] ? transfer->words : curl_easy_strerror(code));
+  bool transient =
+      code == CURLE_SSL_CONNECT_ERROR && !strstr(transfer->words, "error:");
+  neap__verdict_explain(transfer, transient, sentence);
+  return NEAP_EHTTP;
+}
+
+/* Whether a proxy has said no to a connection through it, and if so why. */
+static bool is_refused_by_proxy(neap__transfer *transfer) {
+  long status = 0;
+  char sentence[48];
+  curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+  if (status < 300)
+    return false;
+  snprintf(sentence, sizeof sentence, "the proxy refused: status %ld", status);
+  neap__verdict_explain(transfer, status >= 500 || status == 429, sentence);
+  return true;
+}
+
+static int fail_connect(neap__transfer *transfer) {
+  long number = 0;
+  char words[128];
+  curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+  if (number == 0)
+    snprintf(words, sizeof words, "no connection could be made");
+  else
+    uv_strerror_r(uv_translate_sys_error((int)number), words, sizeof words);
+  neap__verdict_explain(transfer, true, words);
+  return NEAP_EHTTP;
+}
+
+/* libcurl 7.88 also says so of a line in the head that is longer than its limit
+ * of 100 KiB, and that is far more likely while a head arrives. */
+static int fail_memory(neap__transfer *transfer) {
+  bool in_head = transfer->moved_at != 0 && transfer->response->body.size == 0;
+  neap__verdict_explain(transfer, !in_head,
+                        in_head ? neap__verdict_bad_head
+                                : neap__verdict_no_memory);
+  return in_head ? NEAP_EHTTP : NEAP_ENOMEM;
+}
+
+int neap__verdict_of(neap__transfer *transfer, CURLcode code) {
+  /* To libcurl 7.88 a connection that ends within the head ends an answer. */
+  if (code == CURLE_OK && transfer->response->in_head)
+    code = CURLE_PARTIAL_FILE;
+  if (code == CURLE_OK)
+    return 0;
+  if (transfer->objection < 0)
+    return object_of(transfer);
+  if (is_refused_by_proxy(transfer))
+    return NEAP_EHTTP;
+  switch (code) {
+  case CURLE_OUT_OF_MEMORY:
+    return fail_memory(transfer);
+  case CURLE_OPERATION_TIMEDOUT:
+    return time_out_curl(transfer);
+  case CURLE_COULDNT_CONNECT:
+    return fail_connect(transfer);
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION:
+    return fail_tls(transfer, code);
+  case CURLE_SSL_CERTPROBLEM:
+    neap__verdict_explain(transfer, false, neap__route_blame(transfer->words));
+    return NEAP_EHTTP;
+  default:
+    break;
+  }
+  for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
+    if (verdicts[i].code == code) {
+      neap__verdict_explain(transfer, verdicts[i].transient,
+                            verdicts[i].sentence);
+      return NEAP_EHTTP;
+    }
+  }
+  neap__verdict_explain(transfer, false, curl_easy_strerror(code));
+  return NEAP_EHTTP;
+}
