@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include "alloc.h"
 #include "http_load.h"
 #include "http_response.h"
+#include "http_upload.h"
 
 /* Loads the library if that has not been done. */
 static int load(neap_engine *engine) {
@@ -54,12 +56,125 @@ bool neap_http_get_header(const neap_http_response *response, size_t index,
 }
 
 const char *neap_http_body(const neap_http_response *response, size_t *size) {
-  *size = response->body.size;
-  return response->body.size > 0 ? response->body.bytes : "";
+  *size = neap__http_response_unread(response);
+  return *size > 0 ? response->body.bytes + response->taken : "";
+}
+
+/* Ends the operation that reads, if there is one. */
+static void end_read(neap_http_response *response, int status) {
+  neap_op *op = response->reader;
+  response->reader = NULL;
+  if (op)
+    neap__op_finish(op, status, 0);
 }
 
 void neap_http_free(neap_http_response *response) {
+  if (!response)
+    return;
+  if (response->transfer)
+    response->api->abandon(response);
+  end_read(response, NEAP_ECLOSED);
   neap__http_response_free(response);
+}
+
+static void forget_reader(neap_op *op) {
+  neap_http_response *response = op->u.request;
+  response->reader = NULL;
+}
+
+int neap_http_read(neap_engine *engine, neap_op *op,
+                   neap_http_response *response) {
+  if (response->reader)
+    return NEAP_EBUSY;
+  neap__op_begin_io(engine->loop, op, forget_reader);
+  op->u.request = response;
+  response->reader = op;
+  if (!response->transfer || neap__http_response_unread(response) > 0)
+    end_read(response, 0);
+  return 0;
+}
+
+int neap_http_peek(const neap_http_response *response, const char **bytes,
+                   size_t *size) {
+  *bytes = neap_http_body(response, size);
+  if (*size > 0)
+    return 0;
+  return response->transfer ? NEAP_EAGAIN : response->outcome;
+}
+
+void neap_http_take(neap_http_response *response, size_t size) {
+  response->taken += size;
+  if (response->taken == response->body.size)
+    response->taken = response->body.size = 0;
+  if (response->transfer)
+    response->api->taken(response);
+}
+
+int neap_http_upload_new(neap_engine *engine, uint64_t size,
+                         neap_http_upload **out) {
+  const neap_alloc *alloc = neap__loop_alloc(engine->loop);
+  neap_http_upload *upload = neap__alloc(alloc, sizeof *upload);
+  if (!upload)
+    return NEAP_ENOMEM;
+  upload->alloc = *alloc;
+  upload->size = size;
+  *out = upload;
+  return 0;
+}
+
+static void forget_writer(neap_op *op) {
+  neap__http_upload_take_writer(op->u.request);
+}
+
+int neap_http_upload_write(neap_engine *engine, neap_op *op,
+                           neap_http_upload *upload, const void *bytes,
+                           size_t size, bool *written) {
+  if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  if (upload->writer)
+    return NEAP_EBUSY;
+  if (size > upload->size - upload->written)
+    return NEAP_EINVAL;
+  int status = neap__buf_append(&upload->bytes, &upload->alloc, bytes, size);
+  if (status < 0)
+    return status;
+  upload->written += size;
+  if (upload->state == NEAP__UPLOAD_SENDING)
+    upload->api->written(upload);
+  if (upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  *written = neap__http_upload_unsent(upload) <= NEAP__HTTP_UPLOAD_LIMIT;
+  if (*written)
+    return 0;
+  neap__op_begin_io(engine->loop, op, forget_writer);
+  op->u.request = upload;
+  upload->writer = op;
+  return 0;
+}
+
+int neap_http_upload_end(neap_http_upload *upload) {
+  if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  if (upload->size != NEAP_HTTP_SIZE_UNKNOWN && upload->written < upload->size)
+    return NEAP_EINVAL;
+  upload->ended = true;
+  if (upload->state == NEAP__UPLOAD_SENDING)
+    upload->api->written(upload);
+  return 0;
+}
+
+void neap_http_upload_free(neap_http_upload *upload) {
+  if (!upload)
+    return;
+  neap_op *writer = neap__http_upload_take_writer(upload);
+  if (writer)
+    neap__op_finish(writer, NEAP_ECLOSED, 0);
+  if (upload->state != NEAP__UPLOAD_SENDING) {
+    neap__http_upload_destroy(upload);
+    return;
+  }
+  upload->ownerless = true;
+  upload->api->written(upload);
 }
 
 int neap_http_jar_new(neap_engine *engine, neap_http_jar **out) {

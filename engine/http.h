@@ -37,6 +37,12 @@ typedef struct neap__http_api {
   /* neap_http_send; with NEAP_EINVAL a sentence is in `why`. */
   int (*send)(neap__http *http, neap_op *op, const neap_http_opts *opts,
               neap_http_response **response, char why[NEAP__HTTP_WHY_SIZE]);
+  /* Drops the transfer of a response whose body is still to come. */
+  void (*abandon)(neap_http_response *response);
+  /* Tells that there may be room for more of its body. */
+  void (*taken)(neap_http_response *response);
+  /* Tells that there is more to send. */
+  void (*written)(neap_http_upload *upload);
   /* neap_http_jar_new and the others. */
   int (*jar_new)(const neap__http *http, neap_http_jar **out);
   void (*jar_free)(neap_http_jar *jar);

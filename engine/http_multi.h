@@ -8,6 +8,7 @@
 
 #include "http_request.h"
 #include "http_response.h"
+#include "http_upload.h"
 #include "list.h"
 
 /* Handles that are kept for later requests, and connections; and how many
@@ -46,7 +47,12 @@ typedef struct neap__transfer {
   neap__http_request request;
   neap_http_response *response;
   neap_http_response **out;
-  uint64_t started; /* by uv_hrtime, like all times here */
+  neap_http_upload *upload; /* that is sent; NULL: none, or no longer */
+  bool streamed;            /* `response` is to be given with its head */
+  bool given;               /* and has been */
+  bool refused;             /* `upload` need not be sent any further */
+  int paused;               /* what libcurl has been told to: CURLPAUSE_* */
+  uint64_t started;         /* by uv_hrtime, like all times here */
   uint64_t connect_timeout, idle_timeout, timeout; /* ns; 0: none */
   uint64_t max_body;
   uint32_t redirects, max_redirects;
@@ -65,12 +71,18 @@ int neap__transfer_start(neap__http *http, neap_op *op,
                          neap_http_response **response,
                          char why[NEAP__HTTP_WHY_SIZE]);
 
+/* See neap__http_api. */
+void neap__transfer_abandon(neap_http_response *response);
+void neap__transfer_taken(neap_http_response *response);
+void neap__transfer_written(neap_http_upload *upload);
+
 /* Takes libcurl's verdict: follows a redirect, or finishes the operation and
  * frees the transfer. */
 void neap__transfer_end(neap__transfer *transfer, CURLcode code);
 
 /* When the transfer will have been idle, or under way, for too long if nothing
- * moves, as seen at `now`; NEAP_FOREVER when it has no such limit. */
+ * moves, as seen at `now`; NEAP_FOREVER when it has no such limit, as one that
+ * waits for us has none for being idle. */
 uint64_t neap__transfer_idle_at(const neap__transfer *transfer, uint64_t now);
 
 /* Finishes the operation because of that. */

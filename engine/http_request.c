@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "http_route.h"
+#include "http_upload.h"
 
 static int refuse(char why[NEAP__HTTP_WHY_SIZE], const char *sentence) {
   snprintf(why, NEAP__HTTP_WHY_SIZE, "%s", sentence);
@@ -61,8 +62,12 @@ static int check(const neap_http_opts *opts, const char *method,
     return refuse(why, "the method is too long");
   if (strcmp(method, "CONNECT") == 0)
     return refuse(why, "the method CONNECT is not for requests");
-  if (strcmp(method, "HEAD") == 0 && opts->body)
+  if (strcmp(method, "HEAD") == 0 && (opts->body || opts->upload))
     return refuse(why, "a HEAD request has no body");
+  if (opts->upload && opts->body)
+    return refuse(why, "body and upload exclude each other");
+  if (opts->upload && opts->upload->state != NEAP__UPLOAD_NEW)
+    return refuse(why, "the upload has been sent before");
   for (size_t i = 0; i < opts->header_count; i++) {
     int status = check_header(&opts->headers[i], why);
     if (status < 0)
@@ -247,17 +252,20 @@ static int apply(const neap__http_request *request, CURL *easy) {
   const char *method = request->method;
   /* RFC 9110 8.6: these announce the length of their content even when it is
    * none. */
-  bool has_content = request->body || strcmp(method, "POST") == 0 ||
+  bool has_content = request->body || request->has_upload ||
+                     strcmp(method, "POST") == 0 ||
                      strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
   const char *word = NULL;
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
   curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
   if (has_content) {
+    const char *fields = request->body ? request->body : "";
+    curl_off_t size = (curl_off_t)request->body_size;
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-                     request->body ? request->body : "");
+                     request->has_upload ? NULL : fields);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                     (curl_off_t)request->body_size);
+                     request->has_upload ? request->to_upload : size);
     word = strcmp(method, "POST") == 0 ? NULL : method;
   } else if (strcmp(method, "HEAD") == 0) {
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
@@ -275,6 +283,7 @@ static void drop_body(neap__http_request *request, const neap_alloc *alloc) {
     neap__free(alloc, request->body, request->body_size + 1);
   request->body = NULL;
   request->body_size = 0;
+  request->has_upload = false;
 }
 
 int neap__http_request_init(neap__http_request *request,
@@ -283,7 +292,7 @@ int neap__http_request_init(neap__http_request *request,
                             char why[NEAP__HTTP_WHY_SIZE]) {
   const char *method = opts->method;
   if (!method)
-    method = opts->body ? "POST" : "GET";
+    method = opts->body || opts->upload ? "POST" : "GET";
   int status = check(opts, method, why);
   if (status < 0)
     return status;
@@ -302,6 +311,11 @@ int neap__http_request_init(neap__http_request *request,
     if (!request->body)
       return NEAP_ENOMEM;
     request->body_size = opts->body_size;
+  }
+  if (opts->upload) {
+    request->has_upload = true;
+    request->to_upload =
+        opts->upload->size <= INT64_MAX ? (curl_off_t)opts->upload->size : -1;
   }
   status = copy_headers(request, alloc, opts);
   if (status == 0)
@@ -343,6 +357,8 @@ int neap__http_request_follow(neap__http_request *request,
   bool was_head = strcmp(request->method, "HEAD") == 0;
   bool to_get = (status == 303 && !was_head) ||
                 ((status == 301 || status == 302) && was_post);
+  if (!to_get && request->has_upload)
+    return NEAP_EINVAL;
   if (to_get) {
     snprintf(request->method, sizeof request->method, "GET");
     drop_body(request, alloc);

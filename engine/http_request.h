@@ -15,6 +15,8 @@ typedef struct neap__http_request {
   struct curl_slist *headers;
   char *body; /* NULL: none */
   size_t body_size;
+  bool has_upload;      /* it is written by and by instead, */
+  curl_off_t to_upload; /* of this size; -1: unknown */
 } neap__http_request;
 
 /* Checks `opts`, copies them into an empty request and sets up `easy` for
@@ -38,7 +40,8 @@ void neap__http_request_free(neap__http_request *request,
  * User-Agent and those that begin like them.
  *
  * Returns 0 and *url_text as above; NEAP_EHTTP when the location is not one to
- * follow, NEAP_ENOMEM. */
+ * follow, NEAP_EINVAL when an upload would have to be sent again, NEAP_ENOMEM.
+ */
 int neap__http_request_follow(neap__http_request *request,
                               const neap_alloc *alloc, CURL *easy, int status,
                               const char *location, char **url_text);

@@ -38,6 +38,7 @@ static void begin_head(neap_http_response *response) {
   response->head.size = 0;
   response->field_count = 0;
   response->body.size = 0;
+  response->received = 0;
   response->in_head = true;
 }
 
@@ -148,7 +149,16 @@ bool neap__http_response_has(const neap_http_response *response,
 
 int neap__http_response_body(neap_http_response *response, const void *bytes,
                              size_t size, uint64_t max_body) {
-  if (size > max_body || response->body.size > max_body - size)
+  if (size > max_body || response->received > max_body - size)
     return NEAP_ETOOBIG;
-  return neap__buf_append(&response->body, &response->alloc, bytes, size);
+  neap__buf *body = &response->body;
+  if (response->taken > 0) {
+    body->size -= response->taken;
+    memmove(body->bytes, body->bytes + response->taken, body->size);
+    response->taken = 0;
+  }
+  int status = neap__buf_append(body, &response->alloc, bytes, size);
+  if (status == 0)
+    response->received += size;
+  return status;
 }

@@ -22,7 +22,15 @@ struct neap_http_response {
   size_t head_size; /* of all heads received, interim ones included */
   bool in_head;
   neap__buf body;
-  char error[512]; /* "" unless the transfer has failed */
+  size_t taken;      /* how much of that has been */
+  uint64_t received; /* bytes of the body, in all */
+  char error[512];   /* "" unless the transfer has failed */
+
+  /* Of one that is streamed, from its head on: */
+  struct neap__transfer *transfer; /* that goes on; NULL: it has ended */
+  const struct neap__http_api *api;
+  int outcome;     /* then: 0, or the negative status after the bytes */
+  neap_op *reader; /* who waits for the next bytes; NULL: nobody */
 };
 
 /* Makes an empty response. NULL when there is no memory. */
@@ -44,6 +52,12 @@ int neap__http_response_line(neap_http_response *response, const char *line,
 /* Whether there is a header of this name, in lower case. */
 bool neap__http_response_has(const neap_http_response *response,
                              const char *name);
+
+/* The bytes of the body that nobody has taken yet. */
+static inline size_t
+neap__http_response_unread(const neap_http_response *response) {
+  return response->body.size - response->taken;
+}
 
 /* Takes a part of the body. NEAP_ETOOBIG when it would be larger than
  * `max_body` bytes; NEAP_ENOMEM. */

@@ -20,11 +20,19 @@
  * limited, but it should end too. */
 #define MAX_REDIRECT_BODY (UINT64_C(1024) * 1024)
 
-/* Whether the response is to be followed by another. */
-static bool is_redirect(const neap__transfer *transfer) {
+/* How much of a streamed body is received ahead, but for what libcurl has in
+ * hand; and how much of it may be left when more is asked for. */
+enum { AHEAD = 256 * 1024, AHEAD_AGAIN = AHEAD / 2 };
+
+static int status_of(const neap__transfer *transfer) {
   long status = 0;
   curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-  switch (status) {
+  return (int)status;
+}
+
+/* Whether the response is to be followed by another. */
+static bool is_redirect(const neap__transfer *transfer) {
+  switch (status_of(transfer)) {
   case 301:
   case 302:
   case 303:
@@ -47,28 +55,149 @@ static void note_progress(neap__transfer *transfer) {
   transfer->moved_at = uv_hrtime();
 }
 
+/* Has libcurl pause what `paused` says, and go on with the rest. It may call
+ * back from here, but not for what the callbacks of others do: it is only
+ * called outside of those. */
+static void apply_pause(neap__transfer *transfer, int paused) {
+  transfer->paused = paused;
+  note_progress(transfer);
+  CURLcode code = curl_easy_pause(transfer->easy, paused);
+  if (code != CURLE_OK)
+    neap__transfer_end(transfer, code);
+  else if (transfer->idle_timeout > 0)
+    neap__multi_watch_idle(transfer->multi,
+                           neap__transfer_idle_at(transfer, uv_hrtime()));
+}
+
+/* Ends an operation. uv_run calls the callbacks of timers first and would wait
+ * for I/O afterwards, however long, though there is something to deliver. */
+static void finish_op(neap__multi *multi, neap_op *op, int status) {
+  multi->host.finish(op, status, 0);
+  uv_stop(multi->host.uv);
+}
+
+/* Ends the wait for bytes of a streamed body, if anybody waits. */
+static void wake_reader(neap__multi *multi, neap_http_response *response) {
+  neap_op *op = response->reader;
+  response->reader = NULL;
+  if (op)
+    finish_op(multi, op, 0);
+}
+
+/* Gives a response that is streamed to who waits for it, once its head is
+ * there and no other will follow. */
+static void give_head(neap__transfer *transfer) {
+  neap_http_response *response = transfer->response;
+  int status = status_of(transfer);
+  if (response->in_head || status < 200 || is_redirect(transfer))
+    return;
+  response->status = status;
+  response->transfer = transfer;
+  response->api = transfer->multi->http.api;
+  response->outcome = NEAP_ECLOSED; /* unless it ends otherwise */
+  transfer->given = true;
+  *transfer->out = response;
+  finish_op(transfer->multi, transfer->op, 0);
+  transfer->op = NULL;
+}
+
+/* Has the rest of an upload not be sent when the answer says so, and is there
+ * already. libcurl 7.88 does so by itself, but not when the server is about to
+ * close the connection or while sending is paused. */
+static void stop_sending(neap__transfer *transfer) {
+  if (transfer->response->in_head || status_of(transfer) < 300)
+    return;
+  transfer->refused = true;
+  if (transfer->paused & CURLPAUSE_SEND) {
+    transfer->paused &= ~CURLPAUSE_SEND;
+    curl_easy_pause(transfer->easy, transfer->paused);
+  }
+}
+
 static size_t on_header(char *line, size_t one, size_t size, void *ud) {
   (void)one;
   neap__transfer *transfer = ud;
   note_progress(transfer);
   int status = neap__http_response_line(transfer->response, line, size);
-  if (status == 0)
-    return size;
-  object(transfer, status, neap__verdict_bad_head);
-  return 0;
+  if (status < 0) {
+    object(transfer, status, neap__verdict_bad_head);
+    return 0;
+  }
+  if (transfer->upload)
+    stop_sending(transfer);
+  if (transfer->streamed && !transfer->given)
+    give_head(transfer);
+  return size;
 }
 
 static size_t on_body(char *bytes, size_t one, size_t size, void *ud) {
   (void)one;
   neap__transfer *transfer = ud;
   uint64_t max = transfer->max_body;
+  if (transfer->given &&
+      neap__http_response_unread(transfer->response) >= AHEAD) {
+    transfer->paused |= CURLPAUSE_RECV;
+    return CURL_WRITEFUNC_PAUSE;
+  }
   if (is_redirect(transfer) && max < MAX_REDIRECT_BODY)
     max = MAX_REDIRECT_BODY;
   int status = neap__http_response_body(transfer->response, bytes, size, max);
-  if (status == 0)
+  if (status < 0) {
+    object(transfer, status, NULL);
+    return 0;
+  }
+  if (transfer->given)
+    wake_reader(transfer->multi, transfer->response);
+  return size;
+}
+
+/* CURLOPT_READFUNCTION of an upload. */
+static size_t on_upload(char *buffer, size_t one, size_t room, void *ud) {
+  neap__transfer *transfer = ud;
+  neap_http_upload *upload = transfer->upload;
+  if (transfer->refused)
+    return 0;
+  size_t size = neap__http_upload_send(upload, buffer, one * room);
+  if (size > 0) {
+    note_progress(transfer);
+    if (upload->writer &&
+        neap__http_upload_unsent(upload) <= NEAP__HTTP_UPLOAD_LIMIT)
+      finish_op(transfer->multi, neap__http_upload_take_writer(upload), 0);
     return size;
-  object(transfer, status, NULL);
-  return 0;
+  }
+  if (upload->ended)
+    return 0;
+  if (upload->ownerless) {
+    object(transfer, NEAP_EHTTP, "the request's body ended early");
+    return CURL_READFUNC_ABORT;
+  }
+  transfer->paused |= CURLPAUSE_SEND;
+  return CURL_READFUNC_PAUSE;
+}
+
+/* CURLOPT_SEEKFUNCTION: libcurl wants to begin anew, on another connection.
+ * That can be done as long as nothing has gone. */
+static int on_rewind(void *ud, curl_off_t offset, int origin) {
+  const neap__transfer *transfer = ud;
+  bool untouched = transfer->upload->sent == 0 &&
+                   transfer->upload->written == transfer->upload->bytes.size;
+  return untouched && offset == 0 && origin == SEEK_SET ? CURL_SEEKFUNC_OK
+                                                        : CURL_SEEKFUNC_FAIL;
+}
+
+/* Lets go of an upload: whatever is still to be sent will not be. */
+static void end_upload(neap__transfer *transfer) {
+  neap_http_upload *upload = transfer->upload;
+  transfer->upload = NULL;
+  if (!upload)
+    return;
+  upload->state = NEAP__UPLOAD_OVER;
+  upload->transfer = NULL;
+  if (upload->writer)
+    finish_op(transfer->multi, neap__http_upload_take_writer(upload),
+              NEAP_ECLOSED);
+  if (upload->ownerless)
+    neap__http_upload_destroy(upload);
 }
 
 /* Sees bytes that the others do not: those sent, and those of a compressed body
@@ -150,6 +279,12 @@ static int configure(neap__transfer *transfer) {
   /* "The callback and data is inherited by a new connection and that connection
    * may live longer than the transfer itself." */
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->multi);
+  if (transfer->upload) {
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_upload);
+    curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
+  }
   if (transfer->idle_timeout > 0) {
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -175,6 +310,7 @@ static int launch(neap__transfer *transfer) {
                    (long)(strncmp(transfer->response->url, "https:", 6) == 0));
   transfer->moved_at = 0;
   transfer->moved = 0;
+  transfer->paused = 0;
   if (curl_multi_add_handle(transfer->multi->curl, transfer->easy) != CURLM_OK)
     return NEAP_ENOMEM;
   transfer->added = true;
@@ -199,9 +335,13 @@ void neap__transfer_free(neap__transfer *transfer) {
   } else if (transfer->easy) {
     neap__multi_give(multi, transfer->easy);
   }
+  end_upload(transfer);
   neap__list_remove(&transfer->link);
   neap__http_request_free(&transfer->request, &multi->host.alloc);
-  neap__http_response_free(transfer->response);
+  if (transfer->given)
+    transfer->response->transfer = NULL;
+  else
+    neap__http_response_free(transfer->response);
   neap__free(&multi->host.alloc, transfer, sizeof *transfer);
 }
 
@@ -223,7 +363,11 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
   transfer->idle_timeout = opts->idle_timeout_ns;
   transfer->timeout = opts->timeout_ns;
   transfer->max_redirects = opts->max_redirects;
-  transfer->max_body = opts->max_body > 0 ? opts->max_body : DEFAULT_MAX_BODY;
+  transfer->streamed = opts->stream;
+  transfer->max_body = opts->stream ? UINT64_MAX : DEFAULT_MAX_BODY;
+  if (opts->max_body > 0)
+    transfer->max_body = opts->max_body;
+  transfer->upload = opts->upload;
   neap__list_init(&transfer->link);
   int status = NEAP_ENOMEM;
   transfer->easy = neap__multi_take(multi);
@@ -247,6 +391,7 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
   return 0;
 
 fail:
+  transfer->upload = NULL;
   neap__transfer_free(transfer);
   return status;
 }
@@ -265,8 +410,14 @@ int neap__transfer_start(neap__http *http, neap_op *op,
   transfer->started = uv_hrtime();
   status = launch(transfer);
   if (status < 0) {
+    transfer->upload = NULL;
     neap__transfer_free(transfer);
     return status;
+  }
+  if (transfer->upload) {
+    transfer->upload->state = NEAP__UPLOAD_SENDING;
+    transfer->upload->transfer = transfer;
+    transfer->upload->api = multi->http.api;
   }
   neap__list_append(&multi->transfers, &transfer->link);
   transfer->op = op;
@@ -277,17 +428,38 @@ int neap__transfer_start(neap__http *http, neap_op *op,
   return 0;
 }
 
-/* Only called from uv's callbacks. uv_run calls those of timers first and would
- * wait for I/O afterwards, however long, though there is something to deliver.
- */
+/* Ends a transfer whose response, or the rest of its body, somebody waits
+ * for. */
 static void finish(neap__transfer *transfer, int status) {
   neap__multi *multi = transfer->multi;
+  neap_http_response *response = transfer->response;
   neap_op *op = transfer->op;
-  *transfer->out = transfer->response;
-  transfer->response = NULL;
+  response->outcome = status;
+  if (!transfer->given)
+    *transfer->out = response;
+  transfer->given = true;
   neap__transfer_free(transfer);
-  multi->host.finish(op, status, 0);
-  uv_stop(multi->host.uv);
+  if (op)
+    finish_op(multi, op, status);
+  else
+    wake_reader(multi, response);
+}
+
+void neap__transfer_abandon(neap_http_response *response) {
+  neap__transfer_free(response->transfer);
+}
+
+void neap__transfer_taken(neap_http_response *response) {
+  neap__transfer *transfer = response->transfer;
+  if ((transfer->paused & CURLPAUSE_RECV) &&
+      neap__http_response_unread(response) <= AHEAD_AGAIN)
+    apply_pause(transfer, transfer->paused & ~CURLPAUSE_RECV);
+}
+
+void neap__transfer_written(neap_http_upload *upload) {
+  neap__transfer *transfer = upload->transfer;
+  if (transfer->paused & CURLPAUSE_SEND)
+    apply_pause(transfer, transfer->paused & ~CURLPAUSE_SEND);
 }
 
 /* Sends the request that the redirect asks for. libcurl could follow by itself,
@@ -307,6 +479,12 @@ static int follow(neap__transfer *transfer) {
   int error = neap__http_request_follow(
       &transfer->request, &transfer->multi->host.alloc, transfer->easy,
       transfer->response->status, location, &url);
+  if (error == NEAP_EINVAL) {
+    neap__verdict_explain(transfer, false,
+                          "a redirect asks for the body again, which can be "
+                          "sent only once");
+    return NEAP_EHTTP;
+  }
   if (error < 0) {
     neap__verdict_explain(transfer, error == NEAP_ENOMEM,
                           error == NEAP_ENOMEM
@@ -314,6 +492,8 @@ static int follow(neap__transfer *transfer) {
                               : "a redirect to what is no http or https URL");
     return error;
   }
+  if (!transfer->request.has_upload)
+    end_upload(transfer);
   neap__http_response_reset(transfer->response, url);
   withdraw(transfer);
   error = launch(transfer);
@@ -323,9 +503,7 @@ static int follow(neap__transfer *transfer) {
 }
 
 void neap__transfer_end(neap__transfer *transfer, CURLcode code) {
-  long number = 0;
-  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &number);
-  transfer->response->status = (int)number;
+  transfer->response->status = status_of(transfer);
   int status = neap__verdict_of(transfer, code);
   if (status == 0 && is_redirect(transfer)) {
     status = follow(transfer);
@@ -345,7 +523,7 @@ static uint64_t limit(uint64_t since, uint64_t ns) {
 uint64_t neap__transfer_idle_at(const neap__transfer *transfer, uint64_t now) {
   uint64_t total = limit(transfer->started, transfer->timeout);
   uint64_t idle = limit(transfer->moved_at ? transfer->moved_at : now,
-                        transfer->idle_timeout);
+                        transfer->paused ? 0 : transfer->idle_timeout);
   return idle < total ? idle : total;
 }
 

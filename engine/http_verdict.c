@@ -133,7 +133,7 @@ static int fail_connect(neap__transfer *transfer) {
 /* libcurl 7.88 also says so of a line in the head that is longer than its limit
  * of 100 KiB, and that is far more likely while a head arrives. */
 static int fail_memory(neap__transfer *transfer) {
-  bool in_head = transfer->moved_at != 0 && transfer->response->body.size == 0;
+  bool in_head = transfer->moved_at != 0 && transfer->response->received == 0;
   neap__verdict_explain(transfer, !in_head,
                         in_head ? neap__verdict_bad_head
                                 : neap__verdict_no_memory);

@@ -1020,6 +1020,9 @@ typedef struct neap_http_header {
 /* Cookies that are kept between requests, see neap_http_jar_new. */
 typedef struct neap_http_jar neap_http_jar;
 
+/* The body of a request, written while it is sent; see neap_http_upload_new. */
+typedef struct neap_http_upload neap_http_upload;
+
 /* A request; everything in it is copied by neap_http_send. */
 typedef struct neap_http_opts {
   size_t size;
@@ -1033,7 +1036,8 @@ typedef struct neap_http_opts {
   uint64_t idle_timeout_ns;    /* without a byte moved; 0: none */
   uint64_t timeout_ns;         /* in all; 0: none */
   uint32_t max_redirects;      /* 0: follow none */
-  uint64_t max_body;           /* bytes of the decoded body; 0: 64 MiB */
+  uint64_t max_body;           /* bytes of the decoded body; 0: 64 MiB, of one
+                                  that is streamed no limit */
   const char *ca_file;         /* PEM; NULL: the system's */
   neap_http_jar *jar;          /* *kept* while it is under way; NULL: none */
   const char *proxy;           /* URL: http, https, socks5, socks5h (it resolves
@@ -1041,6 +1045,9 @@ typedef struct neap_http_opts {
   const char *cert_file;    /* PEM, to show to servers that ask; NULL: none */
   const char *key_file;     /* its key; NULL: it is in cert_file */
   const char *key_password; /* of the key; NULL: it has none */
+  bool stream;              /* end with the head of the response */
+  neap_http_upload *upload; /* *kept* while it is under way, instead of `body`;
+                               NULL: none. For one request only */
 } neap_http_opts;
 
 #define NEAP_HTTP_OPTS_INIT                                                    \
@@ -1061,6 +1068,10 @@ typedef struct neap_http_response neap_http_response;
  * name not found, TLS not verified, cut short, not HTTP, ...), NEAP_ENOMEM or
  * NEAP_ECANCELED. *response is set by then and *owned* by the caller, except
  * after NEAP_ECANCELED: NULL.
+ *
+ * With `stream` the operation ends as soon as the head of the last response is
+ * there; its body is then read with neap_http_read. What goes wrong later,
+ * neap_http_peek tells.
  *
  * Certificates are always verified. Without `proxy` the
  * environment variables for proxies are honoured as by curl. Connections are
@@ -1091,10 +1102,67 @@ NEAP_API const char *neap_http_url(const neap_http_response *response);
  * the last. */
 NEAP_API bool neap_http_get_header(const neap_http_response *response,
                                    size_t index, neap_http_header *out);
+/* The part of the body that is there and has not been taken. */
 NEAP_API const char *neap_http_body(const neap_http_response *response,
                                     size_t *size);
-/* NULL is ignored. */
+/* One that is streamed is dropped, with its connection; operations that read it
+ * end with NEAP_ECLOSED. NULL is ignored. */
 NEAP_API void neap_http_free(neap_http_response *response);
+
+/* Starts `op`, which ends with 0 when there is something for neap_http_peek to
+ * give, bytes, the end or an error; or with NEAP_ECLOSED. Cancelled it loses
+ * nothing. Any response can be read so, but of one that was not streamed all
+ * is there.
+ *
+ * Returns 0, or without having started it NEAP_EBUSY when somebody else waits
+ * to read. */
+NEAP_API int neap_http_read(neap_engine *engine, neap_op *op,
+                            neap_http_response *response);
+
+/* Gives the bytes that have come, without taking them. They are *borrowed*
+ * until the next poll, take or free. A size of 0 is the end. NEAP_EAGAIN when
+ * there is nothing at the moment; behind the last byte of a body that broke off
+ * the status of that, as neap_http_send would have ended with it: then
+ * neap_http_error tells more. NEAP_ECLOSED when the engine has been freed. */
+NEAP_API int neap_http_peek(const neap_http_response *response,
+                            const char **bytes, size_t *size);
+
+/* Takes the first `size` of the bytes that peek has given. What nobody takes
+ * holds up the server: no more than about 256 KiB are received ahead, which
+ * `idle_timeout_ns` does not count. */
+NEAP_API void neap_http_take(neap_http_response *response, size_t size);
+
+#define NEAP_HTTP_SIZE_UNKNOWN UINT64_MAX
+
+/* Makes a body of `size` bytes that is *owned* by the caller, for one request,
+ * and is written with neap_http_upload_write while that is sent. Without a
+ * known size it is sent in chunks, which servers of HTTP/1.0 do not take.
+ *
+ * A server may answer before it has all: with a status from 300 on the rest is
+ * not sent. A redirect that asks for the body again fails, since nobody has it.
+ * NEAP_ENOMEM. */
+NEAP_API int neap_http_upload_new(neap_engine *engine, uint64_t size,
+                                  neap_http_upload **out);
+
+/* Writes bytes, which are copied. When there is room for more *written is true
+ * and `op` has not been started; else it is, and ends with 0 as soon as there
+ * is room, or with NEAP_ECLOSED when the request has ended. Cancelled, the
+ * bytes are sent all the same. One at a time.
+ *
+ * Returns 0, NEAP_ECLOSED when the request has ended or the end has been
+ * written, NEAP_EBUSY when somebody else waits, NEAP_EINVAL when these are more
+ * bytes than the size, NEAP_ENOMEM; without having written anything. */
+NEAP_API int neap_http_upload_write(neap_engine *engine, neap_op *op,
+                                    neap_http_upload *upload, const void *bytes,
+                                    size_t size, bool *written);
+
+/* Writes the end. NEAP_EINVAL when there have been fewer bytes than the size;
+ * NEAP_ECLOSED as above. */
+NEAP_API int neap_http_upload_end(neap_http_upload *upload);
+
+/* Lets go of it. When its end has been written the rest is sent; without, the
+ * request fails. NULL is ignored. */
+NEAP_API void neap_http_upload_free(neap_http_upload *upload);
 
 /* Makes an empty jar, *owned* by the caller. Requests that are given it send
  * the cookies that it has for them and keep there those that they are given, in

@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -110,7 +111,19 @@ static bool garbage(connection *c, const char *rest) {
   return false;
 }
 
-/* Reads one request, with its body, into `bytes`; false when there is none. */
+/* Whether the header of a request says so. */
+static bool is_chunked(const connection *c, const char *end) {
+  char *found = strcasestr(c->bytes, "\r\ntransfer-encoding: chunked");
+  return found && found < end;
+}
+
+static bool ends_with_last_chunk(const connection *c) {
+  return c->size >= 7 &&
+         memcmp(c->bytes + c->size - 7, "\r\n0\r\n\r\n", 7) == 0;
+}
+
+/* Reads one request, with its body unless that is not to be read, into `bytes`;
+ * false when there is none. */
 static bool read_request(connection *c) {
   size_t wanted = 0;
   c->size = 0;
@@ -128,7 +141,11 @@ static bool read_request(connection *c) {
       wanted = (size_t)(end - c->bytes) + 4;
       if (length && length < end)
         wanted += strtoul(length + 17, NULL, 10);
+      if (strstr(c->bytes, " /early/") || strstr(c->bytes, " /deaf"))
+        return true;
     }
+    if (end && is_chunked(c, end))
+      wanted = ends_with_last_chunk(c) ? c->size : SIZE_MAX;
   }
   return true;
 }
@@ -290,6 +307,21 @@ static bool events(connection *c, const char *rest) {
                 "10\r\n: a\ndata: flow\n\n\r\n0\r\n\r\n");
 }
 
+static bool early(connection *c, const char *rest) {
+  return say(c,
+             "HTTP/1.1 %s Early\r\nContent-Length: 5\r\n"
+             "Connection: close\r\n\r\nearly",
+             rest) &&
+         hang(c, "");
+}
+
+static bool deaf(connection *c, const char *rest) {
+  (void)rest;
+  struct pollfd end = {.fd = c->fd, .events = POLLRDHUP};
+  poll(&end, 1, -1);
+  return false;
+}
+
 static bool nothing(connection *c, const char *rest) {
   (void)c;
   (void)rest;
@@ -310,7 +342,7 @@ static const struct {
     {"/garbage", garbage},   {"/short", cut_short}, {"/chunk", half_chunk},
     {"/reset", reset},       {"/hang", hang},       {"/stall", stall},
     {"/once", once},         {"/gzip", zipped},     {"/events", events},
-    {"", nothing},
+    {"/early/", early},      {"/deaf", deaf},       {"", nothing},
 };
 
 /* Takes /cut/N, /tear/N or /lag/N off the path. */

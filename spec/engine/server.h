@@ -30,6 +30,8 @@
  *   /once              as /hello, and closes the connection
  *   /gzip              200, "high tide", compressed
  *   /events            200, two server-sent events in two chunks
+ *   /early/N           N, "early", without having read the body; then reads on
+ *   /deaf              reads nothing of the body, answers nothing
  *   /cut/N/PATH        as PATH, but closes after N bytes of the answer
  *   /tear/N/PATH       as PATH, but resets the connection there
  *   /lag/N/PATH        as PATH, but pauses there for 5 ms
