@@ -7,38 +7,17 @@
 
 #include <lauxlib.h>
 
-#include "error.h"
 #include "http_jar.h"
+#include "http_response.h"
+#include "http_upload.h"
 #include "neap.h"
 #include "wait.h"
-
-/* What holds a response until Lua has it: a userdata, so that the collector
- * frees it whatever is raised. */
-#define RESPONSE_META "neap.http.response"
 
 /* Where arguments and response stand while a request waits. */
 enum { WHAT_SLOT = 1, OPTS_SLOT, RESPONSE_SLOT };
 
 static const char *const names[] = {"http.request", "http.get", "http.post",
                                     NULL};
-
-static void release(neap_http_response **held) {
-  neap_http_free(*held);
-  *held = NULL;
-}
-
-static int response_gc(lua_State *L) {
-  release(luaL_checkudata(L, 1, RESPONSE_META));
-  return 0;
-}
-
-/* Pushes an empty holder. [-0, +1, m] */
-static neap_http_response **push_holder(lua_State *L) {
-  neap_http_response **held = lua_newuserdatauv(L, sizeof(*held), 0);
-  *held = NULL;
-  luaL_setmetatable(L, RESPONSE_META);
-  return held;
-}
 
 /* These read from the table of options, which keeps the strings alive. */
 
@@ -131,88 +110,36 @@ static const char *read_options(lua_State *L, neap_http_opts *opts) {
   if (lua_getfield(L, OPTS_SLOT, "body") != LUA_TNIL)
     opts->body = luaL_checklstring(L, -1, &opts->body_size);
   lua_pop(L, 1);
+  if (lua_getfield(L, OPTS_SLOT, "upload") != LUA_TNIL)
+    opts->upload = neap__http_upload_check(L, -1);
+  lua_pop(L, 1);
+  lua_getfield(L, OPTS_SLOT, "stream");
+  opts->stream = lua_toboolean(L, -1);
+  lua_pop(L, 1);
   push_headers(L, opts, &bad);
   return bad;
 }
 
-/* Adds a value to the list below `name` in the table on top. [-0, +0, m] */
-static void add_to_list(lua_State *L, const char *name, const char *value) {
-  if (lua_getfield(L, -1, name) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_newtable(L); /* headers list */
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, name);
-  }
-  lua_pushstring(L, value);
-  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-  lua_pop(L, 1);
-}
-
-/* Adds a value to what is at `name` in the table on top. [-0, +0, m] */
-static void add_to_text(lua_State *L, const char *name, const char *value) {
-  if (lua_getfield(L, -1, name) == LUA_TNIL)
-    lua_pushstring(L, value); /* headers nil value */
-  else
-    lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), value);
-  lua_setfield(L, -3, name);
-  lua_pop(L, 1);
-}
-
-/* RFC 9110 5.3: values of one name may be joined with commas, but for those of
- * Set-Cookie, which have commas themselves. [-0, +1, m] */
-static void push_response_headers(lua_State *L,
-                                  const neap_http_response *response) {
-  neap_http_header header;
-  lua_newtable(L);
-  for (size_t i = 0; neap_http_get_header(response, i, &header); i++) {
-    if (strcmp(header.name, "set-cookie") == 0)
-      add_to_list(L, header.name, header.value);
-    else
-      add_to_text(L, header.name, header.value);
-  }
-}
-
-static void push_response(lua_State *L, const neap_http_response *response) {
-  lua_createtable(L, 0, 4);
-  lua_pushinteger(L, neap_http_status(response));
-  lua_setfield(L, -2, "status");
-  push_response_headers(L, response);
-  lua_setfield(L, -2, "headers");
-  size_t size;
-  const char *body = neap_http_body(response, &size);
-  lua_pushlstring(L, body, size);
-  lua_setfield(L, -2, "body");
-  lua_pushstring(L, neap_http_url(response));
-  lua_setfield(L, -2, "url");
-}
-
-/* Raises an error object; `response` may be NULL. [-0, +0, v] */
-static int fail(lua_State *L, int status, const char *text,
-                const neap_http_response *response) {
-  bool transient = false;
-  if (response)
-    text = neap_http_error(response, &transient);
-  neap__error_push(L, status == NEAP_ETIMEDOUT ? "timeout" : "http", "%s %s",
-                   lua_tostring(L, WHAT_SLOT), text);
-  lua_pushboolean(L, transient);
-  lua_setfield(L, -2, "retryable");
-  if (response) {
-    const char *url = neap_http_url(response);
-    lua_pushlstring(L, url, strcspn(url, "?#"));
-    lua_setfield(L, -2, "url");
-  }
-  return lua_error(L);
+/* The task has been cancelled when the response was there already. */
+static void drop_response(neap__task *task) {
+  neap__http_release(task->dropped);
 }
 
 static int end_request(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
-  (void)ctx;
   neap_op *op = neap__wait_end(L);
-  neap_http_response **held = lua_touserdata(L, RESPONSE_SLOT);
+  neap__http_held *held = lua_touserdata(L, RESPONSE_SLOT);
+  bool streamed = ctx != 0;
   if (op->status < 0)
-    return fail(L, op->status, neap_status_text(op->status), *held);
-  push_response(L, *held);
-  release(held);
+    return neap__http_fail(L, held->what, op->status,
+                           neap_status_text(op->status), held->response);
+  neap__http_push(L, held->response, streamed);
+  if (streamed) {
+    lua_pushvalue(L, RESPONSE_SLOT);
+    lua_setfield(L, -2, "handle");
+  } else {
+    neap__http_release(held);
+  }
   return 1;
 }
 
@@ -220,7 +147,7 @@ static int request(lua_State *L) {
   const char *what = names[luaL_checkoption(L, WHAT_SLOT, NULL, names)];
   luaL_checktype(L, OPTS_SLOT, LUA_TTABLE);
   lua_settop(L, OPTS_SLOT);
-  neap_http_response **held = push_holder(L);
+  neap__http_held *held = neap__http_hold(L, what);
   neap_http_opts opts = NEAP_HTTP_OPTS_INIT;
   const char *bad = read_options(L, &opts);
   if (bad) {
@@ -230,7 +157,7 @@ static int request(lua_State *L) {
   }
   neap_op *op = neap__wait_begin(L, what);
   neap_engine *engine = neap__engine(L);
-  int started = neap_http_send(engine, op, &opts, held);
+  int started = neap_http_send(engine, op, &opts, &held->response);
   if (started == NEAP_EINVAL) {
     lua_pushnil(L);
     lua_pushstring(L, neap_http_why(engine));
@@ -238,19 +165,19 @@ static int request(lua_State *L) {
   }
   if (started < 0) {
     const char *why = neap_http_why(engine);
-    return fail(L, started, *why ? why : neap_status_text(started), NULL);
+    return neap__http_fail(L, what, started,
+                           *why ? why : neap_status_text(started), NULL);
   }
   lua_settop(L, RESPONSE_SLOT);
-  return neap__wait(L, end_request);
+  neap__wait_drops(L, drop_response, held);
+  return neap__wait_with(L, opts.stream, end_request);
 }
 
 int neap__http_open_lua(lua_State *L) {
   static const luaL_Reg functions[] = {{"request", request}, {NULL, NULL}};
-  luaL_newmetatable(L, RESPONSE_META);
-  lua_pushcfunction(L, response_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  neap__http_response_open(L);
   luaL_newlib(L, functions);
   neap__http_jar_open(L);
+  neap__http_upload_open(L);
   return 1;
 }

@@ -1,0 +1,38 @@
+/* Responses, until Lua has all of them.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_HTTP_RESPONSE_H
+#define NEAP_BINDINGS_HTTP_RESPONSE_H
+
+#include <lua.h>
+
+#include "neap.h"
+
+/* What holds a response: a userdata, so that the collector frees it whatever is
+ * raised. */
+typedef struct neap__http_held {
+  neap_http_response *response; /* *owned*; NULL: none yet, or closed */
+  const char *what;             /* has asked for it: "http.get" */
+} neap__http_held;
+
+/* Pushes an empty holder. `what` lasts. [-0, +1, m] */
+neap__http_held *neap__http_hold(lua_State *L, const char *what);
+
+/* Frees what it holds. */
+void neap__http_release(neap__http_held *held);
+
+/* Pushes the response as a table: status, headers, url, and body unless
+ * `streamed`. [-0, +1, m] */
+void neap__http_push(lua_State *L, const neap_http_response *response,
+                     bool streamed);
+
+/* Raises an error object for a status, with what the response tells of it; that
+ * may be NULL. [-0, +0, v] */
+int neap__http_fail(lua_State *L, const char *what, int status,
+                    const char *text, const neap_http_response *response);
+
+/* Makes the metatable of holders, which are the handles of streamed responses:
+ * receive() waits for the next bytes and gives nil at the end, close() drops
+ * what is still to come. [-0, +0, m] */
+void neap__http_response_open(lua_State *L);
+
+#endif

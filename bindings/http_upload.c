@@ -1,0 +1,99 @@
+/* Bodies of requests that are written while they are sent, for Lua.
+ * SPDX-License-Identifier: MIT */
+#include "http_upload.h"
+
+#include <lauxlib.h>
+
+#include "error.h"
+#include "wait.h"
+
+#define UPLOAD_META "neap.http.upload"
+
+typedef struct box {
+  neap_http_upload *upload; /* *owned*; NULL when it has been closed */
+  lua_Integer size;         /* -1: unknown */
+} box;
+
+neap_http_upload *neap__http_upload_check(lua_State *L, int arg) {
+  box *b = luaL_checkudata(L, arg, UPLOAD_META);
+  luaL_argcheck(L, b->upload, arg, "the upload has been closed");
+  return b->upload;
+}
+
+/* Raises what a status means for the body. [-0, +0, v] */
+static int fail(lua_State *L, const box *b, int status, const char *fault) {
+  if (status == NEAP_ECLOSED)
+    return neap__error_raise(L, "closed", "the request has ended");
+  if (status == NEAP_EINVAL)
+    return neap__error_raise(L, "http",
+                             "the body has %s bytes than the %I of "
+                             "body_size",
+                             fault, b->size);
+  return neap__error_raise(L, "http", "the body: %s", neap_status_text(status));
+}
+
+static int written(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap_op *op = neap__wait_end(L);
+  return op->status < 0 ? fail(L, lua_touserdata(L, 1), op->status, "") : 0;
+}
+
+/* upload:write(bytes) */
+static int write_bytes(lua_State *L) {
+  const box *b = luaL_checkudata(L, 1, UPLOAD_META);
+  size_t size;
+  const char *bytes = luaL_checklstring(L, 2, &size);
+  neap_op *op = neap__wait_begin(L, "room for the body of a request");
+  bool at_once = true;
+  int status = NEAP_ECLOSED;
+  if (b->upload)
+    status = neap_http_upload_write(neap__engine(L), op, b->upload, bytes, size,
+                                    &at_once);
+  if (status < 0)
+    return fail(L, b, status, "more");
+  return at_once ? 0 : neap__wait(L, written);
+}
+
+/* upload:finish() */
+static int finish(lua_State *L) {
+  const box *b = luaL_checkudata(L, 1, UPLOAD_META);
+  int status = b->upload ? neap_http_upload_end(b->upload) : NEAP_ECLOSED;
+  return status < 0 ? fail(L, b, status, "fewer") : 0;
+}
+
+/* upload:close() */
+static int close_upload(lua_State *L) {
+  box *b = luaL_checkudata(L, 1, UPLOAD_META);
+  neap_http_upload *upload = b->upload;
+  b->upload = NULL;
+  neap_http_upload_free(upload);
+  return 0;
+}
+
+/* upload(size) */
+static int new_upload(lua_State *L) {
+  lua_Integer size = luaL_optinteger(L, 1, -1);
+  box *b = lua_newuserdatauv(L, sizeof *b, 0);
+  *b = (box){.size = size};
+  luaL_setmetatable(L, UPLOAD_META);
+  uint64_t bytes = size < 0 ? NEAP_HTTP_SIZE_UNKNOWN : (uint64_t)size;
+  if (neap_http_upload_new(neap__engine(L), bytes, &b->upload) < 0)
+    neap__error_no_memory(L);
+  return 1;
+}
+
+void neap__http_upload_open(lua_State *L) {
+  static const luaL_Reg methods[] = {{"write", write_bytes},
+                                     {"finish", finish},
+                                     {"close", close_upload},
+                                     {NULL, NULL}};
+  luaL_newmetatable(L, UPLOAD_META);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, close_upload);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, new_upload);
+  lua_setfield(L, -2, "upload");
+}
