@@ -93,6 +93,8 @@ void neap__http_upload_open(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, close_upload);
   lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, close_upload);
+  lua_setfield(L, -2, "__close");
   lua_pop(L, 1);
   lua_pushcfunction(L, new_upload);
   lua_setfield(L, -2, "upload");

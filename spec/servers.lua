@@ -58,6 +58,40 @@ function M.certificates(folder)
   assert(os.execute("{ " .. command .. "\n} >/dev/null 2>&1"), "openssl failed")
 end
 
+---@class servers.request
+---@field line string       "GET /path HTTP/1.1"
+---@field headers table<string, string> by names in lower case
+
+-- Reads the head of a request; nil at the end of the connection.
+local function read_head(connection)
+  local line = connection:read()
+  if not line or line == "" then return nil end
+  local headers = {}
+  for field in connection:lines() do
+    local name, value = field:match("^([^:]+):%s*(.-)%s*$")
+    if not name then break end
+    headers[name:lower()] = value
+  end
+  return { line = line:match("^[^\r]*"), headers = headers }
+end
+
+--- Serves HTTP/1.1 from a task of the caller's: `answer(request, connection)` is
+--- called for each request, reads its body if it has one and writes the answer,
+--- head and all. Ends when the task that it returns is cancelled.
+---@param answer fun(request: servers.request, connection: neap.Stream)
+---@return string address
+---@return neap.Task
+function M.script(answer)
+  local neap = require "neap"
+  local listener = neap.net.listen("127.0.0.1:0")
+  return "http://" .. listener.address, neap.spawn(function()
+    local _ <close> = listener
+    listener:serve(function(connection)
+      for request in read_head, connection do answer(request, connection) end
+    end)
+  end)
+end
+
 local NGINX = [[
 daemon off; master_process off; pid nginx.pid; error_log error.log;
 events { worker_connections %d; }

@@ -1,34 +1,28 @@
 --- HTTP requests that wait for their response.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
+local dates = require "neap.http_date"
 local new_error = require "neap.error".new
 local jars = require "neap.http_jar"
 local options = require "neap.options"
+local responses = require "neap.http_response"
 local retry = require "neap.http_retry"
 
 local json = core.json
 
 local http = {}
 
----@class neap.http.Response
----@field status integer the status code
----@field ok boolean whether the status is from 200 to 299
----@field headers table<string, string|string[]> by name in lower case; several
---- values of one name are joined with ", ", only those of "set-cookie" are a list
----@field body string decoded (gzip, br, zstd, deflate)
----@field url string the address that answered, after redirects; no user and password
-local Response = {}
-Response.__index = Response
-
 ---@class neap.http.Options
 ---@field headers? table<string, string|number> replace what neap would send by itself
 ---@field query? table<string, string|number|boolean|table> added to the address,
 --- sorted by name; a list repeats its name
----@field timeout? number seconds for one attempt, redirects included; default: no limit
+---@field timeout? number seconds for one attempt, redirects and the body included; default:
+--- no limit
 ---@field connect_timeout? number seconds until there is a connection; default: 30
----@field idle_timeout? number seconds without a byte moved on a connection; default: no limit
+---@field idle_timeout? number seconds without a byte moved on a connection, but for those
+--- in which it waits for us; default: no limit
 ---@field max_redirects? integer how many are followed; default: 10
----@field max_body? integer bytes of the decoded body; default: 64 MiB
+---@field max_body? integer bytes of the decoded body; default: 64 MiB, with `stream` no limit
 ---@field ca_file? string PEM file of the certificates to trust instead of the system's
 ---@field cert_file? string PEM file of a certificate to show to servers that ask
 ---@field key_file? string PEM file of its key; default: it is in `cert_file`
@@ -37,6 +31,8 @@ Response.__index = Response
 --- all hosts; false: none; default: as the environment says (http_proxy, ...)
 ---@field cookies? neap.http.Jar where cookies are kept; default: none are
 ---@field check? boolean raise an error for a status from 400; default: false
+---@field stream? boolean return as soon as the head is there, and read the body piece by
+--- piece: with read, read_some, lines, chunks or events of the response; default: false
 ---@field max_retries? integer how often it is sent at most, 1 or more; default: 1
 ---@field wait? number seconds between attempts; default: 0
 ---@field backoff? number multiplies `wait` after each; default: 1
@@ -46,7 +42,11 @@ Response.__index = Response
 --- by the method, true for GET, HEAD, PUT, DELETE, OPTIONS and TRACE
 
 ---@class neap.http.PostOptions: neap.http.Options
----@field body? string the body
+---@field body? string|fun(): string|nil the body, or a function that is called for its
+--- pieces, gives nil at the end, and may wait: it runs in a task of its own
+---@field body_size? integer bytes of what the function gives; unless it is known they are
+--- sent in chunks
+---@field file? string instead of a body: the path of a file to send
 ---@field json? any instead of a body: a value to encode, sent as application/json
 
 ---@class neap.http.RequestOptions: neap.http.PostOptions
@@ -71,6 +71,14 @@ local function is_table(value)
   return type(value) == "table"
 end
 
+local function is_boolean(value)
+  return type(value) == "boolean"
+end
+
+local function is_body(value)
+  return type(value) == "string" or type(value) == "function"
+end
+
 local function is_scalar(value)
   return type(value) == "string" or type(value) == "number"
 end
@@ -90,7 +98,8 @@ local COMMON = {
   key_password = { is_string, "string" },
   proxy = { function(v) return v == false or is_string(v) and v ~= "" end, "URL or false" },
   cookies = { jars.is, "jar of http.jar" },
-  check = { function(v) return type(v) == "boolean" end, "boolean" },
+  check = { is_boolean, "boolean" },
+  stream = { is_boolean, "boolean" },
 }
 
 -- Returns a table with all that `base` has and more.
@@ -103,7 +112,9 @@ extend(retry.OPTIONS, COMMON)
 
 local GET = extend(COMMON, {})
 local POST = extend(COMMON, {
-  body = { is_string, "string" },
+  body = { is_body, "string or function" },
+  body_size = { is_count, "whole number from 0" },
+  file = { is_string, "string" },
   json = { function() return true end, "any value" },
 })
 local REQUEST = extend(POST, {
@@ -125,19 +136,20 @@ local function fault(opts)
       return ("bad option '%s' (%s expected, got %s)"):format(name, expected, described(value))
     end
   end
-  if opts.json ~= nil and opts.body then
-    return "the options 'body' and 'json' exclude each other"
+  local bodies = {}
+  for _, name in ipairs { "body", "file", "json" } do
+    if opts[name] ~= nil then bodies[#bodies + 1] = name end
+  end
+  if bodies[2] then
+    return ("the options '%s' and '%s' exclude each other"):format(bodies[1], bodies[2])
+  elseif opts.body_size and type(opts.body) ~= "function" then
+    return "the option 'body_size' is for a body that is a function"
   end
   for name, value in pairs(opts.headers or {}) do
     if type(name) ~= "string" or not is_scalar(value) then
       return "headers are strings or numbers by their names"
     end
   end
-end
-
--- Returns an address as errors may show it: without query and user.
-local function public(url)
-  return (url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://"))
 end
 
 -- Returns the keys of a table that are strings, sorted.
@@ -188,23 +200,6 @@ local function header_list(headers, more)
   return list
 end
 
--- The statuses below 500 after which the same request may succeed: Request
--- Timeout, Too Early, Too Many Requests.
-local RETRYABLE = { [408] = true, [425] = true, [429] = true }
-
--- Raises the error for a response whose status says that something failed.
-local function refuse(what, response)
-  error(new_error {
-    code = "http",
-    message = ("%s %s: status %d"):format(what, public(response.url), response.status),
-    status = response.status,
-    url = public(response.url),
-    body = response.body,
-    retryable = response.status >= 500 or RETRYABLE[response.status] or false,
-    retry_after = http.retry_after(response.headers),
-  }, 0)
-end
-
 -- Makes one attempt to send a request.
 local function attempt(what, request)
   local response, why = core.http.request(what, request)
@@ -215,28 +210,21 @@ local function attempt(what, request)
       retryable = false,
     }, 0)
   end
-  return response
+  return responses.new(response, what)
 end
 
--- Sends a request. Options that make no sense are raised at the caller of our
--- caller; the text of a request, which need not be written by whoever called,
--- is an error object.
-local function send(what, opts)
-  local has_body = opts.body ~= nil or opts.json ~= nil
-  local wrong = fault(opts)
-  local method = (opts.method or (has_body and "POST" or "GET")):upper()
-  wrong = wrong or retry.fault(opts, method)
-  if wrong then error(("%s: %s"):format(what, wrong), 3) end
+-- Returns what the binding is to send.
+local function make_request(opts, method, headers)
   local body, more = opts.body, {}
   if opts.json ~= nil then
     body = json.encode(opts.json)
     more["content-type"] = "application/json"
   end
-  local request = {
+  return {
     url = opts.query and with_query(opts.url, opts.query) or opts.url,
     method = method,
-    headers = header_list(opts.headers or {}, more),
-    body = body,
+    headers = header_list(headers, more),
+    body = is_string(body) and body or nil,
     timeout = opts.timeout,
     connect_timeout = opts.connect_timeout,
     idle_timeout = opts.idle_timeout,
@@ -248,12 +236,58 @@ local function send(what, opts)
     key_password = opts.key_password,
     proxy = opts.proxy == false and "" or opts.proxy,
     jar = opts.cookies and opts.cookies.held,
+    stream = opts.stream,
   }
-  local response = retry.perform(opts, function() return attempt(what, request) end,
-    http.retry_after)
-  response.ok = response.status >= 200 and response.status <= 299
-  if opts.check and response.status >= 400 then refuse(what, response) end
-  return setmetatable(response, Response)
+end
+
+-- Returns the headers with `more` in the place of those of the same names.
+local function with_headers(headers, more)
+  local all = {}
+  for name, value in pairs(headers) do
+    local replaced = false
+    for other in pairs(more) do replaced = replaced or name:lower() == other:lower() end
+    if not replaced then all[name] = value end
+  end
+  return extend(more, all)
+end
+
+-- Sends a request as often as the options say, with these headers.
+local function perform(what, opts, method, headers)
+  local request = make_request(opts, method, headers)
+  local function send(upload)
+    request.upload = upload
+    return attempt(what, request)
+  end
+  local has_upload = opts.file or type(opts.body) == "function"
+  local response = retry.perform(opts, function()
+    if not has_upload then return send() end
+    return require "neap.http_upload".perform(what, opts, send)
+  end)
+  if opts.check and response.status >= 400 then
+    response:refuse(("status %d"):format(response.status))
+  end
+  return response
+end
+
+-- Sends a request. Options that make no sense are raised at the caller of our
+-- caller; the text of a request, which need not be written by whoever called,
+-- is an error object.
+local function send(what, opts)
+  local has_body = opts.body ~= nil or opts.json ~= nil or opts.file ~= nil
+  local wrong = fault(opts)
+  local method = (opts.method or (has_body and "POST" or "GET")):upper()
+  wrong = wrong or retry.fault(opts, method)
+  if wrong then error(("%s: %s"):format(what, wrong), 3) end
+  local headers = opts.headers or {}
+  local response = perform(what, opts, method, headers)
+  if opts.stream then
+    response.no_resend = retry.why_not_again(opts, method, "reconnect")
+    function response.resend(more)
+      local other = perform(what, opts, method, with_headers(headers, more))
+      return other
+    end
+  end
+  return response
 end
 
 -- Returns a copy of options with address and method.
@@ -267,53 +301,8 @@ local function check_url(url, name)
   end
 end
 
-local MONTHS = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
-  "Oct", "Nov", "Dec" }
-for number, name in ipairs(MONTHS) do
-  MONTHS[name] = number
-end
-
--- The three forms of a date, RFC 9110 section 5.6.7, as patterns and the order
--- of what they capture.
-local DATES = {
-  { "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$",
-    "day", "month", "year", "hour", "min", "sec" },
-  { "^%a+, (%d%d)%-(%a%a%a)%-(%d%d) (%d%d):(%d%d):(%d%d) GMT$",
-    "day", "month", "year", "hour", "min", "sec" },
-  { "^%a%a%a (%a%a%a) ([ %d]%d) (%d%d):(%d%d):(%d%d) (%d%d%d%d)$",
-    "month", "day", "hour", "min", "sec", "year" },
-}
-
--- Returns the seconds of a date in GMT on a scale of its own, on which only
--- differences mean something. Both ends of a difference are read as local
--- standard time, so that the time zone cancels out.
-local function seconds_of(date)
-  date.isdst = false
-  return os.time(date)
-end
-
--- Returns the seconds, as above, of an HTTP date, nil for what is none.
-local function parse_date(text)
-  for _, form in ipairs(DATES) do
-    local found = { text:match(form[1]) }
-    if #found > 0 then
-      local date = {}
-      for i, value in ipairs(found) do
-        date[form[i + 1]] = MONTHS[value] or tonumber(value)
-      end
-      if not date.month then return nil end
-      if date.year < 100 then
-        -- Section 5.6.7: not more than 50 years in the future.
-        local this_year = os.date("!*t").year
-        date.year = date.year + this_year - this_year % 100
-        if date.year > this_year + 50 then date.year = date.year - 100 end
-      end
-      return seconds_of(date)
-    end
-  end
-end
-
---- Sends a request and waits for the whole response, whatever its status.
+--- Sends a request and waits for the whole response, whatever its status; with
+--- `stream` only for its head.
 ---
 --- Raises an error object of code "http", or "timeout" where one of the three
 --- time limits has passed, when there is no response: its `retryable` tells
@@ -362,33 +351,6 @@ end
 
 http.jar = jars.new
 
---- Returns how many seconds a Retry-After header (RFC 9110 section 10.2.3) asks
---- to wait: a number, or a date, which is compared with the server's own clock
---- where the response tells it. Nil without a header that can be read.
----@param headers table<string, string> of a response
----@return number|nil seconds
-function http.retry_after(headers)
-  local value = headers["retry-after"] or ""
-  local seconds, when = value:match("^%s*(%d+)%s*$"), parse_date(value)
-  if seconds then
-    return tonumber(seconds)
-  elseif when then
-    local now = parse_date(headers["date"] or "") or seconds_of(os.date("!*t"))
-    return math.max(0, when - now)
-  end
-end
-
---- Decodes the body. Raises an error object of code "json" that names the
---- address and has `line`, `column` and `offset`, when it is no JSON.
----@return any
-function Response:json()
-  local ok, value = pcall(json.decode, self.body)
-  if ok then return value end
-  if type(value) == "table" then
-    value.url = public(self.url)
-    value.message = ("%s: %s"):format(value.url, value.message)
-  end
-  error(value, 0)
-end
+http.retry_after = dates.retry_after
 
 return http

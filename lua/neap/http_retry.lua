@@ -1,6 +1,7 @@
 --- Requests that are sent again, by the rules for the attempts of a node.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
+local dates = require "neap.http_date"
 local object = require "neap.object"
 
 local M = {}
@@ -30,25 +31,42 @@ end
 ---@param method string in upper case
 ---@return string|nil
 function M.fault(opts, method)
-  if (opts.max_retries or 1) == 1 or opts.idempotent then return end
-  if opts.idempotent == false or not IDEMPOTENT[method] then
-    return ("the option 'max_retries' repeats a %s only with idempotent = true"):format(method)
+  if (opts.max_retries or 1) > 1 then return M.why_not_again(opts, method, "max_retries") end
+end
+
+--- Says why a request is not to be sent again, nil if it may be.
+---@param opts table
+---@param method string in upper case
+---@param option string what asks for it
+---@return string|nil
+function M.why_not_again(opts, method, option)
+  if type(opts.body) == "function" then
+    return ("the option '%s' cannot repeat a body that is a function"):format(option)
+  elseif not opts.idempotent and (opts.idempotent == false or not IDEMPOTENT[method]) then
+    return ("the option '%s' repeats a %s only with idempotent = true"):format(option, method)
   end
+end
+
+--- Whether a response with this status may be followed by a better one.
+---@param status integer
+---@return boolean
+function M.is_retryable(status)
+  return STATUSES[status] or false
 end
 
 --- Sends until there is a response that will do, what is raised would not change,
 --- or there are no attempts left; then that is the outcome.
 ---@param opts table
 ---@param send fun(): table makes one attempt
----@param retry_after fun(headers: table): number|nil
 ---@return table response
-function M.perform(opts, send, retry_after)
+function M.perform(opts, send)
   for attempt = 0, (opts.max_retries or 1) - 2 do
     local ok, result = pcall(send)
     local asked
     if ok then
       if not STATUSES[result.status] then return result end
-      asked = retry_after(result.headers)
+      asked = dates.retry_after(result.headers)
+      result:close()
     elseif type(result) ~= "table" or result.retryable ~= true then
       error(result, 0)
     end

@@ -307,6 +307,19 @@ static bool events(connection *c, const char *rest) {
                 "10\r\n: a\ndata: flow\n\n\r\n0\r\n\r\n");
 }
 
+/* The rest of the path, of which %0A is a line break. */
+static bool text(connection *c, const char *rest) {
+  char bytes[1024];
+  size_t size = 0;
+  for (; *rest && size < sizeof bytes; rest++) {
+    bool is_break = strncasecmp(rest, "%0A", 3) == 0;
+    bytes[size++] = is_break ? '\n' : *rest;
+    rest += is_break ? 2 : 0;
+  }
+  return say(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", size) &&
+         send_bytes(c, bytes, size);
+}
+
 static bool early(connection *c, const char *rest) {
   return say(c,
              "HTTP/1.1 %s Early\r\nContent-Length: 5\r\n"
@@ -342,7 +355,8 @@ static const struct {
     {"/garbage", garbage},   {"/short", cut_short}, {"/chunk", half_chunk},
     {"/reset", reset},       {"/hang", hang},       {"/stall", stall},
     {"/once", once},         {"/gzip", zipped},     {"/events", events},
-    {"/early/", early},      {"/deaf", deaf},       {"", nothing},
+    {"/early/", early},      {"/deaf", deaf},       {"/text/", text},
+    {"", nothing},
 };
 
 /* Takes /cut/N, /tear/N or /lag/N off the path. */

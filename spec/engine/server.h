@@ -30,6 +30,7 @@
  *   /once              as /hello, and closes the connection
  *   /gzip              200, "high tide", compressed
  *   /events            200, two server-sent events in two chunks
+ *   /text/TEXT         200, TEXT, with line breaks for %0A
  *   /early/N           N, "early", without having read the body; then reads on
  *   /deaf              reads nothing of the body, answers nothing
  *   /cut/N/PATH        as PATH, but closes after N bytes of the answer

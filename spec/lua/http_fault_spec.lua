@@ -1,6 +1,7 @@
 -- A server that fails at each byte of its answers in turn: what comes of it is
 -- the response as it should be or an error that tells its kind, never a hang
--- and never a part that passes for the whole.
+-- and never a part that passes for the whole. So it is when the body is streamed,
+-- and what came before the error is the beginning of the whole.
 -- SPDX-License-Identifier: MIT
 local servers = require "spec.servers"
 local neap = require "neap"
@@ -23,6 +24,10 @@ local answers = {
   ["without a body"] = { "/status/204" },
   ["to a POST"] = { "/echo", { method = "POST", body = "tide" } },
   ["that redirect"] = { "/to/302/hello" },
+  ["to a POST in chunks"] = { "/echo", { method = "POST", body = function()
+    return coroutine.wrap(function() coroutine.yield("ti") coroutine.yield("de") end)
+  end } },
+  ["with events"] = { "/events" },
 }
 
 describe("a server's answer", function()
@@ -32,11 +37,25 @@ describe("a server's answer", function()
 
     describe(what, function()
       local base, pipe, whole
+      local pieces = setmetatable({}, { __mode = "k" }) -- what came before an error
 
-      local function get(prefix)
-        local request = { url = base .. prefix .. path, timeout = 20 }
+      -- Reads to the end; an error has what came before it in `pieces`.
+      local function read_all(response)
+        local got = {}
+        local ok, err = pcall(function()
+          for bytes in response:chunks() do got[#got + 1] = bytes end
+        end)
+        if ok then return table.concat(got) end
+        pieces[err] = table.concat(got)
+        error(err, 0)
+      end
+
+      local function get(prefix, stream)
+        local request = { url = base .. prefix .. path, timeout = 20, stream = stream }
         for name, value in pairs(opts) do request[name] = value end
-        local response = http.request(request)
+        if type(opts.body) == "function" then request.body = opts.body() end
+        local response <close> = http.request(request)
+        if stream then response.body = read_all(response) end
         -- An echo tells the path that was asked for, which differs.
         response.body = response.body:gsub("^POST %S+", "POST")
         response.headers["content-length"] = nil
@@ -45,9 +64,9 @@ describe("a server's answer", function()
 
       -- Returns the outcome at each place: true and what came, or nil and the
       -- error.
-      local function sweep(fault)
+      local function sweep(fault, stream)
         return neap.map(PLACES, function(n)
-          return table.pack(neap.try(get, ("/%s/%d"):format(fault, n)))
+          return table.pack(neap.try(get, ("/%s/%d"):format(fault, n), stream))
         end, { concurrency = 32 })
       end
 
@@ -61,6 +80,8 @@ describe("a server's answer", function()
             count = count + 1
           else
             assert.equal("http", result.code, ("at byte %d: %s"):format(PLACES[i], result))
+            local got = (pieces[result] or ""):gsub("^POST %S+", "POST")
+            assert.equal(whole[2]:sub(1, #got), got)
           end
         end
         return count
@@ -68,24 +89,30 @@ describe("a server's answer", function()
 
       setup(function()
         base, pipe = servers.fault()
-        whole = get("")
+        whole = get("", false)
       end)
 
       teardown(function() pipe:close() end)
 
-      it("is whole or an error when the connection is closed at any byte", function()
-        local count = check(sweep("cut"))
-        assert.is_true(count > 0 and count < #PLACES, count)
-      end)
+      for _, stream in ipairs { false, true } do
+        local how = stream and ", streamed," or ""
 
-      it("is whole or an error when the connection is reset at any byte", function()
-        local count = check(sweep("tear"))
-        assert.is_true(count > 0 and count < #PLACES, count)
-      end)
+        it("is whole or an error" .. how .. " when the connection is closed at any byte",
+          function()
+            local count = check(sweep("cut", stream))
+            assert.is_true(count > 0 and count < #PLACES, count)
+          end)
 
-      it("is whole when there is a pause at any byte", function()
-        assert.equal(#PLACES, check(sweep("lag")))
-      end)
+        it("is whole or an error" .. how .. " when the connection is reset at any byte",
+          function()
+            local count = check(sweep("tear", stream))
+            assert.is_true(count > 0 and count < #PLACES, count)
+          end)
+
+        it("is whole" .. how .. " when there is a pause at any byte", function()
+          assert.equal(#PLACES, check(sweep("lag", stream)))
+        end)
+      end
     end)
   end
 end)

@@ -188,6 +188,30 @@ describe("a sweep of cancellations leaves nothing of", function()
     neap.gather { get "/hello", get "/bytes/100000", get "/to/302/hello" }
   end)
 
+  it_survives("bodies that come and go piece by piece", function(guard)
+    local function upload()
+      local _ <close> = guard()
+      local response <close> = http.post(faulty .. "/echo", { stream = true,
+        body = coroutine.wrap(function()
+          local _ <close> = guard()
+          for _ = 1, 3 do
+            hop()
+            coroutine.yield("tide")
+          end
+        end) })
+      response:read(10)
+      response:read("a")
+    end
+    local function listen()
+      local _ <close> = guard()
+      local response <close> = http.get(faulty .. "/events", { stream = true })
+      for _ in response:events() do hop() end
+    end
+    neap.gather { upload, listen, function()
+      http.post(faulty .. "/echo", { file = folder .. "/text" })
+    end }
+  end)
+
   it_survives("connections", function(guard)
     local listener <close> = net.listen("127.0.0.1:0")
     local server = neap.spawn(listener.serve, listener, function(connection)

@@ -1,0 +1,67 @@
+--- The dates of HTTP, and how long a server asks to wait.
+-- SPDX-License-Identifier: MIT
+local M = {}
+
+local MONTHS = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
+  "Oct", "Nov", "Dec" }
+for number, name in ipairs(MONTHS) do
+  MONTHS[name] = number
+end
+
+-- The three forms of a date, RFC 9110 section 5.6.7, as patterns and the order
+-- of what they capture.
+local DATES = {
+  { "^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$",
+    "day", "month", "year", "hour", "min", "sec" },
+  { "^%a+, (%d%d)%-(%a%a%a)%-(%d%d) (%d%d):(%d%d):(%d%d) GMT$",
+    "day", "month", "year", "hour", "min", "sec" },
+  { "^%a%a%a (%a%a%a) ([ %d]%d) (%d%d):(%d%d):(%d%d) (%d%d%d%d)$",
+    "month", "day", "hour", "min", "sec", "year" },
+}
+
+-- Returns the seconds of a date in GMT on a scale of its own, on which only
+-- differences mean something. Both ends of a difference are read as local
+-- standard time, so that the time zone cancels out.
+local function seconds_of(date)
+  date.isdst = false
+  return os.time(date)
+end
+
+-- Returns the seconds, as above, of an HTTP date, nil for what is none.
+local function parse_date(text)
+  for _, form in ipairs(DATES) do
+    local found = { text:match(form[1]) }
+    if #found > 0 then
+      local date = {}
+      for i, value in ipairs(found) do
+        date[form[i + 1]] = MONTHS[value] or tonumber(value)
+      end
+      if not date.month then return nil end
+      if date.year < 100 then
+        -- Section 5.6.7: not more than 50 years in the future.
+        local this_year = os.date("!*t").year
+        date.year = date.year + this_year - this_year % 100
+        if date.year > this_year + 50 then date.year = date.year - 100 end
+      end
+      return seconds_of(date)
+    end
+  end
+end
+
+--- Returns how many seconds a Retry-After header (RFC 9110 section 10.2.3) asks
+--- to wait: a number, or a date, which is compared with the server's own clock
+--- where the response tells it. Nil without a header that can be read.
+---@param headers table<string, string> of a response
+---@return number|nil seconds
+function M.retry_after(headers)
+  local value = headers["retry-after"] or ""
+  local seconds, when = value:match("^%s*(%d+)%s*$"), parse_date(value)
+  if seconds then
+    return tonumber(seconds)
+  elseif when then
+    local now = parse_date(headers["date"] or "") or seconds_of(os.date("!*t"))
+    return math.max(0, when - now)
+  end
+end
+
+return M

@@ -1,0 +1,270 @@
+--- Server-sent events: what a stream of text says, and going on after a break.
+-- SPDX-License-Identifier: MIT
+--
+-- By the HTML standard of WHATWG, section "Server-sent events". Text is taken as
+-- it comes; what is not UTF-8 is not replaced.
+local core = require "neap.core"
+local new_error = require "neap.error".new
+local object = require "neap.object"
+local options = require "neap.options"
+local reader = require "neap.reader"
+
+local M = {}
+
+---@class neap.http.Event
+---@field event string what the server calls it; "message" unless it does
+---@field data string its lines, joined with line breaks
+---@field id string the last id that the server gave; "" when it gave none
+
+-- All that is known of a stream is kept here and not in local variables: who is
+-- cancelled while waiting for the rest of an event loses nothing.
+---@class neap.sse.Stream
+---@field chunk? string what has come and was not yet looked at, from `at` on
+---@field at integer
+---@field after_cr boolean a line feed that comes next belongs to the line before
+---@field partial string[] the begin of a line
+---@field size integer of what is kept of the event so far
+---@field data string[] the lines of the event to come
+---@field type string its name, "" when it has none
+---@field id string what its id will be
+---@field last_id string of the last event that has ended
+---@field is_first boolean no line has come yet
+---@field retry? number seconds to wait before reconnecting, as the server says
+---@field has_ended? boolean nothing more will come
+local Stream = {}
+Stream.__index = Stream
+
+local function new_stream(last_id, seconds)
+  return setmetatable({ at = 1, after_cr = false, partial = {}, size = 0, data = {}, type = "",
+    id = last_id, last_id = last_id, is_first = true, retry = seconds }, Stream)
+end
+
+local function grow(self, size)
+  self.size = self.size + size
+  if self.size > reader.MAX_LINE then
+    error(new_error { code = "line", retryable = false,
+      message = ("an event is longer than %d bytes"):format(reader.MAX_LINE) }, 0)
+  end
+end
+
+-- Takes the next line off what has come; nil when there is no whole one.
+local function take_line(self)
+  local chunk, at = self.chunk, self.at
+  if not chunk then return nil end
+  if self.after_cr and chunk:byte(at) == 10 then at = at + 1 end
+  self.after_cr = false
+  local stop = chunk:find("[\r\n]", at)
+  if not stop then
+    grow(self, #chunk - at + 1)
+    self.partial[#self.partial + 1] = chunk:sub(at)
+    self.chunk = nil
+    return nil
+  end
+  self.after_cr = chunk:byte(stop) == 13
+  self.at = stop + 1
+  if stop == #chunk then self.chunk = nil end
+  local line = chunk:sub(at, stop - 1)
+  if self.partial[1] then
+    self.partial[#self.partial + 1] = line
+    line, self.partial = table.concat(self.partial), {}
+  end
+  if self.is_first then
+    self.is_first = false
+    line = line:gsub("^\xEF\xBB\xBF", "")
+  end
+  return line
+end
+
+-- Ends an event: gives it, unless it has no data.
+local function dispatch(self)
+  self.last_id = self.id
+  local data, name = self.data, self.type
+  self.type, self.size = "", 0
+  if not data[1] then return nil end
+  self.data = {}
+  return {
+    event = name == "" and "message" or name,
+    data = data[2] and table.concat(data, "\n") or data[1],
+    id = self.last_id,
+  }
+end
+
+local fields = {
+  event = function(self, value) self.type = value end,
+  data = function(self, value)
+    grow(self, #value + 1)
+    self.data[#self.data + 1] = value
+  end,
+  id = function(self, value)
+    if not value:find("\0", 1, true) then self.id = value end
+  end,
+  retry = function(self, value)
+    if value:find("^%d+$") then self.retry = tonumber(value) / 1000 end
+  end,
+}
+
+-- Takes one line, and gives an event when it ends one.
+local function interpret(self, line)
+  if line == "" then return dispatch(self) end
+  local colon = line:find(":", 1, true)
+  local name, value = line, ""
+  if colon then
+    name = line:sub(1, colon - 1)
+    value = line:sub(line:byte(colon + 1) == 32 and colon + 2 or colon + 1)
+  end
+  local take = fields[name]
+  if take then take(self, value) end
+end
+
+-- Gives the next event of what has come, nil when there is none.
+local function next_event(self)
+  while true do
+    local line = take_line(self)
+    if not line then return nil end
+    local event = interpret(self, line)
+    if event then return event end
+  end
+end
+
+--- Reads one stream of events: feed it with bytes, and ask for events until
+--- there are none.
+---@return fun(bytes: string)
+---@return fun(): neap.http.Event|nil
+function M.parser()
+  local stream = new_stream("")
+  return function(bytes)
+    stream.chunk, stream.at = (stream.chunk or ""):sub(stream.at) .. bytes, 1
+  end, function() return next_event(stream) end
+end
+
+-- Says why this is not a stream of events, nil if it is one.
+local function fault(response)
+  local kind = response.headers["content-type"] or ""
+  if response.status ~= 200 then
+    return ("status %d"):format(response.status)
+  elseif not kind:lower():find("^%s*text/event%-stream%s*$")
+    and not kind:lower():find("^%s*text/event%-stream%s*;") then
+    return ("the answer is %s, not text/event-stream"):format(kind == "" and "of no type" or kind)
+  end
+end
+
+-- Waits until there are more bytes: true, or false at the end.
+local function feed(response)
+  local bytes, stream = response:read_some(), response.sse
+  if not bytes then return false end
+  stream.chunk, stream.at = bytes, 1
+  return true
+end
+
+local function is_positive(v) return type(v) == "number" and v > 0 end
+
+local OPTIONS = {
+  reconnect = { function(v) return type(v) == "boolean" end, "boolean" },
+  wait = { is_positive, "positive number of seconds" },
+}
+for _, name in ipairs { "max_retries", "backoff", "max_wait", "jitter" } do
+  local check = object.check_of(name)
+  OPTIONS[name] = { function(v) return check(v) == nil end, check(nil) }
+end
+
+-- Where the standard leaves the choice: a few seconds, more after each failure.
+local DEFAULTS = { wait = 3, backoff = 2, max_wait = 60, jitter = 0 }
+
+local function check_options(opts, level)
+  opts = options.check(opts, OPTIONS, "events", level + 1)
+  for name, value in pairs(opts) do
+    local test, expected = table.unpack(OPTIONS[name])
+    if not test(value) then
+      error(("events: bad option '%s' (%s expected)"):format(name, expected), level + 1)
+    end
+  end
+  return opts
+end
+
+-- Returns the result of f, or nil and an error that may be cured by trying
+-- again; raises others.
+local function attempt(f, ...)
+  local ok, result = pcall(f, ...)
+  if ok then return result end
+  if type(result) == "table" and result.retryable == true then return nil, result end
+  error(result, 0)
+end
+
+-- How long to wait before attempt number `n`, from 0.
+local function delay(stream, opts, n, asked)
+  local wait = stream.retry or opts.wait or DEFAULTS.wait
+  local policy = {
+    wait = wait,
+    backoff = opts.backoff or DEFAULTS.backoff,
+    max_wait = math.max(opts.max_wait or DEFAULTS.max_wait, wait),
+    jitter = opts.jitter or DEFAULTS.jitter,
+  }
+  return core.retry_delay(policy, n, math.random(), asked)
+end
+
+-- Connects again and has the response go on from there: true, or false when the
+-- server has nothing more to say. Raises `failure`, or the last one after it,
+-- when there are to be no more attempts.
+local function reconnect(response, opts, failure)
+  local stream, asked = response.sse, nil
+  local headers = stream.last_id ~= "" and { ["Last-Event-ID"] = stream.last_id } or {}
+  for n = 0, math.huge do
+    if n >= (opts.max_retries or math.huge) then error(failure, 0) end
+    core.sleep(delay(stream, opts, n, asked))
+    if response.closed then
+      error(new_error { code = "closed", message = "events: the response has been closed",
+        retryable = false }, 0)
+    end
+    local other, err = attempt(response.resend, headers)
+    if not other then
+      failure, asked = err, nil
+    elseif other.status == 204 then
+      other:close()
+      return false
+    elseif not fault(other) then
+      response:take_over(other)
+      response.sse = new_stream(stream.last_id, stream.retry)
+      return true
+    else
+      asked = other:retry_after()
+      failure = select(2, attempt(other.refuse, other, fault(other)))
+    end
+  end
+end
+
+-- Waits until there is more of the stream: true, or false at its end.
+local function go_on(response, opts)
+  if not opts.reconnect then return feed(response) end
+  local more, failure = attempt(feed, response)
+  return more or reconnect(response, opts, failure or new_error {
+    code = "http", retryable = true, message = "events: the server has ended the stream" })
+end
+
+--- Gives the iterator of Response:events, see there.
+---@param response neap.http.Response
+---@param opts? table
+---@return fun(): neap.http.Event|nil
+function M.events(response, opts)
+  opts = check_options(opts, 3)
+  if opts.reconnect and not response.resend then
+    error("events: 'reconnect' is for responses with stream = true", 3)
+  elseif opts.reconnect and response.no_resend then
+    error("events: " .. response.no_resend, 3)
+  end
+  local why = fault(response)
+  if why then response:refuse(why) end
+  response.sse = response.sse or new_stream("")
+  return function()
+    local event = next_event(response.sse)
+    while not event do
+      if response.sse.has_ended or not go_on(response, opts) then
+        response.sse.has_ended = true
+        return nil
+      end
+      event = next_event(response.sse)
+    end
+    return event
+  end
+end
+
+return M

@@ -1,0 +1,263 @@
+-- Server-sent events, by the rules of WHATWG.
+-- SPDX-License-Identifier: MIT
+local servers = require "spec.servers"
+local neap = require "neap"
+local sse = require "neap.sse"
+
+local http = neap.http
+
+local function raised(f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok)
+  return err
+end
+
+describe("a stream of events", function()
+  -- The events of a text that comes in pieces of this size.
+  local function parse(text, size)
+    local feed, next_event = sse.parser()
+    local list = {}
+    for at = 1, #text, size do
+      feed(text:sub(at, at + size - 1))
+      for event in next_event do list[#list + 1] = event end
+    end
+    return list
+  end
+
+  -- Checks that a text means these events, cut into pieces of whatever size.
+  -- An event is given as { data, event, id }.
+  local function means(text, ...)
+    local expected = {}
+    for i, e in ipairs { ... } do
+      expected[i] = { data = e[1], event = e[2] or "message", id = e[3] or "" }
+    end
+    for size = 1, math.max(1, #text) do
+      assert.same(expected, parse(text, size), ("in pieces of %d"):format(size))
+    end
+  end
+
+  it("has one for each empty line after data", function()
+    means("data: ebb\n\ndata: flow\n\n", { "ebb" }, { "flow" })
+    means("data: ebb\n\n\n\n", { "ebb" })
+    means("")
+    means("\n\n")
+  end)
+
+  it("joins lines of data", function()
+    means("data: YHOO\ndata: +2\ndata: 10\n\n", { "YHOO\n+2\n10" })
+    means("data\n\ndata\ndata\n\ndata:", { "" }, { "\n" })
+  end)
+
+  it("takes off one space", function()
+    means("data:test\n\ndata: test\n\ndata:  test\n\n", { "test" }, { "test" }, { " test" })
+  end)
+
+  it("ends lines with CR, LF or both", function()
+    means("data: a\r\ndata: b\r\n\r\ndata: c\r\rdata: d\n\n", { "a\nb" }, { "c" }, { "d" })
+    means("data: a\n\r\n", { "a" })
+  end)
+
+  it("passes over comments and fields that it does not know", function()
+    means(": hello\n:\ndata: a\nnonsense: b\nnonsense\n\n", { "a" })
+  end)
+
+  it("has names, which hold for one event", function()
+    means("event: add\ndata: 1\n\ndata: 2\n\nevent: add\n\ndata: 3\n\n",
+      { "1", "add" }, { "2" }, { "3" })
+    means("event: add\nevent\ndata: 1\n\n", { "1" })
+  end)
+
+  it("has ids, which hold until there is another", function()
+    means("data: first\nid: 1\n\ndata:second\nid\n\ndata:  third\n\n",
+      { "first", nil, "1" }, { "second", nil, "" }, { " third", nil, "" })
+    means("id: 7\n\ndata: a\n\nid: x\0y\ndata: b\n\n", { "a", nil, "7" }, { "b", nil, "7" })
+  end)
+
+  it("may begin with a byte order mark", function()
+    means("\xEF\xBB\xBFdata: a\n\n", { "a" })
+    means("data: a\n\n\xEF\xBB\xBFdata: b\n\n", { "a" })
+  end)
+
+  it("drops an event that does not end", function()
+    means("data: a\n\ndata: b\n", { "a" })
+  end)
+end)
+
+describe("the events of a response", function()
+  local HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+    .. "Connection: close\r\n\r\n"
+
+  -- Calls f with the address of a server that gives one of the answers after
+  -- the other, the last one again and again, and the list of requests.
+  local function with(answers, f)
+    local requests = {}
+    local address, server = servers.script(function(request, connection)
+      requests[#requests + 1] = request
+      connection:write(answers[math.min(#requests, #answers)])
+      connection:close()
+    end)
+    local ok, err = pcall(f, address, requests)
+    server:cancel()
+    pcall(server.await, server)
+    if not ok then error(err, 0) end
+  end
+
+  local function get(address, opts)
+    local all = { stream = true }
+    for name, value in pairs(opts or {}) do all[name] = value end
+    local response = http.get(address, all)
+    return response
+  end
+
+  it("are iterated over until it ends", function()
+    with({ HEAD .. "data: ebb\n\nid: 1\nevent: turn\ndata: flow\n\ndata: no" }, function(address)
+      local response <close> = get(address)
+      local list = {}
+      for event in response:events() do list[#list + 1] = event end
+      assert.same({ { event = "message", data = "ebb", id = "" },
+        { event = "turn", data = "flow", id = "1" } }, list)
+      assert.is_nil(response:events()())
+    end)
+  end)
+
+  it("go on where an iteration was left", function()
+    with({ HEAD .. "data: 1\n\ndata: 2\n\ndata: 3\n\n" }, function(address)
+      local response <close> = get(address)
+      assert.equal("1", response:events()().data)
+      assert.equal("2", response:events()().data)
+    end)
+  end)
+
+  it("are those of a whole response, too", function()
+    with({ HEAD .. "data: 1\n\n" }, function(address)
+      assert.equal("1", http.get(address):events()().data)
+    end)
+  end)
+
+  it("lose nothing to a cancelled wait", function()
+    local go_on = neap.event()
+    local address, server = servers.script(function(_, connection)
+      connection:write(HEAD, "data: ebb\nda")
+      go_on:wait()
+      connection:write("ta: flow\n\n")
+      connection:close()
+    end)
+    local response <close> = get(address)
+    local next_event = response:events()
+    assert.equal("timeout", select(2, neap.try(neap.timeout, 0.05, next_event)).code)
+    go_on:set()
+    assert.equal("ebb\nflow", next_event().data)
+    server:cancel()
+    pcall(server.await, server)
+  end)
+
+  it("are none when the answer is something else", function()
+    with({ "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-streams\r\nContent-Length: 0\r\n\r\n",
+      "HTTP/1.1 429 Busy\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nslow" },
+    function(address)
+      local err = raised(function() get(address):events() end)
+      assert.equal("http", err.code)
+      assert.equal(("http.get %s: the answer is of no type, not text/event-stream")
+        :format(address .. "/"), err.message)
+      assert.equal("{}", err.body)
+      assert.is_false(err.retryable)
+      err = raised(function() get(address):events() end)
+      assert.truthy(err.message:find("is text/event-streams, not", 1, true))
+      err = raised(function() get(address):events() end)
+      assert.equal(429, err.status)
+      assert.equal("slow", err.body)
+      assert.equal(7, err.retry_after)
+      assert.is_true(err.retryable)
+    end)
+  end)
+
+  it("that break off raise the error, after what came", function()
+    with({ "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 100\r\n\r\n"
+      .. "data: 1\n\ndata: 2\n" }, function(address)
+      local response <close> = get(address)
+      local next_event = response:events()
+      assert.equal("1", next_event().data)
+      assert.is_true(raised(next_event).retryable)
+    end)
+  end)
+
+  it("go on after a break, when told to", function()
+    with({
+      HEAD .. "retry: 10\n\nid: 1\ndata: a\n\nid: 2\ndata: lost",
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 100\r\n\r\n"
+        .. "data: b\n\nid: 3\ndata: c\n\n",
+      "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+      "", -- no answer at all
+      HEAD .. "data: d\n\n",
+      "HTTP/1.1 204 No More\r\n\r\n",
+    }, function(address, requests)
+      local response <close> = get(address, { headers = { ["last-event-id"] = "0" } })
+      local list, ids = {}, {}
+      for event in response:events { reconnect = true, backoff = 1 } do
+        list[#list + 1] = event.data .. event.id
+      end
+      for i, request in ipairs(requests) do ids[i] = request.headers["last-event-id"] end
+      assert.same({ "a1", "b1", "c3", "d3" }, list)
+      assert.same({ "0", "1", "3", "3", "3", "3" }, ids)
+    end)
+  end)
+
+  it("go on so often at most", function()
+    with({ HEAD .. "retry: 1\n\ndata: a\n\n",
+      "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" },
+    function(address, requests)
+      local response <close> = get(address)
+      local next_event = response:events { reconnect = true, max_retries = 3 }
+      assert.equal("a", next_event().data)
+      assert.equal(503, raised(next_event).status)
+      assert.equal(4, #requests)
+    end)
+  end)
+
+  it("do not go on after what no attempt can cure", function()
+    with({ HEAD .. "retry: 1\n\ndata: a\n\n",
+      "HTTP/1.1 404 Gone\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngone" },
+    function(address, requests)
+      local response <close> = get(address)
+      local next_event = response:events { reconnect = true }
+      assert.equal("a", next_event().data)
+      local err = raised(next_event)
+      assert.equal(404, err.status)
+      assert.equal("gone", err.body)
+      assert.equal(2, #requests)
+    end)
+  end)
+
+  it("do not go on when the response has been closed", function()
+    with({ HEAD .. "retry: 20\n\ndata: a\n\n" }, function(address)
+      local response = get(address)
+      local next_event = response:events { reconnect = true }
+      assert.equal("a", next_event().data)
+      local task = neap.spawn(function() return raised(next_event) end)
+      neap.sleep(0.005)
+      response:close()
+      assert.equal("closed", task:await().code)
+    end)
+  end)
+
+  it("can only be had again of a request that can be repeated", function()
+    local function refused(message, f)
+      local err = raised(f)
+      assert.equal(message, (err:gsub("^[^:]+:%d+: ", "")))
+    end
+    with({ HEAD }, function(address)
+      local again = { reconnect = true }
+      refused("events: 'reconnect' is for responses with stream = true", function()
+        local e = http.get(address):events(again) return e
+      end)
+      local response <close> = http.post(address, { stream = true, body = "x" })
+      refused("events: the option 'reconnect' repeats a POST only with idempotent = true",
+        function() local e = response:events(again) return e end)
+      refused("events: unknown option 'reconect'; did you mean 'reconnect'?",
+        function() local e = response:events { reconect = true } return e end)
+      refused("events: bad option 'wait' (positive number of seconds expected)",
+        function() local e = response:events { wait = 0 } return e end)
+    end)
+  end)
+end)
