@@ -235,7 +235,8 @@ static void wake(neap_op *op) {
     /* Until now the token told everyone whose the coroutine is. */
     lua_pop(task->L, 1);
   } else {
-    return; /* the root: whoever drives the loop sees that op has ended */
+    neap_break(host->engine); /* the root: whoever drives the loop goes on */
+    return;
   }
   task->waiting = false;
   host->running = task->L;
@@ -519,6 +520,13 @@ void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds) {
   task->host->idle++;
   neap_engine *engine = task->host->engine;
   neap_sleep_until(engine, &deadline->op, neap__deadline(engine, seconds));
+}
+
+uint64_t neap__task_seed(const neap__task *task) {
+  neap__host *host = task->host;
+  if (host->seed != 0)
+    return host->seed++;
+  return (uintptr_t)task ^ neap_now(host->engine);
 }
 
 double neap__task_time_limit(const neap__task *task) {

@@ -7,6 +7,9 @@
 #include "alloc.h"
 #include "http_load.h"
 
+/* See patience_for_io. */
+#define PATIENCE_NS UINT64_C(50000000)
+
 int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   neap_engine_opts o = {0};
   if (opts)
@@ -69,6 +72,16 @@ void neap_wake(neap_engine *engine) {
   neap__loop_wake(engine->loop);
 }
 
+void neap_set_clock(neap_engine *engine, neap_clock clock) {
+  uint64_t before = neap__loop_now(engine->loop);
+  neap__loop_set_clock(engine->loop, clock);
+  neap__timers_rebase(engine->timers, before);
+}
+
+int neap_turn(neap_engine *engine, neap_op *op, bool may_wait) {
+  return neap__loop_turn(engine->loop, op, may_wait);
+}
+
 /* Lets the virtual clock jump to the next deadline, but no further than
  * `max_wait_ns`: when only timers are pending there is nothing else to wait
  * for. */
@@ -82,9 +95,35 @@ static void jump(neap_engine *engine, uint64_t max_wait_ns) {
   neap__timers_expire(engine->timers);
 }
 
+/* How long to wait, in real time, for I/O to end before the virtual clock
+ * jumps, so that results do not depend on how fast it does. Threads and
+ * programs end whatever we do; but a peer may be waiting for the clock itself.
+ */
+static uint64_t patience_for_io(const neap_engine *engine, size_t pending) {
+  size_t timers = neap__timers_count(engine->timers);
+  if (pending == timers)
+    return 0;
+  if (timers == 0 || neap__loop_has_work(engine->loop) ||
+      neap__processes_awaited(&engine->processes))
+    return NEAP_FOREVER;
+  return PATIENCE_NS;
+}
+
 /* Waits until something is ready, or for as long as that makes sense. */
 static void wait(neap_engine *engine, uint64_t max_wait_ns) {
   size_t pending = neap__loop_pending(engine->loop);
+  bool may_wait;
+  neap_op *turn = neap__loop_turning(engine->loop, &may_wait);
+  if (turn) {
+    pending--; /* it waits for the others */
+    neap__loop_wait(engine->loop, 0);
+    if (neap__loop_has_ready(engine->loop))
+      return;
+    if (!may_wait || pending == 0) {
+      neap_op_cancel(turn, 0);
+      return;
+    }
+  }
   if (pending == 0) {
     /* Processes that nobody waits for are to be ended all the same. */
     if (!neap__list_empty(&engine->processes.all))
@@ -92,11 +131,10 @@ static void wait(neap_engine *engine, uint64_t max_wait_ns) {
     return;
   }
   if (neap__loop_is_virtual(engine->loop)) {
-    /* What I/O there is comes first, so that its results do not depend on how
-     * fast the clock jumps. */
-    bool only_timers = pending == neap__timers_count(engine->timers);
-    neap__loop_wait(engine->loop, only_timers ? 0 : max_wait_ns);
-    if (only_timers && !neap__loop_has_ready(engine->loop))
+    uint64_t patience = patience_for_io(engine, pending);
+    neap__loop_wait(engine->loop,
+                    patience < max_wait_ns ? patience : max_wait_ns);
+    if (patience < NEAP_FOREVER && !neap__loop_has_ready(engine->loop))
       jump(engine, max_wait_ns);
     return;
   }
@@ -116,6 +154,10 @@ int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
   }
   engine->polling = false;
   return count;
+}
+
+void neap_break(neap_engine *engine) {
+  neap__loop_break(engine->loop);
 }
 
 void neap_op_hold(neap_engine *engine, neap_op *op) {

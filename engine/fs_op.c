@@ -71,7 +71,7 @@ int neap__fs_op_begin(neap_op *op, neap_fs_result *fs, int code,
   fs->out = out;
   if (out)
     *out = NULL;
-  neap__op_begin_io(fs->files->loop, op, drop);
+  neap__op_begin_work(fs->files->loop, op, drop);
   op->u.request = fs;
   return 0;
 }

@@ -28,8 +28,12 @@ struct neap_loop {
   void *alarm_ud;
   neap_link ready;    /* operations that have ended */
   neap_link draining; /* those of them whose turn it is */
-  neap_link io;       /* operations of I/O that are pending */
+  neap_link io;       /* operations of I/O that are pending, but for */
+  neap_link work;     /* those of threads */
   size_t pending;     /* operations that are pending or ready */
+  neap_op *turn;      /* that ends when another has been delivered, or NULL */
+  bool turn_may_wait;
+  bool broken; /* the drain is to end */
   uint64_t virtual_now;
   bool is_virtual;
 };
@@ -61,6 +65,7 @@ int neap__loop_new(const neap_alloc *alloc, neap_clock clock, neap_loop **out) {
   neap__list_init(&loop->ready);
   neap__list_init(&loop->draining);
   neap__list_init(&loop->io);
+  neap__list_init(&loop->work);
   if (uv_loop_init(&loop->uv) < 0)
     goto fail_loop;
   if (uv_async_init(&loop->uv, &loop->wake, ignore_wake) < 0)
@@ -89,6 +94,7 @@ static void forget_all(neap_link *list) {
 
 void neap__loop_forget(neap_loop *loop) {
   forget_all(&loop->io);
+  forget_all(&loop->work);
   forget_all(&loop->ready);
   forget_all(&loop->draining);
 }
@@ -134,6 +140,12 @@ void neap__loop_set_now(neap_loop *loop, uint64_t now) {
   loop->virtual_now = now;
 }
 
+void neap__loop_set_clock(neap_loop *loop, neap_clock clock) {
+  loop->is_virtual = clock == NEAP_CLOCK_VIRTUAL;
+  loop->virtual_now = 0;
+  uv_timer_stop(&loop->alarm);
+}
+
 size_t neap__loop_pending(const neap_loop *loop) {
   return loop->pending;
 }
@@ -142,22 +154,57 @@ bool neap__loop_has_ready(const neap_loop *loop) {
   return !neap__list_empty(&loop->ready) || !neap__list_empty(&loop->draining);
 }
 
+static void drop_turn(neap_op *op) {
+  op->loop->turn = NULL;
+}
+
+int neap__loop_turn(neap_loop *loop, neap_op *op, bool may_wait) {
+  if (loop->turn)
+    return NEAP_EBUSY;
+  neap__op_begin_io(loop, op, drop_turn);
+  loop->turn = op;
+  loop->turn_may_wait = may_wait;
+  return 0;
+}
+
+neap_op *neap__loop_turning(const neap_loop *loop, bool *may_wait) {
+  *may_wait = loop->turn_may_wait;
+  return loop->turn;
+}
+
+/* Another operation has been delivered: the one that waits for that is next. */
+static void end_turn(neap_loop *loop) {
+  neap_op *op = loop->turn;
+  loop->turn = NULL;
+  neap__op_finish(op, 0, 1);
+  neap__list_remove(&op->link);
+  neap__list_append(loop->draining.next, &op->link);
+}
+
 int neap__loop_drain(neap_loop *loop) {
   int count = 0;
-  for (int round = 0; round < DRAIN_ROUNDS; round++) {
+  loop->broken = false;
+  for (int round = 0; round < DRAIN_ROUNDS && !loop->broken; round++) {
     neap__list_splice(&loop->draining, &loop->ready);
     if (neap__list_empty(&loop->draining))
       break;
-    while (!neap__list_empty(&loop->draining)) {
+    while (!neap__list_empty(&loop->draining) && !loop->broken) {
       neap_op *op = NEAP__ITEM(loop->draining.next, neap_op, link);
       neap__list_remove(&op->link);
       op->state = OP_IDLE;
       loop->pending--;
       count++;
+      neap_op *turn = loop->turn;
       op->done(op); /* may free op */
+      if (turn && turn == loop->turn)
+        end_turn(loop);
     }
   }
   return count;
+}
+
+void neap__loop_break(neap_loop *loop) {
+  loop->broken = true;
 }
 
 /* Rounded up, so that nobody is woken early. */
@@ -213,6 +260,15 @@ void neap__op_begin(neap_loop *loop, neap_op *op, neap_op_fn drop) {
 void neap__op_begin_io(neap_loop *loop, neap_op *op, neap_op_fn drop) {
   neap__op_begin(loop, op, drop);
   neap__list_append(&loop->io, &op->link);
+}
+
+void neap__op_begin_work(neap_loop *loop, neap_op *op, neap_op_fn drop) {
+  neap__op_begin(loop, op, drop);
+  neap__list_append(&loop->work, &op->link);
+}
+
+bool neap__loop_has_work(const neap_loop *loop) {
+  return !neap__list_empty(&loop->work);
 }
 
 /* Puts an operation, counted already, in the ready queue. */

@@ -36,11 +36,24 @@ bool neap__loop_has_ready(const neap_loop *loop);
  * ready meanwhile, for a bounded number of rounds. Returns how many. */
 int neap__loop_drain(neap_loop *loop);
 
+/* Has the drain that is going on end after the operation that it is at. */
+void neap__loop_break(neap_loop *loop);
+
 /* Runs uv's callbacks once, waiting for the first at most `max_wait_ns`. */
 void neap__loop_wait(neap_loop *loop, uint64_t max_wait_ns);
 
 /* Sets the virtual clock. */
 void neap__loop_set_now(neap_loop *loop, uint64_t now);
+
+/* Makes the clock real, or virtual from 0 on. The alarm is no longer set. */
+void neap__loop_set_clock(neap_loop *loop, neap_clock clock);
+
+/* See neap_turn. Returns NEAP_EBUSY when there is one already. */
+int neap__loop_turn(neap_loop *loop, neap_op *op, bool may_wait);
+
+/* The operation of a turn that is pending, NULL when there is none; and whether
+ * it may wait. */
+neap_op *neap__loop_turning(const neap_loop *loop, bool *may_wait);
 
 void neap__loop_wake(neap_loop *loop);
 
@@ -59,6 +72,13 @@ void neap__op_begin(neap_loop *loop, neap_op *op, neap_op_fn drop);
 /* The same for I/O, which neap__loop_forget has to know of: `op->link` is the
  * loop's. */
 void neap__op_begin_io(neap_loop *loop, neap_op *op, neap_op_fn drop);
+
+/* The same for what ends by itself, whatever anybody else does: work of a
+ * thread. */
+void neap__op_begin_work(neap_loop *loop, neap_op *op, neap_op_fn drop);
+
+/* Whether any such is pending. */
+bool neap__loop_has_work(const neap_loop *loop);
 
 /* Ends an operation that is pending: it is ready now, with this outcome. */
 void neap__op_finish(neap_op *op, int status, int detail);

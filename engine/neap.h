@@ -114,7 +114,10 @@ typedef struct neap_engine neap_engine;
 typedef enum neap_clock {
   NEAP_CLOCK_REAL = 0, /* the system's monotonic clock */
   NEAP_CLOCK_VIRTUAL,  /* starts at 0; jumps to the next timer when nothing
-                          else is left to do, so sleeping costs nothing */
+                          else is left to do, so sleeping costs nothing. Peers
+                          that others wait for (sockets, pipes, HTTP) get 50 ms
+                          of real time before each jump, files and programs as
+                          long as they need */
 } neap_clock;
 
 typedef struct neap_engine_opts {
@@ -159,11 +162,19 @@ NEAP_API uint64_t neap_tick(neap_engine *engine);
  * called from inside `done`. */
 NEAP_API int neap_poll(neap_engine *engine, uint64_t max_wait_ns);
 
+/* Called from `done`: has neap_poll return when that has, and leave what else
+ * is ready to the next. */
+NEAP_API void neap_break(neap_engine *engine);
+
 /* The number of operations that the engine will complete by itself: those
  * ready, timers and I/O. Operations begun with neap_op_hold do not count. When
  * it is 0, neap_poll will never deliver anything again unless you settle
  * something. */
 NEAP_API size_t neap_pending(const neap_engine *engine);
+
+/* Sets the clock: makes it virtual, from 0 on, or real. What waits for a time
+ * does so for as long as it had left. */
+NEAP_API void neap_set_clock(neap_engine *engine, neap_clock clock);
 
 /* Makes a neap_poll that waits return soon. The only function that may be
  * called from any thread and from a signal handler. */
@@ -211,6 +222,13 @@ NEAP_API void neap_op_settle(neap_op *op, int status);
  * already keeps its outcome; one that is idle stays idle. */
 NEAP_API void neap_op_cancel(neap_op *op, int status);
 
+/* Starts `op`, which ends as soon as one other operation has been delivered,
+ * before any other, with detail 1. When nothing is ready and I/O that has ended
+ * has been looked for, it ends with detail 0; with `may_wait` only when nothing
+ * is pending, and until then there is waiting, and the virtual clock jumps, as
+ * ever. So tests go step by step. NEAP_EBUSY when there is one already. */
+NEAP_API int neap_turn(neap_engine *engine, neap_op *op, bool may_wait);
+
 /* Drops the operation without ever calling `done`; it is idle afterwards. For
  * owners that are about to free it. */
 NEAP_API void neap_op_forget(neap_op *op);
@@ -218,7 +236,8 @@ NEAP_API void neap_op_forget(neap_op *op);
 /* Waits until neap_now() is at least `deadline_ns`; never early. Cannot fail.
  * The real clock is served to the millisecond, the virtual one exactly.
  * Operations due together are delivered in the order of their deadlines,
- * equal ones in the order they were started. */
+ * equal ones in the order they were started; one with the deadline 0 at once,
+ * in its turn among those that are ready. */
 NEAP_API void neap_sleep_until(neap_engine *engine, neap_op *op,
                                uint64_t deadline_ns);
 /* A flow is a graph of nodes, nested flows included. It is built, sealed, and

@@ -115,7 +115,7 @@ int neap__net_lookup(neap__net *net, neap_op *op, const char *host,
   addresses->op = op;
   addresses->out = result;
   *result = NULL;
-  neap__op_begin_io(loop, op, drop);
+  neap__op_begin_work(loop, op, drop);
   op->u.request = addresses;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                            .ai_flags = AI_ADDRCONFIG};

@@ -181,6 +181,15 @@ fail_start:
   return code == UV_ENOMEM ? NEAP_ENOMEM : status;
 }
 
+bool neap__processes_awaited(const neap__processes *processes) {
+  for (neap_link *link = processes->all.next; link != &processes->all;
+       link = link->next) {
+    if (!neap__list_empty(&NEAP__ITEM(link, neap_process, link)->waiters))
+      return true;
+  }
+  return false;
+}
+
 int neap_process_pid(const neap_process *p) {
   return p->pid;
 }

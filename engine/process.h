@@ -21,6 +21,9 @@ void neap__processes_init(neap__processes *processes, neap_loop *loop,
  * as they were given. Their memory is returned while the loop is freed. */
 void neap__processes_close(neap__processes *processes);
 
+/* Whether anybody waits for one to end. */
+bool neap__processes_awaited(const neap__processes *processes);
+
 /* See neap_process_spawn in neap.h. */
 int neap__process_spawn(neap__processes *processes,
                         const neap_process_opts *opts, neap_process **out,

@@ -159,6 +159,10 @@ static void drop(neap_op *op) {
 
 void neap__timers_add(neap__timers *timers, neap_op *op, uint64_t deadline) {
   neap__op_begin(timers->loop, op, drop);
+  if (deadline == 0) {
+    neap__op_finish(op, 0, 0);
+    return;
+  }
   op->u.deadline = deadline;
   if (timers->alarm == NEAP_FOREVER) /* none hangs: catch up with the clock */
     timers->tick = neap__loop_now(timers->loop) >> TICK_SHIFT;
@@ -210,6 +214,27 @@ void neap__timers_expire(neap__timers *timers) {
   }
   if (target > timers->tick)
     timers->tick = target;
+  set_alarm(timers);
+}
+
+void neap__timers_rebase(neap__timers *timers, uint64_t before) {
+  uint64_t now = neap__loop_now(timers->loop);
+  neap_link all;
+  neap__list_init(&all);
+  int level, slot;
+  while (first_slot(timers, &level, &slot))
+    neap__list_splice(&all, &timers->slots[level][slot]);
+  sort(&all);
+  timers->tick = now >> TICK_SHIFT;
+  timers->alarm = NEAP_FOREVER;
+  while (!neap__list_empty(&all)) {
+    neap_op *op = op_of(all.next);
+    neap__list_remove(&op->link);
+    if (op->u.deadline != NEAP_FOREVER)
+      op->u.deadline =
+          op->u.deadline > before ? op->u.deadline - before + now : now;
+    hang(timers, op);
+  }
   set_alarm(timers);
 }
 

@@ -79,6 +79,64 @@ static void a_held_operation_waits_for_settle(void **state) {
   poll_delivers(r, "");
 }
 
+static void a_turn_ends_after_each_delivery(void **state) {
+  record *r = *state;
+  for (int i = 1; i < 4; i++) {
+    neap_op_hold(r->engine, &r->ops[i]);
+    neap_op_settle(&r->ops[i], 0);
+  }
+  assert_int_equal(0, neap_turn(r->engine, &r->ops[0], false));
+  neap_op other;
+  neap_op_init(&other, note, r);
+  assert_int_equal(NEAP_EBUSY, neap_turn(r->engine, &other, false));
+  poll_delivers(r, "bacd");
+  assert_int_equal(1, r->ops[0].detail);
+}
+
+static void break_all(neap_op *op) {
+  note(op);
+  neap_break(record_of(op)->engine);
+}
+
+static void done_may_end_the_poll(void **state) {
+  record *r = *state;
+  for (int i = 0; i < 4; i++) {
+    neap_op_init(&r->ops[i], i == 1 ? break_all : note, r);
+    neap_op_hold(r->engine, &r->ops[i]);
+    neap_op_settle(&r->ops[i], 0);
+  }
+  poll_delivers(r, "ab");
+  poll_delivers(r, "cd");
+}
+
+static void a_turn_ends_when_nothing_is_ready(void **state) {
+  record *r = *state;
+  neap_sleep_until(r->engine, &r->ops[1], 5 * (uint64_t)MS);
+  assert_int_equal(0, neap_turn(r->engine, &r->ops[0], false));
+  poll_delivers(r, "a");
+  assert_int_equal(0, r->ops[0].detail);
+  assert_int_equal(0, neap_now(r->engine));
+  assert_int_equal(0, neap_turn(r->engine, &r->ops[0], true));
+  neap_poll(r->engine, NEAP_FOREVER);
+  assert_string_equal("aba", r->order);
+  assert_int_equal(1, r->ops[0].detail);
+  assert_int_equal(5 * MS, neap_now(r->engine));
+  assert_int_equal(0, neap_turn(r->engine, &r->ops[0], true));
+  poll_delivers(r, "a");
+  assert_int_equal(0, r->ops[0].detail);
+}
+
+static void a_turn_can_be_dropped(void **state) {
+  record *r = *state;
+  assert_int_equal(0, neap_turn(r->engine, &r->ops[0], true));
+  neap_op_cancel(&r->ops[0], NEAP_ECANCELED);
+  poll_delivers(r, "a");
+  assert_int_equal(NEAP_ECANCELED, r->status);
+  assert_int_equal(0, neap_turn(r->engine, &r->ops[0], true));
+  neap_op_forget(&r->ops[0]);
+  poll_delivers(r, "");
+}
+
 static void the_first_outcome_stays(void **state) {
   record *r = *state;
   neap_op *op = &r->ops[0];
@@ -386,6 +444,12 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_held_operation_waits_for_settle, set_up,
                                       tear_down),
+      cmocka_unit_test_setup_teardown(a_turn_ends_after_each_delivery, set_up,
+                                      tear_down),
+      cmocka_unit_test_setup_teardown(a_turn_ends_when_nothing_is_ready, set_up,
+                                      tear_down),
+      cmocka_unit_test_setup_teardown(done_may_end_the_poll, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_turn_can_be_dropped, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_first_outcome_stays, set_up,
                                       tear_down),
       cmocka_unit_test_setup_teardown(what_is_idle_stays_idle, set_up,

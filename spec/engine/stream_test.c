@@ -710,6 +710,36 @@ static void bytes_in_the_way_are_not_lost(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void the_virtual_clock_goes_on_when_peers_wait_for_it(void **state) {
+  (void)state;
+  neap_engine_opts opts = NEAP_ENGINE_OPTS_INIT;
+  opts.clock = NEAP_CLOCK_VIRTUAL;
+  neap_engine *engine;
+  neap_stream *pair[2];
+  assert_int_equal(0, neap_engine_new(&opts, &engine));
+  assert_int_equal(0, neap_stream_pair(engine, pair));
+  waiter reader, sleeper;
+  prepare(&reader);
+  prepare(&sleeper);
+  assert_int_equal(0, neap_stream_read(pair[0], &reader.op));
+  neap_sleep_until(engine, &sleeper.op, UINT64_C(3600000000000));
+  while (!sleeper.calls)
+    neap_poll(engine, NEAP_FOREVER);
+  assert_true(neap_now(engine) == UINT64_C(3600000000000));
+  assert_int_equal(0, reader.calls);
+  bool at_once;
+  assert_int_equal(0,
+                   neap_stream_write(pair[1], &sleeper.op, "x", 1, &at_once));
+  neap_sleep_until(engine, &sleeper.op, UINT64_C(7200000000000));
+  while (!reader.calls)
+    neap_poll(engine, NEAP_FOREVER);
+  assert_true(neap_now(engine) == UINT64_C(3600000000000));
+  neap_op_forget(&sleeper.op);
+  neap_stream_close(pair[0]);
+  neap_stream_close(pair[1]);
+  neap_engine_free(engine);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(gives_what_comes_and_the_end),
@@ -735,6 +765,7 @@ int main(void) {
       TEST(refuses_what_is_no_stream),
       TEST(survives_each_allocation_that_fails),
       TEST(bytes_in_the_way_are_not_lost),
+      cmocka_unit_test(the_virtual_clock_goes_on_when_peers_wait_for_it),
   };
   /* The first loop of a process opens a pipe that libuv keeps. */
   neap_engine *engine = NULL;

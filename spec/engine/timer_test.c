@@ -125,6 +125,54 @@ static void the_overdue_end_in_order_too(void **state) {
   neap_engine_free(engine);
 }
 
+static void zero_is_at_once(void **state) {
+  (void)state;
+  const neap_clock clocks[] = {NEAP_CLOCK_REAL, NEAP_CLOCK_VIRTUAL};
+  for (int i = 0; i < 2; i++) {
+    neap_engine *engine = new_engine(clocks[i]);
+    timer later, zeros[2];
+    start(&later, engine, check_order, neap_now(engine) + YEAR);
+    start(&zeros[0], engine, check_order, 0);
+    start(&zeros[1], engine, check_order, 0);
+    assert_int_equal(2, neap_poll(engine, 0));
+    assert_int_equal(2, zeros[1].ended);
+    neap_op_forget(&later.op);
+    neap_engine_free(engine);
+  }
+}
+
+static void note_end(neap_op *op) {
+  timer *t = op->data;
+  t->ended = ++ended;
+}
+
+static void the_clock_may_be_set(void **state) {
+  (void)state;
+  neap_engine *engine = new_engine(NEAP_CLOCK_REAL);
+  timer timers[4];
+  uint64_t now = neap_now(engine);
+  start(&timers[0], engine, note_end, now + YEAR);
+  start(&timers[1], engine, note_end, now + SECOND);
+  start(&timers[2], engine, note_end, 1); /* overdue */
+  start(&timers[3], engine, note_end, UINT64_MAX);
+  neap_set_clock(engine, NEAP_CLOCK_VIRTUAL);
+  assert_true(neap_now(engine) == 0);
+  while (neap_pending(engine) > 2)
+    neap_poll(engine, NEAP_FOREVER);
+  assert_int_equal(1, timers[2].ended);
+  assert_int_equal(2, timers[1].ended);
+  assert_in_range(neap_now(engine), SECOND - SECOND / 10, SECOND);
+  neap_set_clock(engine, NEAP_CLOCK_REAL);
+  assert_true(neap_now(engine) >= now);
+  assert_int_equal(0, neap_poll(engine, MS));
+  neap_set_clock(engine, NEAP_CLOCK_VIRTUAL);
+  while (neap_pending(engine) > 1)
+    neap_poll(engine, NEAP_FOREVER);
+  assert_int_equal(3, timers[0].ended);
+  neap_op_forget(&timers[3].op);
+  neap_engine_free(engine);
+}
+
 static void the_real_clock_is_never_early(void **state) {
   (void)state;
   enum { COUNT = 300 };
@@ -298,23 +346,25 @@ static void end_as_modelled(neap_op *op) {
   }
 }
 
-/* A deadline near or far, sometimes past, often one that others have. */
+/* A deadline near or far, sometimes past, often one that others have; 0 is
+ * another matter. */
 static uint64_t draw_deadline(model *m) {
   uint64_t now = neap_now(m->engine);
   unsigned bits = (unsigned)(draw(&m->random) % 64);
   uint64_t distance = draw(&m->random) << 16 >> bits;
   switch (draw(&m->random) % 16) {
   case 0:
-    return now - distance % (now + 1);
+    return now > 0 ? now - distance % now : 1;
   case 1:
     return UINT64_MAX;
   case 2:
-    return m->timers[draw(&m->random) % TIMERS].deadline;
+    distance = m->timers[draw(&m->random) % TIMERS].deadline;
+    return distance > 0 ? distance : 1;
   case 3: /* just about the edge of a slot */
     return ((now >> 26) + 1) * (UINT64_C(1) << 26) + draw(&m->random) % 3 - 1;
   default:
     return distance > UINT64_MAX - now ? UINT64_MAX
-                                       : now + distance % (300 * YEAR);
+                                       : now + 1 + distance % (300 * YEAR);
   }
 }
 
@@ -379,6 +429,8 @@ int main(void) {
       cmocka_unit_test(the_virtual_clock_goes_no_further_than_told),
       cmocka_unit_test(the_virtual_clock_stands_still_without_timers),
       cmocka_unit_test(the_overdue_end_in_order_too),
+      cmocka_unit_test(zero_is_at_once),
+      cmocka_unit_test(the_clock_may_be_set),
       cmocka_unit_test(the_real_clock_is_never_early),
       cmocka_unit_test(the_real_clock_serves_those_that_start_late),
       cmocka_unit_test(what_came_due_unseen_is_not_late),
