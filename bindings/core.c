@@ -18,6 +18,7 @@
 #include "semaphore.h"
 #include "spawn.h"
 #include "stream.h"
+#include "testing.h"
 #include "wait.h"
 
 /* now() -> seconds */
@@ -141,6 +142,8 @@ int luaopen_neap_core(lua_State *L) {
   lua_setfield(L, -2, "stream");
   neap__process_open_lua(L);
   lua_setfield(L, -2, "process");
+  neap__testing_open(L);
+  lua_setfield(L, -2, "testing");
   neap__http_open_lua(L);
   lua_setfield(L, -2, "http");
   luaL_getmetatable(L, NEAP__ERROR_META);

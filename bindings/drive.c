@@ -408,7 +408,7 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
   neap_run_opts opts = NEAP_RUN_OPTS_INIT;
   opts.max_steps = max_steps;
   opts.data = task;
-  opts.seed = (uintptr_t)task ^ neap_now(task->host->engine);
+  opts.seed = neap__task_seed(task);
   int status = neap_run_new(flow, node, &opts, &task->run);
   if (status < 0) {
     neap__task_cancel(task, NEAP_ECANCELED);

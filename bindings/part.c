@@ -16,7 +16,7 @@ static int begin(lua_State *L) {
   opts.root = (neap_root)task->root;
   opts.parent = task->parent->run;
   opts.data = task;
-  opts.seed = (uintptr_t)task ^ neap_now(task->host->engine);
+  opts.seed = neap__task_seed(task);
   int status = neap_run_new(plan->flow, NULL, &opts, &task->run);
   if (status < 0)
     return luaL_error(L, "%s", neap_status_text(status));

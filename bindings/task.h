@@ -107,6 +107,7 @@ struct neap__host {
   } * pool; /* free slots; their coroutines have ended well, or are NULL */
   size_t pooled, pool_capacity;
   uint32_t slots; /* in use in the table of anchors */
+  uint64_t seed;  /* for the jitter of the next run; 0: a new one each time */
 };
 
 neap__host *neap__host_of(lua_State *L); /* [-0, +0, -] */
@@ -132,6 +133,9 @@ void neap__task_detach(neap__task *task);
  * reason raised where it waits. `status` is NEAP_ECANCELED, or NEAP_ETIMEDOUT
  * when its deadline has passed. Cancelling again changes nothing. */
 void neap__task_cancel(neap__task *task, int status);
+
+/* The seed for the jitter of a run that begins in this task. */
+uint64_t neap__task_seed(const neap__task *task);
 
 /* The time that a task was given, in seconds. */
 double neap__task_time_limit(const neap__task *task);

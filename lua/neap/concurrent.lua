@@ -49,14 +49,34 @@ function M.spawn_detached(f, ...)
   return core.detach(M.spawn(f, ...))
 end
 
+-- The keys of a table in an order that is always the same: those of its list,
+-- then numbers, then strings, then whatever else there is.
+local function sorted_keys(items)
+  local keys, others = {}, {}
+  for i = 1, #items do
+    if items[i] ~= nil then keys[#keys + 1] = i end
+  end
+  for key in pairs(items) do
+    if math.type(key) ~= "integer" or key < 1 or key > #items then others[#others + 1] = key end
+  end
+  table.sort(others, function(a, b)
+    local kind, other_kind = type(a), type(b)
+    if kind ~= other_kind then return kind < other_kind end
+    if kind == "string" or kind == "number" then return a < b end
+    return tostring(a) < tostring(b)
+  end)
+  return table.move(others, 1, #others, #keys + 1, keys)
+end
+
 -- What gather and race take: starts what is not a task, and gives the keys, the
 -- tasks, first those started here, and these alone.
 local function start_all(items, where)
   if type(items) ~= "table" or object.state(items) then
     error(("%s: a table of functions, flows and tasks expected"):format(where), 3)
   end
-  local starts = false
-  for key, item in pairs(items) do
+  local starts, order = false, sorted_keys(items)
+  for _, key in ipairs(order) do
+    local item = items[key]
     starts = starts or not core.is_task(item)
     if object.is_node(item) then
       graph.plan(item) -- a flow that cannot run raises before anything is started
@@ -67,13 +87,14 @@ local function start_all(items, where)
   end
   if starts then core.may_wait(where) end
   local keys, own = {}, {}
-  for key, item in pairs(items) do
-    if not core.is_task(item) then
-      keys[#keys + 1], own[#own + 1] = key, M.spawn(item)
+  for _, key in ipairs(order) do
+    if not core.is_task(items[key]) then
+      keys[#keys + 1], own[#own + 1] = key, M.spawn(items[key])
     end
   end
   local tasks = table.move(own, 1, #own, 1, {})
-  for key, item in pairs(items) do
+  for _, key in ipairs(order) do
+    local item = items[key]
     if core.is_task(item) then keys[#keys + 1], tasks[#tasks + 1] = key, item end
   end
   return keys, tasks, own

@@ -110,7 +110,7 @@ local later = {
   error = "neap.error", fs = "neap.fs", http = "neap.http", input = "neap.input",
   llm = "neap.llm",
   net = "neap.net", process = "neap.process", stream = "neap.stream",
-  summary = "neap.summary",
+  summary = "neap.summary", testing = "neap.testing",
 }
 
 return setmetatable(M, {

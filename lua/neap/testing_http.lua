@@ -1,0 +1,274 @@
+--- Requests that are answered by a test.
+-- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+local new_error = require "neap.error".new
+local object = require "neap.object"
+local options = require "neap.options"
+local responses = require "neap.http_response"
+
+local M = {}
+
+---@class neap.testing.Answer
+---@field status? integer default: 200
+---@field headers? table<string, string|number>
+---@field body? string default: ""
+---@field json? any instead of a body: a value to encode
+---@field chunks? string[] instead of a body: the pieces in which it comes
+---@field delay? number seconds until the head comes; default: 0
+---@field chunk_delay? number seconds before each piece; default: 0
+---@field error? string instead of an answer: what goes wrong; behind `chunks`, if there
+--- are any: the body breaks off
+---@field code? "http"|"timeout" of that; default: "http"
+---@field retryable? boolean of that; default: true
+
+---@class neap.testing.Request
+---@field method string
+---@field url string
+---@field headers table<string, string> by name in lower case
+---@field body? string
+
+--- A fake of neap.http. A route is written "GET http://host/path" or, for all
+--- methods, without one; with "*" at the end it is for all that begin so. The
+--- query counts if the route has one. The longest route that fits is taken; when
+--- none does, the request fails.
+---
+--- What belongs to a route is an answer, a string as its body, a function that
+--- makes one of the request, and may wait, or a list of these, one for each request
+--- in turn, the last one for all after it.
+---@class neap.testing.Http
+---@field requests neap.testing.Request[] what was asked for so far
+---@field private routes table
+---@field private turns table<string, integer>
+local Fake = {}
+Fake.__index = Fake
+Fake.__name = "neap.testing.Http"
+
+local current -- the one that is open
+
+local ANSWER = {
+  status = "integer", headers = "table", body = "string", json = "any", chunks = "table",
+  delay = "number", chunk_delay = "number", error = "string", code = "string",
+  retryable = "boolean",
+}
+
+-- Checks an answer that a route gives, and gives it as a table.
+local function check_answer(answer, route, level)
+  if type(answer) == "string" then return { body = answer } end
+  if type(answer) ~= "table" then
+    error(("testing.http: %s: an answer is a table or a string, got a %s")
+      :format(route, type(answer)), level)
+  end
+  options.check(answer, ANSWER, ("testing.http: %s"):format(route), level)
+  for name, value in pairs(answer) do
+    local kind = ANSWER[name]
+    if kind ~= "any" and (kind == "integer" and math.type(value) or type(value)) ~= kind then
+      error(("testing.http: %s: '%s' is of type %s"):format(route, name, kind), level)
+    end
+  end
+  return answer
+end
+
+local function is_list(value)
+  return type(value) == "table" and #value > 0
+end
+
+local function check_routes(routes)
+  if type(routes) ~= "table" or object.state(routes) then
+    error(("bad argument #1 to 'http' (table of routes expected, got %s)")
+      :format(type(routes)), 4)
+  end
+  for route, answers in pairs(routes) do
+    if type(route) ~= "string" or not route:gsub("^%u+ ", ""):find("^https?://") then
+      error(('testing.http: a route is "GET http://host/path", got %s'):format(tostring(route)), 4)
+    end
+    for _, answer in ipairs(is_list(answers) and answers or { answers }) do
+      if type(answer) ~= "function" then check_answer(answer, route, 5) end
+    end
+  end
+end
+
+-- Whether a route, without its method, is for this address.
+local function fits(route, url)
+  local beginning = route:match("^(.*)%*$")
+  if beginning then return url:sub(1, #beginning) == beginning end
+  url = url:gsub("#.*$", "")
+  return url == route or (not route:find("?", 1, true) and url:gsub("%?.*$", "") == route)
+end
+
+-- The route for a request, nil when there is none.
+function Fake:find(method, url)
+  local best, length = nil, -1
+  for route in pairs(self.routes) do
+    local only, address = route:match("^(%u+) (.*)$")
+    address = address or route
+    if (not only or only == method) and fits(address, url)
+      and (#address > length or (#address == length and only)) then
+      best, length = route, #address
+    end
+  end
+  return best
+end
+
+-- The answer whose turn it is.
+function Fake:answer(route, request)
+  local answers, turn = self.routes[route], self.turns[route] or 0
+  self.turns[route] = turn + 1
+  local answer = answers
+  if is_list(answers) then answer = answers[math.min(turn + 1, #answers)] end
+  if type(answer) == "function" then answer = answer(request) end
+  return check_answer(answer, route, 0)
+end
+
+-- What bodies are written to while a request is sent.
+local Upload = {}
+Upload.__index = Upload
+Upload.__close = function() end
+
+local function new_upload(size)
+  return setmetatable({ size = size, pieces = {}, written = 0, ended = core.event() }, Upload)
+end
+
+local function wrong_size(self, fault)
+  error(new_error { code = "http", retryable = false,
+    message = ("the body has %s bytes than the %d of body_size"):format(fault, self.size) }, 0)
+end
+
+function Upload:write(bytes)
+  core.may_wait("room for the body of a request")
+  self.written = self.written + #bytes
+  if self.size and self.written > self.size then wrong_size(self, "more") end
+  self.pieces[#self.pieces + 1] = bytes
+end
+
+function Upload:finish()
+  if self.size and self.written < self.size then wrong_size(self, "fewer") end
+  self.ended:set()
+end
+
+-- The handle of a streamed response.
+local Handle = {}
+Handle.__index = Handle
+
+function Handle:receive()
+  core.may_wait("the body of a response")
+  if self.closed then
+    error(new_error { code = "closed", retryable = false,
+      message = self.what .. ": the response has been closed" }, 0)
+  end
+  local piece = self.chunks[self.at]
+  if not piece then
+    if self.failure then error(new_error(self.failure), 0) end
+    return nil
+  end
+  if self.delay > 0 then core.sleep(self.delay) end
+  self.at = self.at + 1
+  return piece
+end
+
+function Handle:close()
+  self.closed = true
+end
+
+local function header_table(list)
+  local headers = {}
+  for i = 1, #list, 2 do headers[list[i]:lower()] = list[i + 1] end
+  return headers
+end
+
+local function response_headers(answer)
+  local headers = {}
+  for name, value in pairs(answer.headers or {}) do headers[name:lower()] = tostring(value) end
+  if answer.json ~= nil then headers["content-type"] = "application/json" end
+  return headers
+end
+
+-- What the real one raises when no answer comes.
+local function failure_of(what, url, answer)
+  return {
+    code = answer.code or "http",
+    message = ("%s %s: %s"):format(what, responses.public(url), answer.error),
+    retryable = answer.retryable ~= false,
+    url = responses.public(url),
+  }
+end
+
+local function time_out(what, request)
+  error(new_error(failure_of(what, request.url, { code = "timeout",
+    error = ("total timeout of %g s"):format(request.timeout) })), 0)
+end
+
+-- Waits as long as the answer takes, or the request may.
+local function wait(what, request, seconds)
+  if request.timeout and seconds >= request.timeout then
+    core.sleep(request.timeout)
+    time_out(what, request)
+  end
+  core.sleep(seconds)
+end
+
+-- Gives the whole of a body that comes in pieces.
+local function gather_body(handle)
+  local pieces = {}
+  for piece in handle.receive, handle do pieces[#pieces + 1] = piece end
+  return table.concat(pieces)
+end
+
+-- Stands in for the request of neap.core.
+function Fake:request(what, request)
+  core.may_wait(what)
+  local seen = { method = request.method, url = request.url, body = request.body,
+    headers = header_table(request.headers) }
+  self.requests[#self.requests + 1] = seen
+  if request.upload then
+    request.upload.ended:wait()
+    seen.body = table.concat(request.upload.pieces)
+  end
+  local route = self:find(seen.method, seen.url)
+  if not route then
+    error(new_error(failure_of(what, seen.url, { retryable = false,
+      error = ("the fake has no route for %s %s"):format(seen.method, seen.url) })), 0)
+  end
+  local answer = self:answer(route, seen)
+  wait(what, request, answer.delay or 0)
+  if answer.error and not answer.chunks then
+    error(new_error(failure_of(what, seen.url, answer)), 0)
+  end
+  local body = answer.body or answer.json ~= nil and core.json.encode(answer.json) or ""
+  local handle = setmetatable({ what = what, at = 1, delay = answer.chunk_delay or 0,
+    chunks = answer.chunks or (body ~= "" and { body } or {}),
+    failure = answer.error and failure_of(what, seen.url, answer) }, Handle)
+  local response = { status = answer.status or 200, headers = response_headers(answer),
+    url = seen.url }
+  if request.stream then
+    response.handle = handle
+  else
+    response.body = gather_body(handle)
+  end
+  return response
+end
+
+--- Ends the fake: requests go to servers again. So does a `<close>` variable
+--- that goes. Again does nothing.
+function Fake:close()
+  if current ~= self then return end
+  current = nil
+  core.http.request, core.http.upload = self.real.request, self.real.upload
+end
+
+Fake.__close = Fake.close
+
+--- Begins to answer requests.
+---@param routes table<string, any>
+---@return neap.testing.Http
+function M.new(routes)
+  check_routes(routes)
+  if current then error("testing.http: there is a fake already; close it first", 3) end
+  current = setmetatable({ routes = routes, requests = {}, turns = {},
+    real = { request = core.http.request, upload = core.http.upload } }, Fake)
+  local fake = current
+  core.http.request = function(what, request) return (fake:request(what, request)) end
+  core.http.upload = new_upload
+  return fake
+end
+
+return M
