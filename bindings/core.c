@@ -10,6 +10,7 @@
 #include "fs.h"
 #include "http.h"
 #include "json.h"
+#include "luv.h"
 #include "neap_lua.h"
 #include "net.h"
 #include "plan.h"
@@ -142,6 +143,8 @@ int luaopen_neap_core(lua_State *L) {
   lua_setfield(L, -2, "stream");
   neap__process_open_lua(L);
   lua_setfield(L, -2, "process");
+  neap__luv_open(L);
+  lua_setfield(L, -2, "luv");
   neap__testing_open(L);
   lua_setfield(L, -2, "testing");
   neap__http_open_lua(L);

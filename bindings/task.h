@@ -96,6 +96,7 @@ struct neap__host {
   lua_State *running;  /* that coroutine, or the one of the user's inside it */
   bool can_yield;      /* false below a call that cannot be suspended */
   lua_State *blocked;  /* then: the coroutine in which that call is */
+  const char *outside; /* who calls while no task runs; NULL: nobody */
   neap__task root;     /* the owner of tasks that no task has spawned, and the
                           one that waits when the loop is driven */
   size_t live;         /* tasks that have not ended */

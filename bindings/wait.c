@@ -121,6 +121,11 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
   neap__host *host = neap__host_of(L);
   neap__task *task = host->current;
   if (!task) {
+    if (host->outside)
+      neap__error_raise(L, "unyieldable",
+                        "%s cannot wait here: it is called from %s; spawn a "
+                        "task that does",
+                        what, host->outside);
     if (neap_op_active(&host->root.op))
       neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
     host->root.what = what;

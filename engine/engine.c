@@ -68,6 +68,15 @@ size_t neap_pending(const neap_engine *engine) {
   return neap__loop_pending(engine->loop);
 }
 
+struct uv_loop_s *neap_uv_loop(neap_engine *engine) {
+  neap__loop_share(engine->loop);
+  return neap__loop_uv(engine->loop);
+}
+
+void neap_uv_wait(neap_engine *engine, neap_op *op) {
+  neap__loop_await_guests(engine->loop, op);
+}
+
 void neap_wake(neap_engine *engine) {
   neap__loop_wake(engine->loop);
 }

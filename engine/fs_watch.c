@@ -233,6 +233,7 @@ int neap__watch_new(neap__files *files, const char *path, int *detail,
     goto fail;
   }
   uv_fs_event_init(neap__loop_uv(files->loop), &watch->uv);
+  uv_unref((uv_handle_t *)&watch->uv);
   watch->uv.data = watch;
   neap__list_append(&files->watches, &watch->link);
   code = uv_fs_event_start(&watch->uv, on_change, watch->real, 0);

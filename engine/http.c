@@ -61,6 +61,7 @@ static int add_socket(neap__multi *multi, curl_socket_t fd, bool borrowed,
     neap__free(&multi->host.alloc, socket, sizeof *socket);
     return NEAP_ESYS;
   }
+  uv_unref((uv_handle_t *)&socket->poll);
   socket->poll.data = socket;
   multi->sockets[fd] = socket;
   *out = socket;
@@ -281,6 +282,8 @@ static int open_multi(const neap__http_host *host, neap__http **out) {
   neap__list_init(&multi->transfers);
   uv_timer_init(host->uv, &multi->timer);
   uv_timer_init(host->uv, &multi->idle);
+  uv_unref((uv_handle_t *)&multi->timer);
+  uv_unref((uv_handle_t *)&multi->idle);
   multi->timer.data = multi->idle.data = multi;
   curl_multi_setopt(multi->curl, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(multi->curl, CURLMOPT_SOCKETDATA, multi);

@@ -33,7 +33,9 @@ struct neap_loop {
   size_t pending;     /* operations that are pending or ready */
   neap_op *turn;      /* that ends when another has been delivered, or NULL */
   bool turn_may_wait;
-  bool broken; /* the drain is to end */
+  bool broken;     /* the drain is to end */
+  bool is_shared;  /* others have handles on uv, which are referenced */
+  neap_link hosts; /* operations that wait until those are gone */
   uint64_t virtual_now;
   bool is_virtual;
 };
@@ -66,15 +68,16 @@ int neap__loop_new(const neap_alloc *alloc, neap_clock clock, neap_loop **out) {
   neap__list_init(&loop->draining);
   neap__list_init(&loop->io);
   neap__list_init(&loop->work);
+  neap__list_init(&loop->hosts);
   if (uv_loop_init(&loop->uv) < 0)
     goto fail_loop;
   if (uv_async_init(&loop->uv, &loop->wake, ignore_wake) < 0)
     goto fail_async;
-  /* "uv_timer_init: cannot fail"; an unreferenced handle alone does not keep
-   * uv_run waiting. */
-  uv_unref((uv_handle_t *)&loop->wake);
+  /* "uv_timer_init: cannot fail" */
   uv_timer_init(&loop->uv, &loop->alarm);
   uv_timer_init(&loop->uv, &loop->bound);
+  uv_unref((uv_handle_t *)&loop->wake);
+  uv_unref((uv_handle_t *)&loop->alarm);
   uv_unref((uv_handle_t *)&loop->bound);
   loop->alarm.data = loop;
   *out = loop;
@@ -95,6 +98,7 @@ static void forget_all(neap_link *list) {
 void neap__loop_forget(neap_loop *loop) {
   forget_all(&loop->io);
   forget_all(&loop->work);
+  forget_all(&loop->hosts);
   forget_all(&loop->ready);
   forget_all(&loop->draining);
 }
@@ -123,6 +127,14 @@ uv_loop_t *neap__loop_uv(neap_loop *loop) {
   return &loop->uv;
 }
 
+void neap__loop_share(neap_loop *loop) {
+  loop->is_shared = true;
+}
+
+bool neap__loop_has_guests(const neap_loop *loop) {
+  return loop->is_shared && uv_loop_alive(&loop->uv);
+}
+
 uint64_t neap__loop_now(neap_loop *loop) {
   return loop->is_virtual ? loop->virtual_now : uv_hrtime();
 }
@@ -147,7 +159,7 @@ void neap__loop_set_clock(neap_loop *loop, neap_clock clock) {
 }
 
 size_t neap__loop_pending(const neap_loop *loop) {
-  return loop->pending;
+  return loop->pending + neap__loop_has_guests(loop);
 }
 
 bool neap__loop_has_ready(const neap_loop *loop) {
@@ -212,9 +224,19 @@ static uint64_t to_ms(uint64_t ns) {
   return ns / 1000000 + (ns % 1000000 != 0);
 }
 
+/* Runs uv, which does nothing when no handle is referenced, as ours are not. */
+static void run(neap_loop *loop, uv_run_mode mode) {
+  uv_ref((uv_handle_t *)&loop->wake);
+  uv_run(&loop->uv, mode);
+  uv_unref((uv_handle_t *)&loop->wake);
+  if (!neap__loop_has_guests(loop))
+    while (!neap__list_empty(&loop->hosts))
+      neap__op_finish(NEAP__ITEM(loop->hosts.next, neap_op, link), 0, 0);
+}
+
 void neap__loop_wait(neap_loop *loop, uint64_t max_wait_ns) {
   if (max_wait_ns == 0) {
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    run(loop, UV_RUN_NOWAIT);
     return;
   }
   if (max_wait_ns != NEAP_FOREVER) {
@@ -222,7 +244,7 @@ void neap__loop_wait(neap_loop *loop, uint64_t max_wait_ns) {
     uv_update_time(&loop->uv);
     uv_timer_start(&loop->bound, end_wait, to_ms(max_wait_ns), 0);
   }
-  uv_run(&loop->uv, UV_RUN_ONCE);
+  run(loop, UV_RUN_ONCE);
   uv_timer_stop(&loop->bound);
 }
 
@@ -260,6 +282,18 @@ void neap__op_begin(neap_loop *loop, neap_op *op, neap_op_fn drop) {
 void neap__op_begin_io(neap_loop *loop, neap_op *op, neap_op_fn drop) {
   neap__op_begin(loop, op, drop);
   neap__list_append(&loop->io, &op->link);
+}
+
+static void drop_nothing(neap_op *op) {
+  (void)op; /* its link is all that there is */
+}
+
+void neap__loop_await_guests(neap_loop *loop, neap_op *op) {
+  neap__op_begin(loop, op, drop_nothing);
+  if (neap__loop_has_guests(loop))
+    neap__list_append(&loop->hosts, &op->link);
+  else
+    neap__op_finish(op, 0, 0);
 }
 
 void neap__op_begin_work(neap_loop *loop, neap_op *op, neap_op_fn drop) {

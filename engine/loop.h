@@ -24,6 +24,16 @@ void neap__loop_free(neap_loop *loop);
 const neap_alloc *neap__loop_alloc(neap_loop *loop);
 struct uv_loop_s *neap__loop_uv(neap_loop *loop);
 
+/* Others put handles on the uv loop, too, our guests. They are known by being
+ * referenced; whoever of us makes a handle has to uv_unref it. */
+void neap__loop_share(neap_loop *loop);
+
+/* Whether any of these is active. It counts as one more that is pending. */
+bool neap__loop_has_guests(const neap_loop *loop);
+
+/* Starts `op`, which ends when there is none. */
+void neap__loop_await_guests(neap_loop *loop, neap_op *op);
+
 uint64_t neap__loop_now(neap_loop *loop);
 uint64_t neap__loop_tick(neap_loop *loop); /* see neap_tick */
 bool neap__loop_is_virtual(const neap_loop *loop);

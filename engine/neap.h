@@ -176,6 +176,13 @@ NEAP_API size_t neap_pending(const neap_engine *engine);
  * does so for as long as it had left. */
 NEAP_API void neap_set_clock(neap_engine *engine, neap_clock clock);
 
+/* The loop of libuv on which the engine does its I/O, for handles and requests
+ * of your own: neap_poll calls their callbacks. It is the engine that runs and
+ * closes the loop. From now on those that are active and referenced count as
+ * one more that is pending. Handles that are left when the engine is freed are
+ * closed without a callback, unless you have closed them. */
+NEAP_API struct uv_loop_s *neap_uv_loop(neap_engine *engine);
+
 /* Makes a neap_poll that waits return soon. The only function that may be
  * called from any thread and from a signal handler. */
 NEAP_API void neap_wake(neap_engine *engine);
@@ -232,6 +239,10 @@ NEAP_API int neap_turn(neap_engine *engine, neap_op *op, bool may_wait);
 /* Drops the operation without ever calling `done`; it is idle afterwards. For
  * owners that are about to free it. */
 NEAP_API void neap_op_forget(neap_op *op);
+
+/* Starts `op`, which ends when none of those is active any more that others
+ * have put on neap_uv_loop; at once when there is none. */
+NEAP_API void neap_uv_wait(neap_engine *engine, neap_op *op);
 
 /* Waits until neap_now() is at least `deadline_ns`; never early. Cannot fail.
  * The real clock is served to the millisecond, the virtual one exactly.

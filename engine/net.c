@@ -109,6 +109,7 @@ static int try_address(attempt *a, const struct sockaddr *address,
   if (errno == EINPROGRESS) {
     code = uv_poll_init(neap__loop_uv(a->net->streams->loop), &a->poll, a->fd);
     if (code == 0) {
+      uv_unref((uv_handle_t *)&a->poll);
       uv_poll_start(&a->poll, UV_WRITABLE, on_poll);
       return UV_EALREADY;
     }

@@ -138,6 +138,7 @@ int neap__net_listen(neap__net *net, const neap_net_opts *opts, int *detail,
   *detail = uv_poll_init(neap__loop_uv(loop), &l->poll, l->fd);
   if (*detail < 0)
     goto fail_listen;
+  uv_unref((uv_handle_t *)&l->poll);
   struct stat info;
   if (o.path && lstat(o.path, &info) == 0) {
     memcpy(l->path, o.path, strlen(o.path) + 1);

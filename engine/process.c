@@ -162,6 +162,7 @@ int neap__process_spawn(neap__processes *processes,
     status = code == UV_ENOMEM ? NEAP_ENOMEM : NEAP_ESYS;
     goto fail_streams;
   }
+  uv_unref((uv_handle_t *)&p->poll);
   uv_poll_start(&p->poll, UV_READABLE, on_exit_seen);
   p->handles = 1;
   neap__list_append(&processes->all, &p->link);
@@ -244,6 +245,7 @@ void neap_process_stop(neap_process *p, uint64_t grace_ns) {
   p->stopping = true;
   p->handles++;
   uv_timer_init(uv, &p->grace);
+  uv_unref((uv_handle_t *)&p->grace);
   uv_update_time(uv); /* uv counts from its own idea of now */
   uv_timer_start(&p->grace, on_grace_over,
                  grace_ns / 1000000 + (grace_ns % 1000000 != 0), 0);

@@ -189,6 +189,8 @@ static int adopt(neap_stream *s, bool shared) {
     s->watched = true;
   if (code < 0)
     return code;
+  if (s->watched)
+    uv_unref((uv_handle_t *)&s->poll);
   fcntl(fd, F_SETFD, kept | FD_CLOEXEC);
   if (shared && s->watched) {
     fcntl(fd, F_SETFL, flags);

@@ -105,6 +105,12 @@ function M.limiter(opts)
   return require("neap.limiter").new(opts)
 end
 
+--- Gives luv, on the loop that neap drives; see neap.luv.
+---@return table
+function M.luv()
+  return (require("neap.luv").load())
+end
+
 -- Loaded when they are first used, so that a flow without them starts faster.
 local later = {
   error = "neap.error", fs = "neap.fs", http = "neap.http", input = "neap.input",

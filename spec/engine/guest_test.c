@@ -1,0 +1,126 @@
+/* Handles of others on the engine's loop.
+ * SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <uv.h>
+
+#include "failing_alloc.h"
+#include "neap.h"
+
+static failing_state memory;
+
+static int open_engine(void **state) {
+  neap_engine_opts opts = NEAP_ENGINE_OPTS_INIT;
+  opts.alloc = failing_alloc(&memory, 0);
+  neap_engine *engine;
+  assert_int_equal(0, neap_engine_new(&opts, &engine));
+  *state = engine;
+  return 0;
+}
+
+static int close_engine(void **state) {
+  neap_engine_free(*state);
+  assert_int_equal(0, memory.live);
+  return 0;
+}
+
+static void count(uv_timer_t *timer) {
+  ++*(int *)timer->data;
+}
+
+static void note(neap_op *op) {
+  *(bool *)op->data = true;
+}
+
+static void a_guest_is_served_and_counts_as_pending(void **state) {
+  neap_engine *engine = *state;
+  assert_int_equal(0, neap_pending(engine));
+  static uv_timer_t timer; /* open until the engine ends */
+  static int rings;
+  rings = 0;
+  timer.data = &rings;
+  assert_int_equal(0, uv_timer_init(neap_uv_loop(engine), &timer));
+  assert_int_equal(0, neap_pending(engine));
+  uv_timer_start(&timer, count, 5, 0);
+  assert_int_equal(1, neap_pending(engine));
+  while (neap_pending(engine) > 0)
+    neap_poll(engine, NEAP_FOREVER);
+  assert_int_equal(1, rings);
+  uv_timer_start(&timer, count, 5, 0);
+  uv_unref((uv_handle_t *)&timer);
+  assert_int_equal(0, neap_pending(engine));
+}
+
+static void one_can_wait_for_guests_to_leave(void **state) {
+  neap_engine *engine = *state;
+  static uv_timer_t timer; /* open until the engine ends */
+  static int rings;
+  rings = 0;
+  bool done[3] = {false};
+  neap_op ops[3];
+  timer.data = &rings;
+  for (int i = 0; i < 3; i++)
+    neap_op_init(&ops[i], note, &done[i]);
+  uv_timer_init(neap_uv_loop(engine), &timer);
+  neap_uv_wait(engine, &ops[0]);
+  neap_poll(engine, 0);
+  assert_true(done[0]);
+  uv_timer_start(&timer, count, 5, 0);
+  neap_uv_wait(engine, &ops[1]);
+  neap_uv_wait(engine, &ops[2]);
+  neap_poll(engine, 0);
+  assert_false(done[1]);
+  neap_op_forget(&ops[2]);
+  while (!done[1])
+    neap_poll(engine, NEAP_FOREVER);
+  assert_int_equal(1, rings);
+  assert_false(done[2]);
+}
+
+static void ours_are_no_guests(void **state) {
+  neap_engine *engine = *state;
+  neap_stream *pair[2];
+  bool done[2] = {false};
+  neap_op ops[2];
+  neap_uv_loop(engine);
+  for (int i = 0; i < 2; i++)
+    neap_op_init(&ops[i], note, &done[i]);
+  assert_int_equal(0, neap_stream_pair(engine, pair));
+  assert_int_equal(0, neap_stream_read(pair[0], &ops[0]));
+  neap_sleep_until(engine, &ops[1], neap_now(engine) + 3000000);
+  assert_int_equal(2, neap_pending(engine));
+  while (!done[1])
+    neap_poll(engine, NEAP_FOREVER);
+  assert_int_equal(1, neap_pending(engine));
+  neap_stream_close(pair[0]);
+  neap_stream_close(pair[1]);
+  while (neap_pending(engine) > 0)
+    neap_poll(engine, 0);
+  assert_true(done[0]);
+}
+
+static void guests_that_stay_are_closed(void **state) {
+  static uv_timer_t timer;
+  static int rings;
+  timer.data = &rings;
+  uv_timer_init(neap_uv_loop(*state), &timer);
+  uv_timer_start(&timer, count, 0, 1);
+  neap_poll(*state, 0);
+}
+
+#define TEST(name)                                                             \
+  cmocka_unit_test_setup_teardown(name, open_engine, close_engine)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(a_guest_is_served_and_counts_as_pending),
+      TEST(one_can_wait_for_guests_to_leave),
+      TEST(ours_are_no_guests),
+      TEST(guests_that_stay_are_closed),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
