@@ -5,6 +5,7 @@
 ---@field label string         what the page calls it
 ---@field command string[]|nil prints one line as bench/measure.lua does; nil: it cannot be run here
 ---@field missing string|nil   why not
+---@field needs "server"|nil    it is given the server's address for SERVER in the command
 
 ---@class bench.Figure
 ---@field measure "wall"|"cpu"|"memory"
@@ -105,6 +106,53 @@ function M.make(build, share)
     command = python and { python, "bench/waiting.py", runs },
     missing = no_python,
   })
+
+  local function tasks_by(label, ...)
+    return { label = label, command = { neap, "bench/tasks.lua", ... } }
+  end
+  local function task(id, title, count, ours, peer, most)
+    rows[#rows + 1] = {
+      id = "tasks/" .. id,
+      title = title,
+      neap = ours,
+      peer = peer,
+      figures = {
+        { measure = "cpu", per = count, unit = "ns", most = most, of = most and "ratio" },
+      },
+    }
+  end
+  task("spawn", "a task that does nothing, spawned and ended", nodes,
+    tasks_by("neap", "spawn", nodes),
+    tasks_by("a coroutine of Lua, created and resumed", "coroutine", nodes), 1.5)
+  task("channel", "a value through a channel of one place, from a task to another", nodes,
+    tasks_by("neap", "channel", nodes),
+    tasks_by("a value that a coroutine of Lua yields", "yield", nodes))
+  local crowd = 100000 // share
+  task("semaphore", ("a semaphore handed over, %d tasks waiting"):format(crowd), nodes,
+    tasks_by("neap", "semaphore", nodes, crowd),
+    tasks_by("the same, 100 tasks waiting", "semaphore", nodes, 100), 1.5)
+
+  local gets = 20000 // share
+  local npm = build .. "/bench/npm"
+  local function get(id, label, command, missing, most)
+    rows[#rows + 1] = {
+      id = "http/" .. id,
+      title = "a thousand GETs of 1 KB from nginx on this machine, 64 at once",
+      neap = { label = "neap", needs = "server",
+        command = { neap, "bench/http_get.lua", "SERVER/1k", gets, 64 } },
+      peer = { label = label, needs = "server", command = not missing and command or nil,
+        missing = missing },
+      figures = {
+        { measure = "cpu", per = gets / 1000, unit = "ms", most = most, of = most and "ratio" },
+        { measure = "wall", per = gets / 1000, unit = "ms" },
+      },
+    }
+  end
+  get("curl", "a program in C on libcurl's multi interface and libuv",
+    { build .. "/bench/http_get", "SERVER/1k", gets, 64 }, nil, 1.2)
+  get("undici", "Node's undici", { "node", "bench/http_get.mjs", npm, "SERVER/1k", gets, 64 },
+    not exists(npm .. "/node_modules/undici/package.json")
+    and "npm could not install undici when the bench was built" or nil, 1 / 3)
 
   local start = start_of("neap", neap, "bench/start.lua")
   local function begin(id, peer, wall, memory)

@@ -8,6 +8,7 @@
 local neap = require "neap"
 local page = require "bench.page"
 local rows = require "bench.rows"
+local server = require "bench.server"
 
 local function refuse(message)
   io.stderr:write("bench: ", message, "\n")
@@ -20,10 +21,13 @@ local function quote(word)
   return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
 end
 
--- Runs a program. Returns what it measured, and what it says it is.
-local function run(program)
+-- Runs a program. Returns what it measured, and what it says it is. `address` is
+-- that of the server, if one was started.
+local function run(program, address)
   local words = {}
-  for i, word in ipairs(program.command) do words[i] = quote(word) end
+  for i, word in ipairs(program.command) do
+    words[i] = quote((tostring(word):gsub("^SERVER", address or "%0")))
+  end
   local command = table.concat(words, " ")
   local pipe = assert(io.popen(command))
   local output = pipe:read("a")
@@ -39,7 +43,7 @@ end
 -- Runs each program of the rows once in each of `count` rounds, so that what
 -- else the machine does falls on all of them. Returns the lists of what was
 -- measured, and the versions, by program.
-local function measure(selected, count)
+local function measure(selected, count, address)
   local samples, versions = {}, {}
   for round = 1, count do
     io.stderr:write(("bench: run %d of %d\n"):format(round, count))
@@ -47,7 +51,7 @@ local function measure(selected, count)
       for _, program in ipairs { row.neap, row.peer } do
         samples[program] = samples[program] or {}
         if program.command and not samples[program][round] then
-          samples[program][round], versions[program] = run(program)
+          samples[program][round], versions[program] = run(program, address)
         end
       end
     end
@@ -176,7 +180,24 @@ local results = {
   quick = options.quick or false,
   rows = {},
 }
-local samples, versions = measure(selected, options.runs)
+-- Starts the server if a row needs one; where that cannot be, these are skipped.
+local function start_server()
+  local needed = {}
+  for _, row in ipairs(selected) do
+    for _, program in ipairs { row.neap, row.peer } do
+      if program.needs == "server" then needed[#needed + 1] = program end
+    end
+  end
+  if #needed == 0 then return nil end
+  local started, why = server.start()
+  for _, program in ipairs(started and {} or needed) do
+    program.command, program.missing = nil, why
+  end
+  return started
+end
+
+local started <close> = start_server()
+local samples, versions = measure(selected, options.runs, started and started.address)
 for i, row in ipairs(selected) do
   local figures = {}
   for j, figure in ipairs(row.figures) do

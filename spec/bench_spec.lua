@@ -13,12 +13,17 @@ local figures = {
   ["node/batch"] = { "wall" },
   ["waiting/go"] = { "wall", "cpu", "memory" },
   ["waiting/asyncio"] = { "wall", "cpu", "memory" },
+  ["tasks/spawn"] = { "cpu" },
+  ["tasks/channel"] = { "cpu" },
+  ["tasks/semaphore"] = { "cpu" },
+  ["http/curl"] = { "cpu", "wall" },
+  ["http/undici"] = { "cpu", "wall" },
   ["start/lua"] = { "wall", "memory" },
   ["start/asyncio"] = { "wall", "memory" },
 }
 
 -- A folder like that of a build with NEAP_BENCH=ON: the executable under test,
--- what bench/ has in C, and no peer in Go.
+-- what bench/ has in C, and no peer in Go or for Node.
 local build
 
 local function bench(...)
@@ -28,13 +33,17 @@ end
 
 setup(function()
   build = helper.tmpdir()
-  local spawn = build .. "/bench/spawn"
+  local function compile(name, libraries)
+    local command = ("cc -std=c11 -D_GNU_SOURCE -o %s/bench/%s bench/%s.c %s"):format(
+      helper.quote(build), name, name, libraries)
+    local result = helper.run({ "sh", "-c", command }, { cwd = helper.root })
+    assert.equal("", result.stderr)
+  end
   helper.write(build .. "/bin/README", "")
   helper.write(build .. "/bench/README", "")
   assert(os.execute(("ln -s %s %s/bin/neap"):format(helper.quote(helper.neap), build)))
-  local result = helper.run { "cc", "-std=c11", "-D_GNU_SOURCE", "-o", spawn,
-    helper.root .. "/bench/spawn.c" }
-  assert.equal("", result.stderr)
+  compile("spawn", "")
+  compile("http_get", "$(pkg-config --cflags --libs libcurl libuv)")
 end)
 
 describe("bench/run.lua", function()
