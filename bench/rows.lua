@@ -150,9 +150,13 @@ function M.make(build, share)
   end
   get("curl", "a program in C on libcurl's multi interface and libuv",
     { build .. "/bench/http_get", "SERVER/1k", gets, 64 }, nil, 1.2)
-  get("undici", "Node's undici", { "node", "bench/http_get.mjs", npm, "SERVER/1k", gets, 64 },
-    not exists(npm .. "/node_modules/undici/package.json")
-    and "npm could not install undici when the bench was built" or nil, 1 / 3)
+  local no_undici = not exists(npm .. "/node_modules/undici/package.json")
+    and "npm could not install undici when the bench was built" or nil
+  local function node_by(how)
+    return { "node", "bench/http_get.mjs", how, npm, "SERVER/1k", gets, 64 }
+  end
+  get("undici", "Node's undici, request", node_by "request", no_undici, 1 / 3)
+  get("fetch", "Node's undici, fetch", node_by "fetch", no_undici)
 
   local start = start_of("neap", neap, "bench/start.lua")
   local function begin(id, peer, wall, memory)

@@ -3,6 +3,7 @@
 #include "http.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -14,35 +15,58 @@
 #include "wait.h"
 
 /* Where arguments and response stand while a request waits. */
-enum { WHAT_SLOT = 1, OPTS_SLOT, RESPONSE_SLOT };
+enum { WHAT_SLOT = 1, OPTS_SLOT, RESPONSE_SLOT, HEADERS_SLOT };
 
 static const char *const names[] = {"http.request", "http.get", "http.post",
                                     NULL};
 
-/* These read from the table of options, which keeps the strings alive. */
+/* What an option is read into. */
+typedef enum kind {
+  TEXT,
+  SECONDS,
+  COUNT,
+  COUNT_32,
+  FLAG,
+  BODY,
+  HEADERS,
+  JAR,
+  UPLOAD
+} kind;
 
-/* Returns a string without zero bytes, NULL when there is none. Notes in *bad
- * the name of one that has any. [-0, +0, v] */
-static const char *text_option(lua_State *L, const char *name,
-                               const char **bad) {
-  if (lua_getfield(L, OPTS_SLOT, name) == LUA_TNIL) {
-    lua_pop(L, 1);
-    return NULL;
-  }
-  luaL_checktype(L, -1, LUA_TSTRING);
-  size_t size;
-  const char *text = lua_tolstring(L, -1, &size);
-  if (strlen(text) != size)
-    *bad = name;
-  lua_pop(L, 1);
-  return text;
-}
+static const struct {
+  const char *name;
+  kind kind;
+  size_t offset; /* in neap_http_opts */
+} fields[] = {
+#define FIELD(name, kind, field)                                               \
+  { name, kind, offsetof(neap_http_opts, field) }
+    FIELD("method", TEXT, method),
+    FIELD("url", TEXT, url),
+    FIELD("max_redirects", COUNT_32, max_redirects),
+    FIELD("headers", HEADERS, headers),
+    FIELD("body", BODY, body),
+    FIELD("timeout", SECONDS, timeout_ns),
+    FIELD("connect_timeout", SECONDS, connect_timeout_ns),
+    FIELD("idle_timeout", SECONDS, idle_timeout_ns),
+    FIELD("max_body", COUNT, max_body),
+    FIELD("stream", FLAG, stream),
+    FIELD("ca_file", TEXT, ca_file),
+    FIELD("proxy", TEXT, proxy),
+    FIELD("cert_file", TEXT, cert_file),
+    FIELD("key_file", TEXT, key_file),
+    FIELD("key_password", TEXT, key_password),
+    FIELD("jar", JAR, jar),
+    FIELD("upload", UPLOAD, upload),
+#undef FIELD
+};
+enum { FIELDS = sizeof fields / sizeof *fields };
 
-/* Returns seconds as nanoseconds, 0 when there are none. [-0, +0, v] */
-static uint64_t time_option(lua_State *L, const char *name) {
-  lua_getfield(L, OPTS_SLOT, name);
-  double ns = luaL_optnumber(L, -1, 0) * 1e9;
-  lua_pop(L, 1);
+/* These read the value on top of the stack, which the table of options keeps
+ * alive. */
+
+/* Seconds as nanoseconds, 0 for none. [-0, +0, v] */
+static uint64_t to_ns(lua_State *L) {
+  double ns = luaL_checknumber(L, -1) * 1e9;
   if (!(ns > 0))
     return 0;
   if (ns >= 0x1p63)
@@ -50,73 +74,94 @@ static uint64_t time_option(lua_State *L, const char *name) {
   return ns < 1 ? 1 : (uint64_t)(ns + 0.5);
 }
 
-/* Returns a count from 0 to `max`, 0 when there is none. [-0, +0, v] */
-static uint64_t count_option(lua_State *L, const char *name, uint64_t max) {
-  lua_getfield(L, OPTS_SLOT, name);
-  lua_Integer count = luaL_optinteger(L, -1, 0);
-  lua_pop(L, 1);
+/* A count from 0 to `max`. [-0, +0, v] */
+static uint64_t to_count(lua_State *L, uint64_t max) {
+  lua_Integer count = luaL_checkinteger(L, -1);
   if (count < 0)
     return 0;
   return (uint64_t)count < max ? (uint64_t)count : max;
 }
 
-/* Pushes what holds the array of headers and, so that its strings live, the
- * list that they come from. [-0, +2, v] */
-static void push_headers(lua_State *L, neap_http_opts *opts, const char **bad) {
-  if (lua_getfield(L, OPTS_SLOT, "headers") == LUA_TNIL) {
-    lua_pushnil(L);
-    return;
-  }
-  luaL_checktype(L, -1, LUA_TTABLE);
-  size_t count = (size_t)lua_rawlen(L, -1);
-  const char **texts = lua_newuserdatauv(L, (count + 1) * sizeof *texts, 0);
-  for (size_t i = 0; i < count; i++) {
-    size_t size;
-    if (lua_rawgeti(L, -2, (lua_Integer)i + 1) != LUA_TSTRING)
-      luaL_error(L, "headers must be strings");
-    texts[i] = lua_tolstring(L, -1, &size);
-    if (strlen(texts[i]) != size)
-      *bad = "header";
-    lua_pop(L, 1); /* list texts */
-  }
-  neap_http_header *headers =
-      lua_newuserdatauv(L, (count / 2 + 1) * sizeof *headers, 0);
-  for (size_t i = 0; i < count / 2; i++)
-    headers[i] = (neap_http_header){texts[2 * i], texts[2 * i + 1]};
-  lua_replace(L, -2); /* list headers */
-  opts->headers = headers;
-  opts->header_count = count / 2;
+/* A string; *bad becomes `name` when it has a zero byte. [-0, +0, v] */
+static const char *to_text(lua_State *L, const char *name, const char **bad) {
+  luaL_checktype(L, -1, LUA_TSTRING);
+  size_t size;
+  const char *text = lua_tolstring(L, -1, &size);
+  if (strlen(text) != size)
+    *bad = name;
+  return text;
 }
 
-/* Fills in the options. Returns the name of one with a zero byte, NULL when
- * all are well. Pushes what they point into. [-0, +2, v] */
+/* The array of headers, kept in the stack's slot for that. [-0, +0, v] */
+static void read_headers(lua_State *L, neap_http_opts *opts, const char **bad) {
+  luaL_checktype(L, -1, LUA_TTABLE);
+  size_t count = (size_t)lua_rawlen(L, -1) / 2;
+  neap_http_header *headers =
+      lua_newuserdatauv(L, (count + 1) * sizeof *headers, 0);
+  lua_replace(L, HEADERS_SLOT);
+  for (size_t i = 0; i < 2 * count; i++) {
+    lua_rawgeti(L, -1, (lua_Integer)i + 1);
+    const char *text = to_text(L, "header", bad);
+    if (i % 2 == 0)
+      headers[i / 2].name = text;
+    else
+      headers[i / 2].value = text;
+    lua_pop(L, 1);
+  }
+  opts->headers = headers;
+  opts->header_count = count;
+}
+
+/* Reads the value on top of the stack. [-0, +0, v] */
+static void read_field(lua_State *L, size_t field, neap_http_opts *opts,
+                       const char **bad) {
+  void *place = (char *)opts + fields[field].offset;
+  switch (fields[field].kind) {
+  case TEXT:
+    *(const char **)place = to_text(L, fields[field].name, bad);
+    break;
+  case SECONDS:
+    *(uint64_t *)place = to_ns(L);
+    break;
+  case COUNT:
+    *(uint64_t *)place = to_count(L, UINT64_MAX);
+    break;
+  case COUNT_32:
+    *(uint32_t *)place = (uint32_t)to_count(L, UINT32_MAX);
+    break;
+  case FLAG:
+    *(bool *)place = lua_toboolean(L, -1);
+    break;
+  case BODY:
+    opts->body = luaL_checklstring(L, -1, &opts->body_size);
+    break;
+  case HEADERS:
+    read_headers(L, opts, bad);
+    break;
+  case JAR:
+    opts->jar = neap__http_jar_check(L, -1);
+    break;
+  case UPLOAD:
+    opts->upload = neap__http_upload_check(L, -1);
+    break;
+  }
+}
+
+/* Fills in the options. Returns the name of one with a zero byte, NULL when all
+ * are well. [-0, +0, v] */
 static const char *read_options(lua_State *L, neap_http_opts *opts) {
   const char *bad = NULL;
-  opts->url = text_option(L, "url", &bad);
-  opts->method = text_option(L, "method", &bad);
-  opts->ca_file = text_option(L, "ca_file", &bad);
-  opts->proxy = text_option(L, "proxy", &bad);
-  opts->cert_file = text_option(L, "cert_file", &bad);
-  opts->key_file = text_option(L, "key_file", &bad);
-  opts->key_password = text_option(L, "key_password", &bad);
-  opts->timeout_ns = time_option(L, "timeout");
-  opts->connect_timeout_ns = time_option(L, "connect_timeout");
-  opts->idle_timeout_ns = time_option(L, "idle_timeout");
-  opts->max_redirects = (uint32_t)count_option(L, "max_redirects", UINT32_MAX);
-  opts->max_body = count_option(L, "max_body", UINT64_MAX);
-  if (lua_getfield(L, OPTS_SLOT, "jar") != LUA_TNIL)
-    opts->jar = neap__http_jar_check(L, -1);
-  lua_pop(L, 1);
-  if (lua_getfield(L, OPTS_SLOT, "body") != LUA_TNIL)
-    opts->body = luaL_checklstring(L, -1, &opts->body_size);
-  lua_pop(L, 1);
-  if (lua_getfield(L, OPTS_SLOT, "upload") != LUA_TNIL)
-    opts->upload = neap__http_upload_check(L, -1);
-  lua_pop(L, 1);
-  lua_getfield(L, OPTS_SLOT, "stream");
-  opts->stream = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  push_headers(L, opts, &bad);
+  lua_pushnil(L);
+  while (lua_next(L, OPTS_SLOT)) {
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    size_t i = 0;
+    while (i < FIELDS && strcmp(fields[i].name, name) != 0)
+      i++;
+    if (i < FIELDS)
+      read_field(L, i, opts, &bad);
+    lua_pop(L, 1);
+  }
   return bad;
 }
 
@@ -133,7 +178,7 @@ static int end_request(lua_State *L, int status, lua_KContext ctx) {
   if (op->status < 0)
     return neap__http_fail(L, held->what, op->status,
                            neap_status_text(op->status), held->response);
-  neap__http_push(L, held->response, streamed);
+  neap__http_push(L, held, streamed);
   if (streamed) {
     lua_pushvalue(L, RESPONSE_SLOT);
     lua_setfield(L, -2, "handle");
@@ -148,6 +193,7 @@ static int request(lua_State *L) {
   luaL_checktype(L, OPTS_SLOT, LUA_TTABLE);
   lua_settop(L, OPTS_SLOT);
   neap__http_held *held = neap__http_hold(L, what);
+  lua_settop(L, HEADERS_SLOT);
   neap_http_opts opts = NEAP_HTTP_OPTS_INIT;
   const char *bad = read_options(L, &opts);
   if (bad) {

@@ -24,49 +24,58 @@ void neap__http_release(neap__http_held *held) {
   neap_http_free(response);
 }
 
-/* Adds a value to the list below `name` in the table on top. [-0, +0, m] */
-static void add_to_list(lua_State *L, const char *name, const char *value) {
-  if (lua_getfield(L, -1, name) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_newtable(L); /* headers list */
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, name);
+/* Adds a value to what the table below has for the name on top, which it takes
+ * away: of Set-Cookie a list. [-1, +0, m] */
+static void add_header(lua_State *L, const neap_http_header *header) {
+  lua_pushvalue(L, -1); /* headers name name */
+  int type = lua_rawget(L, -3);
+  if (strcmp(header->name, "set-cookie") == 0) {
+    if (type == LUA_TNIL) {
+      lua_pop(L, 1);
+      lua_createtable(L, 1, 0); /* headers name list */
+      lua_pushvalue(L, -2);
+      lua_pushvalue(L, -2);
+      lua_rawset(L, -5);
+    }
+    lua_pushstring(L, header->value);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 2);
+    return;
   }
-  lua_pushstring(L, value);
-  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-  lua_pop(L, 1);
-}
-
-/* Adds a value to what is at `name` in the table on top. [-0, +0, m] */
-static void add_to_text(lua_State *L, const char *name, const char *value) {
-  if (lua_getfield(L, -1, name) == LUA_TNIL)
-    lua_pushstring(L, value); /* headers nil value */
+  if (type == LUA_TNIL)
+    lua_pushstring(L, header->value);
   else
-    lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), value);
-  lua_setfield(L, -3, name);
-  lua_pop(L, 1);
+    lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), header->value);
+  lua_replace(L, -2); /* headers name value */
+  lua_rawset(L, -3);
 }
 
 /* RFC 9110 5.3: values of one name may be joined with commas, but for those of
  * Set-Cookie, which have commas themselves. [-0, +1, m] */
-static void push_response_headers(lua_State *L,
-                                  const neap_http_response *response) {
+static void push_headers(lua_State *L, const neap_http_response *response) {
   neap_http_header header;
-  lua_newtable(L);
-  for (size_t i = 0; neap_http_get_header(response, i, &header); i++) {
-    if (strcmp(header.name, "set-cookie") == 0)
-      add_to_list(L, header.name, header.value);
-    else
-      add_to_text(L, header.name, header.value);
+  int count = 0;
+  while (neap_http_get_header(response, (size_t)count, &header))
+    count++;
+  lua_createtable(L, 0, count);
+  for (int i = 0; i < count; i++) {
+    neap_http_get_header(response, (size_t)i, &header);
+    lua_pushstring(L, header.name);
+    add_header(L, &header);
   }
 }
 
-void neap__http_push(lua_State *L, const neap_http_response *response,
-                     bool streamed) {
-  lua_createtable(L, 0, 4);
-  lua_pushinteger(L, neap_http_status(response));
+void neap__http_push(lua_State *L, const neap__http_held *held, bool streamed) {
+  const neap_http_response *response = held->response;
+  int status = neap_http_status(response);
+  lua_createtable(L, 0, 8); /* with what Lua adds */
+  lua_pushstring(L, held->what);
+  lua_setfield(L, -2, "what");
+  lua_pushinteger(L, status);
   lua_setfield(L, -2, "status");
-  push_response_headers(L, response);
+  lua_pushboolean(L, status >= 200 && status <= 299);
+  lua_setfield(L, -2, "ok");
+  push_headers(L, response);
   lua_setfield(L, -2, "headers");
   if (!streamed) {
     size_t size;

@@ -20,10 +20,9 @@ neap__http_held *neap__http_hold(lua_State *L, const char *what);
 /* Frees what it holds. */
 void neap__http_release(neap__http_held *held);
 
-/* Pushes the response as a table: status, headers, url, and body unless
- * `streamed`. [-0, +1, m] */
-void neap__http_push(lua_State *L, const neap_http_response *response,
-                     bool streamed);
+/* Pushes the response as a table: what, status, ok, headers, url, and body
+ * unless `streamed`. [-0, +1, m] */
+void neap__http_push(lua_State *L, const neap__http_held *held, bool streamed);
 
 /* Raises an error object for a status, with what the response tells of it; that
  * may be NULL. [-0, +0, v] */

@@ -229,21 +229,6 @@ void neap__multi_watch_idle(neap__multi *multi, uint64_t at) {
   uv_timer_start(&multi->idle, on_idle, (at - now) / 1000000 + 1, 0);
 }
 
-CURL *neap__multi_take(neap__multi *multi) {
-  if (multi->handle_count > 0)
-    return multi->handles[--multi->handle_count];
-  return curl_easy_init();
-}
-
-void neap__multi_give(neap__multi *multi, CURL *easy) {
-  if (multi->handle_count == NEAP__HTTP_HANDLES) {
-    curl_easy_cleanup(easy);
-    return;
-  }
-  curl_easy_reset(easy);
-  multi->handles[multi->handle_count++] = easy;
-}
-
 /* How many connections there may be at once: half of the files that the
  * process may have open, since it has other uses for files, too. What comes
  * beyond waits in libcurl for its turn. */

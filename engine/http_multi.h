@@ -31,7 +31,7 @@ typedef struct neap__multi {
   uint64_t idle_at; /* when that is, by uv_hrtime; NEAP_FOREVER: not set */
   neap__http_socket **sockets; /* by descriptor */
   size_t socket_capacity;
-  CURL *handles[NEAP__HTTP_HANDLES]; /* not in use */
+  CURL *handles[NEAP__HTTP_HANDLES]; /* not in use; set up for any request */
   size_t handle_count;
   neap_link transfers;
 } neap__multi;
@@ -42,6 +42,7 @@ typedef struct neap__transfer {
   neap__multi *multi;
   neap_op *op;
   CURL *easy;         /* CURLOPT_PRIVATE leads back here */
+  bool is_ordinary;   /* easy has no options that another request had to undo */
   bool added;         /* easy is in the multi handle */
   neap_http_jar *jar; /* NULL: none */
   neap__http_request request;
@@ -90,13 +91,6 @@ void neap__transfer_end_idle(neap__transfer *transfer);
 
 /* Frees a transfer without finishing its operation. */
 void neap__transfer_free(neap__transfer *transfer);
-
-/* A handle without any options set, from those kept or new; NULL when there is
- * no memory. */
-CURL *neap__multi_take(neap__multi *multi);
-
-/* Gives it back, for others to take. */
-void neap__multi_give(neap__multi *multi, CURL *easy);
 
 /* Opens a socket for libcurl that the loop can watch. NEAP_ESYS with errno, or
  * NEAP_ENOMEM. */

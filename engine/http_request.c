@@ -3,6 +3,7 @@
 #include "http_request.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -76,6 +77,57 @@ static int check(const neap_http_opts *opts, const char *method,
   return 0;
 }
 
+/* The end of a host name, or address, that says no more than it seems to: what
+ * looks like a number is four of them. NULL when it is not so plain. */
+static const char *skip_host(const char *text) {
+  size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.");
+  const char *end = text + size, *last = end;
+  while (last > text && last[-1] != '.')
+    last--;
+  if (last == end)
+    return NULL;
+  if (*last < '0' || *last > '9')
+    return end;
+  int parts = 0;
+  for (const char *c = text; c < end; parts++) {
+    size_t digits = strspn(c, "0123456789");
+    if (digits == 0 || digits > 3 || (digits > 1 && *c == '0') ||
+        strtol(c, NULL, 10) > 255)
+      return NULL;
+    c += digits;
+    if (c < end && *c++ != '.')
+      return NULL;
+  }
+  return parts == 4 ? end : NULL;
+}
+
+/* Whether a URL is as libcurl would write it, with neither user nor password,
+ * so that there is no need to take it apart. Most are. */
+static bool is_plain_url(const char *text) {
+  if (strncmp(text, "http", 4) != 0)
+    return false;
+  text += 4;
+  text += *text == 's';
+  if (strncmp(text, "://", 3) != 0)
+    return false;
+  text = skip_host(text + 3);
+  if (!text)
+    return false;
+  if (*text == ':') {
+    size_t digits = strspn(++text, "0123456789");
+    if (digits == 0 || digits > 5 || *text == '0' ||
+        strtol(text, NULL, 10) > UINT16_MAX)
+      return false;
+    text += digits;
+  }
+  if (*text != '/' || strstr(text, "/."))
+    return false;
+  for (; *text; text++)
+    if (*text <= ' ' || *text > '~' || *text == '#' || *text == '\\')
+      return false;
+  return true;
+}
+
 static int parse_url(const char *text, CURLU **out,
                      char why[NEAP__HTTP_WHY_SIZE]) {
   if (!text || !*text)
@@ -109,12 +161,14 @@ static int parse_url(const char *text, CURLU **out,
 
 /* Sets a string option from a part of the URL, if it has one, and takes the
  * part out of the URL. */
-static int move_part(CURLU *url, CURLUPart part, CURL *easy, CURLoption option,
-                     char why[NEAP__HTTP_WHY_SIZE]) {
+static int move_part(neap__http_request *request, CURLUPart part, CURL *easy,
+                     CURLoption option, char why[NEAP__HTTP_WHY_SIZE]) {
   char *text = NULL;
+  CURLU *url = request->url;
   CURLUcode code = curl_url_get(url, part, &text, CURLU_URLDECODE);
   if (code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD)
     return 0;
+  request->has_user = true;
   if (code == CURLUE_URLDECODE)
     return refuse(why, "user or password in the url are malformed");
   bool ok = code == CURLUE_OK &&
@@ -124,22 +178,47 @@ static int move_part(CURLU *url, CURLUPart part, CURL *easy, CURLoption option,
   return ok ? 0 : NEAP_ENOMEM;
 }
 
-/* Has `easy` ask for `url`. */
-static int set_url(CURL *easy, const neap_alloc *alloc, CURLU *url,
-                   char **url_text) {
-  char *text;
-  if (curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
-    return NEAP_ENOMEM;
+/* Has `easy` ask for the URL of this text, and gives a copy of it. */
+static int ask_for(neap__http_request *request, CURL *easy,
+                   const neap_alloc *alloc, const char *text, char **url_text) {
   char *copy = neap__copy(alloc, text, strlen(text));
-  curl_free(text);
   if (!copy)
     return NEAP_ENOMEM;
   if (curl_easy_setopt(easy, CURLOPT_URL, copy) != CURLE_OK) {
     neap__free(alloc, copy, strlen(copy) + 1);
     return NEAP_ENOMEM;
   }
-  *url_text = copy;
+  request->text = *url_text = copy;
   return 0;
+}
+
+/* Has `easy` ask for the request's URL, which has been taken apart. */
+static int set_url(neap__http_request *request, CURL *easy,
+                   const neap_alloc *alloc, char **url_text) {
+  char *text;
+  if (curl_url_get(request->url, CURLUPART_URL, &text, 0) != CURLUE_OK)
+    return NEAP_ENOMEM;
+  int status = ask_for(request, easy, alloc, text, url_text);
+  curl_free(text);
+  return status;
+}
+
+/* Takes the URL of `opts` apart where it has to be, and has `easy` ask for it.
+ */
+static int read_url(neap__http_request *request, CURL *easy,
+                    const neap_alloc *alloc, const char *text, char **url_text,
+                    char why[NEAP__HTTP_WHY_SIZE]) {
+  if (text && is_plain_url(text))
+    return ask_for(request, easy, alloc, text, url_text);
+  int status = parse_url(text, &request->url, why);
+  if (status == 0)
+    status = move_part(request, CURLUPART_USER, easy, CURLOPT_USERNAME, why);
+  if (status == 0)
+    status =
+        move_part(request, CURLUPART_PASSWORD, easy, CURLOPT_PASSWORD, why);
+  if (status == 0)
+    status = set_url(request, easy, alloc, url_text);
+  return status;
 }
 
 /* 1 or 0, or NEAP_ENOMEM. Hosts and schemes are compared without regard to
@@ -195,13 +274,22 @@ static bool has_header(const neap_http_opts *opts, const char *name) {
   return false;
 }
 
+/* RFC 9110 8.6: these methods announce the length of their content even when it
+ * is none. */
+static bool has_content(const neap__http_request *request) {
+  const char *method = request->method;
+  return request->body || request->has_upload || strcmp(method, "POST") == 0 ||
+         strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+}
+
 static int copy_headers(neap__http_request *request, const neap_alloc *alloc,
                         const neap_http_opts *opts) {
-  /* What libcurl adds by itself and nobody asked for: a wait for "100
-   * Continue", and a body taken for a form. */
+  /* What libcurl adds to a body by itself and nobody asked for: a wait for "100
+   * Continue", and that it is a form. */
   static const char *const unasked[] = {"Expect", "Content-Type"};
+  size_t count = has_content(request) ? sizeof unasked / sizeof *unasked : 0;
   int status = 0;
-  for (size_t i = 0; i < sizeof unasked / sizeof *unasked && status == 0; i++) {
+  for (size_t i = 0; i < count && status == 0; i++) {
     char line[32];
     snprintf(line, sizeof line, "%s:", unasked[i]);
     if (!has_header(opts, unasked[i]))
@@ -250,15 +338,10 @@ static int filter_headers(neap__http_request *request, bool has_body,
  * CURLOPT_CUSTOMREQUEST changes just the word. */
 static int apply(const neap__http_request *request, CURL *easy) {
   const char *method = request->method;
-  /* RFC 9110 8.6: these announce the length of their content even when it is
-   * none. */
-  bool has_content = request->body || request->has_upload ||
-                     strcmp(method, "POST") == 0 ||
-                     strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
   const char *word = NULL;
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
   curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-  if (has_content) {
+  if (has_content(request)) {
     const char *fields = request->body ? request->body : "";
     curl_off_t size = (curl_off_t)request->body_size;
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -297,13 +380,7 @@ int neap__http_request_init(neap__http_request *request,
   if (status < 0)
     return status;
   snprintf(request->method, sizeof request->method, "%s", method);
-  status = parse_url(opts->url, &request->url, why);
-  if (status < 0)
-    return status;
-  status = move_part(request->url, CURLUPART_USER, easy, CURLOPT_USERNAME, why);
-  if (status == 0)
-    status = move_part(request->url, CURLUPART_PASSWORD, easy, CURLOPT_PASSWORD,
-                       why);
+  status = read_url(request, easy, alloc, opts->url, url_text, why);
   if (status < 0)
     return status;
   if (opts->body) {
@@ -320,8 +397,6 @@ int neap__http_request_init(neap__http_request *request,
   status = copy_headers(request, alloc, opts);
   if (status == 0)
     status = apply(request, easy);
-  if (status == 0)
-    status = set_url(easy, alloc, request->url, url_text);
   return status;
 }
 
@@ -343,6 +418,11 @@ int neap__http_request_follow(neap__http_request *request,
   /* A server has no say in who we are. */
   curl_url_set(url, CURLUPART_USER, NULL, 0);
   curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+  if (!request->url &&
+      (error = parse_url(request->text, &request->url, why)) < 0) {
+    curl_url_cleanup(url);
+    return error;
+  }
   int same = same_origin(request->url, url);
   curl_url_cleanup(request->url);
   request->url = url;
@@ -367,6 +447,6 @@ int neap__http_request_follow(neap__http_request *request,
   if (error == 0)
     error = apply(request, easy);
   if (error == 0)
-    error = set_url(easy, alloc, url, url_text);
+    error = set_url(request, easy, alloc, url_text);
   return error;
 }

@@ -11,7 +11,9 @@
  * needs to know of it. Zero-initialised means empty. */
 typedef struct neap__http_request {
   char method[32];
-  CURLU *url; /* without user and password */
+  CURLU *url;       /* without user and password; NULL: see `text` */
+  const char *text; /* the same as text, whoever has that, until a redirect */
+  bool has_user;    /* the handle was given a user or a password */
   struct curl_slist *headers;
   char *body; /* NULL: none */
   size_t body_size;

@@ -66,13 +66,17 @@ static int add_text(neap_http_response *response, const char *text,
   return 0;
 }
 
+static int reserve_fields(neap_http_response *response, size_t count) {
+  return neap__reserve(&response->alloc, &response->fields,
+                       &response->field_capacity, count,
+                       sizeof *response->fields);
+}
+
 static int add_field(neap_http_response *response, const char *name,
                      size_t name_size, const char *value, size_t value_size) {
   if (response->field_count == MAX_FIELDS)
     return NEAP_EHTTP;
-  int status = neap__reserve(
-      &response->alloc, &response->fields, &response->field_capacity,
-      response->field_count + 1, sizeof *response->fields);
+  int status = reserve_fields(response, response->field_count + 1);
   if (status < 0)
     return status;
   neap__http_field field = {.name = response->head.size};
@@ -110,7 +114,9 @@ int neap__http_response_line(neap_http_response *response, const char *line,
   response->head_size += size;
   if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
     begin_head(response);
-    return 0;
+    /* As much as most heads need. */
+    int status = neap__buf_reserve(&response->head, &response->alloc, 512);
+    return status < 0 ? status : reserve_fields(response, 16);
   }
   if (!response->in_head)
     return 0; /* a trailer */

@@ -51,8 +51,9 @@ static void object(neap__transfer *transfer, int status, const char *reason) {
   transfer->reason = reason;
 }
 
+/* When, nobody asks without an idle timeout. */
 static void note_progress(neap__transfer *transfer) {
-  transfer->moved_at = uv_hrtime();
+  transfer->moved_at = transfer->idle_timeout > 0 ? uv_hrtime() : 1;
 }
 
 /* Has libcurl pause what `paused` says, and go on with the rest. It may call
@@ -246,10 +247,10 @@ static long to_ms(uint64_t ns) {
   return ms < INT_MAX ? (long)ms : INT_MAX;
 }
 
-/* Sets what is the same for all requests. Failing, it is for want of memory or
- * because libcurl was built without what neap promises. */
-static int configure(neap__transfer *transfer) {
-  CURL *easy = transfer->easy;
+/* Sets on a handle what is the same for all requests of a multi handle.
+ * Failing, it is for want of memory or because libcurl was built without what
+ * neap promises. */
+static int set_up(CURL *easy, neap__multi *multi) {
   bool ok =
       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
       curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
@@ -259,8 +260,6 @@ static int configure(neap__transfer *transfer) {
           CURLE_OK;
   if (!ok)
     return NEAP_ENOMEM;
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->words);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -268,17 +267,58 @@ static int configure(neap__transfer *transfer) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
-  curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, neap__multi_close_socket);
   /* "The callback and data is inherited by a new connection and that connection
    * may live longer than the transfer itself." */
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->multi);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, multi);
+  return 0;
+}
+
+/* A handle that is set up, from those kept or new; NULL when there is no
+ * memory. */
+static CURL *take_handle(neap__multi *multi) {
+  if (multi->handle_count > 0)
+    return multi->handles[--multi->handle_count];
+  CURL *easy = curl_easy_init();
+  if (easy && set_up(easy, multi) < 0) {
+    curl_easy_cleanup(easy);
+    return NULL;
+  }
+  return easy;
+}
+
+/* Gives a transfer's handle back, for others to take. */
+static void give_handle(neap__transfer *transfer) {
+  neap__multi *multi = transfer->multi;
+  CURL *easy = transfer->easy;
+  bool is_wanted = multi->handle_count < NEAP__HTTP_HANDLES && !transfer->jar;
+  if (is_wanted && (!transfer->is_ordinary || transfer->request.has_user)) {
+    curl_easy_reset(easy);
+    is_wanted = set_up(easy, multi) == 0;
+  }
+  if (!is_wanted) {
+    curl_easy_cleanup(easy);
+    return;
+  }
+  /* What the transfer takes with it. */
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+  multi->handles[multi->handle_count++] = easy;
+}
+
+/* Tells the handle whose it is now. */
+static void configure(neap__transfer *transfer) {
+  CURL *easy = transfer->easy;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->words);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
   if (transfer->upload) {
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_upload);
     curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
@@ -290,7 +330,6 @@ static int configure(neap__transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
   }
-  return 0;
 }
 
 /* Hands the request, or the one that a redirect has made of it, to libcurl. */
@@ -329,12 +368,10 @@ static void withdraw(neap__transfer *transfer) {
 void neap__transfer_free(neap__transfer *transfer) {
   neap__multi *multi = transfer->multi;
   withdraw(transfer);
-  if (transfer->jar) {
+  if (transfer->jar)
     neap__jar_detach(transfer->jar, transfer->easy);
-    curl_easy_cleanup(transfer->easy);
-  } else if (transfer->easy) {
-    neap__multi_give(multi, transfer->easy);
-  }
+  if (transfer->easy)
+    give_handle(transfer);
   end_upload(transfer);
   neap__list_remove(&transfer->link);
   neap__http_request_free(&transfer->request, &multi->host.alloc);
@@ -347,6 +384,14 @@ void neap__transfer_free(neap__transfer *transfer) {
 
 static void drop(neap_op *op) {
   neap__transfer_free(op->u.request);
+}
+
+/* Whether a request needs no more of its handle than most do. What its URL says
+ * of a user is another matter. */
+static bool is_ordinary(const neap_http_opts *opts) {
+  return !opts->proxy && !opts->cert_file && !opts->key_file &&
+         !opts->key_password && !opts->ca_file && !opts->jar && !opts->upload &&
+         opts->idle_timeout_ns == 0;
 }
 
 /* Makes a transfer of which all is set up but `out` and the operation. */
@@ -370,13 +415,14 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
   transfer->upload = opts->upload;
   neap__list_init(&transfer->link);
   int status = NEAP_ENOMEM;
-  transfer->easy = neap__multi_take(multi);
+  transfer->easy = take_handle(multi);
   transfer->response = neap__http_response_new(alloc);
   if (!transfer->easy || !transfer->response)
     goto fail;
-  status = configure(transfer);
-  if (status == 0)
-    status = neap__route_set(transfer->easy, opts, why);
+  configure(transfer);
+  transfer->is_ordinary = is_ordinary(opts);
+  status =
+      transfer->is_ordinary ? 0 : neap__route_set(transfer->easy, opts, why);
   if (status == 0 && opts->jar)
     status = neap__jar_attach(opts->jar, transfer->easy);
   if (status < 0)

@@ -18,6 +18,7 @@ local figures = {
   ["tasks/semaphore"] = { "cpu" },
   ["http/curl"] = { "cpu", "wall" },
   ["http/undici"] = { "cpu", "wall" },
+  ["http/fetch"] = { "cpu", "wall" },
   ["start/lua"] = { "wall", "memory" },
   ["start/asyncio"] = { "wall", "memory" },
 }

@@ -122,6 +122,8 @@ local REQUEST = extend(POST, {
   method = { is_string, "string" },
 })
 
+local BODIES = { "body", "file", "json" } -- of which a request has one at most
+
 -- Returns how a value is told in a message: its type, numbers themselves.
 local function described(value)
   return type(value) == "number" and tostring(value) or type(value)
@@ -136,13 +138,16 @@ local function fault(opts)
       return ("bad option '%s' (%s expected, got %s)"):format(name, expected, described(value))
     end
   end
-  local bodies = {}
-  for _, name in ipairs { "body", "file", "json" } do
-    if opts[name] ~= nil then bodies[#bodies + 1] = name end
+  local body
+  for _, name in ipairs(BODIES) do
+    if opts[name] ~= nil then
+      if body then
+        return ("the options '%s' and '%s' exclude each other"):format(body, name)
+      end
+      body = name
+    end
   end
-  if bodies[2] then
-    return ("the options '%s' and '%s' exclude each other"):format(bodies[1], bodies[2])
-  elseif opts.body_size and type(opts.body) ~= "function" then
+  if opts.body_size and type(opts.body) ~= "function" then
     return "the option 'body_size' is for a body that is a function"
   end
   for name, value in pairs(opts.headers or {}) do
@@ -185,6 +190,7 @@ end
 -- Returns the headers as a flat list of names and values, sorted by name.
 -- `more` are used where the caller has none of that name.
 local function header_list(headers, more)
+  if not (next(headers) or next(more)) then return nil end
   local given = {}
   for name in pairs(headers) do given[name:lower()] = true end
   local all = {}
@@ -210,7 +216,7 @@ local function attempt(what, request)
       retryable = false,
     }, 0)
   end
-  return responses.new(response, what)
+  return responses.new(response)
 end
 
 -- Returns what the binding is to send.
@@ -301,6 +307,16 @@ local function check_url(url, name)
   end
 end
 
+-- What the binding is to send for a GET without options, but for its address,
+-- which it looks at once.
+local PLAIN_GET = { method = "GET", max_redirects = MAX_REDIRECTS }
+
+-- Does what `send` would without options.
+local function get(url)
+  PLAIN_GET.url = url
+  return (attempt("http.get", PLAIN_GET))
+end
+
 --- Sends a request and waits for the whole response, whatever its status; with
 --- `stream` only for its head.
 ---
@@ -333,6 +349,10 @@ end
 ---@return neap.http.Response
 function http.get(url, opts)
   check_url(url, "get")
+  if opts == nil then
+    local response = get(url)
+    return response
+  end
   opts = options.check(opts, GET, "http.get")
   local response = send("http.get", options_for(url, "GET", opts))
   return response

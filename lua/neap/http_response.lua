@@ -41,11 +41,8 @@ end
 
 --- Makes a response of what the binding gives.
 ---@param response table
----@param what string
 ---@return neap.http.Response
-function M.new(response, what)
-  response.what = what
-  response.ok = response.status >= 200 and response.status <= 299
+function M.new(response)
   return setmetatable(response, Response)
 end
 

@@ -171,7 +171,7 @@ end
 
 local function header_table(list)
   local headers = {}
-  for i = 1, #list, 2 do headers[list[i]:lower()] = list[i + 1] end
+  for i = 1, list and #list or 0, 2 do headers[list[i]:lower()] = list[i + 1] end
   return headers
 end
 
@@ -237,8 +237,9 @@ function Fake:request(what, request)
   local handle = setmetatable({ what = what, at = 1, delay = answer.chunk_delay or 0,
     chunks = answer.chunks or (body ~= "" and { body } or {}),
     failure = answer.error and failure_of(what, seen.url, answer) }, Handle)
-  local response = { status = answer.status or 200, headers = response_headers(answer),
-    url = seen.url }
+  local status = answer.status or 200
+  local response = { what = what, status = status, ok = status >= 200 and status <= 299,
+    headers = response_headers(answer), url = seen.url }
   if request.stream then
     response.handle = handle
   else

@@ -163,6 +163,54 @@ static void assert_refused(neap_engine *engine, const neap_http_opts *opts,
   assert_int_equal(0, neap_pending(engine));
 }
 
+static void urls_are_normalised(void **state) {
+  static const char *const urls[][2] = {
+      {"http://127.0.0.1:%d/hello", "http://127.0.0.1:%d/hello"},
+      {"HTTP://127.0.0.1:%d/hello", "http://127.0.0.1:%d/hello"},
+      {"http://127.1:%d/hello", "http://127.0.0.1:%d/hello"},
+      {"http://0x7f.0.0.1:%d/hello", "http://127.0.0.1:%d/hello"},
+      {"http://127.0.0.1:0%d/hello", "http://127.0.0.1:%d/hello"},
+      {"http://127.0.0.1:%d/x/../hello", "http://127.0.0.1:%d/hello"},
+      {"http://127.0.0.1:%d/./hello?a=/../b", NULL},
+      {"http://me:secret@127.0.0.1:%d/hello", "http://127.0.0.1:%d/hello"},
+      {"http://127.0.0.1:%d/hello?q=%%20#part", NULL},
+      {"http://localhost:%d/hello", "http://localhost:%d/hello"},
+  };
+  for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+    call c;
+    char expected[256];
+    prepare(&c, "");
+    snprintf(c.url, sizeof c.url, urls[i][0], server_port(the_server));
+    expect(*state, &c, 0);
+    assert_body(&c, "hello");
+    if (urls[i][1]) {
+      snprintf(expected, sizeof expected, urls[i][1], server_port(the_server));
+      assert_string_equal(expected, neap_http_url(c.response));
+    }
+    neap_http_free(c.response);
+  }
+}
+
+static void what_a_handle_was_told_is_forgotten(void **state) {
+  call c;
+  prepare(&c, "");
+  snprintf(c.url, sizeof c.url, "http://me:secret@127.0.0.1:%d/echo",
+           server_port(the_server));
+  c.opts.headers = &(neap_http_header){"X-Depth", "3"};
+  c.opts.header_count = 1;
+  c.opts.body = "tide";
+  c.opts.body_size = 4;
+  expect(*state, &c, 0);
+  assert_true(echoed(&c, "Authorization: Basic"));
+  neap_http_free(c.response);
+  get(*state, &c, "/echo", 0);
+  assert_true(echoed(&c, "GET /echo"));
+  assert_false(echoed(&c, "Authorization"));
+  assert_false(echoed(&c, "X-Depth"));
+  assert_false(echoed(&c, "tide"));
+  neap_http_free(c.response);
+}
+
 static void malformed_urls_are_refused(void **state) {
   static const char *const cases[][2] = {
       {NULL, "the url is missing"},
@@ -784,6 +832,8 @@ int main(void) {
       TEST(head_has_headers_only),
       TEST(a_user_agent_can_be_replaced),
       TEST(user_and_password_go_into_a_header),
+      TEST(urls_are_normalised),
+      TEST(what_a_handle_was_told_is_forgotten),
       TEST(malformed_urls_are_refused),
       TEST(malformed_headers_are_refused),
       TEST(malformed_methods_are_refused),
