@@ -122,7 +122,7 @@ int luaopen_neap_core(lua_State *L) {
                                        {NULL, NULL}};
   luaL_checkversion(L);
   neap__error_open(L);
-  neap__task_open(L);
+  neap__host_open(L);
   neap__coroutine_open(L);
   luaL_newlib(L, functions);
   neap__spawn_open(L);

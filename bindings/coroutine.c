@@ -13,7 +13,7 @@
 
 #include <lauxlib.h>
 
-#include "task.h"
+#include "host.h"
 #include "wait.h"
 
 #define GUARD_META "neap.relay"

@@ -3,7 +3,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-#include "task.h"
+#include "host.h"
 
 enum {
   DEPTH = 100,     /* generations of tasks that are shown */

@@ -106,7 +106,7 @@ static bool drive(neap__host *host, neap__task *task) {
     if (stop_signal && !cancelled) {
       cancelled = true;
       cancel_all(task);
-    } else if (neap__task_stuck(host)) {
+    } else if (neap__host_stuck(host)) {
       return false;
     }
     neap_poll(host->engine, NEAP_FOREVER);
@@ -117,7 +117,7 @@ static bool drive(neap__host *host, neap__task *task) {
 /* Cancels the tasks that belong to nobody, and lets them unwind. */
 static void end_detached(neap__host *host) {
   cancel_all(&host->root);
-  while (host->root.live_children > 0 && !neap__task_stuck(host))
+  while (host->root.live_children > 0 && !neap__host_stuck(host))
     neap_poll(host->engine, NEAP_FOREVER);
 }
 

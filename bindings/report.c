@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "host.h"
 #include "visit.h"
 
 /* Adds the item with this index, "[3]"; a branch by its name, which the visit

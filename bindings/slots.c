@@ -6,25 +6,19 @@
 
 #include "error.h"
 
-/* The key of the table of anchors in the registry, by address. */
-static const char anchors_key;
-
 /* The table of anchors holds a coroutine at 2 * slot - 1 and the task that uses
  * it, or false, at 2 * slot. Both places exist since the slot does, so that
  * writing there allocates nothing. */
 
-void neap__slots_anchor(lua_State *L, uint32_t slot, int index) {
-  index = lua_absindex(L, index);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushvalue(L, index);
-  lua_rawseti(L, -2, 2 * (lua_Integer)slot);
-  lua_pop(L, 1);
+void neap__slots_anchor(lua_State *L, const neap__host *host, uint32_t slot) {
+  lua_pushvalue(L, -1);
+  lua_xmove(L, host->shelf, 1);
+  lua_rawseti(host->shelf, NEAP__SHELF_ANCHORS, 2 * (lua_Integer)slot);
 }
 
-void neap__slots_push(lua_State *L, uint32_t slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_rawgeti(L, -1, 2 * (lua_Integer)slot);
-  lua_replace(L, -2);
+void neap__slots_push(lua_State *L, const neap__host *host, uint32_t slot) {
+  lua_rawgeti(host->shelf, NEAP__SHELF_ANCHORS, 2 * (lua_Integer)slot);
+  lua_xmove(host->shelf, L, 1);
 }
 
 /* Sees to it that the pool has a free slot on top. [-0, +0, m] */
@@ -45,7 +39,7 @@ static void need_slot(lua_State *L, neap__host *host) {
     host->pool = pool;
     host->pool_capacity = capacity;
   }
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  neap__host_push(L, host, NEAP__SHELF_ANCHORS);
   lua_Integer slot = (lua_Integer)host->slots + 1;
   lua_pushboolean(L, 0);
   lua_rawseti(L, -2, 2 * slot);
@@ -61,38 +55,28 @@ void neap__slots_fill(lua_State *L, neap__host *host) {
   struct coroutine *top = &host->pool[host->pooled - 1];
   if (top->L)
     return;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
+  neap__host_push(L, host, NEAP__SHELF_ANCHORS);
   top->L = lua_newthread(L);
   lua_rawseti(L, -2, 2 * (lua_Integer)top->slot - 1);
   lua_pop(L, 1);
 }
 
-/* Drops the coroutine of a slot. [-0, +0, -] */
-static void drop_coroutine(lua_State *L, uint32_t slot) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, 2 * (lua_Integer)slot - 1);
-  lua_pop(L, 1);
-}
-
 void neap__slots_give(neap__host *host, uint32_t slot, lua_State *co) {
-  lua_State *S = host->scratch;
-  lua_rawgetp(S, LUA_REGISTRYINDEX, &anchors_key);
-  lua_pushboolean(S, 0);
-  lua_rawseti(S, -2, 2 * (lua_Integer)slot);
-  lua_pop(S, 1);
+  lua_State *shelf = host->shelf;
+  lua_pushboolean(shelf, 0);
+  lua_rawseti(shelf, NEAP__SHELF_ANCHORS, 2 * (lua_Integer)slot);
   if (co) {
     lua_settop(co, 0);
     lua_sethook(co, NULL, 0, 0);
-  } else {
-    drop_coroutine(S, slot);
+  } else { /* drops the coroutine */
+    lua_pushboolean(shelf, 0);
+    lua_rawseti(shelf, NEAP__SHELF_ANCHORS, 2 * (lua_Integer)slot - 1);
   }
   host->pool[host->pooled++] = (struct coroutine){.L = co, .slot = slot};
 }
 
 void neap__slots_open(lua_State *L) {
   lua_newtable(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors_key);
 }
 
 void neap__slots_close(lua_State *L, neap__host *host) {

@@ -13,11 +13,9 @@
 
 #include "drive.h"
 #include "error.h"
+#include "host.h"
 #include "slots.h"
 #include "wait.h"
-
-/* The key of the host in the registry, by address. */
-static const char host_key;
 
 struct deadline {
   neap_op op;
@@ -28,13 +26,6 @@ struct deadline {
 static void wake(neap_op *op);
 static void end_task(neap__task *task, neap__task_state outcome);
 
-neap__host *neap__host_of(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
-  neap__host *host = lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  return host;
-}
-
 neap__task *neap__task_current(lua_State *L) {
   neap__host *host = neap__host_of(L);
   return host->current ? host->current : &host->root;
@@ -42,9 +33,9 @@ neap__task *neap__task_current(lua_State *L) {
 
 void neap__task_push(lua_State *L, const neap__task *task) {
   if (task == &task->host->root)
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
+    neap__host_push(L, task->host, NEAP__SHELF_HOST);
   else
-    neap__slots_push(L, task->slot);
+    neap__slots_push(L, task->host, task->slot);
 }
 
 neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
@@ -60,13 +51,14 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
   neap__list_init(&task->children);
   neap__list_init(&task->waiters);
   task->state = NEAP__TASK_DONE; /* until it lives, there is nothing to end */
-  luaL_setmetatable(L, NEAP__TASK_META);
+  neap__host_push(L, host, NEAP__SHELF_META);
+  lua_setmetatable(L, -2);
   neap__slots_fill(L, host);
   lua_State *thread = host->pool[host->pooled - 1].L;
   if (!lua_checkstack(thread, count + LUA_MINSTACK))
     luaL_error(L, "too many arguments for a task");
   uint32_t slot = host->pool[host->pooled - 1].slot;
-  neap__slots_anchor(L, slot, -1);
+  neap__slots_anchor(L, host, slot);
   /* From here on nothing fails. */
   host->pooled--;
   lua_insert(L, -count - 1); /* task arguments */
@@ -231,12 +223,9 @@ static void wake(neap_op *op) {
     count = task->results;
     task->results = 0;
     task->state = NEAP__TASK_RUNNING;
-  } else if (task->state == NEAP__TASK_RUNNING) {
+  } else {
     /* Until now the token told everyone whose the coroutine is. */
     lua_pop(task->L, 1);
-  } else {
-    neap_break(host->engine); /* the root: whoever drives the loop goes on */
-    return;
   }
   task->waiting = false;
   host->running = task->L;
@@ -329,6 +318,24 @@ static int warn_of_failure(lua_State *L) {
   }
   lua_warning(L, "", 0);
   return 0;
+}
+
+void neap__task_forget_all(neap__task *root) {
+  neap__task *task = root;
+  for (;;) {
+    if (!neap__list_empty(&task->children)) {
+      task = NEAP__ITEM(task->children.next, neap__task, sibling);
+      continue;
+    }
+    if (task == root)
+      return;
+    neap__list_remove(&task->sibling);
+    if (!neap__task_has_ended(task)) {
+      neap_op_forget(&task->op);
+      strip(task);
+    }
+    task = task->parent;
+  }
 }
 
 /* Says that a task failed for which nobody waits. */
@@ -476,8 +483,7 @@ bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial) {
   return true;
 }
 
-/* Has a task give up what it waits for, where it holds that. */
-static void give_up(neap__task *task) {
+void neap__task_give_up(neap__task *task) {
   void (*drop)(neap__task *) = task->drop;
   task->drop = NULL;
   if (drop)
@@ -488,7 +494,7 @@ void neap__task_cancel(neap__task *task, int status) {
   if (task->state > NEAP__TASK_RUNNING || task->cancel_status != 0)
     return;
   task->cancel_status = status;
-  give_up(task);
+  neap__task_give_up(task);
   neap_op_cancel(&task->op, NEAP_ECANCELED);
 }
 
@@ -538,93 +544,4 @@ void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
   neap_op_hold(task->host->engine, &task->op);
   task->drop = drop;
   task->dropped = dropped;
-}
-
-bool neap__task_stuck(const neap__host *host) {
-  return neap_pending(host->engine) == host->idle;
-}
-
-void neap__task_drive(lua_State *L, neap_op *op) {
-  neap__host *host = neap__host_of(L);
-  lua_State *before = host->driver;
-  host->driver = L;
-  int status = 0;
-  while (status >= 0 && neap_op_active(op) && !neap__task_stuck(host))
-    status = neap_poll(host->engine, NEAP_FOREVER);
-  host->driver = before;
-  if (!neap_op_active(op))
-    return;
-  if (status == NEAP_EBUSY) {
-    /* A finalizer that runs between two tasks: the loop is being driven. */
-    give_up(&host->root);
-    neap_op_forget(op);
-    neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
-  }
-  neap__task_dump(L);
-  give_up(&host->root);
-  neap_op_forget(op);
-  host->driver = L;
-  neap_poll(host->engine, 0); /* what was waited for may unwind */
-  host->driver = before;
-  neap__error_raise(L, "deadlock",
-                    "deadlock: nothing is left that could wake anyone\n%s",
-                    lua_tostring(L, -1));
-}
-
-/* Tasks that live when the state is closed are not ended, only forgotten:
- * Lua runs finalizers in an order in which nobody can wait any more. */
-static int collect_task(lua_State *L) {
-  neap__task *task = luaL_checkudata(L, 1, NEAP__TASK_META);
-  if (!neap__task_has_ended(task)) {
-    neap_op_forget(&task->op);
-    strip(task);
-  }
-  return 0;
-}
-
-/* Warns of what failed under the root and was never awaited. [-0, +0, m] */
-static void warn_of_unheard(lua_State *L, neap__host *host) {
-  while (neap__task_take_failure(L, &host->root, 0)) {
-    lua_warning(L, "neap: a task failed that nobody awaited: ", 1);
-    lua_warning(L, neap__error_text(L, -1), 0);
-    lua_pop(L, 2);
-  }
-}
-
-static int collect_host(lua_State *L) {
-  neap__host *host = lua_touserdata(L, 1);
-  warn_of_unheard(L, host);
-  neap_engine_free(host->engine);
-  host->engine = NULL;
-  neap__slots_close(L, host);
-  return 0;
-}
-
-void neap__task_open(lua_State *L) {
-  if (neap__host_of(L))
-    return; /* opened again: the tasks that live go on */
-  neap__host *host = lua_newuserdatauv(L, sizeof *host, 0);
-  memset(host, 0, sizeof *host);
-  host->can_yield = true;
-  host->root.host = host;
-  host->root.state = NEAP__TASK_DONE; /* it is never resumed, nor ends */
-  neap_op_init(&host->root.op, wake, &host->root);
-  neap__list_init(&host->root.children);
-  neap__list_init(&host->root.waiters);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, collect_host);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
-  luaL_newmetatable(L, NEAP__TASK_META);
-  lua_pushcfunction(L, collect_task);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-  neap__slots_open(L);
-  host->scratch = lua_newthread(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &host->scratch);
-  host->driver = L;
-  int status = neap_engine_new(NULL, &host->engine);
-  if (status < 0)
-    luaL_error(L, "neap cannot start: %s", neap_status_text(status));
 }

@@ -87,35 +87,6 @@ struct neap__task {
   bool detached;      /* its failure is a warning */
 };
 
-/* What a Lua state knows of neap. */
-struct neap__host {
-  neap_engine *engine;
-  lua_State *driver;   /* the coroutine from which the loop is driven */
-  lua_State *scratch;  /* where ends of tasks are looked after */
-  neap__task *current; /* whose coroutine runs */
-  lua_State *running;  /* that coroutine, or the one of the user's inside it */
-  bool can_yield;      /* false below a call that cannot be suspended */
-  lua_State *blocked;  /* then: the coroutine in which that call is */
-  const char *outside; /* who calls while no task runs; NULL: nobody */
-  neap__task root;     /* the owner of tasks that no task has spawned, and the
-                          one that waits when the loop is driven */
-  size_t live;         /* tasks that have not ended */
-  size_t idle;         /* operations that wake nobody who matters: time limits,
-                          quiet sleeps */
-  struct coroutine {
-    lua_State *L;
-    uint32_t slot;
-  } * pool; /* free slots; their coroutines have ended well, or are NULL */
-  size_t pooled, pool_capacity;
-  uint32_t slots; /* in use in the table of anchors */
-  uint64_t seed;  /* for the jitter of the next run; 0: a new one each time */
-};
-
-neap__host *neap__host_of(lua_State *L); /* [-0, +0, -] */
-
-/* Makes the host of a Lua state and its engine. [-0, +0, v] */
-void neap__task_open(lua_State *L);
-
 /* The task that runs, the root when none does. */
 neap__task *neap__task_current(lua_State *L); /* [-0, +0, -] */
 
@@ -129,6 +100,14 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
 /* Has a task that has just been spawned outlive its owner: it belongs to the
  * root, and when it fails and nobody waits for it, that is a warning. */
 void neap__task_detach(neap__task *task);
+
+/* Has a task give up what it waits for, where it holds that. */
+void neap__task_give_up(neap__task *task);
+
+/* Lets go of all that the tasks below `root` wait for and own outside of Lua,
+ * when the state is closed: they are not ended, for Lua runs finalizers in an
+ * order in which nobody can wait any more. */
+void neap__task_forget_all(neap__task *root);
 
 /* Cancels a task that lives: what it waits for is dropped at once and the
  * reason raised where it waits. `status` is NEAP_ECANCELED, or NEAP_ETIMEDOUT
@@ -176,14 +155,6 @@ static inline bool neap__task_has_ended(const neap__task *task) {
  * not run yet. */
 void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
                      void *dropped);
-
-/* True when nothing is left that could wake anyone; idle operations do not
- * count. */
-bool neap__task_stuck(const neap__host *host);
-
-/* Drives the loop until `op` has ended. Raises a deadlock when nothing can end
- * it. Only where no task runs. [-0, +0, v] */
-void neap__task_drive(lua_State *L, neap_op *op);
 
 /* Pushes the text of neap.dump(): who waits, for what, since when and where.
  * [-0, +1, m] */

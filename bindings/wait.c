@@ -169,7 +169,7 @@ int neap__wait_with(lua_State *L, lua_KContext context, lua_KFunction k) {
   neap__host *host = neap__host_of(L);
   neap__task *task = host->current;
   if (!task) {
-    neap__task_drive(L, &host->root.op);
+    neap__host_drive(L, &host->root.op);
     return k(L, LUA_OK, context);
   }
   task->waiting = true;

@@ -5,8 +5,8 @@
 
 #include <lua.h>
 
+#include "host.h"
 #include "neap.h"
-#include "task.h"
 
 /* A function that waits does so in four steps:
  *

@@ -21,6 +21,7 @@ end
 ---@param ... any
 ---@return neap.Task task with await(), cancel(reason) and status
 function M.spawn(f, ...)
+  if type(f) == "function" then return core.spawn(f, ...) end
   local state = object.state(f)
   if state then
     local shared, opts = ...

@@ -739,7 +739,7 @@ describe("what a run needs", function()
 
   it("is checked where a metamethod is called by hand", function()
     local task = neap.spawn(function() end)
-    assert.matches("neap.task expected", failure(getmetatable(task).__gc, nil), 1, true)
+    assert.matches("neap.task expected", failure(getmetatable(task).__tostring, nil), 1, true)
     task:await()
   end)
 end)

@@ -1,0 +1,137 @@
+/* What a Lua state knows of neap: its engine, and who runs.
+ * SPDX-License-Identifier: MIT */
+#include "host.h"
+
+#include <lauxlib.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "error.h"
+#include "slots.h"
+#include "wait.h"
+
+/* The key of the host in the registry, by address. */
+static const char host_key;
+
+/* The host that was asked for last in this thread. A Lua state is known by its
+ * registry; once any has been closed, another may have that address. */
+static _Thread_local struct {
+  const void *registry;
+  neap__host *host;
+  unsigned closed; /* how many had been closed then */
+} last;
+
+static atomic_uint closed;
+
+neap__host *neap__host_of(lua_State *L) {
+  const void *registry = lua_topointer(L, LUA_REGISTRYINDEX);
+  unsigned count = atomic_load_explicit(&closed, memory_order_acquire);
+  if (last.registry == registry && last.closed == count)
+    return last.host;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
+  neap__host *host = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (host) {
+    last.registry = registry;
+    last.host = host;
+    last.closed = count;
+  }
+  return host;
+}
+
+void neap__host_push(lua_State *L, const neap__host *host, int place) {
+  lua_pushvalue(host->shelf, place);
+  lua_xmove(host->shelf, L, 1);
+}
+
+bool neap__host_stuck(const neap__host *host) {
+  return neap_pending(host->engine) == host->idle;
+}
+
+void neap__host_drive(lua_State *L, neap_op *op) {
+  neap__host *host = neap__host_of(L);
+  lua_State *before = host->driver;
+  host->driver = L;
+  int status = 0;
+  while (status >= 0 && neap_op_active(op) && !neap__host_stuck(host))
+    status = neap_poll(host->engine, NEAP_FOREVER);
+  host->driver = before;
+  if (!neap_op_active(op))
+    return;
+  if (status == NEAP_EBUSY) {
+    /* A finalizer that runs between two tasks: the loop is being driven. */
+    neap__task_give_up(&host->root);
+    neap_op_forget(op);
+    neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
+  }
+  neap__task_dump(L);
+  neap__task_give_up(&host->root);
+  neap_op_forget(op);
+  host->driver = L;
+  neap_poll(host->engine, 0); /* what was waited for may unwind */
+  host->driver = before;
+  neap__error_raise(L, "deadlock",
+                    "deadlock: nothing is left that could wake anyone\n%s",
+                    lua_tostring(L, -1));
+}
+
+/* Warns of what failed under the root and was never awaited. [-0, +0, m] */
+static void warn_of_unheard(lua_State *L, neap__host *host) {
+  while (neap__task_take_failure(L, &host->root, 0)) {
+    lua_warning(L, "neap: a task failed that nobody awaited: ", 1);
+    lua_warning(L, neap__error_text(L, -1), 0);
+    lua_pop(L, 2);
+  }
+}
+
+static int collect(lua_State *L) {
+  neap__host *host = lua_touserdata(L, 1);
+  warn_of_unheard(L, host);
+  neap__task_forget_all(&host->root);
+  neap_engine_free(host->engine);
+  host->engine = NULL;
+  neap__slots_close(L, host);
+  atomic_fetch_add_explicit(&closed, 1, memory_order_release);
+  return 0;
+}
+
+/* `done` of the root's operation: whoever drives the loop goes on. */
+static void wake_driver(neap_op *op) {
+  neap__task *root = op->data;
+  neap_break(root->host->engine);
+}
+
+/* Makes a coroutine that lasts as long as the state. [-0, +0, m] */
+static lua_State *new_thread(lua_State *L, const void *key) {
+  lua_State *thread = lua_newthread(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+  return thread;
+}
+
+void neap__host_open(lua_State *L) {
+  if (neap__host_of(L))
+    return; /* opened again: the tasks that live go on */
+  neap__host *host = lua_newuserdatauv(L, sizeof *host, 0);
+  memset(host, 0, sizeof *host);
+  host->can_yield = true;
+  host->root.host = host;
+  host->root.state = NEAP__TASK_DONE; /* it is never resumed, nor ends */
+  neap_op_init(&host->root.op, wake_driver, &host->root);
+  neap__list_init(&host->root.children);
+  neap__list_init(&host->root.waiters);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, collect);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  host->scratch = new_thread(L, &host->scratch);
+  host->shelf = new_thread(L, &host->shelf);
+  lua_pushvalue(L, -1); /* host host */
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
+  neap__slots_open(L); /* host anchors */
+  luaL_newmetatable(L, NEAP__TASK_META);
+  lua_xmove(L, host->shelf, NEAP__SHELF_META);
+  host->driver = L;
+  int status = neap_engine_new(NULL, &host->engine);
+  if (status < 0)
+    luaL_error(L, "neap cannot start: %s", neap_status_text(status));
+}

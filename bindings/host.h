@@ -1,0 +1,57 @@
+/* What a Lua state knows of neap: its engine, and who runs.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_HOST_H
+#define NEAP_BINDINGS_HOST_H
+
+#include "task.h"
+
+struct neap__host {
+  neap_engine *engine;
+  lua_State *driver;   /* the coroutine from which the loop is driven */
+  lua_State *scratch;  /* where ends of tasks are looked after */
+  neap__task *current; /* whose coroutine runs */
+  lua_State *running;  /* that coroutine, or the one of the user's inside it */
+  bool can_yield;      /* false below a call that cannot be suspended */
+  lua_State *blocked;  /* then: the coroutine in which that call is */
+  const char *outside; /* who calls while no task runs; NULL: nobody */
+  neap__task root;     /* the owner of tasks that no task has spawned, and the
+                          one that waits when the loop is driven */
+  size_t live;         /* tasks that have not ended */
+  size_t idle;         /* operations that wake nobody who matters: time limits,
+                          quiet sleeps */
+  struct coroutine {
+    lua_State *L;
+    uint32_t slot;
+  } * pool; /* free slots; their coroutines have ended well, or are NULL */
+  size_t pooled, pool_capacity;
+  uint32_t slots;   /* in use in the table of anchors */
+  lua_State *shelf; /* its stack holds what is needed all the time: */
+  uint64_t seed;    /* for the jitter of the next run; 0: a new one each time */
+};
+
+/* What is where on the shelf. */
+enum {
+  NEAP__SHELF_HOST = 1, /* the host itself */
+  NEAP__SHELF_ANCHORS,  /* see slots.c */
+  NEAP__SHELF_META,     /* the metatable of tasks */
+};
+
+/* The host of a Lua state; NULL before neap__host_open. [-0, +0, -] */
+neap__host *neap__host_of(lua_State *L);
+
+/* Makes the host of a Lua state and its engine, unless it has one.
+ * [-0, +0, v] */
+void neap__host_open(lua_State *L);
+
+/* Pushes what is at this place of the shelf. [-0, +1, -] */
+void neap__host_push(lua_State *L, const neap__host *host, int place);
+
+/* True when nothing is left that could wake anyone; idle operations do not
+ * count. */
+bool neap__host_stuck(const neap__host *host);
+
+/* Drives the loop until `op` has ended. Raises a deadlock when nothing can end
+ * it. Only where no task runs. [-0, +0, v] */
+void neap__host_drive(lua_State *L, neap_op *op);
+
+#endif
