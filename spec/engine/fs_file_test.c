@@ -16,30 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "failing_alloc.h"
-#include "neap.h"
-
-typedef struct waiter {
-  neap_op op;
-  neap_fs_result *result;
-  int calls;
-  int status;
-} waiter;
+#include "waiter.h"
 
 typedef struct fixture {
   char folder[64];
   int files;
 } fixture;
-
-static int count_open_files(void) {
-  int count = 0;
-  DIR *folder = opendir("/proc/self/fd");
-  assert_non_null(folder);
-  while (readdir(folder))
-    count++;
-  closedir(folder);
-  return count;
-}
 
 static int teardown(void **state) {
   fixture *f = *state;
@@ -47,20 +29,6 @@ static int teardown(void **state) {
   assert_int_equal(0, neap_fs_remove_now(f->folder, true, NULL));
   free(f);
   return 0;
-}
-
-static void done(neap_op *op) {
-  waiter *w = op->data;
-  w->calls++;
-  w->status = op->status;
-}
-
-static neap_engine *new_engine(failing_state *memory, long fail_at) {
-  neap_engine_opts opts = NEAP_ENGINE_OPTS_INIT;
-  opts.alloc = failing_alloc(memory, fail_at);
-  neap_engine *engine = NULL;
-  neap_engine_new(&opts, &engine);
-  return engine;
 }
 
 static int setup(void **state) {
@@ -73,11 +41,6 @@ static int setup(void **state) {
   neap_engine_free(new_engine(&memory, 0));
   f->files = count_open_files();
   return 0;
-}
-
-static void prepare(waiter *w) {
-  *w = (waiter){0};
-  neap_op_init(&w->op, done, w);
 }
 
 /* Waits for an operation that has been started, if it has. Returns its

@@ -28,8 +28,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "failing_alloc.h"
-#include "neap.h"
+#include "waiter.h"
 
 enum {
   POOL_THREADS = 2, /* by UV_THREADPOOL_SIZE */
@@ -115,40 +114,12 @@ typedef struct fixture {
   int files; /* descriptors open before the engine was there */
 } fixture;
 
-/* An operation and what came of it. */
-typedef struct waiter {
-  neap_op op;
-  neap_fs_result *result;
-  int calls;
-  int status, detail;
-} waiter;
-
-static int count_open_files(void) {
-  int count = 0;
-  DIR *folder = opendir("/proc/self/fd");
-  assert_non_null(folder);
-  while (readdir(folder))
-    count++;
-  closedir(folder);
-  return count;
-}
-
 static int remove_one(const char *path, const struct stat *info, int type,
                       struct FTW *walk) {
   (void)info;
   (void)type;
   (void)walk;
   return remove(path);
-}
-
-static neap_engine *new_engine(failing_state *memory, long fail_at) {
-  neap_engine_opts opts = NEAP_ENGINE_OPTS_INIT;
-  opts.alloc = failing_alloc(memory, fail_at);
-  neap_engine *engine = NULL;
-  int status = neap_engine_new(&opts, &engine);
-  if (status < 0)
-    assert_int_equal(NEAP_ENOMEM, status);
-  return engine;
 }
 
 static int setup(void **state) {
@@ -207,18 +178,6 @@ static void assert_file(const char *path, const void *bytes, size_t size) {
   assert_memory_equal(bytes, found, size);
   fclose(file);
   free(found);
-}
-
-static void done(neap_op *op) {
-  waiter *w = op->data;
-  w->calls++;
-  w->status = op->status;
-  w->detail = op->detail;
-}
-
-static void prepare(waiter *w) {
-  *w = (waiter){0};
-  neap_op_init(&w->op, done, w);
 }
 
 /* Polls until nothing is pending. */

@@ -13,43 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "failing_alloc.h"
-#include "neap.h"
-
-typedef struct waiter {
-  neap_op op;
-  int calls;
-  int status;
-} waiter;
-
-static int count_open_files(void) {
-  int count = 0;
-  DIR *folder = opendir("/proc/self/fd");
-  assert_non_null(folder);
-  while (readdir(folder))
-    count++;
-  closedir(folder);
-  return count;
-}
-
-static void done(neap_op *op) {
-  waiter *w = op->data;
-  w->calls++;
-  w->status = op->status;
-}
-
-static void prepare(waiter *w) {
-  *w = (waiter){0};
-  neap_op_init(&w->op, done, w);
-}
-
-static neap_engine *new_engine(failing_state *memory, long fail_at) {
-  neap_engine_opts opts = NEAP_ENGINE_OPTS_INIT;
-  opts.alloc = failing_alloc(memory, fail_at);
-  neap_engine *engine = NULL;
-  neap_engine_new(&opts, &engine);
-  return engine;
-}
+#include "waiter.h"
 
 static int finish(neap_engine *engine, waiter *w, int started) {
   if (started < 0) {

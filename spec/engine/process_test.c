@@ -18,8 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "failing_alloc.h"
-#include "neap.h"
+#include "waiter.h"
 
 #define MS UINT64_C(1000000)
 
@@ -29,35 +28,11 @@ typedef struct fixture {
   int files; /* descriptors open before the engine was there */
 } fixture;
 
-typedef struct waiter {
-  neap_op op;
-  int calls;
-  int status, detail;
-} waiter;
-
 /* A program that was started, with its streams. */
 typedef struct child {
   neap_process *process;
   neap_stream *streams[3];
 } child;
-
-static int count_open_files(void) {
-  int count = 0;
-  DIR *folder = opendir("/proc/self/fd");
-  assert_non_null(folder);
-  while (readdir(folder))
-    count++;
-  closedir(folder);
-  return count;
-}
-
-static neap_engine *new_engine(failing_state *memory, long fail_at) {
-  neap_engine_opts opts = NEAP_ENGINE_OPTS_INIT;
-  opts.alloc = failing_alloc(memory, fail_at);
-  neap_engine *engine = NULL;
-  neap_engine_new(&opts, &engine);
-  return engine;
-}
 
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
@@ -78,18 +53,6 @@ static int teardown(void **state) {
   assert_int_equal(ECHILD, errno);
   free(f);
   return 0;
-}
-
-static void done(neap_op *op) {
-  waiter *w = op->data;
-  w->calls++;
-  w->status = op->status;
-  w->detail = op->detail;
-}
-
-static void prepare(waiter *w) {
-  *w = (waiter){0};
-  neap_op_init(&w->op, done, w);
 }
 
 static void await(neap_engine *engine, const waiter *w, int status) {

@@ -1,6 +1,9 @@
 /* Streams: what is read and written, who is held up, and what happens when
  * that fails, is cancelled, or ends at any moment.
- * SPDX-License-Identifier: MIT */
+ * SPDX-License-Identifier: MIT
+ *
+ * Long, because all of it needs the same stream with a peer of ours at its end.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "failing_alloc.h"
-#include "neap.h"
+#include "waiter.h"
 
 enum { MEBIBYTE = 1 << 20 };
 
@@ -31,34 +33,6 @@ typedef struct fixture {
   int peer;
   int files; /* descriptors open before the engine was there */
 } fixture;
-
-typedef struct waiter {
-  neap_op op;
-  int calls;
-  int status, detail;
-} waiter;
-
-static int count_open_files(void) {
-  int count = 0;
-  DIR *folder = opendir("/proc/self/fd");
-  assert_non_null(folder);
-  while (readdir(folder))
-    count++;
-  closedir(folder);
-  return count;
-}
-
-static void done(neap_op *op) {
-  waiter *w = op->data;
-  w->calls++;
-  w->status = op->status;
-  w->detail = op->detail;
-}
-
-static void prepare(waiter *w) {
-  *w = (waiter){0};
-  neap_op_init(&w->op, done, w);
-}
 
 static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
