@@ -86,7 +86,8 @@ void neap__task_dump(lua_State *L) {
   text t = {.buffer = &buffer};
   walk(L, &host->root, 0, add_text, &t);
   if (host->live > t.shown)
-    luaL_addstring(&buffer, "tasks of tasks deeper than that are left out\n");
+    luaL_addstring(&buffer,
+                   "tasks more than 100 generations deep are left out\n");
   if (t.shown > MAX_TASKS) {
     lua_pushfstring(L, "and %d more\n", (int)(t.shown - MAX_TASKS));
     luaL_addvalue(&buffer);

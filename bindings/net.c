@@ -143,6 +143,11 @@ static int listen_at(lua_State *L) {
   luaL_setmetatable(L, LISTENER_META);
   int detail = 0;
   int status = neap_net_listen(neap__engine(L), &opts, &detail, held);
+  if (status == NEAP_EINVAL)
+    return neap__error_raise(L, "net",
+                             "%s: that is no address in digits, as 127.0.0.1 "
+                             "and [::1] are",
+                             lua_tostring(L, LABEL));
   if (status < 0)
     return fail(L, LABEL, status, detail);
   char name[NAME_SIZE];

@@ -1,5 +1,7 @@
 -- Batches: many items through one exec, many params through one flow.
 -- SPDX-License-Identifier: MIT
+--
+-- Long, because the two kinds promise the same and are tried side by side.
 local neap = require "neap"
 local core = require "neap.core"
 local Node, Flow, BatchNode, BatchFlow = neap.Node, neap.Flow, neap.BatchNode, neap.BatchFlow
