@@ -130,7 +130,7 @@ function M.make(build, share)
   local crowd = 100000 // share
   task("semaphore", ("a semaphore handed over, %d tasks waiting"):format(crowd), nodes,
     tasks_by("neap", "semaphore", nodes, crowd),
-    tasks_by("the same, 100 tasks waiting", "semaphore", nodes, 100), 1.5)
+    tasks_by("the same, 100 tasks waiting", "semaphore", nodes, 100))
 
   local gets = 20000 // share
   local npm = build .. "/bench/npm"
