@@ -35,6 +35,21 @@ static int turn(lua_State *L) {
   return neap__wait(L, turned);
 }
 
+static int idled(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap__wait_end(L);
+  return 0;
+}
+
+/* wait_idle() */
+static int wait_idle(lua_State *L) {
+  neap_op *op = neap__wait_begin(L, "a deadlock");
+  if (neap_wait_idle(neap__engine(L), op) < 0)
+    return neap__error_raise(L, "busy", "another task waits for a deadlock");
+  return neap__wait(L, idled);
+}
+
 /* Whether `task` runs, or owns who does. */
 static bool is_ours(lua_State *L, const neap__task *task) {
   const neap__task *t = neap__task_current(L);
@@ -69,6 +84,7 @@ int neap__testing_open(lua_State *L) {
   static const luaL_Reg functions[] = {{"set_clock", set_clock},
                                        {"seed", seed},
                                        {"turn", turn},
+                                       {"wait_idle", wait_idle},
                                        {"others", others},
                                        {"cancel_others", cancel_others},
                                        {NULL, NULL}};

@@ -12,6 +12,7 @@
  * not 0; without n it is different each time.
  * turn(may_wait): waits until one other operation has been delivered: true; or
  * until there is none that could be, see neap_turn: false.
+ * wait_idle(): waits until nobody else is left whom anything could wake.
  * others(): how many tasks live that are neither the one that runs nor one of
  * its owners.
  * cancel_others(): cancels those that belong to nobody. */

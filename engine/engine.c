@@ -87,6 +87,10 @@ void neap_set_clock(neap_engine *engine, neap_clock clock) {
   neap__timers_rebase(engine->timers, before);
 }
 
+int neap_wait_idle(neap_engine *engine, neap_op *op) {
+  return neap__loop_wait_idle(engine->loop, op);
+}
+
 int neap_turn(neap_engine *engine, neap_op *op, bool may_wait) {
   return neap__loop_turn(engine->loop, op, may_wait);
 }
@@ -123,8 +127,9 @@ static void wait(neap_engine *engine, uint64_t max_wait_ns) {
   size_t pending = neap__loop_pending(engine->loop);
   bool may_wait;
   neap_op *turn = neap__loop_turning(engine->loop, &may_wait);
+  neap_op *idler = neap__loop_idler(engine->loop);
+  pending -= (turn != NULL) + (idler != NULL); /* they wait for the others */
   if (turn) {
-    pending--; /* it waits for the others */
     neap__loop_wait(engine->loop, 0);
     if (neap__loop_has_ready(engine->loop))
       return;
@@ -132,6 +137,10 @@ static void wait(neap_engine *engine, uint64_t max_wait_ns) {
       neap_op_cancel(turn, 0);
       return;
     }
+  }
+  if (pending == 0 && idler) {
+    neap_op_cancel(idler, 0);
+    return;
   }
   if (pending == 0) {
     /* Processes that nobody waits for are to be ended all the same. */

@@ -33,6 +33,7 @@ struct neap_loop {
   size_t pending;     /* operations that are pending or ready */
   neap_op *turn;      /* that ends when another has been delivered, or NULL */
   bool turn_may_wait;
+  neap_op *idler;  /* that ends when nothing else is pending, or NULL */
   bool broken;     /* the drain is to end */
   bool is_shared;  /* others have handles on uv, which are referenced */
   neap_link hosts; /* operations that wait until those are gone */
@@ -177,6 +178,22 @@ int neap__loop_turn(neap_loop *loop, neap_op *op, bool may_wait) {
   loop->turn = op;
   loop->turn_may_wait = may_wait;
   return 0;
+}
+
+static void drop_idler(neap_op *op) {
+  op->loop->idler = NULL;
+}
+
+int neap__loop_wait_idle(neap_loop *loop, neap_op *op) {
+  if (loop->idler)
+    return NEAP_EBUSY;
+  neap__op_begin_io(loop, op, drop_idler);
+  loop->idler = op;
+  return 0;
+}
+
+neap_op *neap__loop_idler(const neap_loop *loop) {
+  return loop->idler;
 }
 
 neap_op *neap__loop_turning(const neap_loop *loop, bool *may_wait) {

@@ -61,6 +61,12 @@ void neap__loop_set_clock(neap_loop *loop, neap_clock clock);
 /* See neap_turn. Returns NEAP_EBUSY when there is one already. */
 int neap__loop_turn(neap_loop *loop, neap_op *op, bool may_wait);
 
+/* See neap_wait_idle. */
+int neap__loop_wait_idle(neap_loop *loop, neap_op *op);
+
+/* The operation of that; NULL when there is none. */
+neap_op *neap__loop_idler(const neap_loop *loop);
+
 /* The operation of a turn that is pending, NULL when there is none; and whether
  * it may wait. */
 neap_op *neap__loop_turning(const neap_loop *loop, bool *may_wait);

@@ -236,6 +236,10 @@ NEAP_API void neap_op_cancel(neap_op *op, int status);
  * ever. So tests go step by step. NEAP_EBUSY when there is one already. */
 NEAP_API int neap_turn(neap_engine *engine, neap_op *op, bool may_wait);
 
+/* Starts `op`, which ends when nothing else is pending, but for a turn: nothing
+ * is left that could end by itself. NEAP_EBUSY when there is one already. */
+NEAP_API int neap_wait_idle(neap_engine *engine, neap_op *op);
+
 /* Drops the operation without ever calling `done`; it is idle afterwards. For
  * owners that are about to free it. */
 NEAP_API void neap_op_forget(neap_op *op);

@@ -5,6 +5,7 @@
 -- Usable in any test framework and without one: what is wrong is raised.
 local core = require "neap.core"
 local concurrent = require "neap.concurrent"
+local new_error = require "neap.error".new
 local options = require "neap.options"
 
 local raw = core.testing
@@ -27,6 +28,33 @@ end
 local function end_others()
   raw.cancel_others()
   while raw.others() > 0 and raw.turn(true) do end
+end
+
+-- Raises when nothing is left that could wake anybody. Without, that would end
+-- the program, with all tests still to come.
+local function watch()
+  raw.wait_idle()
+  error(new_error { code = "deadlock", retryable = false,
+    message = "deadlock: nothing is left that could wake anyone\n" .. core.dump() }, 0)
+end
+
+-- Cancels a task, and waits until it has ended.
+local function put_an_end_to(task)
+  task:cancel()
+  if not core.is_cancelled() then pcall(task.await, task) end
+end
+
+-- Calls f in a task, and gives what pcall would. The watch is not one of those
+-- that `step` lets go on: it waits before f begins.
+local function call(f)
+  local watcher = core.spawn(watch)
+  raw.turn(false)
+  local task = core.spawn(f)
+  local ok, err = pcall(concurrent.race, { task, watcher })
+  put_an_end_to(watcher)
+  if ok then return true, task:await() end
+  if task.status == "pending" then put_an_end_to(task) end
+  return false, err
 end
 
 local function restore()
@@ -71,8 +99,7 @@ function M.run(f, opts)
   raw.set_clock(true)
   raw.seed(seed)
   math.randomseed(seed)
-  local task = core.spawn(f)
-  local results = table.pack(pcall(task.await, task))
+  local results = table.pack(call(f))
   if not core.is_cancelled() then end_others() end
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
@@ -138,8 +165,8 @@ local function cancel_after(steps, scenario)
   if guards.opened ~= guards.closed then
     error(("%d of %d guards were not closed"):format(guards.opened - guards.closed,
       guards.opened), 0)
-  elseif raw.others() > 0 then
-    error(("%d tasks are left"):format(raw.others()), 0)
+  elseif raw.others() > 1 then -- the watch is one
+    error(("%d tasks are left"):format(raw.others() - 1), 0)
   elseif core.live().operations ~= operations then
     error(("%d operations are left"):format(core.live().operations - operations), 0)
   end

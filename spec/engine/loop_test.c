@@ -126,6 +126,25 @@ static void a_turn_ends_when_nothing_is_ready(void **state) {
   assert_int_equal(0, r->ops[0].detail);
 }
 
+static void one_can_wait_until_nothing_is_left(void **state) {
+  record *r = *state;
+  neap_op other;
+  neap_op_init(&other, note, r);
+  assert_int_equal(0, neap_wait_idle(r->engine, &r->ops[0]));
+  assert_int_equal(NEAP_EBUSY, neap_wait_idle(r->engine, &other));
+  neap_sleep_until(r->engine, &r->ops[1], 5 * (uint64_t)MS);
+  assert_int_equal(0, neap_turn(r->engine, &r->ops[2], false));
+  poll_delivers(r, "c");
+  neap_poll(r->engine, NEAP_FOREVER);
+  assert_string_equal("cb", r->order);
+  assert_int_equal(0, neap_turn(r->engine, &r->ops[2], true));
+  poll_delivers(r, "c");
+  poll_delivers(r, "a");
+  assert_int_equal(0, neap_wait_idle(r->engine, &r->ops[0]));
+  neap_op_cancel(&r->ops[0], NEAP_ECANCELED);
+  poll_delivers(r, "a");
+}
+
 static void a_turn_can_be_dropped(void **state) {
   record *r = *state;
   assert_int_equal(0, neap_turn(r->engine, &r->ops[0], true));
@@ -448,6 +467,8 @@ int main(void) {
                                       tear_down),
       cmocka_unit_test_setup_teardown(a_turn_ends_when_nothing_is_ready, set_up,
                                       tear_down),
+      cmocka_unit_test_setup_teardown(one_can_wait_until_nothing_is_left,
+                                      set_up, tear_down),
       cmocka_unit_test_setup_teardown(done_may_end_the_poll, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_turn_can_be_dropped, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_first_outcome_stays, set_up,

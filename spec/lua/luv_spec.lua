@@ -104,7 +104,7 @@ describe("luv", function()
     local event, timer = neap.event(), uv.new_timer()
     timer:start(5, 0, function() timer:close() event:set() end)
     event:wait()
-    assert.equal("deadlock", raised(function() neap.event():wait() end).code)
+    assert.is_true(event:is_set())
   end)
 
   it("is given again", function()
