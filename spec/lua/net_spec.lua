@@ -151,10 +151,10 @@ describe("net.listen", function()
     assert.equal(("net.listen %s: address already in use"):format(listener.address), err.message)
     assert.matches("an address in digits expected", raised(net.listen, "localhost:80"))
     for _, address in ipairs { "256.0.0.1:0", "1.2.3:0", "[::1::]:0" } do
-      local err = raised(net.listen, address)
-      assert.equal("net", err.code)
+      local refused = raised(net.listen, address)
+      assert.equal("net", refused.code)
       assert.equal(("net.listen %s: that is no address in digits, as 127.0.0.1 and [::1] are")
-        :format(address), err.message)
+        :format(address), refused.message)
     end
     assert.matches("bad option 'backlog'", raised(net.listen, "127.0.0.1:0", { backlog = 0 }))
   end)
