@@ -123,14 +123,23 @@ function M.make(build, share)
   end
   task("spawn", "a task that does nothing, spawned and ended", nodes,
     tasks_by("neap", "spawn", nodes),
-    tasks_by("a coroutine of Lua, created and resumed", "coroutine", nodes), 1.5)
+    tasks_by("a coroutine of Lua, created and resumed", "coroutine", nodes, 1000), 1.5)
+  task("await", "a task that does nothing, spawned and awaited, one after the other", nodes,
+    tasks_by("neap", "await", nodes),
+    tasks_by("a coroutine of Lua, created and resumed", "coroutine", nodes, 1), 1.5)
+  task("gather", "a function that does nothing, gathered with 99 others", nodes,
+    tasks_by("neap", "gather", nodes, 100),
+    tasks_by("a coroutine of Lua, created and resumed", "coroutine", nodes, 100), 1.5)
   task("channel", "a value through a channel of one place, from a task to another", nodes,
     tasks_by("neap", "channel", nodes),
     tasks_by("a value that a coroutine of Lua yields", "yield", nodes))
-  local crowd = 100000 // share
-  task("semaphore", ("a semaphore handed over, %d tasks waiting"):format(crowd), nodes,
-    tasks_by("neap", "semaphore", nodes, crowd),
-    tasks_by("the same, 100 tasks waiting", "semaphore", nodes, 100))
+  local function line(id, waiters)
+    task(id, ("a semaphore handed over, %d tasks waiting"):format(waiters), nodes,
+      tasks_by("neap", "semaphore", nodes, waiters),
+      tasks_by("the same, 10 tasks waiting", "semaphore", nodes, 10))
+  end
+  line("line", 1000 // share)
+  line("semaphore", 100000 // share)
 
   local gets = 20000 // share
   local npm = build .. "/bench/npm"

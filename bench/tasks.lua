@@ -1,7 +1,9 @@
 --- tasks.lua WORK N [M]: what tasks cost, and what they hand over.
 --
 --   spawn N         N tasks that do nothing, a thousand at a time
---   coroutine N     N coroutines that do nothing, created and resumed
+--   await N         N tasks that do nothing, each awaited before the next
+--   gather N M      N functions that do nothing, gathered M at a time
+--   coroutine N M   N coroutines that do nothing, created M at a time and resumed
 --   semaphore N M   a semaphore of one place is handed over N times, M waiting
 --   channel N       N values through a channel, from a task to another
 --   yield N         N values from a coroutine to who resumes it
@@ -9,8 +11,8 @@
 local neap = require "neap"
 local measure = require "bench.measure"
 
-local what, count, waiters = ...
-count, waiters = math.tointeger(tonumber(count)), math.tointeger(tonumber(waiters))
+local what, count, many = ...
+count, many = math.tointeger(tonumber(count)), math.tointeger(tonumber(many))
 
 local function nothing() end
 
@@ -23,33 +25,44 @@ function work.spawn()
   end
 end
 
--- As those of neap, a thousand at a time are alive.
+function work.await()
+  for _ = 1, count do neap.spawn(nothing):await() end
+end
+
+function work.gather()
+  local functions = {}
+  for i = 1, many do functions[i] = nothing end
+  for _ = 1, count // many do neap.gather(functions) end
+end
+
+-- As many are alive at a time as there are of neap's.
 function work.coroutine()
   local alive = {}
-  for _ = 1, count // 1000 do
-    for i = 1, 1000 do alive[i] = coroutine.create(nothing) end
-    for i = 1, 1000 do coroutine.resume(alive[i]) end
+  for _ = 1, count // many do
+    for i = 1, many do alive[i] = coroutine.create(nothing) end
+    for i = 1, many do coroutine.resume(alive[i]) end
   end
 end
 
--- Gives the work, the waiting line being there.
+-- Gives the work, the waiting line being there. It ends with the last time that
+-- the semaphore is handed over: the ends of the tasks are no part of it.
 local function stand_in_line()
-  local desk = neap.semaphore(1)
+  local desk, served = neap.semaphore(1), neap.event()
   local first = desk:acquire()
   local left = count
   local function visit()
     while left > 0 do
       local place = desk:acquire()
       left = left - 1
+      if left == 0 then served:set() end
       place:release()
     end
   end
-  local tasks = {}
-  for i = 1, waiters do tasks[i] = neap.spawn(visit) end
+  for _ = 1, many do neap.spawn(visit) end
   neap.sleep(0)
   return function()
     first:release()
-    for i = 1, waiters do tasks[i]:await() end
+    served:wait()
   end
 end
 
