@@ -309,8 +309,10 @@ void neap__drive_locate(lua_State *L, neap__task *task) {
   bool ended = step->what == NEAP_DO_END;
   if (!ended || lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) != LUA_TTABLE) {
     lua_createtable(L, 0, 4);
-    luaL_traceback(L, task->L, NULL, 0);
-    lua_setfield(L, -2, "traceback");
+    if (task->cancel_status != NEAP_ECANCELED) {
+      luaL_traceback(L, task->L, NULL, 0);
+      lua_setfield(L, -2, "traceback");
+    }
   }
   if (lua_getfield(L, -1, "node") == LUA_TNIL) {
     lua_pop(L, 1);

@@ -105,12 +105,16 @@ void neap__task_return(lua_State *L, neap__task *task, int count) {
   lua_pop(L, 1);
 }
 
-/* Runs below lua_pcall: notes on a task (at 1) that failed where that was. */
+/* Runs below lua_pcall: notes on a task (at 1) that failed where that was. One
+ * that was cancelled has no traceback: it would tell nobody anything, and
+ * looking for the names of functions is most of what a cancellation would cost.
+ */
 static int locate(lua_State *L) {
   neap__task *task = lua_touserdata(L, 1);
   if (task->run) {
     neap__drive_locate(L, task);
-  } else if (lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) == LUA_TNIL) {
+  } else if (task->cancel_status != NEAP_ECANCELED &&
+             lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) == LUA_TNIL) {
     lua_createtable(L, 0, 1);
     luaL_traceback(L, task->L, NULL, 0);
     lua_setfield(L, -2, "traceback");

@@ -97,6 +97,17 @@ describe("flow:run", function()
     assert.same({ "run unwound" }, log)
   end)
 
+  it("says where it was cancelled, without a traceback", function()
+    local task = neap.spawn(Flow { start = Node { name = "nap", exec = function()
+      neap.sleep(10)
+    end } }, {})
+    neap.sleep(0)
+    task:cancel()
+    local err = failure(task.await, task)
+    assert.same({ "cancelled", "Flow > nap", "exec" }, { err.code, err.node, err.phase })
+    assert.is_nil(err.traceback)
+  end)
+
   it("raises where it cannot wait, and starts nothing", function()
     local ran
     local node = Node { exec = function() ran = true end }
