@@ -165,19 +165,18 @@ static const char *read_options(lua_State *L, neap_http_opts *opts) {
   return bad;
 }
 
-/* The task has been cancelled when the response was there already. */
-static void drop_response(neap__task *task) {
-  neap__http_release(task->dropped);
-}
-
 static int end_request(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
-  neap_op *op = neap__wait_end(L);
+  (void)ctx;
   neap__http_held *held = lua_touserdata(L, RESPONSE_SLOT);
-  bool streamed = ctx != 0;
+  if (neap__task_current(L)->cancel_status != 0)
+    neap__http_release(held); /* nobody will get it */
+  neap_op *op = neap__wait_end(L);
   if (op->status < 0)
     return neap__http_fail(L, held->what, op->status,
                            neap_status_text(op->status), held->response);
+  lua_getfield(L, OPTS_SLOT, "stream");
+  bool streamed = lua_toboolean(L, -1);
   neap__http_push(L, held, streamed);
   if (streamed) {
     lua_pushvalue(L, RESPONSE_SLOT);
@@ -215,8 +214,7 @@ static int request(lua_State *L) {
                            *why ? why : neap_status_text(started), NULL);
   }
   lua_settop(L, RESPONSE_SLOT);
-  neap__wait_drops(L, drop_response, held);
-  return neap__wait_with(L, opts.stream, end_request);
+  return neap__wait(L, end_request);
 }
 
 int neap__http_open_lua(lua_State *L) {

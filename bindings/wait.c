@@ -165,25 +165,15 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
   return &task->op;
 }
 
-int neap__wait_with(lua_State *L, lua_KContext context, lua_KFunction k) {
+int neap__wait(lua_State *L, lua_KFunction k) {
   neap__host *host = neap__host_of(L);
   neap__task *task = host->current;
   if (!task) {
     neap__host_drive(L, &host->root.op);
-    return k(L, LUA_OK, context);
+    return k(L, LUA_OK, 0);
   }
   task->waiting = true;
-  return neap__suspend(L, context, k);
-}
-
-int neap__wait(lua_State *L, lua_KFunction k) {
-  return neap__wait_with(L, 0, k);
-}
-
-void neap__wait_drops(lua_State *L, void (*drop)(neap__task *), void *dropped) {
-  neap__task *task = neap__task_current(L);
-  task->drop = drop;
-  task->dropped = dropped;
+  return neap__suspend(L, 0, k);
 }
 
 void neap__wait_push_end(lua_State *L, const neap__task *task) {

@@ -24,15 +24,6 @@
  * plain Lua interpreter the loop is driven there instead. */
 neap_op *neap__wait_begin(lua_State *L, const char *what); /* [-0, +0, v] */
 int neap__wait(lua_State *L, lua_KFunction k);
-
-/* The same, with a context for k. */
-int neap__wait_with(lua_State *L, lua_KContext context, lua_KFunction k);
-
-/* Between 3 and 4: has `drop` called, which finds `dropped` in the task, when
- * the task is cancelled though the operation has ended: what it has brought,
- * and k will not see, is not to wait for the collector. */
-void neap__wait_drops(lua_State *L, void (*drop)(neap__task *), void *dropped);
-
 neap_op *neap__wait_end(lua_State *L); /* [-0, +0, v] */
 
 /* Suspends this coroutine on behalf of the engine: yields a token of ours, so
