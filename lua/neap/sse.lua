@@ -126,17 +126,6 @@ local function next_event(self)
   end
 end
 
---- Reads one stream of events: feed it with bytes, and ask for events until
---- there are none.
----@return fun(bytes: string)
----@return fun(): neap.http.Event|nil
-function M.parser()
-  local stream = new_stream("")
-  return function(bytes)
-    stream.chunk, stream.at = (stream.chunk or ""):sub(stream.at) .. bytes, 1
-  end, function() return next_event(stream) end
-end
-
 -- Says why this is not a stream of events, nil if it is one.
 local function fault(response)
   local kind = response.headers["content-type"] or ""

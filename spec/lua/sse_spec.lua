@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local servers = require "spec.servers"
 local neap = require "neap"
+local reader = require "neap.reader"
 local sse = require "neap.sse"
 
 local http = neap.http
@@ -13,14 +14,23 @@ local function raised(f, ...)
 end
 
 describe("a stream of events", function()
+  -- A response whose body comes in pieces of this size.
+  local Pieces = {}
+  Pieces.__index = Pieces
+  reader.extend(Pieces)
+
+  function Pieces:receive()
+    local piece = self.text:sub(self.from, self.from + self.size - 1)
+    self.from = self.from + self.size
+    return piece ~= "" and piece or nil
+  end
+
   -- The events of a text that comes in pieces of this size.
   local function parse(text, size)
-    local feed, next_event = sse.parser()
+    local response = setmetatable({ status = 200, text = text, from = 1, size = size,
+      headers = { ["content-type"] = "text/event-stream" } }, Pieces)
     local list = {}
-    for at = 1, #text, size do
-      feed(text:sub(at, at + size - 1))
-      for event in next_event do list[#list + 1] = event end
-    end
+    for event in sse.events(response) do list[#list + 1] = event end
     return list
   end
 
@@ -200,6 +210,32 @@ describe("the events of a response", function()
       for i, request in ipairs(requests) do ids[i] = request.headers["last-event-id"] end
       assert.same({ "a1", "b1", "c3", "d3" }, list)
       assert.same({ "0", "1", "3", "3", "3", "3" }, ids)
+    end)
+  end)
+
+  it("wait before they go on: as the server says, longer after each failure", function()
+    local testing = neap.testing
+    local stream = { ["Content-Type"] = "text/event-stream" }
+    testing.run(function()
+      local times = {}
+      local function answer(answer_of)
+        return function()
+          times[#times + 1] = neap.now()
+          return answer_of
+        end
+      end
+      local down = answer { error = "connection refused" }
+      local fake <close> = testing.http { ["http://sea/"] = {
+        answer { headers = stream, body = "data: 1\n\n" }, down, down, down,
+        answer { status = 503, headers = { ["Retry-After"] = 100 } },
+        answer { headers = stream, body = "retry: 7000\ndata: 2\n\n" }, down,
+        answer { status = 204 } } }
+      local response <close> = http.get("http://sea/", { stream = true })
+      local next_event = response:events { reconnect = true, wait = 2, backoff = 3, max_wait = 20 }
+      while next_event() do end
+      -- 2, 6, 18, at most 20, 100 as asked for; then 7 as the server says, and at most 20
+      assert.same({ 0, 2, 8, 26, 46, 146, 153, 173 }, times)
+      assert.equal(8, #fake.requests)
     end)
   end)
 
