@@ -3,10 +3,10 @@
 #ifndef NEAP_H
 #define NEAP_H
 
-/* neap.h is the face of the engine: everything a host may use, and all that
- * the Lua binding uses. The engine knows neither Lua nor what your nodes
- * compute; it knows which node comes next, when to try again, what time it is
- * and how to wait for timers, files and the network.
+/* neap.h is the face of the engine, long because it is the only one: everything
+ * a host may use, and all that the Lua binding uses. The engine knows neither
+ * Lua nor what your nodes compute; it knows which node comes next, when to try
+ * again, what time it is and how to wait for timers, files and the network.
  *
  * Three ideas carry the interface.
  *

@@ -1,81 +1,15 @@
--- Cancelled at one turn of the ready queue after the other: whatever a scenario
--- is at, each of its <close> variables is closed once, and nothing of it is left.
+-- Cancelled after one step, after two, and so on: whatever a scenario is at, each
+-- of its <close> variables is closed once, and nothing of it is left.
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local servers = require "spec.servers"
 local neap = require "neap"
-local core = require "neap.core"
 
 local fs, http, net = neap.fs, neap.http, neap.net
 
--- More turns than any scenario takes.
-local LONGEST = 1000000
-
--- Lets others that are ready have a turn, without waiting for the clock.
+-- Lets others that are ready have a turn.
 local function hop()
-  neap.spawn(function() end):await()
-end
-
--- Counts what a scenario opens and closes.
-local function new_guards()
-  local guards = { opened = 0, closed = 0 }
-  function guards.new()
-    guards.opened = guards.opened + 1
-    local closed = false
-    return setmetatable({}, { __close = function()
-      assert(not closed, "closed twice")
-      closed = true
-      guards.closed = guards.closed + 1
-    end })
-  end
-  return guards
-end
-
--- Runs a scenario and cancels it after so many turns. Returns whether it had
--- ended before.
-local function cancel_after(turns, scenario)
-  local guards = new_guards()
-  local task = neap.spawn(function()
-    local _ <close> = guards.new()
-    scenario(guards.new)
-  end)
-  local ended
-  neap.spawn(function()
-    for _ = 1, turns do
-      if task.status ~= "pending" then break end
-      hop()
-    end
-    ended = task.status ~= "pending"
-    task:cancel()
-  end):await()
-  local ok, err = pcall(task.await, task)
-  if not ok and err.code ~= "cancelled" then error(err, 0) end
-  assert.equal(guards.opened, guards.closed, ("cancelled after %d turns"):format(turns))
-  return ended
-end
-
--- What is alive in the engine, but for who runs this.
-local function count_live()
-  local live = core.live()
-  return live.tasks, live.operations
-end
-
-local function sweep(scenario)
-  local tasks, operations = count_live()
-  local turns = 0
-  while turns < LONGEST do
-    local ended = cancel_after(turns, scenario)
-    local tasks_now, operations_now = count_live()
-    assert.equal(tasks, tasks_now, ("tasks are left after %d turns"):format(turns))
-    -- A dropped operation of the thread pool ends unseen, and counts no more.
-    assert.equal(operations, operations_now,
-      ("operations are left after %d turns"):format(turns))
-    if ended then return end
-    -- Each of the first hundred; where a scenario waits for the clock or for
-    -- others, most of the later ones are alike.
-    turns = turns + 1 + turns // 100
-  end
-  error("the scenario does not end")
+  neap.sleep(0)
 end
 
 local function nap(guard)
@@ -96,7 +30,7 @@ describe("a sweep of cancellations leaves nothing of", function()
   teardown(function() pipe:close() end)
 
   local function it_survives(what, scenario)
-    it(what, function() sweep(scenario) end)
+    it(what, function() neap.testing.sweep(scenario) end)
   end
 
   it_survives("tasks within tasks", function(guard)
