@@ -221,11 +221,11 @@ describe("process.spawn", function()
       pid = process.spawn({ "sleep", "60" }).pid
     end):await()
     wait_until_gone(pid)
+    local sleeper = process.spawn { "sleep", "60" }
     do
-      local sleeper <close> = process.spawn { "sleep", "60" }
-      pid = sleeper.pid
+      local _ <close> = sleeper
     end
-    wait_until_gone(pid)
+    assert.same({ ok = false, signal = "SIGTERM" }, sleeper:wait())
   end)
 
   it("ends with the script", function()
