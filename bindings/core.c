@@ -132,7 +132,6 @@ int luaopen_neap_core(lua_State *L) {
   neap__plan_open(L);
   lua_setfield(L, -2, "plan");
   neap__retry_open(L);
-  lua_setfield(L, -2, "retry_delay");
   neap__json_open(L);
   lua_setfield(L, -2, "json");
   neap__fs_open(L);

@@ -37,4 +37,10 @@ void neap__drive_locate(lua_State *L, neap__task *task);
  * [-0, +0, v] */
 void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind);
 
+/* Tells those who watch the run that a task works for that something failed, as
+ * the error at stack index `error` says, and is tried again after a delay.
+ * `attempt` counts from 0. [-0, +0, v] */
+void neap__report_retry(lua_State *L, neap__task *task, const char *what,
+                        uint32_t attempt, uint64_t delay_ns, int error);
+
 #endif

@@ -104,8 +104,8 @@ static void set_seconds(lua_State *L, const char *key, uint64_t ns) {
 }
 
 /* Pushes an event as on_event gets it. Where it tells of a failure, the error
- * is in ERROR. [-0, +1, m] */
-static void push_event(lua_State *L, const neap_event *event) {
+ * is at the stack index `error`. [-0, +1, m] */
+static void push_event(lua_State *L, const neap_event *event, int error) {
   lua_createtable(L, 0, 6);
   lua_pushstring(L, neap_event_name(event->kind));
   lua_setfield(L, -2, "kind");
@@ -115,6 +115,10 @@ static void push_event(lua_State *L, const neap_event *event) {
   switch (event->kind) {
   case NEAP_EVENT_RETRY:
     set_seconds(L, "delay", event->delay_ns);
+    if (event->message) {
+      lua_pushstring(L, event->message);
+      lua_setfield(L, -2, "what");
+    }
     /* fall through */
   case NEAP_EVENT_FALLBACK:
     set_integer(L, "attempt", (uint64_t)event->attempt + 1);
@@ -146,14 +150,16 @@ static void push_event(lua_State *L, const neap_event *event) {
     break;
   }
   if (event->failed) {
-    lua_pushvalue(L, ERROR);
+    lua_pushvalue(L, error);
     lua_setfield(L, -2, "error");
   }
 }
 
-/* Tells whoever watches the engine, and whoever watches the run. What on_event
- * raises is a warning: who watches a run does not end it. [-0, +0, m] */
-static void emit(lua_State *L, neap__task *task, neap_event *event) {
+/* Tells whoever watches the engine, and whoever watches the run, of an event
+ * with the error at a stack index. What on_event raises is a warning: who
+ * watches a run does not end it. [-0, +0, m] */
+static void emit_with(lua_State *L, neap__task *task, neap_event *event,
+                      int error) {
   neap_emit(task->host->engine, event);
   if (!task->observed)
     return;
@@ -161,7 +167,7 @@ static void emit(lua_State *L, neap__task *task, neap_event *event) {
   while (owner->internal)
     owner = owner->parent;
   lua_rawgetp(L, LUA_REGISTRYINDEX, owner);
-  push_event(L, event);
+  push_event(L, event, error);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
     if (task->cancel_status != 0)
       lua_error(L);
@@ -169,6 +175,11 @@ static void emit(lua_State *L, neap__task *task, neap_event *event) {
     lua_warning(L, neap__error_text(L, -1), 0);
     lua_pop(L, 2);
   }
+}
+
+/* The same where the driver of a run keeps its error. [-0, +0, m] */
+static void emit(lua_State *L, neap__task *task, neap_event *event) {
+  emit_with(L, task, event, ERROR);
 }
 
 void neap__report_start(lua_State *L, neap__task *task, uint32_t depth) {
@@ -240,6 +251,22 @@ void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind) {
   if (kind != NEAP_EVENT_SPAWN)
     event.message = task->what;
   emit(L, task, &event);
+}
+
+void neap__report_retry(lua_State *L, neap__task *task, const char *what,
+                        uint32_t attempt, uint64_t delay_ns, int error) {
+  while (!task->run && task->parent)
+    task = task->parent;
+  if (!task->run || !is_watched(task))
+    return;
+  neap_place place;
+  neap_run_place(task->run, &place);
+  neap_event event = make_event(task, NEAP_EVENT_RETRY, place.depth);
+  event.message = what;
+  event.attempt = attempt;
+  event.delay_ns = delay_ns;
+  event.failed = true;
+  emit_with(L, task, &event, error);
 }
 
 void neap__report_stray_action(lua_State *L, neap__task *task,

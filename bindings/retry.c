@@ -4,7 +4,7 @@
 
 #include <lauxlib.h>
 
-#include "neap.h"
+#include "drive.h"
 
 /* Returns the number at `key` of the options. [-0, +0, v] */
 static double number(lua_State *L, const char *key, double otherwise) {
@@ -39,6 +39,20 @@ static int retry_delay(lua_State *L) {
   return 1;
 }
 
+/* tell_retry(what, attempt, failure, delay): tells those who watch the run that
+ * `attempt`, from 0, failed and that the next follows in `delay` seconds. */
+static int tell_retry(lua_State *L) {
+  const char *what = luaL_checkstring(L, 1);
+  lua_Integer attempt = luaL_checkinteger(L, 2);
+  luaL_checkany(L, 3);
+  neap__report_retry(L, neap__task_current(L), what, (uint32_t)attempt,
+                     nanoseconds(luaL_checknumber(L, 4)), 3);
+  return 0;
+}
+
 void neap__retry_open(lua_State *L) {
   lua_pushcfunction(L, retry_delay);
+  lua_setfield(L, -2, "retry_delay");
+  lua_pushcfunction(L, tell_retry);
+  lua_setfield(L, -2, "tell_retry");
 }

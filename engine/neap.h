@@ -571,7 +571,8 @@ typedef struct neap_event {
   uint32_t attempt;     /* from 0 */
   uint32_t concurrency; /* of a batch */
   bool failed;
-  const char *message; /* borrowed, for the call */
+  const char *message; /* borrowed, for the call; of a RETRY: what is tried
+                          again, NULL when that is exec of the node */
 } neap_event;
 
 /* Called by neap_emit, in the thread and on the stack of whoever drives the

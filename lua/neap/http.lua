@@ -265,7 +265,7 @@ local function perform(what, opts, method, headers)
     return attempt(what, request)
   end
   local has_upload = opts.file or type(opts.body) == "function"
-  local response = retry.perform(opts, function()
+  local response = retry.perform(what, opts, function()
     if not has_upload then return send() end
     return require "neap.http_upload".perform(what, opts, send)
   end)

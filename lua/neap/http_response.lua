@@ -117,7 +117,20 @@ function Response:take_over(other)
     other.status, other.ok, other.headers, other.url
 end
 
--- Raises the error for a response that says that something failed.
+-- Returns the error for a response that says that something failed.
+function Response:failure(why, body)
+  return new_error {
+    code = "http",
+    message = ("%s %s: %s"):format(self.what, M.public(self.url), why),
+    status = self.status,
+    url = M.public(self.url),
+    body = body,
+    retryable = self.status >= 500 or retry.is_retryable(self.status),
+    retry_after = self:retry_after(),
+  }
+end
+
+-- Raises that, with what it has of a body.
 function Response:refuse(why)
   local body = self.body
   if not body then
@@ -127,15 +140,7 @@ function Response:refuse(why)
     if not ok and core.is_cancelled() then error(body, 0) end
     body = ok and body or ""
   end
-  error(new_error {
-    code = "http",
-    message = ("%s %s: %s"):format(self.what, M.public(self.url), why),
-    status = self.status,
-    url = M.public(self.url),
-    body = body,
-    retryable = self.status >= 500 or retry.is_retryable(self.status),
-    retry_after = self:retry_after(),
-  }, 0)
+  error(self:failure(why, body), 0)
 end
 
 return M

@@ -1,7 +1,6 @@
 --- Requests that are sent again, by the rules for the attempts of a node.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
-local dates = require "neap.http_date"
 local object = require "neap.object"
 
 local M = {}
@@ -54,23 +53,36 @@ function M.is_retryable(status)
   return STATUSES[status] or false
 end
 
+--- Waits for the next attempt, and tells those who watch the run of that.
+---@param what string what is tried again: "http.get http://..."
+---@param policy table the options of a node: wait, backoff, max_wait, jitter
+---@param attempt integer the one that failed, from 0
+---@param failure any what it raised, or would have
+---@param asked? number seconds to wait at least
+function M.wait(what, policy, attempt, failure, asked)
+  local delay = core.retry_delay(policy, attempt, math.random(), asked)
+  core.tell_retry(what, attempt, failure, delay)
+  core.sleep(delay)
+end
+
 --- Sends until there is a response that will do, what is raised would not change,
 --- or there are no attempts left; then that is the outcome.
+---@param what string
 ---@param opts table
 ---@param send fun(): table makes one attempt
 ---@return table response
-function M.perform(opts, send)
+function M.perform(what, opts, send)
   for attempt = 0, (opts.max_retries or 1) - 2 do
     local ok, result = pcall(send)
-    local asked
+    local failure = result
     if ok then
       if not STATUSES[result.status] then return result end
-      asked = dates.retry_after(result.headers)
       result:close()
-    elseif type(result) ~= "table" or result.retryable ~= true then
-      error(result, 0)
+      failure = result:failure(("status %d"):format(result.status), result.body)
+    elseif type(failure) ~= "table" or failure.retryable ~= true then
+      error(failure, 0)
     end
-    core.sleep(core.retry_delay(opts, attempt, math.random(), asked))
+    M.wait(what, opts, attempt, failure, ok and failure.retry_after or nil)
   end
   local response = send()
   return response

@@ -8,6 +8,7 @@ local new_error = require "neap.error".new
 local object = require "neap.object"
 local options = require "neap.options"
 local reader = require "neap.reader"
+local retry = require "neap.http_retry"
 
 local M = {}
 
@@ -179,16 +180,15 @@ local function attempt(f, ...)
   error(result, 0)
 end
 
--- How long to wait before attempt number `n`, from 0.
-local function delay(stream, opts, n, asked)
+-- How long to wait between attempts, as the options of a node.
+local function policy(stream, opts)
   local wait = stream.retry or opts.wait or DEFAULTS.wait
-  local policy = {
+  return {
     wait = wait,
     backoff = opts.backoff or DEFAULTS.backoff,
     max_wait = math.max(opts.max_wait or DEFAULTS.max_wait, wait),
     jitter = opts.jitter or DEFAULTS.jitter,
   }
-  return core.retry_delay(policy, n, math.random(), asked)
 end
 
 -- Connects again and has the response go on from there: true, or false when the
@@ -199,7 +199,7 @@ local function reconnect(response, opts, failure)
   local headers = stream.last_id ~= "" and { ["Last-Event-ID"] = stream.last_id } or {}
   for n = 0, math.huge do
     if n >= (opts.max_retries or math.huge) then error(failure, 0) end
-    core.sleep(delay(stream, opts, n, asked))
+    retry.wait(response.what, policy(stream, opts), n, failure, asked)
     if response.closed then
       error(new_error { code = "closed", message = "events: the response has been closed",
         retryable = false }, 0)

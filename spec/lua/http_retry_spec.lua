@@ -82,6 +82,30 @@ describe("a request with max_retries", function()
     end)
   end)
 
+  it("tells those who watch the run, also from a task of the node", function()
+    with_answers({ answer(503, "retry-after: 0\r\n"), "", answer(200) }, function(url)
+      local events = {}
+      local node = neap.Node {
+        name = "ask",
+        exec = function()
+          neap.gather { function() http.get(url, { max_retries = 3, wait = 0.001 }) end }
+        end,
+      }
+      node:run({}, { on_event = function(event)
+        if event.kind == "retry" then events[#events + 1] = event end
+      end })
+      assert.equal(2, #events)
+      for i, event in ipairs(events) do
+        assert.equal("ask", event.node)
+        assert.equal("http.get", event.what)
+        assert.equal(i, event.attempt)
+        assert.equal(0.001, event.delay)
+        assert.equal("http", event.error.code)
+      end
+      assert.equal(503, events[1].error.status)
+    end)
+  end)
+
   it("has its timeout for each attempt", function()
     local hangs <close> = net.listen("127.0.0.1:0")
     local start = neap.now()
