@@ -22,8 +22,9 @@ struct neap_loop {
   neap_alloc alloc;
   uv_loop_t uv;
   uv_async_t wake;
-  uv_timer_t alarm; /* rings for the timers */
-  uv_timer_t bound; /* bounds one wait */
+  uv_timer_t alarm;         /* rings for the timers */
+  uv_timer_t bound;         /* bounds one wait */
+  uv_prepare_t before_wait; /* runs while the loop is shared */
   neap__alarm_fn alarm_fn;
   void *alarm_ud;
   neap_link ready;    /* operations that have ended */
@@ -36,6 +37,7 @@ struct neap_loop {
   neap_op *idler;  /* that ends when nothing else is pending, or NULL */
   bool broken;     /* the drain is to end */
   bool is_shared;  /* others have handles on uv, which are referenced */
+  bool had_guests; /* when uv began to run */
   neap_link hosts; /* operations that wait until those are gone */
   uint64_t virtual_now;
   bool is_virtual;
@@ -128,12 +130,29 @@ uv_loop_t *neap__loop_uv(neap_loop *loop) {
   return &loop->uv;
 }
 
-void neap__loop_share(neap_loop *loop) {
-  loop->is_shared = true;
-}
-
 bool neap__loop_has_guests(const neap_loop *loop) {
   return loop->is_shared && uv_loop_alive(&loop->uv);
+}
+
+/* The timers of guests have been called, perhaps the last thing to wait for. */
+static void check_guests(uv_prepare_t *handle) {
+  neap_loop *loop = handle->data;
+  uv_unref((uv_handle_t *)&loop->wake);
+  bool left = loop->had_guests && !neap__loop_has_guests(loop);
+  uv_ref((uv_handle_t *)&loop->wake);
+  if (left || neap__loop_has_ready(loop))
+    uv_stop(&loop->uv);
+}
+
+void neap__loop_share(neap_loop *loop) {
+  if (loop->is_shared)
+    return;
+  loop->is_shared = true;
+  /* "uv_prepare_init: cannot fail" */
+  uv_prepare_init(&loop->uv, &loop->before_wait);
+  loop->before_wait.data = loop;
+  uv_prepare_start(&loop->before_wait, check_guests);
+  uv_unref((uv_handle_t *)&loop->before_wait);
 }
 
 uint64_t neap__loop_now(neap_loop *loop) {
@@ -243,6 +262,7 @@ static uint64_t to_ms(uint64_t ns) {
 
 /* Runs uv, which does nothing when no handle is referenced, as ours are not. */
 static void run(neap_loop *loop, uv_run_mode mode) {
+  loop->had_guests = neap__loop_has_guests(loop);
   uv_ref((uv_handle_t *)&loop->wake);
   uv_run(&loop->uv, mode);
   uv_unref((uv_handle_t *)&loop->wake);

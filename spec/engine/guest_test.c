@@ -55,6 +55,38 @@ static void a_guest_is_served_and_counts_as_pending(void **state) {
   assert_int_equal(0, neap_pending(engine));
 }
 
+/* uv calls the timers that are due before it waits. */
+static void the_last_guest_to_leave_ends_the_wait(void **state) {
+  neap_engine *engine = *state;
+  static uv_timer_t timer; /* open until the engine ends */
+  static int rings;
+  rings = 0;
+  timer.data = &rings;
+  uv_timer_init(neap_uv_loop(engine), &timer);
+  uv_timer_start(&timer, count, 0, 0);
+  neap_poll(engine, NEAP_FOREVER);
+  assert_int_equal(1, rings);
+  assert_int_equal(0, neap_pending(engine));
+}
+
+static void finish(uv_timer_t *timer) {
+  neap_op_cancel(timer->data, 0);
+}
+
+static void what_a_guest_ends_is_delivered_at_once(void **state) {
+  neap_engine *engine = *state;
+  static uv_timer_t timer; /* open until the engine ends */
+  bool done = false;
+  neap_op op;
+  neap_op_init(&op, note, &done);
+  neap_sleep_until(engine, &op, neap_now(engine) + UINT64_C(3600000000000));
+  timer.data = &op;
+  uv_timer_init(neap_uv_loop(engine), &timer);
+  uv_timer_start(&timer, finish, 0, 0);
+  neap_poll(engine, NEAP_FOREVER);
+  assert_true(done);
+}
+
 static void one_can_wait_for_guests_to_leave(void **state) {
   neap_engine *engine = *state;
   static uv_timer_t timer; /* open until the engine ends */
@@ -118,6 +150,8 @@ static void guests_that_stay_are_closed(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(a_guest_is_served_and_counts_as_pending),
+      TEST(the_last_guest_to_leave_ends_the_wait),
+      TEST(what_a_guest_ends_is_delivered_at_once),
       TEST(one_can_wait_for_guests_to_leave),
       TEST(ours_are_no_guests),
       TEST(guests_that_stay_are_closed),
