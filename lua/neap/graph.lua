@@ -139,13 +139,7 @@ function M.plan(root)
   local records = {}
   for i, node in ipairs(nodes) do records[i] = record(node, index_of, i > 1 and walked[node]) end
   kept = { plan = core.plan(records) }
-  for _, node in ipairs(nodes) do
-    local state = object.state(node)
-    while state do
-      state.plans[kept] = true
-      state = state.parent
-    end
-  end
+  for _, node in ipairs(nodes) do object.note_plan(object.state(node), kept) end
   root_state.plan = kept
   return kept.plan
 end

@@ -169,7 +169,7 @@ end
 ---@field label string for messages
 ---@field actions string[] in the order of wiring
 ---@field targets table<string, table> action to node or END
----@field plans table<table, true> resolved plans that read from here
+---@field plans table<table, true>|nil resolved plans that read from here
 ---@field mentioned table[]|nil of a flow: the nodes in its table that have no name
 ---@field branches table[]|nil of a parallel
 
@@ -182,14 +182,17 @@ M.made = nil
 ---@type table<table, table>
 M.chains = setmetatable({}, { __mode = "k" })
 
--- The state behind each node and class.
-local states = setmetatable({}, { __mode = "k" })
+-- Where the metatable of a node or class has the state behind it. A weak table
+-- by nodes would do, but the collector takes a time for it that grows with the
+-- square of the nodes that lead to one another.
+local STATE = {}
 
 --- The state behind a node or class; nil for anything else.
 ---@param value any
 ---@return neap.State|nil
 function M.state(value)
-  return states[value]
+  local meta = type(value) == "table" and getmetatable(value)
+  return type(meta) == "table" and rawget(meta, STATE) or nil
 end
 
 --- Whether a value is a node (or flow), rather than a class or anything else.
@@ -205,11 +208,25 @@ end
 
 -- Has every plan that read from here resolved anew.
 local function touch(state)
+  if not state.plans then return end
   for plan in pairs(state.plans) do plan.stale = true end
-  state.plans = setmetatable({}, { __mode = "k" })
+  state.plans = nil
 end
 
 M.touch = touch
+
+local weak = { __mode = "k" }
+
+--- Notes that a plan has read from a node, its class and so on.
+---@param state neap.State
+---@param plan table its field `stale` is set when something there changes
+function M.note_plan(state, plan)
+  while state do
+    state.plans = state.plans or setmetatable({}, weak)
+    state.plans[plan] = true
+    state = state.parent
+  end
+end
 
 local instantiate -- (class, fields) -> node
 
@@ -243,12 +260,11 @@ end
 
 -- Makes the table for a state.
 local function new_object(state)
-  local meta = { __index = state.fields, __newindex = assign,
+  local meta = { [STATE] = state, __index = state.fields, __newindex = assign,
     __pairs = iterate, __tostring = describe, __name = "neap.node" }
   if state.is_class then meta.__call = instantiate end
   for name, metamethod in pairs(operators) do meta[name] = metamethod end
   local object = setmetatable({}, meta)
-  states[object] = state
   state.object = object
   if M.made then M.made[#M.made + 1] = object end
   return object
@@ -321,7 +337,7 @@ local function derive(parent, given, is_class)
   end
   if type(given.name) == "string" then label = given.name end
   local state = { kind = parent.kind, parent = parent, is_class = is_class, label = label,
-    actions = {}, targets = {}, plans = setmetatable({}, { __mode = "k" }),
+    actions = {}, targets = {},
     fields = setmetatable({}, { __index = parent.fields }) }
   local positional = 0
   for key, value in pairs(given) do
@@ -369,7 +385,7 @@ function M.base(name, methods)
     return (derive(state, given, true))
   end
   return new_object({ kind = M.kinds[name], is_class = true, label = name, fields = fields,
-    actions = {}, targets = {}, plans = setmetatable({}, { __mode = "k" }) })
+    actions = {}, targets = {} })
 end
 
 return M
