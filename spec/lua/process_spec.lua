@@ -135,6 +135,15 @@ describe("process.run", function()
     end
   end)
 
+  it("takes real time where the clock is virtual", function()
+    neap.testing.run(function()
+      local sleeper = neap.spawn(neap.sleep, 3600)
+      process.run { "sleep", "0.1" }
+      assert.equal(0, neap.now())
+      sleeper:cancel()
+    end)
+  end)
+
   it("runs a hundred at once", function()
     local list = {}
     for i = 1, 100 do list[i] = i end
