@@ -1,7 +1,6 @@
 --- Measures one piece of work and prints what it took, as all programs of the
 --- bench do: "wall SECONDS cpu SECONDS memory BYTES WHAT IT IS".
 -- SPDX-License-Identifier: MIT
-local neap = require "neap"
 
 -- The most memory that the process has had resident so far, in bytes.
 local function peak()
@@ -13,11 +12,13 @@ end
 
 ---@param work fun()
 ---@param what? string  what did it, with its version; default: neap
-return function(work, what)
+---@param now? fun(): number  a clock that tells seconds; default: neap's
+return function(work, what, now)
+  now = now or require "neap".now
   collectgarbage()
-  local memory, cpu, wall = peak(), os.clock(), neap.now()
+  local memory, cpu, wall = peak(), os.clock(), now()
   work()
-  wall, cpu, memory = neap.now() - wall, os.clock() - cpu, peak() - memory
+  wall, cpu, memory = now() - wall, os.clock() - cpu, peak() - memory
   print(("wall %.6f cpu %.6f memory %d %s"):format(wall, cpu, memory,
-    what or "neap " .. neap.version))
+    what or "neap " .. require "neap".version))
 end

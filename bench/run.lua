@@ -1,12 +1,14 @@
---- run.lua [--runs=N] [--quick] [--json[=FILE]] [ROW...]
+--- run.lua [--runs=N] [--quick] [--json[=FILE]] [--picture=FILE] [ROW...]
 --
 -- Measures neap against its peers and prints a page of ratios. ROW is an id on
 -- that page, or what stands before its slash. --json prints JSON instead, or
--- writes it to FILE besides. --quick does a hundredth of the work once, to see
--- that everything runs. Run it from the project's folder, by `./dev bench`.
+-- writes it to FILE besides; --picture draws the ratios as SVG. --quick does a
+-- hundredth of the work once, to see that everything runs. Run it from the
+-- project's folder, by `./dev bench`.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local page = require "bench.page"
+local picture = require "bench.picture"
 local rows = require "bench.rows"
 local server = require "bench.server"
 
@@ -21,14 +23,56 @@ local function quote(word)
   return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
 end
 
--- Runs a program. Returns what it measured, and what it says it is. `address` is
--- that of the server, if one was started.
-local function run(program, address)
+-- The words of servers' addresses in a command, as their prefixes.
+local SERVER_WORDS = { "SERVER/delayed", "SERVER", "SECURE", "EVENTS", "CA" }
+
+-- The programs of the rows, neap's first.
+local function programs(row)
+  return table.move(row.peers, 1, #row.peers, 2, { row.neap })
+end
+
+-- The server's word that a word of a command begins with, nil if it has none.
+local function server_word(word)
+  for _, name in ipairs(SERVER_WORDS) do
+    if tostring(word):match("^" .. name .. "%f[%A]") then return name end
+  end
+end
+
+-- Starts the servers if a program of the rows needs one. Those whose servers
+-- cannot be had are skipped.
+local function start_servers(selected, executable)
+  local servers
+  for _, row in ipairs(selected) do
+    for _, program in ipairs(programs(row)) do
+      for _, word in ipairs(program.command or {}) do
+        local name = server_word(word)
+        if name then
+          servers = servers or server.start(executable)
+          local why = servers.missing[name] or servers.missing[name:match("^%a+")]
+          if why then
+            program.command, program.missing = nil, why
+            break
+          end
+        end
+      end
+    end
+  end
+  return servers
+end
+
+-- What a shell runs for a program.
+local function command_line(program, servers)
   local words = {}
   for i, word in ipairs(program.command) do
-    words[i] = quote((tostring(word):gsub("^SERVER", address or "%0")))
+    local name = server_word(word)
+    name = name and name:match("^%a+")
+    words[i] = quote(name and servers.words[name] .. tostring(word):sub(#name + 1) or word)
   end
-  local command = table.concat(words, " ")
+  return table.concat(words, " ")
+end
+
+-- Returns what a program measured, and what it says it is.
+local function run(command)
   local pipe = assert(io.popen(command))
   local output = pipe:read("a")
   local ok, how, code = pipe:close()
@@ -43,15 +87,19 @@ end
 -- Runs each program of the rows once in each of `count` rounds, so that what
 -- else the machine does falls on all of them. Returns the lists of what was
 -- measured, and the versions, by program.
-local function measure(selected, count, address)
-  local samples, versions = {}, {}
+local function measure(selected, count, servers)
+  local samples, versions, seen = {}, {}, {}
   for round = 1, count do
     io.stderr:write(("bench: run %d of %d\n"):format(round, count))
     for _, row in ipairs(selected) do
-      for _, program in ipairs { row.neap, row.peer } do
-        samples[program] = samples[program] or {}
-        if program.command and not samples[program][round] then
-          samples[program][round], versions[program] = run(program, address)
+      for _, program in ipairs(programs(row)) do
+        if program.command then
+          local command = command_line(program, servers)
+          seen[command] = seen[command] or {}
+          if not seen[command][round] then
+            seen[command][round], versions[program] = run(command)
+          end
+          samples[program] = seen[command]
         end
       end
     end
@@ -70,44 +118,49 @@ local function summary(numbers)
   return { median = median, min = sorted[1], max = sorted[#sorted] }
 end
 
--- What of a figure has to be at most so much.
-local function judge(figure, result, excess)
-  local value = ({ ratio = result.ratio, neap = result.neap, excess = excess })[figure.of]
+-- A goal: what of a figure has to be at most so much.
+local function judge(of, most, values)
+  if not most then return nil end
   local reached
-  if value then reached = value.median <= figure.most end
-  return { of = figure.of, most = figure.most, reached = reached }
+  if values then reached = values.median <= most end
+  return { of = of, most = most, reached = reached }
 end
 
-local function sum_up(figure, ours, theirs)
-  local scale = rows.units[figure.unit] / figure.per
-  local neap_list, peer_list, ratios, excesses = {}, {}, {}, {}
-  for i, sample in ipairs(ours) do
-    neap_list[i] = sample[figure.measure] * scale
-    if theirs[i] then
-      peer_list[i] = theirs[i][figure.measure] * scale
+-- What a program measured, in the unit.
+local function scaled(measure_of, program, samples)
+  local scale = rows.units[measure_of[2]] / measure_of.per
+  if measure_of[1] ~= "memory" then scale = scale / (program.share or 1) end
+  local list = {}
+  for i, sample in ipairs(samples[program] or {}) do list[i] = sample[measure_of[1]] * scale end
+  return list
+end
+
+local function sum_up(row, measure_of, samples)
+  local name = measure_of[1]
+  local ours, peers = scaled(measure_of, row.neap, samples), {}
+  for p, peer in ipairs(row.peers) do
+    local theirs, ratios, excesses = scaled(measure_of, peer, samples), {}, {}
+    for i, value in ipairs(theirs) do
       -- Too little work may cost a peer no memory at all.
-      if peer_list[i] > 0 then ratios[#ratios + 1] = neap_list[i] / peer_list[i] end
-      excesses[i] = neap_list[i] - peer_list[i]
+      if ours[i] and value > 0 then ratios[#ratios + 1] = ours[i] / value end
+      excesses[i] = ours[i] and ours[i] - value
     end
+    local ratio = summary(ratios)
+    peers[p] = {
+      value = summary(theirs),
+      ratio = ratio,
+      goal = judge("ratio", peer.most and peer.most[name], ratio)
+        or judge("excess", peer.above and peer.above[name], summary(excesses)),
+    }
   end
-  local result = {
-    measure = figure.measure,
-    unit = figure.unit,
-    neap = summary(neap_list),
-    peer = summary(peer_list),
-    ratio = summary(ratios),
-  }
-  if figure.most then result.goal = judge(figure, result, summary(excesses)) end
-  return result
+  local neap_summary = summary(ours)
+  return { measure = name, unit = measure_of[2], neap = neap_summary,
+    goal = judge("neap", row.goals and row.goals[name], neap_summary), peers = peers }
 end
 
 local function describe(program, version)
-  return {
-    label = program.label,
-    command = program.command,
-    version = version,
-    skipped = program.missing,
-  }
+  return { label = program.label, command = program.command, version = version,
+    skipped = program.missing }
 end
 
 -- ------------------------------------------------------------------- machine
@@ -128,7 +181,7 @@ end
 
 -- ---------------------------------------------------------------- arguments
 
----@return table options runs, quick, json (true or a file's name)
+---@return table options runs, quick, json (true or a file's name), picture
 ---@return string[] wanted the ids of rows
 local function parse(...)
   local options, wanted = { runs = 5 }, {}
@@ -143,6 +196,8 @@ local function parse(...)
       options.quick, options.runs = true, 1
     elseif name == "json" then
       options.json = value == "" or value
+    elseif name == "picture" and value ~= "" then
+      options.picture = value
     else
       refuse("unknown option " .. word)
     end
@@ -180,41 +235,27 @@ local results = {
   quick = options.quick or false,
   rows = {},
 }
--- Starts the server if a row needs one; where that cannot be, these are skipped.
-local function start_server()
-  local needed = {}
-  for _, row in ipairs(selected) do
-    for _, program in ipairs { row.neap, row.peer } do
-      if program.needs == "server" then needed[#needed + 1] = program end
-    end
-  end
-  if #needed == 0 then return nil end
-  local started, why = server.start()
-  for _, program in ipairs(started and {} or needed) do
-    program.command, program.missing = nil, why
-  end
-  return started
-end
-
-local started <close> = start_server()
-local samples, versions = measure(selected, options.runs, started and started.address)
+-- The servers end by the pcall, where they may wait for that, should this fail.
+local ok, samples, versions = pcall(function()
+  local servers <close> = start_servers(selected, build .. "/bin/neap")
+  return measure(selected, options.runs, servers)
+end)
+if not ok then error(samples, 0) end
 for i, row in ipairs(selected) do
-  local figures = {}
-  for j, figure in ipairs(row.figures) do
-    figures[j] = sum_up(figure, samples[row.neap], samples[row.peer])
-  end
-  results.rows[i] = {
-    id = row.id,
-    title = row.title,
-    neap = describe(row.neap, versions[row.neap]),
-    peer = describe(row.peer, versions[row.peer]),
-    figures = figures,
-  }
+  local figures, peers = {}, {}
+  for j, measure_of in ipairs(row.measures) do figures[j] = sum_up(row, measure_of, samples) end
+  for j, peer in ipairs(row.peers) do peers[j] = describe(peer, versions[peer]) end
+  results.rows[i] = { id = row.id, title = row.title, figures = neap.json.array(figures),
+    neap = describe(row.neap, versions[row.neap]), peers = neap.json.array(peers) }
 end
 
-if options.json ~= true then io.write(page.format(results)) end
-if options.json then
-  local file = options.json == true and io.stdout or assert(io.open(options.json, "w"))
-  file:write(neap.json.encode(results), "\n")
-  if file ~= io.stdout then assert(file:close()) end
+local function write_file(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  assert(file:close())
 end
+
+local encoded = options.json and neap.json.encode(results) .. "\n"
+io.write(options.json == true and encoded or page.format(results))
+if options.json and options.json ~= true then write_file(options.json, encoded) end
+if options.picture then write_file(options.picture, picture.draw(results)) end

@@ -1,19 +1,19 @@
---- waiting.lua N: N runs at once of a flow of three nodes that each sleep for
---- 10 ms. waiting.go and waiting.py do the same.
+--- waiting.lua N WAVES LEAST MOST: N runs of a flow of three nodes that each sleep for
+--- LEAST to MOST ms, in so many waves. Other files of this name do the same.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local measure = require "bench.measure"
 
-local count = math.tointeger(tonumber((...)))
-if not count then
-  io.stderr:write("usage: waiting.lua N\n")
-  os.exit(2)
-end
+local count, waves, least, most = ...
+count, waves = math.tointeger(tonumber(count)), math.tointeger(tonumber(waves))
+least, most = tonumber(least) / 1000, tonumber(most) / 1000
+
+local random, range = math.random, most - least
 
 local Sleep = neap.Node:extend { name = "Sleep" }
 
 function Sleep:exec(shared) -- luacheck: no self
-  neap.sleep(0.01)
+  neap.sleep(range == 0 and least or least + range * random())
   shared.slept = shared.slept + 1
 end
 
@@ -22,8 +22,10 @@ local flow = neap.Flow { start = first, first >> Sleep {} >> Sleep {} }
 local shared = { slept = 0 }
 
 measure(function()
-  local tasks = {}
-  for i = 1, count do tasks[i] = neap.spawn(flow, shared) end
-  for i = 1, count do tasks[i]:await() end
+  for _ = 1, waves do
+    local tasks = {}
+    for i = 1, count // waves do tasks[i] = neap.spawn(flow, shared) end
+    for i = 1, count // waves do tasks[i]:await() end
+  end
 end)
-assert(shared.slept == 3 * count, "not every node has slept")
+assert(shared.slept == 3 * (count // waves) * waves, "not every node has slept")

@@ -7,27 +7,43 @@ local neap = require "neap"
 -- The rows and what each of them measures.
 local figures = {
   ["node/loop"] = { "wall" },
-  ["node/plain"] = { "wall" },
   ["node/retry"] = { "wall" },
   ["node/nested"] = { "wall" },
   ["node/batch"] = { "wall" },
-  ["waiting/go"] = { "wall", "cpu", "memory" },
-  ["waiting/asyncio"] = { "wall", "cpu", "memory" },
+  ["waiting/runs"] = { "wall", "cpu", "memory" },
+  ["waiting/waves"] = { "cpu" },
+  ["waiting/random"] = { "cpu" },
   ["tasks/spawn"] = { "cpu" },
   ["tasks/await"] = { "cpu" },
   ["tasks/gather"] = { "cpu" },
   ["tasks/channel"] = { "cpu" },
-  ["tasks/line"] = { "cpu" },
   ["tasks/semaphore"] = { "cpu" },
-  ["http/curl"] = { "cpu", "wall" },
-  ["http/undici"] = { "cpu", "wall" },
-  ["http/fetch"] = { "cpu", "wall" },
-  ["start/lua"] = { "wall", "memory" },
-  ["start/asyncio"] = { "wall", "memory" },
+  ["batch/1"] = { "wall", "memory" },
+  ["batch/8"] = { "wall", "memory" },
+  ["batch/1000"] = { "wall", "memory" },
+  ["http/get"] = { "cpu", "wall" },
+  ["http/get-512"] = { "cpu", "wall" },
+  ["http/post"] = { "cpu", "wall" },
+  ["http/post-512"] = { "cpu", "wall" },
+  ["http/tls"] = { "cpu", "wall" },
+  ["http/delayed"] = { "wall", "cpu" },
+  ["http/events"] = { "cpu", "memory" },
+  ["json/decode"] = { "cpu" },
+  ["json/encode"] = { "cpu" },
+  ["start/flow"] = { "wall", "memory" },
+  ["start/http"] = { "wall", "memory" },
+  ["frame/idle"] = { "wall" },
+  ["frame/waiters"] = { "wall" },
+  ["growth/runs"] = { "cpu" },
+  ["growth/items"] = { "cpu" },
+  ["growth/timers"] = { "cpu" },
+  ["growth/waiters"] = { "cpu" },
+  ["growth/nodes"] = { "cpu" },
+  ["growth/successors"] = { "cpu" },
 }
 
 -- A folder like that of a build with NEAP_BENCH=ON: the executable under test,
--- what bench/ has in C, and no peer in Go or for Node.
+-- what bench/ has in C without the engine, and no peer in Go or of npm.
 local build
 
 local function bench(...)
@@ -47,7 +63,7 @@ setup(function()
   helper.write(build .. "/bench/README", "")
   assert(os.execute(("ln -s %s %s/bin/neap"):format(helper.quote(helper.neap), build)))
   compile("spawn", "")
-  compile("http_get", "$(pkg-config --cflags --libs libcurl libuv)")
+  compile("http", "$(pkg-config --cflags --libs libcurl libuv)")
 end)
 
 describe("bench/run.lua", function()
@@ -58,47 +74,71 @@ describe("bench/run.lua", function()
     return page:sub(first, assert(last, id .. " has no command"))
   end
 
-  it("prints all rows for people and for machines", function()
-    local path = helper.tmpdir() .. "/results.json"
-    local result = bench("--quick", "--json=" .. path)
+  -- The line of a program about a measure in a part of a page, which has those of
+  -- the peers below that of neap.
+  local function line_of(text, measure, label)
+    local from = assert(text:find("\n  " .. measure .. " +%S"))
+    return assert(text:match("\n([^\n]*" .. label:gsub("%p", "%%%0") .. "[^\n]*)", from))
+  end
+
+  local function check(text, row, figure)
+    assert.equal(row.neap.skipped == nil, figure.neap ~= nil)
+    if not figure.neap then return end
+    local median, unit = line_of(text, figure.measure, row.neap.label):match("(%S+) (%a+) %(")
+    assert.equal(figure.unit, unit)
+    assert.near(figure.neap.median, tonumber(median), 0.5)
+    for i, peer in ipairs(figure.peers) do
+      local label = row.peers[i].label
+      if row.peers[i].skipped then
+        assert.matches("skipped: " .. label .. ": ", text, 1, true)
+        assert.is_nil(peer.value)
+      elseif peer.ratio then
+        assert.near(figure.neap.median / peer.value.median, peer.ratio.median, 1e-9)
+        line_of(text, figure.measure, label)
+      end
+    end
+  end
+
+  it("prints all rows for people and for machines, and draws them", function()
+    local folder = helper.tmpdir()
+    local result = bench("--quick", "--json=" .. folder .. "/results.json",
+      "--picture=" .. folder .. "/picture.svg")
     assert.equal("bench: run 1 of 1\n", result.stderr)
     assert.equal(0, result.status)
 
     local seen = {}
-    for _, row in ipairs(neap.json.decode(helper.read(path)).rows) do
+    for _, row in ipairs(neap.json.decode(helper.read(folder .. "/results.json")).rows) do
       local text = part(result.stdout, row.id)
       seen[row.id] = {}
       for i, figure in ipairs(row.figures) do
         seen[row.id][i] = figure.measure
-        local median, unit = text:match("\n  " .. figure.measure .. " +(%S+) (%a+) %(")
-        assert.equal(figure.unit, unit)
-        assert.near(figure.neap.median, tonumber(median), 0.5)
-        assert.equal(row.peer.skipped == nil, figure.peer ~= nil)
-        if figure.peer and figure.peer.median > 0 then
-          assert.near(figure.neap.median / figure.peer.median, figure.ratio.median, 1e-9)
-        end
+        check(text, row, figure)
       end
     end
     assert.same(figures, seen)
+    assert.matches("\n%d+ of %d+ goals reached", result.stdout)
+    local picture = helper.read(folder .. "/picture.svg")
+    assert.matches("^<svg .*node/loop: .*</svg>\n$", picture)
+    assert.matches(">the loop by hand in Lua</text>\n  <rect class=\"%a+\" ", picture)
   end)
 
   it("skips a peer that is not there, and says so", function()
-    local result = bench("--quick", "waiting/go")
+    local result = bench("--quick", "waiting/runs")
     assert.equal(0, result.status)
-    assert.matches("peer skipped: go was not installed when the bench was built\n", result.stdout)
-    assert.matches("neap / peer at most 1: not known\n", result.stdout)
-    assert.matches("neap at most 1600 B: %a+\n", result.stdout)
+    assert.matches("skipped: goroutines: Go is not there\n", result.stdout, 1, true)
+    assert.matches("goroutines +%- +%- +at most 0.95: not known\n", result.stdout)
+    assert.matches("at most 1600 B: %a+\n", result.stdout)
   end)
 
   it("repeats the rows that are named, --runs times", function()
-    local result = bench("--quick", "--runs=3", "--json", "node/loop", "start/lua")
+    local result = bench("--quick", "--runs=3", "--json", "node/nested", "start/flow")
     assert.equal(0, result.status)
     local results = neap.json.decode(result.stdout)
     assert.equal(3, results.runs)
     assert.equal(2, #results.rows)
-    assert.equal("start/lua", results.rows[2].id)
+    assert.equal("start/flow", results.rows[2].id)
     for _, row in ipairs(results.rows) do
-      local ratio = row.figures[1].ratio
+      local ratio = row.figures[1].peers[1].ratio
       assert.is_true(0 < ratio.min and ratio.min <= ratio.median and ratio.median <= ratio.max)
     end
   end)

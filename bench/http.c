@@ -1,21 +1,22 @@
-/* http_get URL COUNT CONCURRENCY: the same GETs as bench/http_get.lua, by what
- * neap is built on and nothing else: libcurl's multi interface on a uv loop.
- * SPDX-License-Identifier: MIT
+/* http KIND URL COUNT CONCURRENCY [CA]: the same requests as bench/http.lua, by
+ * what neap is built on and nothing else: libcurl's multi interface on a uv
+ * loop. SPDX-License-Identifier: MIT
  *
  * As little as is needed to do it well: handles are used again, and a socket is
  * watched by one uv_poll_t for as long as it lives.
  */
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
-enum { MAX_SOCKETS = 4096, MAX_BODY = 65536 };
+#include "measure.h"
+
+enum { MAX_SOCKETS = 4096, MAX_BODY = 65536, POST_SIZE = 2048 };
 
 typedef struct watched {
   uv_poll_t poll;
@@ -24,7 +25,8 @@ typedef struct watched {
 
 typedef struct request {
   CURL *easy;
-  size_t size;
+  size_t size; /* of the body, of a stream of events that of its last line */
+  size_t data; /* lines of data of the event that has begun */
   char body[MAX_BODY];
 } request;
 
@@ -32,12 +34,13 @@ static uv_loop_t *loop;
 static uv_timer_t timer;
 static CURLM *multi;
 static watched *sockets[MAX_SOCKETS];
-static const char *url;
+static const char *kind, *url, *ca;
 static long left, running;
 static size_t total;
+static char post[POST_SIZE];
 
 static void fail(const char *what) {
-  fprintf(stderr, "http_get: %s\n", what);
+  fprintf(stderr, "http: %s\n", what);
   exit(EXIT_FAILURE);
 }
 
@@ -49,6 +52,35 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *ud) {
   memcpy(r->body + r->size, bytes, size);
   r->size += size;
   return size;
+}
+
+/* The lines of a stream of events: a line that is empty ends one. */
+static size_t on_events(char *bytes, size_t one, size_t size, void *ud) {
+  request *r = ud;
+  size *= one;
+  for (const char *at = bytes, *end = bytes + size; at < end;) {
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    size_t piece = (size_t)((stop ? stop : end) - at);
+    if (r->size + piece > sizeof r->body)
+      return 0;
+    memcpy(r->body + r->size, at, piece);
+    r->size += piece;
+    if (!stop)
+      break;
+    if (r->size == 0) {
+      total += r->data > 0;
+      r->data = 0;
+    } else {
+      r->data += r->size > 5 && memcmp(r->body, "data:", 5) == 0;
+    }
+    r->size = 0;
+    at = stop + 1;
+  }
+  return size;
+}
+
+static bool is(const char *wanted) {
+  return strcmp(kind, wanted) == 0;
 }
 
 static void begin(request *r) {
@@ -72,7 +104,8 @@ static void reap(void) {
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK || status != 200)
       fail(curl_easy_strerror(code));
-    total += r->size;
+    if (!is("events"))
+      total += r->size;
     running--;
     curl_multi_remove_handle(multi, easy);
     if (left > 0)
@@ -169,8 +202,17 @@ static request *make(void) {
   if (!r || !(r->easy = curl_easy_init()))
     fail("out of memory");
   curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
-  curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION,
+                   is("events") ? on_events : on_body);
   curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
+  if (is("post")) {
+    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, post);
+    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE, (long)sizeof post);
+  }
+  if (ca) {
+    curl_easy_setopt(r->easy, CURLOPT_CAINFO, ca);
+    curl_easy_setopt(r->easy, CURLOPT_PIPEWAIT, 1L);
+  }
   curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(r->easy, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
@@ -178,29 +220,15 @@ static request *make(void) {
   return r;
 }
 
-static double cpu(void) {
-  struct rusage use;
-  getrusage(RUSAGE_SELF, &use);
-  return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-         (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-}
-
-static double wall(void) {
-  return (double)uv_hrtime() / 1e9;
-}
-
-static long peak(void) {
-  struct rusage use;
-  getrusage(RUSAGE_SELF, &use);
-  return use.ru_maxrss * 1024;
-}
-
 int main(int argc, char **argv) {
-  if (argc != 4)
-    fail("usage: http_get URL COUNT CONCURRENCY");
-  url = argv[1];
-  left = strtol(argv[2], NULL, 10);
-  long concurrency = strtol(argv[3], NULL, 10);
+  if (argc < 5)
+    fail("usage: http get|post|events URL COUNT CONCURRENCY [CA]");
+  kind = argv[1];
+  url = argv[2];
+  left = strtol(argv[3], NULL, 10);
+  long concurrency = strtol(argv[4], NULL, 10);
+  ca = argc > 5 ? argv[5] : NULL;
+  memset(post, 'x', sizeof post);
   loop = uv_default_loop();
   curl_global_init(CURL_GLOBAL_DEFAULT);
   multi = curl_multi_init();
@@ -208,15 +236,16 @@ int main(int argc, char **argv) {
   curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout);
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, concurrency * 2);
-  long count = left, memory = peak();
-  double began = wall(), spent = cpu();
+  long count = left;
+  measure began = measure_now();
   for (long i = 0; i < concurrency && left > 0; i++)
     begin(make());
   uv_run(loop, UV_RUN_DEFAULT);
   if (total == 0 || total % (size_t)count != 0)
     fail("the bodies are not of one size");
-  printf("wall %.6f cpu %.6f memory %ld libcurl %s, libuv %s\n", wall() - began,
-         cpu() - spent, peak() - memory,
-         curl_version_info(CURLVERSION_NOW)->version, uv_version_string());
+  char what[64];
+  snprintf(what, sizeof what, "libcurl %s, libuv %s",
+           curl_version_info(CURLVERSION_NOW)->version, uv_version_string());
+  measure_print(&began, what);
   return 0;
 }
