@@ -274,8 +274,7 @@ static int open_multi(const neap__http_host *host, neap__http **out) {
   curl_multi_setopt(multi->curl, CURLMOPT_SOCKETDATA, multi);
   curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, on_timeout);
   curl_multi_setopt(multi->curl, CURLMOPT_TIMERDATA, multi);
-  curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS,
-                    (long)NEAP__HTTP_CONNECTIONS);
+  curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS, max_connections());
   curl_multi_setopt(multi->curl, CURLMOPT_MAX_TOTAL_CONNECTIONS,
                     max_connections());
   *out = &multi->http;

@@ -11,11 +11,10 @@
 #include "http_upload.h"
 #include "list.h"
 
-/* Handles that are kept for later requests, and connections; and how many
- * connections may be in use at once. */
+/* How many handles are kept for later requests; and how many connections, in
+ * use or kept. */
 enum {
-  NEAP__HTTP_HANDLES = 64,
-  NEAP__HTTP_CONNECTIONS = 128,
+  NEAP__HTTP_HANDLES = 512,
   NEAP__HTTP_MAX_CONNECTIONS = 1024,
 };
 

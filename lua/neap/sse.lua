@@ -3,7 +3,6 @@
 --
 -- By the HTML standard of WHATWG, section "Server-sent events". Text is taken as
 -- it comes; what is not UTF-8 is not replaced.
-local core = require "neap.core"
 local new_error = require "neap.error".new
 local object = require "neap.object"
 local options = require "neap.options"
