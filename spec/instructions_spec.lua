@@ -1,0 +1,52 @@
+-- What things cost, in instructions of the processor counted by callgrind: that it
+-- does not grow unnoticed. Time would depend on the machine and on what else it does.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+
+-- How much more is let pass: the seed of Lua's hashes changes the counts by up to two
+-- per cent. They are those of Debian 12: gcc 12.2, Lua 5.4.4, libuv 1.44.
+local TOLERANCE = 0.05
+
+-- For each piece of work: what one unit of it takes at most, the program of bench/
+-- that does it, two numbers of units, whose difference is what is measured, and what
+-- else the program is told.
+-- When one has become cheaper, lower it here, in the same commit.
+local WORK = {
+  { "a node", 2440, { "bench/nodes.lua", "neap.loop" }, 1000, 11000 },
+  { "a node that may be retried", 2480, { "bench/nodes.lua", "neap.retry" }, 1000, 11000 },
+  { "a node of a nested flow", 3260, { "bench/nodes.lua", "neap.nested" }, 1000, 11000 },
+  { "an item of a batch", 2240, { "bench/nodes.lua", "neap.batch" }, 1000, 11000 },
+  { "a run of three nodes that sleep", 19900, { "bench/waiting.lua" }, 500, 2500, { 1, 10, 10 } },
+  { "a task, spawned and ended", 3000, { "bench/tasks.lua", "spawn" }, 1000, 11000 },
+  { "a task, spawned and awaited", 5710, { "bench/tasks.lua", "await" }, 1000, 11000 },
+  { "a function that is gathered", 12100, { "bench/tasks.lua", "gather" }, 1000, 11000, { 100 } },
+  { "a value through a channel", 2980, { "bench/tasks.lua", "channel" }, 1000, 11000 },
+  { "a semaphore handed over", 3020, { "bench/tasks.lua", "semaphore" }, 1000, 11000, { 10 } },
+}
+
+local is_release = (os.getenv("NEAP_BUILD") or ""):find("release", 1, true)
+local it_counts = is_release and it or pending
+
+-- The instructions of a whole process.
+local function count(argv)
+  local result = helper.run({ "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+    helper.neap, argv }, { cwd = helper.root })
+  assert.equal(0, result.status, result.stderr)
+  return tonumber(result.stderr:match("Collected : (%d+)"))
+end
+
+local function argv_of(work, units)
+  local argv = table.move(work[3], 1, #work[3], 1, {})
+  argv[#argv + 1] = units
+  return table.move(work[6] or {}, 1, #(work[6] or {}), #argv + 1, argv)
+end
+
+describe("the instructions of", function()
+  for _, work in ipairs(WORK) do
+    local name, most, _, few, many = table.unpack(work)
+    it_counts(name .. (" are at most %d"):format(most), function()
+      local each = (count(argv_of(work, many)) - count(argv_of(work, few))) / (many - few)
+      assert.is_true(each <= most * (1 + TOLERANCE), ("%s: %.0f"):format(name, each))
+    end)
+  end
+end)
