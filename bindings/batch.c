@@ -95,28 +95,20 @@ neap__task *neap__batch_owner(neap__task *task, uint32_t depth) {
 /* Lets those who wait for their turn to fetch try again: the first, or all when
  * there is nothing left to fetch. */
 static void pass_turn(neap__task *owner, bool all) {
-  neap__crew *crew = owner->crew;
-  while (crew && !neap__list_empty(&crew->turns)) {
-    neap_link *link = crew->turns.next;
-    neap__list_remove(link);
-    neap_op_settle(&NEAP__ITEM(link, neap__place, link)->task->op, 0);
-    if (!all)
-      break;
-  }
-}
-
-static void drop_turn(neap__task *task) {
-  neap__place *place = task->dropped;
-  neap__list_remove(&place->link);
+  if (!owner->crew)
+    return;
+  neap__task *next;
+  do {
+    next = neap__task_next(&owner->crew->turns);
+    if (next)
+      neap_op_settle(&next->op, 0);
+  } while (next && all);
 }
 
 answer neap__batch_turn(lua_State *L, neap__task *task, const neap_step *step) {
-  neap__place *place = lua_newuserdatauv(L, sizeof *place, 0);
-  place->task = task;
   neap__wait_begin(L, "its turn to fetch an item");
-  neap__task_hold(task, drop_turn, place);
-  neap__list_append(&neap__batch_owner(task, step->depth)->crew->turns,
-                    &place->link);
+  neap__task_line_up(task, &neap__batch_owner(task, step->depth)->crew->turns,
+                     neap__task_leave, NULL);
   return neap__drive_wait(L, neap__drive_go_on);
 }
 

@@ -1,17 +1,19 @@
 /* Channels: values in line, from those who send to those who receive.
  * SPDX-License-Identifier: MIT
  *
- * The values are in a table, the channel's user value. The buffer is a ring in
- * its keys from 1 to the capacity. Whoever waits has a negative key of his own:
- * a sender keeps there what he has to send, a receiver finds there what he has
- * been given. At 0 is a list of what receivers gave back that were cancelled
- * before they could take it; it comes before all that is in the ring.
+ * The values that nobody waits with are in a table, the channel's user value:
+ * the buffer is a ring in its keys from 1 to the capacity; at 0 is a list of
+ * what receivers gave back that were cancelled before they could take it, which
+ * comes before all that is in the ring. A sender that waits has its value on
+ * its own stack until somebody takes it from there, and puts nil in its place;
+ * a receiver that waits is given its value on its own stack.
  */
 #include "channel.h"
 
 #include <lauxlib.h>
 
 #include "error.h"
+#include "object.h"
 #include "task.h"
 #include "wait.h"
 
@@ -21,78 +23,92 @@ typedef struct channel {
   lua_Integer capacity;
   lua_Integer first; /* where the oldest value is in the ring, from 0 */
   lua_Integer count; /* of values in the ring */
-  lua_Integer keys;  /* given to those who waited */
   lua_Integer returned, taken; /* ends of the list at 0 */
   bool closed;
-  neap_link senders, receivers; /* of turns, by `place.link` */
+  neap_link senders, receivers; /* lines of tasks, each with its coroutine */
 } channel;
 
-/* Somebody who waits; on his stack. */
-typedef struct turn {
-  neap__place place;
-  lua_Integer key;
-  bool refused; /* a sender, when the channel has been closed */
-} turn;
+/* The stack of those who wait: the channel, and what a sender has to send. */
+enum { CHANNEL = 1, VALUE };
 
-/* The stack of each function: the channel, its table, and when it waits the
- * turn. */
-enum { CHANNEL = 1, VALUES, TURN };
-
-/* Checks the channel and pushes its table below the other arguments. */
 static channel *check_channel(lua_State *L) {
-  channel *c = luaL_checkudata(L, CHANNEL, CHANNEL_META);
-  lua_getiuservalue(L, CHANNEL, 1);
-  lua_insert(L, VALUES);
-  return c;
+  return neap__object_check(L, CHANNEL, CHANNEL_META);
 }
 
-static lua_Integer ring(const channel *c, lua_Integer i) {
-  return (c->first + i) % c->capacity + 1;
-}
-
-/* Takes the first out of a line; NULL when nobody waits. */
-static turn *next_in(neap_link *line) {
-  if (neap__list_empty(line))
-    return NULL;
-  neap_link *link = line->next;
-  neap__list_remove(link);
-  return NEAP__ITEM(link, turn, place.link);
-}
-
-static void drop(neap__task *task) {
-  turn *t = task->dropped;
-  neap__list_remove(&t->place.link);
-}
-
-/* Puts the caller in a line. The turn is on top of the stack afterwards.
- * [-0, +1, v] */
-static turn *line_up(lua_State *L, channel *c, neap_link *line,
-                     const char *what) {
-  turn *t = lua_newuserdatauv(L, sizeof *t, 0);
-  neap__task *task = neap__task_current(L);
-  *t = (turn){.place.task = task};
+/* Suspends the caller in a line until another task settles it. [-0, +0, v] */
+static int wait_in(lua_State *L, neap_link *line, const char *what,
+                   lua_KFunction k) {
   neap__wait_begin(L, what);
-  t->key = -++c->keys;
-  neap__task_hold(task, drop, t);
-  neap__list_append(line, &t->place.link);
-  return t;
+  neap__task_line_up(neap__task_current(L), line, neap__task_leave, L);
+  return neap__wait(L, k);
 }
 
-/* Takes the value at a key out of the table. [-0, +1, -] */
+/* The coroutine of a task that is, or was just now, in line. */
+static lua_State *coroutine_of(const neap__task *task) {
+  return task->dropped;
+}
+
+/* Puts the value on top into the ring, which has room. [-1, +0, m] */
+static void put(lua_State *L, channel *c) {
+  lua_getiuservalue(L, CHANNEL, 1);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, (c->first + c->count) % c->capacity + 1);
+  lua_pop(L, 1);
+  c->count++;
+}
+
+/* Takes the value at `key` out of the table on top, and replaces that with it.
+ * [-1, +1, -] */
 static void take(lua_State *L, lua_Integer key) {
-  lua_rawgeti(L, VALUES, key);
+  lua_rawgeti(L, -1, key);
   lua_pushnil(L);
-  lua_rawseti(L, VALUES, key);
+  lua_rawseti(L, -3, key);
+  lua_replace(L, -2);
+}
+
+/* Takes the oldest value out of the ring. [-0, +1, -] */
+static void take_oldest(lua_State *L, channel *c) {
+  lua_getiuservalue(L, CHANNEL, 1);
+  take(L, c->first + 1);
+  c->first = (c->first + 1) % c->capacity;
+  c->count--;
+}
+
+/* Takes what was given back first. [-0, +1, -] */
+static void take_returned(lua_State *L, channel *c) {
+  lua_getiuservalue(L, CHANNEL, 1);
+  lua_rawgeti(L, -1, 0);
+  lua_replace(L, -2);
+  take(L, ++c->taken);
+}
+
+/* Takes the value of the sender who is first in line, if there is one.
+ * [-0, +(0|1), -] */
+static bool take_sent(lua_State *L, channel *c) {
+  neap__task *sender = neap__task_next(&c->senders);
+  if (!sender)
+    return false;
+  lua_State *from = coroutine_of(sender);
+  lua_pushvalue(from, VALUE);
+  lua_xmove(from, L, 1);
+  lua_pushnil(from);
+  lua_replace(from, VALUE);
+  neap_op_settle(&sender->op, 0);
+  return true;
 }
 
 /* Gives the value on top to the first receiver in line, if there is one.
- * [-(1|0), +0, m] */
+ * [-(1|0), +0, -] */
 static bool give(lua_State *L, channel *c) {
-  turn *receiver = next_in(&c->receivers);
+  neap__task *receiver = neap__task_next(&c->receivers);
   if (!receiver)
     return false;
-  lua_rawseti(L, VALUES, receiver->key);
-  neap_op_settle(&receiver->place.task->op, 0);
+  lua_State *to = coroutine_of(receiver);
+  bool suspended = neap__is_suspended(to); /* or it drives the loop */
+  lua_xmove(L, to, 1);
+  if (suspended)
+    lua_insert(to, -2); /* below what it has yielded */
+  neap_op_settle(&receiver->op, 0);
   return true;
 }
 
@@ -100,10 +116,8 @@ static bool give(lua_State *L, channel *c) {
 static int sent(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
-  turn *t = lua_touserdata(L, TURN);
-  take(L, t->key); /* what is still there was not taken */
   neap__wait_end(L);
-  if (t->refused)
+  if (!lua_isnil(L, VALUE))
     return neap__error_raise(L, "closed", "send on a channel that was closed");
   return 0;
 }
@@ -111,43 +125,30 @@ static int sent(lua_State *L, int status, lua_KContext context) {
 /* channel:send(value) */
 static int send(lua_State *L) {
   channel *c = check_channel(L);
-  lua_settop(L, 3);
-  luaL_argcheck(L, !lua_isnil(L, 3), 2, "nil cannot be sent");
+  lua_settop(L, VALUE);
+  luaL_argcheck(L, !lua_isnil(L, VALUE), 2, "nil cannot be sent");
   if (c->closed)
     return neap__error_raise(L, "closed", "send on a closed channel");
   if (give(L, c))
     return 0;
-  if (c->count < c->capacity) {
-    lua_rawseti(L, VALUES, ring(c, c->count));
-    c->count++;
-    return 0;
-  }
-  turn *t = line_up(L, c, &c->senders, "room in a channel");
-  lua_insert(L, TURN);
-  lua_rawseti(L, VALUES, t->key);
-  return neap__wait(L, sent);
+  if (c->count == c->capacity)
+    return wait_in(L, &c->senders, "room in a channel", sent);
+  put(L, c);
+  return 0;
 }
 
 /* Keeps the value on top, which a receiver could not take. [-1, +0, m] */
 static void give_back(lua_State *L, channel *c) {
-  if (lua_rawgeti(L, VALUES, 0) == LUA_TNIL) {
+  lua_getiuservalue(L, CHANNEL, 1);
+  if (lua_rawgeti(L, -1, 0) == LUA_TNIL) {
     lua_pop(L, 1);
     lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, VALUES, 0);
+    lua_rawseti(L, -3, 0);
   }
-  lua_insert(L, -2);
+  lua_pushvalue(L, -3);
   lua_rawseti(L, -2, ++c->returned);
-  lua_pop(L, 1);
-}
-
-/* Takes what was given back first. [-0, +1, -] */
-static void take_returned(lua_State *L, channel *c) {
-  lua_rawgeti(L, VALUES, 0);
-  lua_rawgeti(L, -1, ++c->taken);
-  lua_pushnil(L);
-  lua_rawseti(L, -3, c->taken);
-  lua_replace(L, -2);
+  lua_pop(L, 3);
 }
 
 /* The wait of a receiver is over. One who has been cancelled meanwhile hands
@@ -156,48 +157,32 @@ static int received(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   channel *c = lua_touserdata(L, CHANNEL);
-  const turn *t = lua_touserdata(L, TURN);
-  take(L, t->key);
   bool cancelled = neap__task_current(L)->cancel_status != 0;
-  if (cancelled && !lua_isnil(L, -1) && !give(L, c))
+  bool given = lua_gettop(L) > CHANNEL;
+  if (cancelled && given && !give(L, c))
     give_back(L, c);
   neap__wait_end(L);
+  if (!given)
+    lua_pushnil(L);
   return 1;
 }
 
 /* channel:receive() -> value, nil once it is closed and empty */
 static int receive(lua_State *L) {
   channel *c = check_channel(L);
-  lua_settop(L, VALUES);
+  lua_settop(L, CHANNEL);
   if (c->taken < c->returned) {
     take_returned(L, c);
-    return 1;
-  }
-  bool found = c->count > 0;
-  if (found) {
-    take(L, c->first + 1);
-    c->first = (c->first + 1) % c->capacity;
-    c->count--;
-  }
-  turn *sender = next_in(&c->senders);
-  if (sender) {
-    /* There is room in the ring now; or it has none, and is passed by. */
-    take(L, sender->key);
-    if (found) {
-      lua_rawseti(L, VALUES, ring(c, c->count));
-      c->count++;
-    }
-    neap_op_settle(&sender->place.task->op, 0);
-    return 1;
-  }
-  if (found)
-    return 1;
-  if (c->closed) {
+  } else if (c->count > 0) {
+    take_oldest(L, c);
+    if (take_sent(L, c))
+      put(L, c); /* in the room there is now */
+  } else if (!take_sent(L, c)) {
+    if (!c->closed)
+      return wait_in(L, &c->receivers, "a value from a channel", received);
     lua_pushnil(L);
-    return 1;
   }
-  line_up(L, c, &c->receivers, "a value from a channel");
-  return neap__wait(L, received);
+  return 1;
 }
 
 /* channel:close(): those who wait to receive get nil, those who wait to send
@@ -205,27 +190,25 @@ static int receive(lua_State *L) {
 static int close(lua_State *L) {
   channel *c = check_channel(L);
   c->closed = true;
-  turn *t;
-  while ((t = next_in(&c->receivers)))
-    neap_op_settle(&t->place.task->op, 0);
-  while ((t = next_in(&c->senders))) {
-    t->refused = true;
-    neap_op_settle(&t->place.task->op, 0);
-  }
+  neap__task *task;
+  while ((task = neap__task_next(&c->receivers)) ||
+         (task = neap__task_next(&c->senders)))
+    neap_op_settle(&task->op, 0);
   return 0;
 }
 
 /* channel:values() -> iterator */
 static int values(lua_State *L) {
-  luaL_checkudata(L, CHANNEL, CHANNEL_META);
-  lua_settop(L, 1);
-  lua_pushcfunction(L, receive);
-  lua_insert(L, 1);
+  check_channel(L);
+  lua_settop(L, CHANNEL);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushcclosure(L, receive, 1);
+  lua_insert(L, CHANNEL);
   return 2;
 }
 
 static int length(lua_State *L) {
-  const channel *c = luaL_checkudata(L, CHANNEL, CHANNEL_META);
+  const channel *c = check_channel(L);
   lua_pushinteger(L, c->count + c->returned - c->taken);
   return 1;
 }
@@ -238,24 +221,17 @@ static int new_channel(lua_State *L) {
   *c = (channel){.capacity = capacity};
   neap__list_init(&c->senders);
   neap__list_init(&c->receivers);
-  luaL_setmetatable(L, CHANNEL_META);
+  neap__object_mark(L);
   lua_newtable(L);
   lua_setiuservalue(L, -2, 1);
   return 1;
 }
 
 void neap__channel_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"send", send},
-                                     {"receive", receive},
-                                     {"close", close},
-                                     {"values", values},
-                                     {NULL, NULL}};
-  luaL_newmetatable(L, CHANNEL_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, length);
-  lua_setfield(L, -2, "__len");
-  lua_pop(L, 1);
-  lua_pushcfunction(L, new_channel);
+  static const luaL_Reg methods[] = {{"send", send},    {"receive", receive},
+                                     {"close", close},  {"values", values},
+                                     {"__len", length}, {NULL, NULL}};
+  neap__object_class(L, CHANNEL_META, methods, 0);
+  lua_pushcclosure(L, new_channel, 1);
   lua_setfield(L, -2, "channel");
 }

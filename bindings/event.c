@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "object.h"
 #include "task.h"
 #include "wait.h"
 
@@ -11,13 +12,8 @@
 
 typedef struct event {
   bool is_set;
-  neap_link waiters; /* of neap__place, on the stacks of those who wait */
+  neap_link waiters; /* a line of tasks */
 } event;
-
-static void drop(neap__task *task) {
-  neap__place *place = task->dropped;
-  neap__list_remove(&place->link);
-}
 
 static int woken(lua_State *L, int status, lua_KContext context) {
   (void)status;
@@ -28,41 +24,36 @@ static int woken(lua_State *L, int status, lua_KContext context) {
 
 /* event:wait() */
 static int wait(lua_State *L) {
-  event *e = luaL_checkudata(L, 1, EVENT_META);
+  event *e = neap__object_check(L, 1, EVENT_META);
   if (e->is_set)
     return 0;
   lua_settop(L, 1);
-  neap__task *task = neap__task_current(L);
-  neap__place *place = lua_newuserdatauv(L, sizeof *place, 0);
-  place->task = task;
   neap__wait_begin(L, "an event");
-  neap__task_hold(task, drop, place);
-  neap__list_append(&e->waiters, &place->link);
+  neap__task_line_up(neap__task_current(L), &e->waiters, neap__task_leave,
+                     NULL);
   return neap__wait(L, woken);
 }
 
 /* event:set() */
 static int set(lua_State *L) {
-  event *e = luaL_checkudata(L, 1, EVENT_META);
+  event *e = neap__object_check(L, 1, EVENT_META);
   e->is_set = true;
-  while (!neap__list_empty(&e->waiters)) {
-    neap_link *link = e->waiters.next;
-    neap__list_remove(link);
-    neap_op_settle(&NEAP__ITEM(link, neap__place, link)->task->op, 0);
-  }
+  neap__task *waiter;
+  while ((waiter = neap__task_next(&e->waiters)))
+    neap_op_settle(&waiter->op, 0);
   return 0;
 }
 
 /* event:clear() */
 static int clear(lua_State *L) {
-  event *e = luaL_checkudata(L, 1, EVENT_META);
+  event *e = neap__object_check(L, 1, EVENT_META);
   e->is_set = false;
   return 0;
 }
 
 /* event:is_set() -> boolean */
 static int is_set(lua_State *L) {
-  const event *e = luaL_checkudata(L, 1, EVENT_META);
+  const event *e = neap__object_check(L, 1, EVENT_META);
   lua_pushboolean(L, e->is_set);
   return 1;
 }
@@ -72,7 +63,7 @@ static int new_event(lua_State *L) {
   event *e = lua_newuserdatauv(L, sizeof *e, 0);
   e->is_set = false;
   neap__list_init(&e->waiters);
-  luaL_setmetatable(L, EVENT_META);
+  neap__object_mark(L);
   return 1;
 }
 
@@ -82,10 +73,7 @@ void neap__event_open(lua_State *L) {
                                      {"clear", clear},
                                      {"is_set", is_set},
                                      {NULL, NULL}};
-  luaL_newmetatable(L, EVENT_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-  lua_pushcfunction(L, new_event);
+  neap__object_class(L, EVENT_META, methods, 0);
+  lua_pushcclosure(L, new_event, 1);
   lua_setfield(L, -2, "event");
 }

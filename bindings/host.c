@@ -119,6 +119,7 @@ void neap__host_open(lua_State *L) {
   neap_op_init(&host->root.op, wake_driver, &host->root);
   neap__list_init(&host->root.children);
   neap__list_init(&host->root.waiters);
+  neap__list_init(&host->root.line);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "error.h"
+#include "object.h"
 #include "task.h"
 #include "wait.h"
 
@@ -13,35 +14,32 @@
 
 typedef struct semaphore {
   lua_Integer free;
-  neap_link queue; /* of guards, by `place.link` */
+  neap_link queue; /* a line of tasks, each with its guard */
 } semaphore;
 
 /* What acquire gives; its user value is the semaphore. */
 typedef struct guard {
   semaphore *semaphore;
-  neap__place place;
   bool held;
 } guard;
 
 /* Gives a place to the first in line, or back. */
 static void give(semaphore *s) {
-  if (neap__list_empty(&s->queue)) {
+  neap__task *first = neap__task_next(&s->queue);
+  if (first)
+    neap_op_settle(&first->op, 0);
+  else
     s->free++;
-    return;
-  }
-  neap_link *first = s->queue.next;
-  neap__list_remove(first);
-  neap_op_settle(&NEAP__ITEM(first, neap__place, link)->task->op, 0);
 }
 
 /* The task is cancelled: it leaves the line, or if it has its place already
  * hands it on. */
 static void drop(neap__task *task) {
-  guard *g = task->dropped;
-  if (neap__list_empty(&g->place.link))
+  const guard *g = task->dropped;
+  if (neap__list_empty(&task->line))
     give(g->semaphore);
   else
-    neap__list_remove(&g->place.link);
+    neap__task_leave(task);
 }
 
 static int acquired(lua_State *L, int status, lua_KContext context) {
@@ -53,13 +51,14 @@ static int acquired(lua_State *L, int status, lua_KContext context) {
   return 1;
 }
 
-/* semaphore:acquire() -> guard */
+/* semaphore:acquire() -> guard, whose metatable is in upvalue 2 */
 static int acquire(lua_State *L) {
-  semaphore *s = luaL_checkudata(L, 1, SEMAPHORE_META);
+  semaphore *s = neap__object_check(L, 1, SEMAPHORE_META);
   lua_settop(L, 1);
   guard *g = lua_newuserdatauv(L, sizeof *g, 1);
   *g = (guard){.semaphore = s};
-  luaL_setmetatable(L, GUARD_META);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_setmetatable(L, 2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 2, 1);
   if (s->free > 0) {
@@ -67,17 +66,14 @@ static int acquire(lua_State *L) {
     g->held = true;
     return 1;
   }
-  neap__task *task = neap__task_current(L);
   neap__wait_begin(L, "a semaphore");
-  g->place.task = task;
-  neap__task_hold(task, drop, g);
-  neap__list_append(&s->queue, &g->place.link);
+  neap__task_line_up(neap__task_current(L), &s->queue, drop, g);
   return neap__wait(L, acquired);
 }
 
 /* guard:release() */
 static int release(lua_State *L) {
-  guard *g = luaL_checkudata(L, 1, GUARD_META);
+  guard *g = neap__object_check(L, 1, GUARD_META);
   if (!g->held)
     return neap__error_raise(L, "released", "the guard was released before");
   g->held = false;
@@ -86,7 +82,7 @@ static int release(lua_State *L) {
 }
 
 static int close_guard(lua_State *L) {
-  guard *g = luaL_checkudata(L, 1, GUARD_META);
+  guard *g = neap__object_check(L, 1, GUARD_META);
   if (g->held) {
     g->held = false;
     give(g->semaphore);
@@ -101,23 +97,16 @@ static int new_semaphore(lua_State *L) {
   semaphore *s = lua_newuserdatauv(L, sizeof *s, 0);
   s->free = n;
   neap__list_init(&s->queue);
-  luaL_setmetatable(L, SEMAPHORE_META);
+  neap__object_mark(L);
   return 1;
 }
 
 void neap__semaphore_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"acquire", acquire}, {NULL, NULL}};
-  static const luaL_Reg guard_methods[] = {{"release", release}, {NULL, NULL}};
-  luaL_newmetatable(L, SEMAPHORE_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-  luaL_newmetatable(L, GUARD_META);
-  luaL_newlib(L, guard_methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_guard);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
-  lua_pushcfunction(L, new_semaphore);
+  static const luaL_Reg guard_methods[] = {
+      {"release", release}, {"__close", close_guard}, {NULL, NULL}};
+  neap__object_class(L, GUARD_META, guard_methods, 0);
+  neap__object_class(L, SEMAPHORE_META, methods, 1);
+  lua_pushcclosure(L, new_semaphore, 1);
   lua_setfield(L, -2, "semaphore");
 }

@@ -7,6 +7,7 @@
 
 #include "drive.h"
 #include "error.h"
+#include "object.h"
 #include "plan.h"
 #include "wait.h"
 
@@ -14,7 +15,7 @@
 enum { MAX_CYCLE_STEPS = 1000 };
 
 static neap__task *check_task(lua_State *L, int arg) {
-  return luaL_checkudata(L, arg, NEAP__TASK_META);
+  return neap__object_check(L, arg, NEAP__TASK_META);
 }
 
 static int after_function(lua_State *L, int status, lua_KContext context) {
@@ -320,16 +321,16 @@ static const char *status_of(const neap__task *task) {
   }
 }
 
-/* task.status, and the methods, which are in upvalue 1. */
+/* The methods of a task, which are in its metatable, and task.status. */
 static int get_field(lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+    return 1;
   const neap__task *task = check_task(L, 1);
   const char *key = lua_tostring(L, 2);
-  if (key && strcmp(key, "status") == 0) {
+  if (key && strcmp(key, "status") == 0)
     lua_pushstring(L, status_of(task));
-    return 1;
-  }
-  lua_settop(L, 2);
-  lua_rawget(L, lua_upvalueindex(1));
   return 1;
 }
 
@@ -359,14 +360,11 @@ void neap__spawn_open(lua_State *L) {
                                        {"run", run},       {"join", join},
                                        {"call", call},     {"is_task", is_task},
                                        {"detach", detach}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {
-      {"await", await}, {"cancel", cancel}, {NULL, NULL}};
-  luaL_setfuncs(L, functions, 0);
-  luaL_getmetatable(L, NEAP__TASK_META);
-  luaL_newlib(L, methods);
-  lua_pushcclosure(L, get_field, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, to_string);
-  lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
+  static const luaL_Reg methods[] = {{"await", await},
+                                     {"cancel", cancel},
+                                     {"__index", get_field},
+                                     {"__tostring", to_string},
+                                     {NULL, NULL}};
+  neap__object_class(L, NEAP__TASK_META, methods, 0);
+  luaL_setfuncs(L, functions, 1);
 }

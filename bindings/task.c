@@ -50,6 +50,7 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
   neap__list_init(&task->sibling);
   neap__list_init(&task->children);
   neap__list_init(&task->waiters);
+  neap__list_init(&task->line);
   task->state = NEAP__TASK_DONE; /* until it lives, there is nothing to end */
   neap__host_push(L, host, NEAP__SHELF_META);
   lua_setmetatable(L, -2);
@@ -548,4 +549,22 @@ void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
   neap_op_hold(task->host->engine, &task->op);
   task->drop = drop;
   task->dropped = dropped;
+}
+
+void neap__task_line_up(neap__task *task, neap_link *line,
+                        void (*drop)(neap__task *), void *dropped) {
+  neap__task_hold(task, drop, dropped);
+  neap__list_append(line, &task->line);
+}
+
+void neap__task_leave(neap__task *task) {
+  neap__list_remove(&task->line);
+}
+
+neap__task *neap__task_next(neap_link *line) {
+  if (neap__list_empty(line))
+    return NULL;
+  neap__task *task = NEAP__ITEM(line->next, neap__task, line);
+  neap__task_leave(task);
+  return task;
 }

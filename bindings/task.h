@@ -37,16 +37,10 @@ typedef struct neap__join {
   void (*ended)(struct neap__join *join, neap__task *task);
 } neap__join;
 
-/* Somebody who waits in line for what another task will give. */
-typedef struct neap__place {
-  neap_link link; /* points at itself when it has left the line */
-  neap__task *task;
-} neap__place;
-
 /* Tasks that are part of another's run: attempts, workers of a batch. */
 typedef struct neap__crew {
   neap_link ended; /* those that have ended and were not yet taken */
-  neap_link turns; /* neap__place of those who wait to fetch an item */
+  neap_link turns; /* the line of those who wait to fetch an item */
 } neap__crew;
 
 /* A task is a userdata. While it lives, or has failed and nobody has heard of
@@ -59,11 +53,12 @@ struct neap__task {
   neap_link sibling;  /* in the parent's `children` or `ended` */
   neap_link children; /* tasks that live, or failed unheard */
   neap_link waiters;
-  neap__crew *crew;           /* those that work for its run; NULL: none yet */
-  neap_run *run;              /* NULL for a function */
-  const char *what;           /* what it waits for, in words */
-  uint64_t since;             /* when it began to, as neap_tick */
-  const char *atomic;         /* the node whose method must not wait, or NULL */
+  neap_link line;     /* its place in a line; itself when it is in none */
+  neap__crew *crew;   /* those that work for its run; NULL: none yet */
+  neap_run *run;      /* NULL for a function */
+  const char *what;   /* what it waits for, in words */
+  uint64_t since;     /* when it began to, as neap_tick */
+  const char *atomic; /* the node whose method must not wait, or NULL */
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */
   struct deadline *deadline;
@@ -155,6 +150,15 @@ static inline bool neap__task_has_ended(const neap__task *task) {
  * not run yet. */
 void neap__task_hold(neap__task *task, void (*drop)(neap__task *),
                      void *dropped);
+
+/* The same for one of those in line for what another task will give.
+ * neap__task_leave is a `drop` for those who have nothing else to undo. */
+void neap__task_line_up(neap__task *task, neap_link *line,
+                        void (*drop)(neap__task *), void *dropped);
+void neap__task_leave(neap__task *task);
+
+/* Takes the first out of a line; NULL when nobody is in it. */
+neap__task *neap__task_next(neap_link *line);
 
 /* Pushes the text of neap.dump(): who waits, for what, since when and where.
  * [-0, +1, m] */

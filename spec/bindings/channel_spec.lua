@@ -55,6 +55,27 @@ describe("a channel", function()
     assert.is_true(sent)
   end)
 
+  it("hands values from and to coroutines inside of tasks", function()
+    for capacity = 0, 1 do
+      local channel, got = neap.channel(capacity), {}
+      neap.gather {
+        coroutine.wrap(function()
+          coroutine.wrap(function()
+            for i = 1, 5 do channel:send { i } end
+            channel:close()
+          end)()
+        end),
+        function()
+          local values = coroutine.wrap(function()
+            for value in channel:values() do coroutine.yield(value) end
+          end)
+          for value in values do got[#got + 1] = value[1] end
+        end,
+      }
+      assert.same({ 1, 2, 3, 4, 5 }, got)
+    end
+  end)
+
   it("serves receivers in the order they came", function()
     local channel, order = neap.channel(), {}
     local tasks = {}
