@@ -122,7 +122,7 @@ local REQUEST = extend(POST, {
   method = { is_string, "string" },
 })
 
-local BODIES = { "body", "file", "json" } -- of which a request has one at most
+local BODIES = { body = true, file = true, json = true } -- a request has one at most
 
 -- Returns how a value is told in a message: its type, numbers themselves.
 local function described(value)
@@ -131,17 +131,15 @@ end
 
 -- Returns what is wrong with the options, nil if nothing is.
 local function fault(opts)
-  if not opts.url then return "the option 'url' is missing" end
-  for name, value in pairs(opts) do
-    local test, expected = table.unpack(REQUEST[name])
-    if not test(value) then
-      return ("bad option '%s' (%s expected, got %s)"):format(name, expected, described(value))
-    end
-  end
   local body
-  for _, name in ipairs(BODIES) do
-    if opts[name] ~= nil then
+  for name, value in pairs(opts) do
+    local rule = REQUEST[name]
+    if not rule[1](value) then
+      return ("bad option '%s' (%s expected, got %s)"):format(name, rule[2], described(value))
+    end
+    if BODIES[name] then
       if body then
+        if name < body then body, name = name, body end
         return ("the options '%s' and '%s' exclude each other"):format(body, name)
       end
       body = name
@@ -150,7 +148,8 @@ local function fault(opts)
   if opts.body_size and type(opts.body) ~= "function" then
     return "the option 'body_size' is for a body that is a function"
   end
-  for name, value in pairs(opts.headers or {}) do
+  if not opts.headers then return nil end
+  for name, value in pairs(opts.headers) do
     if type(name) ~= "string" or not is_scalar(value) then
       return "headers are strings or numbers by their names"
     end
@@ -188,13 +187,13 @@ local function with_query(url, query)
 end
 
 -- Returns the headers as a flat list of names and values, sorted by name.
--- `more` are used where the caller has none of that name.
+-- `more`, which may be nil, are used where the caller has none of that name.
 local function header_list(headers, more)
-  if not (next(headers) or next(more)) then return nil end
+  if not (next(headers) or more) then return nil end
   local given = {}
   for name in pairs(headers) do given[name:lower()] = true end
   local all = {}
-  for name, value in pairs(more) do
+  for name, value in pairs(more or {}) do
     if not given[name] then all[name] = value end
   end
   extend(headers, all)
@@ -220,14 +219,14 @@ local function attempt(what, request)
 end
 
 -- Returns what the binding is to send.
-local function make_request(opts, method, headers)
-  local body, more = opts.body, {}
+local function make_request(url, method, opts, headers)
+  local body, more = opts.body, nil
   if opts.json ~= nil then
     body = json.encode(opts.json)
-    more["content-type"] = "application/json"
+    more = { ["content-type"] = "application/json" }
   end
   return {
-    url = opts.query and with_query(opts.url, opts.query) or opts.url,
+    url = opts.query and with_query(url, opts.query) or url,
     method = method,
     headers = header_list(headers, more),
     body = is_string(body) and body or nil,
@@ -257,19 +256,25 @@ local function with_headers(headers, more)
   return extend(more, all)
 end
 
--- Sends a request as often as the options say, with these headers.
-local function perform(what, opts, method, headers)
-  local request = make_request(opts, method, headers)
-  local function send(upload)
+local function has_upload(opts)
+  return opts.file or type(opts.body) == "function"
+end
+
+-- Makes one attempt to send a request whose body comes from a file or a function.
+local function attempt_upload(what, request, opts)
+  local response = require "neap.http_upload".perform(what, opts, function(upload)
     request.upload = upload
     return attempt(what, request)
-  end
-  local has_upload = opts.file or type(opts.body) == "function"
-  local response = retry.perform(what, opts, function()
-    if not has_upload then return send() end
-    return require "neap.http_upload".perform(what, opts, send)
   end)
-  if opts.check and response.status >= 400 then
+  return response
+end
+
+-- Sends a request as often as the options say, with these headers.
+local function perform(what, url, method, opts, headers)
+  local check = opts.check
+  local response = retry.perform(what, opts, has_upload(opts) and attempt_upload or attempt,
+    what, make_request(url, method, opts, headers), opts)
+  if check and response.status >= 400 then
     response:refuse(("status %d"):format(response.status))
   end
   return response
@@ -278,27 +283,22 @@ end
 -- Sends a request. Options that make no sense are raised at the caller of our
 -- caller; the text of a request, which need not be written by whoever called,
 -- is an error object.
-local function send(what, opts)
-  local has_body = opts.body ~= nil or opts.json ~= nil or opts.file ~= nil
-  local wrong = fault(opts)
-  local method = (opts.method or (has_body and "POST" or "GET")):upper()
-  wrong = wrong or retry.fault(opts, method)
+local function send(what, url, method, opts)
+  local wrong = fault(opts) or retry.fault(opts, method)
   if wrong then error(("%s: %s"):format(what, wrong), 3) end
+  if opts.stream or opts.max_retries or has_upload(opts) then
+    opts = extend(opts, {}) -- it is looked at again after waiting
+  end
   local headers = opts.headers or {}
-  local response = perform(what, opts, method, headers)
+  local response = perform(what, url, method, opts, headers)
   if opts.stream then
     response.no_resend = retry.why_not_again(opts, method, "reconnect")
     function response.resend(more)
-      local other = perform(what, opts, method, with_headers(headers, more))
+      local other = perform(what, url, method, opts, with_headers(headers, more))
       return other
     end
   end
   return response
-end
-
--- Returns a copy of options with address and method.
-local function options_for(url, method, opts)
-  return extend(opts, { url = url, method = method })
 end
 
 local function check_url(url, name)
@@ -339,7 +339,15 @@ end
 ---@return neap.http.Response
 function http.request(opts)
   opts = options.check(opts, REQUEST, "http.request")
-  local response = send("http.request", opts)
+  if opts.url == nil then error("http.request: the option 'url' is missing", 2) end
+  local method = opts.method
+  if method == nil then
+    local has_body = opts.body ~= nil or opts.json ~= nil or opts.file ~= nil
+    method = has_body and "POST" or "GET"
+  elseif is_string(method) then
+    method = method:upper()
+  end
+  local response = send("http.request", opts.url, method, opts)
   return response
 end
 
@@ -354,7 +362,7 @@ function http.get(url, opts)
     return response
   end
   opts = options.check(opts, GET, "http.get")
-  local response = send("http.get", options_for(url, "GET", opts))
+  local response = send("http.get", url, "GET", opts)
   return response
 end
 
@@ -365,7 +373,7 @@ end
 function http.post(url, opts)
   check_url(url, "post")
   opts = options.check(opts, POST, "http.post")
-  local response = send("http.post", options_for(url, "POST", opts))
+  local response = send("http.post", url, "POST", opts)
   return response
 end
 

@@ -69,11 +69,12 @@ end
 --- or there are no attempts left; then that is the outcome.
 ---@param what string
 ---@param opts table
----@param send fun(): table makes one attempt
+---@param send fun(...): table makes one attempt
+---@param ... any what that is given
 ---@return table response
-function M.perform(what, opts, send)
+function M.perform(what, opts, send, ...)
   for attempt = 0, (opts.max_retries or 1) - 2 do
-    local ok, result = pcall(send)
+    local ok, result = pcall(send, ...)
     local failure = result
     if ok then
       if not STATUSES[result.status] then return result end
@@ -84,7 +85,7 @@ function M.perform(what, opts, send)
     end
     M.wait(what, opts, attempt, failure, ok and failure.retry_after or nil)
   end
-  local response = send()
+  local response = send(...)
   return response
 end
 
