@@ -9,6 +9,8 @@ local options = require "neap.options"
 local reader = require "neap.reader"
 local retry = require "neap.http_retry"
 
+local find, sub = string.find, string.sub
+
 local M = {}
 
 ---@class neap.http.Event
@@ -21,6 +23,7 @@ local M = {}
 ---@class neap.sse.Stream
 ---@field chunk? string what has come and was not yet looked at, from `at` on
 ---@field at integer
+---@field has_cr boolean whether there is a carriage return in the chunk
 ---@field after_cr boolean a line feed that comes next belongs to the line before
 ---@field partial string[] the begin of a line
 ---@field size integer of what is kept of the event so far
@@ -29,14 +32,16 @@ local M = {}
 ---@field id string what its id will be
 ---@field last_id string of the last event that has ended
 ---@field is_first boolean no line has come yet
+---@field is_between boolean the last line ended an event, and nothing has come of the next
 ---@field retry? number seconds to wait before reconnecting, as the server says
 ---@field has_ended? boolean nothing more will come
 local Stream = {}
 Stream.__index = Stream
 
 local function new_stream(last_id, seconds)
-  return setmetatable({ at = 1, after_cr = false, partial = {}, size = 0, data = {}, type = "",
-    id = last_id, last_id = last_id, is_first = true, retry = seconds }, Stream)
+  return setmetatable({ at = 1, has_cr = false, after_cr = false, partial = {}, size = 0, data = {}, type = "",
+    id = last_id, last_id = last_id, is_first = true, is_between = false, retry = seconds },
+    Stream)
 end
 
 local function grow(self, size)
@@ -51,9 +56,15 @@ end
 local function take_line(self)
   local chunk, at = self.chunk, self.at
   if not chunk then return nil end
+  self.is_between = false
   if self.after_cr and chunk:byte(at) == 10 then at = at + 1 end
   self.after_cr = false
-  local stop = chunk:find("[\r\n]", at)
+  local stop
+  if self.has_cr then
+    stop = chunk:find("[\r\n]", at)
+  else -- which is found many times faster
+    stop = chunk:find("\n", at, true)
+  end
   if not stop then
     grow(self, #chunk - at + 1)
     self.partial[#self.partial + 1] = chunk:sub(at)
@@ -79,7 +90,7 @@ end
 local function dispatch(self)
   self.last_id = self.id
   local data, name = self.data, self.type
-  self.type, self.size = "", 0
+  self.type, self.size, self.is_between = "", 0, not self.after_cr
   if not data[1] then return nil end
   self.data = {}
   return {
@@ -116,8 +127,24 @@ local function interpret(self, line)
   if take then take(self, value) end
 end
 
+-- Takes an event of one line of data, which most are, when it has come whole: does
+-- at once what the functions above do. Nil when it is no such event.
+local function take_plain(self)
+  local chunk, at = self.chunk, self.at
+  if not chunk or self.has_cr or not self.is_between then return nil end
+  local stop = find(chunk, "\n\n", at, true)
+  if not stop or sub(chunk, at, at + 5) ~= "data: " then return nil end
+  local data = sub(chunk, at + 6, stop - 1)
+  if find(data, "\n", 1, true) then return nil end
+  self.at = stop + 2
+  if stop + 1 == #chunk then self.chunk = nil end
+  return { event = "message", data = data, id = self.last_id }
+end
+
 -- Gives the next event of what has come, nil when there is none.
 local function next_event(self)
+  local plain = take_plain(self)
+  if plain then return plain end
   while true do
     local line = take_line(self)
     if not line then return nil end
@@ -142,6 +169,7 @@ local function feed(response)
   local bytes, stream = response:read_some(), response.sse
   if not bytes then return false end
   stream.chunk, stream.at = bytes, 1
+  stream.has_cr = bytes:find("\r", 1, true) ~= nil
   return true
 end
 
@@ -243,15 +271,15 @@ function M.events(response, opts)
   if why then response:refuse(why) end
   response.sse = response.sse or new_stream("")
   return function()
-    local event = next_event(response.sse)
-    while not event do
-      if response.sse.has_ended or not go_on(response, opts) then
+    while true do
+      local stream = response.sse
+      local event = stream.chunk and next_event(stream)
+      if event then return event end
+      if stream.has_ended or not go_on(response, opts) then
         response.sse.has_ended = true
         return nil
       end
-      event = next_event(response.sse)
     end
-    return event
   end
 end
 
