@@ -39,9 +39,9 @@ local Stream = {}
 Stream.__index = Stream
 
 local function new_stream(last_id, seconds)
-  return setmetatable({ at = 1, has_cr = false, after_cr = false, partial = {}, size = 0, data = {}, type = "",
-    id = last_id, last_id = last_id, is_first = true, is_between = false, retry = seconds },
-    Stream)
+  return setmetatable({ at = 1, has_cr = false, after_cr = false, partial = {}, size = 0,
+    data = {}, type = "", id = last_id, last_id = last_id, is_first = true, is_between = false,
+    retry = seconds }, Stream)
 end
 
 local function grow(self, size)
