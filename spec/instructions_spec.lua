@@ -19,7 +19,7 @@ local WORK = {
   { "a run of three nodes that sleep", 19300, { "bench/waiting.lua" }, 500, 2500, { 1, 10, 10 } },
   { "a task, spawned and ended", 3000, { "bench/tasks.lua", "spawn" }, 1000, 11000 },
   { "a task, spawned and awaited", 5260, { "bench/tasks.lua", "await" }, 1000, 11000 },
-  { "a function that is gathered", 11550, { "bench/tasks.lua", "gather" }, 1000, 11000, { 100 } },
+  { "a function that is gathered", 7400, { "bench/tasks.lua", "gather" }, 1000, 11000, { 100 } },
   { "a value through a channel", 1970, { "bench/tasks.lua", "channel" }, 1000, 11000 },
   { "a semaphore handed over", 2510, { "bench/tasks.lua", "semaphore" }, 1000, 11000, { 10 } },
 }

@@ -53,12 +53,14 @@ end
 -- The keys of a table in an order that is always the same: those of its list,
 -- then numbers, then strings, then whatever else there is.
 local function sorted_keys(items)
-  local keys, others = {}, {}
-  for i = 1, #items do
+  local keys, others, n, count = {}, {}, #items, 0
+  for i = 1, n do
     if items[i] ~= nil then keys[#keys + 1] = i end
   end
-  for key in pairs(items) do
-    if math.type(key) ~= "integer" or key < 1 or key > #items then others[#others + 1] = key end
+  for _ in next, items do count = count + 1 end
+  if count == #keys then return keys end -- as most are
+  for key in next, items do
+    if math.type(key) ~= "integer" or key < 1 or key > n then others[#others + 1] = key end
   end
   table.sort(others, function(a, b)
     local kind, other_kind = type(a), type(b)
@@ -75,28 +77,29 @@ local function start_all(items, where)
   if type(items) ~= "table" or object.state(items) then
     error(("%s: a table of functions, flows and tasks expected"):format(where), 3)
   end
-  local starts, order = false, sorted_keys(items)
-  for _, key in ipairs(order) do
+  local keys, given = {}, {}
+  for _, key in ipairs(sorted_keys(items)) do
     local item = items[key]
-    starts = starts or not core.is_task(item)
-    if object.is_node(item) then
+    if type(item) == "function" then
+      keys[#keys + 1] = key
+    elseif core.is_task(item) then
+      given[#given + 1] = key
+    elseif object.is_node(item) then
       graph.plan(item) -- a flow that cannot run raises before anything is started
-    elseif not (core.is_task(item) or is_callable(item)) then
+      keys[#keys + 1] = key
+    elseif is_callable(item) then
+      keys[#keys + 1] = key
+    else
       error(("%s: [%s] is a %s; a function, flow or task expected"):format(where, tostring(key),
         type(item)), 3)
     end
   end
-  if starts then core.may_wait(where) end
-  local keys, own = {}, {}
-  for _, key in ipairs(order) do
-    if not core.is_task(items[key]) then
-      keys[#keys + 1], own[#own + 1] = key, M.spawn(items[key])
-    end
-  end
+  if #keys > 0 then core.may_wait(where) end
+  local own = {}
+  for i = 1, #keys do own[i] = M.spawn(items[keys[i]]) end
   local tasks = table.move(own, 1, #own, 1, {})
-  for _, key in ipairs(order) do
-    local item = items[key]
-    if core.is_task(item) then keys[#keys + 1], tasks[#tasks + 1] = key, item end
+  for _, key in ipairs(given) do
+    keys[#keys + 1], tasks[#tasks + 1] = key, items[key]
   end
   return keys, tasks, own
 end
@@ -135,7 +138,7 @@ function M.gather(items)
     tasks[failed]:await() -- raises
   end
   local results = { n = #items }
-  for i, key in ipairs(keys) do results[key] = (tasks[i]:await()) end
+  for i = 1, #keys do results[keys[i]] = (tasks[i]:await()) end
   return results
 end
 
