@@ -68,8 +68,8 @@ describe("a stream of events", function()
   end)
 
   it("may change its manner from event to event", function()
-    means("data: a\n\ndata: b\ndata: c\n\ndata: d\n\nid: 7\ndata: e\n\ndata: f\n\n: x\n\ndata: g\n\n"
-      .. "data: h\r\n\r\ndata: i\n\ndata: j\n\nevent: k\ndata: k\n\ndata: l\n\n",
+    means("data: a\n\ndata: b\ndata: c\n\ndata: d\n\nid: 7\ndata: e\n\ndata: f\n\n: x\n\n"
+      .. "data: g\n\ndata: h\r\n\r\ndata: i\n\ndata: j\n\nevent: k\ndata: k\n\ndata: l\n\n",
       { "a" }, { "b\nc" }, { "d" }, { "e", nil, "7" }, { "f", nil, "7" }, { "g", nil, "7" },
       { "h", nil, "7" }, { "i", nil, "7" }, { "j", nil, "7" }, { "k", "k", "7" }, { "l", nil, "7" })
   end)
