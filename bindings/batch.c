@@ -204,13 +204,13 @@ answer neap__batch_fetch(lua_State *L, neap__task *task,
     push_branch(L, step);
     return enter_item(L, task, step);
   }
-  if (is_iterator(L, self + PREP)) {
+  lua_Integer key = (lua_Integer)step->index + 1;
+  if (lua_istable(L, self + PREP) && !lua_getmetatable(L, self + PREP)) {
+    lua_rawgeti(L, self + PREP, key);
+  } else if (is_iterator(L, self + PREP)) {
+    lua_settop(L, self + EXEC);
     lua_pushvalue(L, self + PREP);
     return fetched(L, task, neap__drive_call(L, task, step, 0, after_fetch));
-  }
-  lua_Integer key = (lua_Integer)step->index + 1;
-  if (!lua_getmetatable(L, self + PREP)) {
-    lua_rawgeti(L, self + PREP, key);
   } else {
     lua_pushcfunction(L, element);
     lua_replace(L, -2); /* in place of the metatable */

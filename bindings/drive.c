@@ -312,11 +312,13 @@ static answer raise(lua_State *L, neap__task *task, const neap_step *step) {
   return neap__drive_fail(L, task);
 }
 
-/* The walk inside a visit has ended with an action, which becomes its result.
- */
+/* The walk inside a visit has ended with an action, which becomes its result,
+ * if there is a method to look at that. */
 static answer come_back(lua_State *L, neap__task *task, const neap_step *step) {
-  neap__report_action(L, step);
-  lua_replace(L, self_of(*step->note) + EXEC);
+  if (!record_of(step->node)->selfless) {
+    neap__report_action(L, step);
+    lua_replace(L, self_of(*step->note) + EXEC);
+  }
   return neap_run_ok(task->run);
 }
 

@@ -14,8 +14,8 @@ local TOLERANCE = 0.05
 local WORK = {
   { "a node", 2440, { "bench/nodes.lua", "neap.loop" }, 1000, 11000 },
   { "a node that may be retried", 2480, { "bench/nodes.lua", "neap.retry" }, 1000, 11000 },
-  { "a node of a nested flow", 3260, { "bench/nodes.lua", "neap.nested" }, 1000, 11000 },
-  { "an item of a batch", 2240, { "bench/nodes.lua", "neap.batch" }, 1000, 11000 },
+  { "a node of a nested flow", 3030, { "bench/nodes.lua", "neap.nested" }, 1000, 11000 },
+  { "an item of a batch", 2210, { "bench/nodes.lua", "neap.batch" }, 1000, 11000 },
   { "a run of three nodes that sleep", 19300, { "bench/waiting.lua" }, 500, 2500, { 1, 10, 10 } },
   { "a task, spawned and ended", 3000, { "bench/tasks.lua", "spawn" }, 1000, 11000 },
   { "a task, spawned and awaited", 5260, { "bench/tasks.lua", "await" }, 1000, 11000 },
