@@ -43,6 +43,24 @@ static int spawn(lua_State *L) {
   return 1;
 }
 
+/* The function that spawner gives; `other` is upvalue 1. */
+static int spawn_function(lua_State *L) {
+  if (lua_isfunction(L, 1))
+    return spawn(L);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* spawner(other) -> a function that spawns the function it is given, as spawn
+ * does, and leaves whatever else it is given to `other`. */
+static int spawner(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushcclosure(L, spawn_function, 1);
+  return 1;
+}
+
 /* Pushes the task of a run for the arguments (plan, shared, params, on_event,
  * max_steps, timeout), from 1 on. [-0, +1, v] */
 static neap__task *spawn_run(lua_State *L) {
@@ -356,10 +374,10 @@ static int is_task(lua_State *L) {
 }
 
 void neap__spawn_open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"spawn", spawn},   {"start", start},
-                                       {"run", run},       {"join", join},
-                                       {"call", call},     {"is_task", is_task},
-                                       {"detach", detach}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"spawn", spawn},     {"spawner", spawner}, {"start", start},
+      {"run", run},         {"join", join},       {"call", call},
+      {"is_task", is_task}, {"detach", detach},   {NULL, NULL}};
   static const luaL_Reg methods[] = {{"await", await},
                                      {"cancel", cancel},
                                      {"__index", get_field},

@@ -14,14 +14,9 @@ local function is_callable(value)
   return type(meta) == "table" and type(rawget(meta, "__call")) == "function"
 end
 
---- Runs a function, or a flow, concurrently. The task belongs to the task that
---- spawned it: when that ends, it is cancelled. A task that fails and is never
---- awaited makes its owner fail.
----@param f function|table what to call with `...`, or a flow to run with (shared, opts)
----@param ... any
----@return neap.Task task with await(), cancel(reason) and status
-function M.spawn(f, ...)
-  if type(f) == "function" then return core.spawn(f, ...) end
+-- What spawn does with whatever is no function. It is called by the function of
+-- the binding, whose caller is therefore one level further up.
+local function spawn_other(f, ...)
   local state = object.state(f)
   if state then
     local shared, opts = ...
@@ -29,13 +24,21 @@ function M.spawn(f, ...)
     if kept and not kept.stale and opts == nil then -- nothing is left to check
       return core.start(kept.plan, shared == nil and {} or shared)
     end
-    return core.start(running.prepare(f, shared, opts, "spawn"))
+    return core.start(running.prepare(f, shared, opts, "spawn", 3))
   end
   if not is_callable(f) then
-    error(("spawn: a function or a flow expected, got a %s"):format(type(f)), 2)
+    error(("spawn: a function or a flow expected, got a %s"):format(type(f)), 3)
   end
   return core.spawn(f, ...)
 end
+
+--- Runs a function, or a flow, concurrently. The task belongs to the task that
+--- spawned it: when that ends, it is cancelled. A task that fails and is never
+--- awaited makes its owner fail.
+---@param f function|table what to call with `...`, or a flow to run with (shared, opts)
+---@param ... any
+---@return neap.Task task with await(), cancel(reason) and status
+M.spawn = core.spawner(spawn_other)
 
 --- The same for a task that outlives whoever spawns it: it belongs to nobody,
 --- and is cancelled only by hand or when the script ends. When it fails and
