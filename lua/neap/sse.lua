@@ -166,7 +166,8 @@ end
 
 -- Waits until there are more bytes: true, or false at the end.
 local function feed(response)
-  local bytes, stream = response:read_some(), response.sse
+  local stream = response.sse
+  local bytes = response.rest and response:read_some() or response:receive()
   if not bytes then return false end
   stream.chunk, stream.at = bytes, 1
   stream.has_cr = bytes:find("\r", 1, true) ~= nil
