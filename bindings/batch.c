@@ -208,7 +208,7 @@ answer neap__batch_fetch(lua_State *L, neap__task *task,
   if (lua_istable(L, self + PREP) && !lua_getmetatable(L, self + PREP)) {
     lua_rawgeti(L, self + PREP, key);
   } else if (is_iterator(L, self + PREP)) {
-    lua_settop(L, self + EXEC);
+    lua_settop(L, self + EXEC); /* without the metatable, if it has one */
     lua_pushvalue(L, self + PREP);
     return fetched(L, task, neap__drive_call(L, task, step, 0, after_fetch));
   } else {

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "fs_call.h"
+#include "object.h"
 #include "wait.h"
 
 /* A userdata that holds a neap_watch; NULL only until that has been made. */
@@ -105,17 +106,10 @@ static int collect(lua_State *L) {
 }
 
 void neap__fs_watch_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"next", next_change},
-                                     {"changes", changes},
-                                     {"close", close},
-                                     {NULL, NULL}};
-  luaL_newmetatable(L, WATCH_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close);
-  lua_setfield(L, -2, "__close");
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg methods[] = {
+      {"next", next_change}, {"changes", changes}, {"close", close},
+      {"__close", close},    {"__gc", collect},    {NULL, NULL}};
+  neap__object_class(L, WATCH_META, methods, 0);
   lua_pop(L, 1);
   lua_pushcfunction(L, new_watch);
   lua_setfield(L, -2, "watch");

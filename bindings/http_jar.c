@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "object.h"
 #include "wait.h"
 
 #define JAR_META "neap.http.jar"
@@ -56,13 +57,12 @@ static int clear(lua_State *L) {
 }
 
 void neap__http_jar_open(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"text", text}, {"add", add}, {"clear", clear}, {NULL, NULL}};
-  luaL_newmetatable(L, JAR_META);
-  lua_pushcfunction(L, jar_gc);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  static const luaL_Reg methods[] = {{"text", text},
+                                     {"add", add},
+                                     {"clear", clear},
+                                     {"__gc", jar_gc},
+                                     {NULL, NULL}};
+  neap__object_class(L, JAR_META, methods, 0);
   lua_pop(L, 1);
   lua_pushcfunction(L, jar);
   lua_setfield(L, -2, "jar");

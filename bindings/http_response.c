@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 
 #include "error.h"
+#include "object.h"
 #include "wait.h"
 
 #define RESPONSE_META "neap.http.response"
@@ -141,24 +142,22 @@ static int received(lua_State *L, int status, lua_KContext context) {
 
 /* response:receive() -> bytes, nil at the end */
 static int receive(lua_State *L) {
-  luaL_checkudata(L, 1, RESPONSE_META);
+  neap__object_check(L, 1, RESPONSE_META);
   lua_settop(L, 1);
   return await_bytes(L);
 }
 
 /* response:close() */
 static int close_response(lua_State *L) {
-  neap__http_release(luaL_checkudata(L, 1, RESPONSE_META));
+  neap__http_release(neap__object_check(L, 1, RESPONSE_META));
   return 0;
 }
 
 void neap__http_response_open(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"receive", receive}, {"close", close_response}, {NULL, NULL}};
-  luaL_newmetatable(L, RESPONSE_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_response);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg methods[] = {{"receive", receive},
+                                     {"close", close_response},
+                                     {"__gc", close_response},
+                                     {NULL, NULL}};
+  neap__object_class(L, RESPONSE_META, methods, 0);
   lua_pop(L, 1);
 }

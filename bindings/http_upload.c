@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "error.h"
+#include "object.h"
 #include "wait.h"
 
 #define UPLOAD_META "neap.http.upload"
@@ -84,17 +85,11 @@ static int new_upload(lua_State *L) {
 }
 
 void neap__http_upload_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"write", write_bytes},
-                                     {"finish", finish},
-                                     {"close", close_upload},
-                                     {NULL, NULL}};
-  luaL_newmetatable(L, UPLOAD_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_upload);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, close_upload);
-  lua_setfield(L, -2, "__close");
+  static const luaL_Reg methods[] = {
+      {"write", write_bytes},  {"finish", finish},
+      {"close", close_upload}, {"__close", close_upload},
+      {"__gc", close_upload},  {NULL, NULL}};
+  neap__object_class(L, UPLOAD_META, methods, 0);
   lua_pop(L, 1);
   lua_pushcfunction(L, new_upload);
   lua_setfield(L, -2, "upload");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "object.h"
 #include "stream.h"
 #include "wait.h"
 
@@ -210,17 +211,15 @@ static int close_listener(lua_State *L) {
 }
 
 int neap__net_open_lua(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"accept", accept_connection}, {"close", close_listener}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"accept", accept_connection},
+                                     {"close", close_listener},
+                                     {"__gc", close_listener},
+                                     {NULL, NULL}};
   static const luaL_Reg functions[] = {{"connect", connect_to},
                                        {"listen", listen_at},
                                        {"lookup", lookup},
                                        {NULL, NULL}};
-  luaL_newmetatable(L, LISTENER_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_listener);
-  lua_setfield(L, -2, "__gc");
+  neap__object_class(L, LISTENER_META, methods, 0);
   lua_pop(L, 1);
   luaL_newmetatable(L, ADDRESSES_META);
   lua_pushcfunction(L, free_addresses);

@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "neap.h"
+#include "object.h"
 #include "stream.h"
 #include "wait.h"
 
@@ -245,22 +246,14 @@ static int environment(lua_State *L) {
 }
 
 int neap__process_open_lua(lua_State *L) {
-  static const luaL_Reg methods[] = {{"wait", wait},
-                                     {"kill", send_signal},
-                                     {"stop", stop},
-                                     {"pid", pid},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"wait", wait},    {"kill", send_signal}, {"stop", stop}, {"pid", pid},
+      {"__close", stop}, {"__gc", collect},     {NULL, NULL}};
   static const luaL_Reg functions[] = {{"spawn", spawn},
                                        {"signal", number_of_signal},
                                        {"environment", environment},
                                        {NULL, NULL}};
-  luaL_newmetatable(L, PROCESS_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, stop);
-  lua_setfield(L, -2, "__close");
+  neap__object_class(L, PROCESS_META, methods, 0);
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   return 1;

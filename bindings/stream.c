@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "object.h"
 #include "wait.h"
 
 #define STREAM_META "neap.stream"
@@ -75,7 +76,7 @@ static int fail(lua_State *L, deed what, int status, int detail) {
 
 /* Begins a wait of the method that the box at BOX is asked for. [-0, +0, v] */
 static neap_op *begin(lua_State *L, deed what) {
-  const box *b = luaL_checkudata(L, BOX, STREAM_META);
+  const box *b = neap__object_check(L, BOX, STREAM_META);
   neap_op *op = neap__wait_begin(L, words_for(L, what));
   if (!b->stream)
     fail(L, what, NEAP_ECLOSED, 0);
@@ -122,7 +123,7 @@ static int received(lua_State *L, int status, lua_KContext context) {
 
 /* stream:receive() -> bytes, nil at the end */
 static int receive(lua_State *L) {
-  luaL_checkudata(L, BOX, STREAM_META);
+  neap__object_check(L, BOX, STREAM_META);
   lua_settop(L, BOX);
   return await_bytes(L);
 }
@@ -136,7 +137,7 @@ static int written(lua_State *L, int status, lua_KContext context) {
 
 /* stream:write(bytes) */
 static int write_bytes(lua_State *L) {
-  luaL_checkudata(L, BOX, STREAM_META);
+  neap__object_check(L, BOX, STREAM_META);
   size_t size;
   const char *bytes = luaL_checklstring(L, BYTES, &size);
   neap_op *op = begin(L, WRITE);
@@ -156,7 +157,7 @@ static int finished(lua_State *L, int status, lua_KContext context) {
 
 /* stream:finish() */
 static int finish(lua_State *L) {
-  luaL_checkudata(L, BOX, STREAM_META);
+  neap__object_check(L, BOX, STREAM_META);
   neap_op *op = begin(L, FINISH);
   int started = neap_stream_end(stream_of(L), op);
   if (started < 0)
@@ -166,7 +167,7 @@ static int finish(lua_State *L) {
 
 /* stream:close() */
 static int close_stream(lua_State *L) {
-  box *b = luaL_checkudata(L, BOX, STREAM_META);
+  box *b = neap__object_check(L, BOX, STREAM_META);
   neap_stream *stream = b->stream;
   b->stream = NULL;
   neap_stream_close(stream);
@@ -205,18 +206,12 @@ static int open_input(lua_State *L) {
 }
 
 int neap__stream_open_lua(lua_State *L) {
-  static const luaL_Reg methods[] = {{"receive", receive},
-                                     {"write", write_bytes},
-                                     {"finish", finish},
-                                     {"close", close_stream},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"receive", receive},    {"write", write_bytes}, {"finish", finish},
+      {"close", close_stream}, {"__gc", close_stream}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"pair", pair}, {"input", open_input}, {NULL, NULL}};
-  luaL_newmetatable(L, STREAM_META);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_stream);
-  lua_setfield(L, -2, "__gc");
+  neap__object_class(L, STREAM_META, methods, 0);
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   return 1;
