@@ -2,12 +2,14 @@
 --- own, without a connection.
 -- SPDX-License-Identifier: MIT
 local measure = require "bench.measure"
+local reader = require "neap.reader"
 local sse = require "neap.sse"
 
 local EVENT = 'data: {"choices":[{"index":0,"delta":{"content":" tide"},"finish_reason":null}]}\n\n'
 
 local left = math.tointeger(tonumber((...)))
 local response = { status = 200, headers = { ["content-type"] = "text/event-stream" } }
+reader.extend(response)
 
 function response:receive() -- luacheck: no self
   left = left - 1

@@ -190,7 +190,8 @@ local function parse(...)
     local number = math.tointeger(tonumber(value))
     if not name then
       wanted[#wanted + 1] = word
-    elseif name == "runs" and number and number > 0 then
+    elseif name == "runs" then
+      if not number or number < 1 then refuse("--runs=N takes a whole number from 1") end
       options.runs = number
     elseif name == "quick" and value == "" then
       options.quick, options.runs = true, 1

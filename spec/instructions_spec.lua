@@ -21,7 +21,7 @@ local WORK = {
   { "a task, spawned and awaited", 4460, { "bench/tasks.lua", "await" }, 1000, 11000 },
   { "a function that is gathered", 6580, { "bench/tasks.lua", "gather" }, 1000, 11000, { 100 } },
   { "a value through a channel", 1970, { "bench/tasks.lua", "channel" }, 1000, 11000 },
-  { "an event of a stream, read", 8350, { "bench/events.lua" }, 1000, 11000 },
+  { "an event of a stream, read", 8500, { "bench/events.lua" }, 1000, 11000 },
   { "a semaphore handed over", 2510, { "bench/tasks.lua", "semaphore" }, 1000, 11000, { 10 } },
 }
 

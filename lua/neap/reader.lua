@@ -55,6 +55,7 @@ end
 --- the end.
 ---@return string|nil bytes never ""
 function Reader:read_some()
+  if not self.rest then return (self:receive()) end
   return next_piece(self)
 end
 

@@ -166,8 +166,7 @@ end
 
 -- Waits until there are more bytes: true, or false at the end.
 local function feed(response)
-  local stream = response.sse
-  local bytes = response.rest and response:read_some() or response:receive()
+  local bytes, stream = response:read_some(), response.sse
   if not bytes then return false end
   stream.chunk, stream.at = bytes, 1
   stream.has_cr = bytes:find("\r", 1, true) ~= nil

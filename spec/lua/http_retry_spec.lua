@@ -43,6 +43,17 @@ describe("a request with max_retries", function()
     end
   end)
 
+  it("goes by the options as they were when it was sent", function()
+    with_answers({ answer(503), answer(200) }, function(url, times)
+      local opts = { max_retries = 2, wait = 0.05, check = true }
+      local task = neap.spawn(http.get, url, opts)
+      neap.sleep(0) -- now it waits for the first answer
+      opts.wait = 1000
+      assert.equal(200, neap.timeout(10, task.await, task).status)
+      assert.equal(2, #times)
+    end)
+  end)
+
   it("is not sent again after others", function()
     for _, status in ipairs { 200, 304, 400, 404, 500, 501 } do
       with_answers({ answer(status) }, function(url, times)
