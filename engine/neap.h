@@ -942,9 +942,10 @@ NEAP_API int neap_net_name(int fd, bool peer, char *text, size_t size);
 
 /* Listens for connections, at once: the host has to be in digits (else
  * NEAP_EINVAL). Only 127.0.0.1 is asked for unless `opts` say otherwise. A file
- * of a local socket at which nobody answers any more is replaced. *out is
- * *owned*; neap_engine_free closes those that are left. Returns 0, NEAP_ENOMEM,
- * or NEAP_ESYS with the system's code in *detail. */
+ * of a local socket at which nobody answers any more is replaced; any other
+ * file, and a link, stays (EADDRINUSE). *out is *owned*; neap_engine_free
+ * closes those that are left. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the
+ * system's code in *detail. */
 typedef struct neap_listener neap_listener;
 NEAP_API int neap_net_listen(neap_engine *engine, const neap_net_opts *opts,
                              int *detail, neap_listener **out);

@@ -1,6 +1,11 @@
 /* Sockets that wait for connections.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -89,9 +94,13 @@ void neap__net_close(neap__net *net) {
   }
 }
 
-/* A local socket whose owner has died leaves its file behind: nobody answers
- * there any more. */
-static bool is_stale(const struct sockaddr_storage *address, unsigned size) {
+/* Whether a file is a local socket at which nobody answers, since its owner has
+ * died. Of what is no socket, or a link, connect says ECONNREFUSED as well, so
+ * that is looked at first. */
+static bool is_stale(const char *path, const struct sockaddr_storage *address,
+                     unsigned size, struct stat *info) {
+  if (lstat(path, info) < 0 || !S_ISSOCK(info->st_mode))
+    return false;
   int fd = neap__net_socket(AF_UNIX, false);
   if (fd < 0)
     return false;
@@ -101,19 +110,116 @@ static bool is_stale(const struct sockaddr_storage *address, unsigned size) {
   return refused;
 }
 
-/* Binds the socket and has it listen. Returns 0 or libuv's code. */
-static int begin(int fd, const neap_net_opts *o,
-                 const struct sockaddr_storage *address, unsigned size) {
-  if (!o->path) /* a port that was in use a moment ago can be had at once */
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-  int result = bind(fd, (const struct sockaddr *)address, size);
-  if (result < 0 && errno == EADDRINUSE && o->path && is_stale(address, size)) {
-    unlink(o->path);
-    result = bind(fd, (const struct sockaddr *)address, size);
+static bool is_same(const struct stat *one, const struct stat *other) {
+  return one->st_dev == other->st_dev && one->st_ino == other->st_ino &&
+         one->st_mtim.tv_sec == other->st_mtim.tv_sec &&
+         one->st_mtim.tv_nsec == other->st_mtim.tv_nsec;
+}
+
+/* Removes a file if it is the one that has been looked at. Somebody else may
+ * have put another in its place since, so it is first moved to where nobody
+ * gets at it. What turns out to be another is given its name back; where that
+ * has been taken meanwhile it stays in the folder, for it is not ours. */
+static bool remove_seen(const char *path, const struct stat *seen) {
+  static const char inside[] = "/socket";
+  char folder[sizeof((neap_listener *)0)->path + 16], moved[sizeof folder + 8];
+  const char *slash = strrchr(path, '/');
+  int size = slash ? (int)(slash - path) + 1 : 0;
+  snprintf(folder, sizeof folder, "%.*s.neap-XXXXXX", size, path);
+  if (!mkdtemp(folder))
+    return false;
+  snprintf(moved, sizeof moved, "%s%s", folder, inside);
+  struct stat found;
+  bool ours = false;
+  if (rename(path, moved) == 0) {
+    ours = lstat(moved, &found) == 0 && is_same(&found, seen);
+    if (ours)
+      unlink(moved);
+    else
+      renameat2(AT_FDCWD, moved, AT_FDCWD, path, RENAME_NOREPLACE);
   }
-  if (result < 0 || listen(fd, o->backlog > 0 ? o->backlog : BACKLOG) < 0)
-    return uv_translate_sys_error(errno);
-  return 0;
+  rmdir(folder);
+  return ours;
+}
+
+/* Whoever listens at a path holds, from before it binds its socket until that
+ * listens, a lock on the path: in between nobody answers there, and others
+ * would take it for stale. The lock is a socket with a name that is no file,
+ * which the system forgets with its owner. Returns its descriptor, -1 for none,
+ * or UV_EADDRINUSE when somebody else is about to listen there. */
+static int lock_path(const char *path) {
+  const char *slash = strrchr(path, '/');
+  const char *name = slash ? slash + 1 : path;
+  char folder[sizeof((neap_listener *)0)->path] = ".";
+  if (slash)
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
+  struct stat found;
+  if (stat(folder, &found) < 0)
+    return -1; /* bind will say why */
+  struct sockaddr_un lock = {.sun_family = AF_UNIX};
+  uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a: names are long */
+  for (const char *c = name; *c; c++)
+    hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+  int size = snprintf(lock.sun_path + 1, sizeof lock.sun_path - 1,
+                      "neap-listen-%" PRIx64 "-%" PRIx64 "-%" PRIx64,
+                      (uint64_t)found.st_dev, (uint64_t)found.st_ino, hash);
+  int fd = neap__net_socket(AF_UNIX, false);
+  if (fd < 0)
+    return -1;
+  socklen_t length =
+      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)size);
+  if (bind(fd, (const struct sockaddr *)&lock, length) == 0)
+    return fd;
+  int code = errno == EADDRINUSE ? UV_EADDRINUSE : -1;
+  close(fd);
+  return code;
+}
+
+static int bind_to(int fd, const struct sockaddr_storage *address,
+                   unsigned size) {
+  int result = bind(fd, (const struct sockaddr *)address, size);
+  return result < 0 ? uv_translate_sys_error(errno) : 0;
+}
+
+static int begin_listening(neap_listener *l, const neap_net_opts *o) {
+  int backlog = o->backlog > 0 ? o->backlog : BACKLOG;
+  return listen(l->fd, backlog) < 0 ? uv_translate_sys_error(errno) : 0;
+}
+
+/* The same at a path, of which the listener keeps what it needs to remove it.
+ */
+static int begin_at_path(neap_listener *l, const neap_net_opts *o,
+                         const struct sockaddr_storage *address,
+                         unsigned size) {
+  int lock = lock_path(o->path);
+  if (lock == UV_EADDRINUSE)
+    return lock;
+  struct stat info;
+  int code = bind_to(l->fd, address, size);
+  if (code == UV_EADDRINUSE && is_stale(o->path, address, size, &info) &&
+      remove_seen(o->path, &info))
+    code = bind_to(l->fd, address, size);
+  if (code == 0 && lstat(o->path, &info) == 0) {
+    memcpy(l->path, o->path, strlen(o->path) + 1);
+    l->device = info.st_dev;
+    l->inode = info.st_ino;
+  }
+  if (code == 0)
+    code = begin_listening(l, o);
+  if (lock >= 0)
+    close(lock);
+  return code;
+}
+
+/* Binds the socket and has it listen. Returns 0 or libuv's code. */
+static int begin(neap_listener *l, const neap_net_opts *o,
+                 const struct sockaddr_storage *address, unsigned size) {
+  if (o->path)
+    return begin_at_path(l, o, address, size);
+  /* A port that was in use a moment ago can be had at once. */
+  setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+  int code = bind_to(l->fd, address, size);
+  return code < 0 ? code : begin_listening(l, o);
 }
 
 int neap__net_listen(neap__net *net, const neap_net_opts *opts, int *detail,
@@ -132,19 +238,13 @@ int neap__net_listen(neap__net *net, const neap_net_opts *opts, int *detail,
   l->fd = *detail = neap__net_socket(address.ss_family, o.delays);
   if (l->fd < 0)
     goto fail_socket;
-  *detail = begin(l->fd, &o, &address, size);
+  *detail = begin(l, &o, &address, size);
   if (*detail < 0)
     goto fail_listen;
   *detail = uv_poll_init(neap__loop_uv(loop), &l->poll, l->fd);
   if (*detail < 0)
     goto fail_listen;
   uv_unref((uv_handle_t *)&l->poll);
-  struct stat info;
-  if (o.path && lstat(o.path, &info) == 0) {
-    memcpy(l->path, o.path, strlen(o.path) + 1);
-    l->device = info.st_dev;
-    l->inode = info.st_ino;
-  }
   l->alloc = *alloc;
   l->net = net;
   l->delays = o.delays;
@@ -155,6 +255,7 @@ int neap__net_listen(neap__net *net, const neap_net_opts *opts, int *detail,
   return 0;
 
 fail_listen:
+  remove_path(l);
   close(l->fd);
 fail_socket:
   neap__free(alloc, l, sizeof *l);

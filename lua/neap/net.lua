@@ -200,7 +200,9 @@ end
 
 --- Listens for connections; does not wait. Port 0 stands for one that is free,
 --- `listener.address` tells which. The host is an address of this machine in
---- digits: "127.0.0.1" for this machine only, "0.0.0.0" for all.
+--- digits: "127.0.0.1" for this machine only, "0.0.0.0" for all. At a path, the
+--- socket of a server that has died is replaced; anything else that is there
+--- stays, and is an error with `errno` "EADDRINUSE".
 ---@param address string "127.0.0.1:7000", "[::1]:7000", or a path, which has a slash
 ---@param opts? neap.net.ListenOptions
 ---@return neap.net.Listener

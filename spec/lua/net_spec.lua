@@ -172,6 +172,63 @@ describe("net.listen", function()
     end
     assert.is_false(neap.fs.exists(path))
   end)
+
+  -- Whoever connects to a file that is no socket is refused just as by a server
+  -- that has died; that must not cost the file.
+  it("leaves what is no socket of a dead server where it is", function()
+    local dir = helper.tmpdir()
+    local dead = dir .. "/dead"
+    helper.run { helper.neap, helper.write(dir .. "/dies.lua",
+      'require("neap.net").listen(...) os.exit(0, false)'), dead }
+    helper.write(dir .. "/notes", "a day's work")
+    neap.fs.mkdir(dir .. "/folder")
+    neap.fs.symlink("notes", dir .. "/to_file")
+    neap.fs.symlink("dead", dir .. "/to_socket")
+    neap.fs.symlink("nowhere", dir .. "/to_nothing")
+    helper.run { "mkfifo", dir .. "/fifo" }
+    local function all()
+      local list = {}
+      for i, entry in ipairs(neap.fs.list(dir)) do
+        local stat = neap.fs.lstat(dir .. "/" .. entry.name)
+        list[i] = ("%s %s %d %f"):format(entry.name, stat.type, stat.size, stat.mtime)
+      end
+      return list
+    end
+    local before = all()
+    for _, name in ipairs { "notes", "folder", "to_file", "to_socket", "to_nothing", "fifo" } do
+      assert.equal("EADDRINUSE", raised(net.listen, dir .. "/" .. name).errno, name)
+    end
+    assert.same(before, all())
+    assert.equal("a day's work", neap.fs.read(dir .. "/notes"))
+    net.listen(dead):close()
+  end)
+
+  it("lets one of those who want a dead server's place have it", function()
+    local dir = helper.tmpdir()
+    local path = dir .. "/socket"
+    helper.run { helper.neap, helper.write(dir .. "/dies.lua",
+      'require("neap.net").listen(...) os.exit(0, false)'), path }
+    local script = helper.write(dir .. "/wants.lua", [[
+      local neap = require "neap"
+      local ok, listener = pcall(neap.net.listen, ...)
+      print(ok and "has it" or listener.errno)
+      io.stdout:flush()
+      -- Rivals that look whether somebody lives here hang up at once.
+      if ok then listener:serve(function(c) pcall(c.write, c, "here\n") end) end
+      neap.input()]])
+    local rivals = {}
+    for i = 1, 8 do
+      rivals[i] = neap.process.spawn { helper.neap, script, path }
+    end
+    local said = {}
+    for i, rival in ipairs(rivals) do said[i] = rival.stdout:read() end
+    table.sort(said)
+    assert.same({ "EADDRINUSE", "EADDRINUSE", "EADDRINUSE", "EADDRINUSE", "EADDRINUSE",
+      "EADDRINUSE", "EADDRINUSE", "has it" }, said)
+    local connection <close> = net.connect(path)
+    assert.equal("here", connection:read())
+    for _, rival in ipairs(rivals) do rival:close() rival:wait() end
+  end)
 end)
 
 describe("a listener", function()
