@@ -7,6 +7,7 @@
 local core = require "neap.core".fs
 local options = require "neap.options"
 local reader = require "neap.reader"
+local writer = require "neap.writer"
 
 local files = core.file
 
@@ -22,7 +23,6 @@ local files = core.file
 
 ---@class neap.Fs
 ---@field read fun(path: string, options?: { max_size?: integer }): string at most max_size bytes
----@field append fun(path: string, data: string) adds to the content
 ---@field list fun(path: string): neap.fs.Entry[] sorted by name
 ---@field stat fun(path: string): neap.fs.Stat of what the path leads to, links followed
 ---@field lstat fun(path: string): neap.fs.Stat of a link itself
@@ -55,7 +55,7 @@ local fs = {}
 ---@field close fun(self) ends it: whoever waits gets nil. So do `<close>` and the collector
 
 for _, name in ipairs {
-  "read", "append", "list", "stat", "lstat", "exists", "rename", "copy", "link", "symlink",
+  "read", "list", "stat", "lstat", "exists", "rename", "copy", "link", "symlink",
   "readlink", "realpath", "chmod", "watch",
 } do
   fs[name] = core[name]
@@ -96,6 +96,17 @@ function fs.write(path, data, opts)
   check_boolean(opts, "atomic", "fs.write")
   local write = opts.atomic and core.replace or core.write
   write(path, data)
+end
+
+--- Creates a file or adds to its content. Cancelled, it may have added a part.
+---@param path string
+---@param ... string|number data, added in one piece
+function fs.append(path, ...)
+  check_string(path, 1, "append", true)
+  if select("#", ...) == 0 then
+    error("bad argument #2 to 'append' (string expected, got no value)", 2)
+  end
+  core.append(path, writer.join("append", 2, ...))
 end
 
 --- Makes a directory. With `parents` also those above it that are missing, and
@@ -160,14 +171,15 @@ local function step_back(self)
   if self.rest and files.back(self.handle, ahead(self)) then self.rest = nil end
 end
 
---- Writes data at the position, or if the file was opened to append at its end.
---- Waits until the system has taken all of it. Cancelled, it may have written a
---- part, behind which the position is then.
----@param data string|number
-function File:write(data)
-  check_string(data, 1, "write")
+--- Writes strings and numbers, as Lua's file:write does, in one piece: at the
+--- position, or if the file was opened to append at its end. Waits until the
+--- system has taken all of it. Cancelled, it may have written a part, behind
+--- which the position is then.
+---@param ... string|number
+function File:write(...)
+  local text = writer.join("write", 1, ...)
   step_back(self)
-  files.write(self.handle, data)
+  files.write(self.handle, text)
 end
 
 local WHENCE = { set = true, cur = true, ["end"] = true }

@@ -5,6 +5,7 @@
 -- them. They are read as everything is (neap.reader).
 local core = require "neap.core"
 local reader = require "neap.reader"
+local writer = require "neap.writer"
 
 local M = {}
 
@@ -32,19 +33,7 @@ end
 --- code "closed" after `finish` or `close`.
 ---@param ... string|number
 function Stream:write(...)
-  local text = ...
-  if select("#", ...) ~= 1 or type(text) ~= "string" then
-    local parts = { ... }
-    for i = 1, select("#", ...) do
-      local kind = type(parts[i])
-      if kind ~= "string" and kind ~= "number" then
-        error(("bad argument #%d to 'write' (string expected, got %s)")
-          :format(i, kind == "nil" and "no value" or kind), 2)
-      end
-    end
-    text = table.concat(parts)
-  end
-  self.handle:write(text)
+  self.handle:write(writer.join("write", 1, ...))
 end
 
 --- Writes the end, which the peer reads after all that was written, and waits

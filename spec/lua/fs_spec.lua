@@ -123,6 +123,13 @@ describe("fs.append", function()
     assert.equal("one\ntwo\n", helper.read(at "log"))
   end)
 
+  it("adds all that it is given", function()
+    fs.append(at "log", "high water ", 4.5, " m\n")
+    assert.equal("high water 4.5 m\n", helper.read(at "log"))
+    assert.matches("bad argument #3 to 'append'", misused(fs.append, at "log", "x", false))
+    assert.matches("bad argument #2 to 'append'", misused(fs.append, at "log"))
+  end)
+
   it("goes by its own name when it fails", function()
     local err = refused(fs.append, folder, "x")
     assert.equal(("fs.append %s: is a directory"):format(folder), err.message)

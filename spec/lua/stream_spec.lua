@@ -173,7 +173,7 @@ describe("a stream", function()
   it("says where something is wrong with what is written", function()
     assert.matches("stream_spec.lua:%d+: bad argument #2 to 'write' %(string expected, got table%)",
       raised(function() one:write("x", {}) end))
-    assert.matches("got no value", raised(function() one:write(nil) end))
+    assert.matches("got nil", raised(function() one:write(nil) end))
   end)
 
   it("tells who waits for it", function()
