@@ -8,6 +8,7 @@ local stream = require "neap.stream"
 
 local M = {}
 
+---@alias neap.process.Input "inherit"|"null"|{ file: string }
 ---@alias neap.process.Stdio "pipe"|"inherit"|"null"|{ file: string }|{ append: string }
 
 ---@class neap.process.SpawnOptions
@@ -16,7 +17,7 @@ local M = {}
 ---@field cwd? string the folder it runs in; default: ours
 ---@field env? table<string, string|number|false> added to our environment; false takes
 --- a variable away
----@field stdin? neap.process.Stdio default: "pipe"
+---@field stdin? "pipe"|neap.process.Input default: "pipe"
 ---@field stdout? neap.process.Stdio default: "pipe"
 ---@field stderr? neap.process.Stdio|"stdout" default: "inherit"
 ---@field grace? number seconds from SIGTERM to SIGKILL when it is made to end; default: 2
@@ -27,7 +28,9 @@ local M = {}
 ---@field cwd? string the folder it runs in; default: ours
 ---@field env? table<string, string|number|false> added to our environment; false takes
 --- a variable away
----@field stdin? string what it reads; default: nothing
+---@field stdin? string|neap.process.Input|{ text: string } a string that it reads, but for
+--- the words "inherit" (our own standard input) and "null"; a file; or in any case a text;
+--- default: "null", nothing
 ---@field stdout? neap.process.Stdio default: "pipe", into the result
 ---@field stderr? neap.process.Stdio|"stdout" default: "pipe", into the result
 ---@field grace? number seconds from SIGTERM to SIGKILL when it is made to end; default: 2
@@ -55,14 +58,13 @@ local function is_path(value)
   return type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
 end
 
--- A list of words for an option, and how its message calls them.
-local function one_of(words)
+-- A test for an option that is one of these words, or a table with one of these
+-- keys alone, whose value passes a test of its own.
+local function one_of(words, keys)
   return function(value)
-    if type(value) == "table" then
-      local key, path = next(value)
-      return (key == "file" or key == "append") and is_path(path) and next(value, key) == nil
-    end
-    return words[value] ~= nil
+    if type(value) ~= "table" then return words[value] ~= nil end
+    local key, inner = next(value)
+    return keys[key] ~= nil and keys[key](inner) and next(value, key) == nil
   end
 end
 
@@ -70,15 +72,31 @@ local function is_positive(value)
   return type(value) == "number" and value > 0
 end
 
+local WORDS = { pipe = true, inherit = true, null = true }
+local FILES = { file = is_path, append = is_path }
 local INPUT = {
-  one_of { pipe = true, inherit = true, null = true },
-  '"pipe", "inherit", "null" or { file = path }' }
+  one_of(WORDS, { file = is_path }), '"pipe", "inherit", "null" or { file = path }' }
 local OUTPUT = {
-  one_of { pipe = true, inherit = true, null = true },
-  '"pipe", "inherit", "null", { file = path } or { append = path }' }
+  one_of(WORDS, FILES), '"pipe", "inherit", "null", { file = path } or { append = path }' }
 local ERRORS = {
-  one_of { pipe = true, inherit = true, null = true, stdout = true },
+  one_of({ pipe = true, inherit = true, null = true, stdout = true }, FILES),
   '"pipe", "inherit", "null", "stdout", { file = path } or { append = path }' }
+
+-- What a program that is run reads: a string is the text, unless it is one of
+-- the words. "pipe" makes no sense, for nobody could write to it.
+local RUN_WORDS = { inherit = true, null = true }
+local is_source = one_of(RUN_WORDS, {
+  file = is_path, text = function(value) return type(value) == "string" end })
+
+local function is_run_input(value)
+  return is_source(value) or type(value) == "string" and value ~= "pipe"
+end
+
+-- Returns the text that a program is to read, nil where it has another source.
+local function text_of(input)
+  if type(input) == "table" then return input.text end
+  return not RUN_WORDS[input] and input or nil
+end
 
 -- What each option must be, and how that is called.
 local SPAWN = {
@@ -92,7 +110,9 @@ local SPAWN = {
 local RUN = {
   cwd = SPAWN.cwd,
   env = SPAWN.env,
-  stdin = { function(v) return type(v) == "string" end, "a string, what it reads" },
+  stdin = {
+    is_run_input,
+    'a string that it reads, "inherit", "null", { file = path } or { text = string }' },
   stdout = OUTPUT,
   stderr = ERRORS,
   grace = SPAWN.grace,
@@ -101,6 +121,19 @@ local RUN = {
     function(v) return math.type(v) == "integer" and v > 0 end, "a whole number of bytes from 1" },
   check = { function(v) return type(v) == "boolean" end, "a boolean" },
 }
+
+-- Says what a wrong value is.
+local function describe(value)
+  if is_text(value) then return ("%q"):format(value) end
+  if type(value) ~= "table" then return type(value) end
+  local keys = {}
+  for key, inner in pairs(value) do
+    keys[#keys + 1] = ("%s = %s"):format(tostring(key),
+      is_text(inner) and ("%q"):format(inner) or type(inner))
+  end
+  table.sort(keys)
+  return keys[1] and ("{ %s }"):format(table.concat(keys, ", ")) or "an empty table"
+end
 
 -- Returns the program and its arguments, and the options.
 local function parse(given, known, what)
@@ -129,8 +162,7 @@ local function parse(given, known, what)
   for name, value in pairs(opts) do
     local test, expected = table.unpack(known[name])
     if not test(value) then
-      blame("bad option '%s' (%s expected, got %s)", name, expected,
-        is_text(value) and ("%q"):format(value) or type(value))
+      blame("bad option '%s' (%s expected, got %s)", name, expected, describe(value))
     end
   end
   for name, value in pairs(opts.env or {}) do
@@ -369,8 +401,8 @@ end
 ---@return neap.process.Output
 function M.run(opts)
   local argv, given = parse(opts, RUN, "process.run")
-  local what, input = "process.run " .. argv[1], given.stdin
-  given.stdin = input and "pipe" or "null"
+  local what, input = "process.run " .. argv[1], text_of(given.stdin)
+  given.stdin = input and "pipe" or given.stdin or "null"
   given.stdout = given.stdout or "pipe"
   given.stderr = given.stderr or "pipe"
   local outputs = {}

@@ -51,6 +51,18 @@ describe("process.run", function()
     assert.equal("", process.run { "cat" }.stdout)
   end)
 
+  it("has it read a file, our own standard input, or nothing", function()
+    local path = helper.write(helper.tmpdir() .. "/tides", "high\nlow\n")
+    assert.equal("high\nlow\n", process.run { "cat", stdin = { file = path } }.stdout)
+    assert.equal("", process.run { "cat", stdin = "null" }.stdout)
+    local ours = helper.run({ helper.neap, "-e", [[
+      io.write(require "neap".process.run { "cat", stdin = "inherit" }.stdout)]] },
+      { stdin = "typed by hand" })
+    assert.equal("typed by hand", ours.stdout)
+    -- What somebody typed may be one of these words.
+    assert.equal("inherit", process.run { "cat", stdin = { text = "inherit" } }.stdout)
+  end)
+
   it("sets folder and environment", function()
     local folder = neap.fs.realpath(helper.tmpdir())
     assert.equal(folder .. "\n", process.run { "pwd", cwd = folder }.stdout)
@@ -186,6 +198,18 @@ describe("a program that cannot be started", function()
     assert.matches("did you mean 'timeout'", raised(process.run, { "ls", time_out = 1 }))
     assert.matches("bad option 'timeout'", raised(process.run, { "ls", timeout = -1 }))
     assert.matches("bad option 'stdout'", raised(process.run, { "ls", stdout = "file" }))
+    for got, stdin in pairs {
+      ['"pipe"'] = "pipe", ["5"] = 5, ["boolean"] = true, ["an empty table"] = {},
+      ['{ append = "x" }'] = { append = "x" }, ['{ file = "" }'] = { file = "" },
+      ['{ file = "x", text = "y" }'] = { file = "x", text = "y" },
+      ["{ text = boolean }"] = { text = true },
+    } do
+      assert.matches(("bad option 'stdin' (a string that it reads, \"inherit\", \"null\", { file = "
+        .. "path } or { text = string } expected, got %s)"):format(got),
+        raised(process.run, { "cat", stdin = stdin }), 1, true)
+    end
+    assert.matches("bad option 'stdin'", raised(process.spawn, { "cat", stdin = "typed" }))
+    assert.matches("bad option 'stdin'", raised(process.spawn, { "cat", stdin = { append = "x" } }))
     assert.matches("the name of a variable", raised(process.run, { "ls", env = { ["A=B"] = "x" } }))
   end)
 end)
