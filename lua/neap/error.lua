@@ -4,7 +4,9 @@
 -- What neap raises itself, and what leaves a run, is a table with the fields
 -- `message` and `code`; from a run also `node` (the path of the node, as in
 -- "order > payment > Charge"), `phase` ("prep", "exec", "fallback", "post"),
--- `attempt` (from 1), `cause` (what was raised, itself) and `traceback`.
+-- `attempt` (from 1), `cause` (what was raised, itself) and `traceback`, and
+-- `retryable` and `retry_after` where the cause has them: so they steer the
+-- attempts of every node that the error passes, however many runs it leaves.
 -- `tostring` gives one readable paragraph.
 local core = require "neap.core"
 
@@ -77,14 +79,27 @@ local function text_of(value)
   return ok and text or ("an error that is a %s"):format(type(value))
 end
 
+local function advice_of(cause) return cause.retryable, cause.retry_after end
+
+-- What an error says of further attempts: its `retryable` and `retry_after`,
+-- which may be computed, and what computes them may raise.
+local function advice(cause)
+  if type(cause) ~= "table" then return nil, nil end
+  local ok, retryable, retry_after = pcall(advice_of, cause)
+  if not ok then return nil, nil end
+  return retryable, retry_after
+end
+
 -- Makes the object for an error that leaves a run. `origin` has node, phase,
--- attempt and traceback.
+-- attempt and traceback; only for want of memory it has not.
 local function leave(cause, origin)
+  if not (origin and origin.node) then error("not enough memory", 0) end
   local fields = {}
   if M.is(cause) then
     for key, value in pairs(cause) do fields[key] = value end
   else
     fields.message, fields.code = text_of(cause), "user"
+    fields.retryable, fields.retry_after = advice(cause)
   end
   if fields.node then
     -- It left a run inside this one: that run knows better what happened.

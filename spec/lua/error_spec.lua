@@ -174,6 +174,16 @@ describe("an error that leaves a run", function()
   end)
 end)
 
+describe("where memory was too short to note where an error arose", function()
+  local leave = debug.getregistry()["neap.error.wrap"]
+
+  it("it leaves the run as Lua's error for that", function()
+    for _, origin in ipairs { false, {}, { traceback = "stack traceback:" } } do
+      assert.equal("not enough memory", failure(leave, "declined", origin or nil))
+    end
+  end)
+end)
+
 describe("tostring of an error", function()
   it("is one readable paragraph", function()
     local payment = Flow { name = "payment", start = raising "declined" }

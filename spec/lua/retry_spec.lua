@@ -165,6 +165,80 @@ describe("what was raised", function()
   end)
 end)
 
+describe("what was raised still says of further attempts what it said", function()
+  -- The ways in which an error leaves a run on its way to the attempts of a node.
+  local ways = {
+    ["flow:run"] = function(node) Flow { start = node }:run() end,
+    ["a flow in a flow"] = function(node) Flow { start = Flow { start = node } }:run() end,
+    ["node:run"] = function(node) node:run() end,
+    ["a flow that is spawned and awaited"] = function(node) neap.spawn(node):await() end,
+    ["a flow that is gathered"] = function(node) neap.gather { node } end,
+    ["a flow in a race"] = function(node) neap.race { node } end,
+    ["a flow with a time limit"] = function(node) neap.timeout(100, node) end,
+    ["a run for each item of map"] = function(node)
+      neap.map({ 1 }, function() node:run() end)
+    end,
+    ["a run for each item of a BatchNode"] = function(node)
+      neap.BatchNode { concurrency = 2, prep = function() return { 1, 2 } end,
+        exec = function() node:run() end }:run()
+    end,
+    ["a BatchFlow"] = function(node)
+      neap.BatchFlow { start = node, prep = function() return { {} } end }:run()
+    end,
+    ["a parallel"] = function(node) neap.parallel { node }:run() end,
+    ["neap.try, and raised again"] = function(node)
+      local _, err = neap.try(node.run, node)
+      error(err)
+    end,
+    ["runs inside of runs"] = function(node)
+      for _ = 1, 5 do
+        local inner = node
+        node = Node { name = "around", exec = function() inner:run() end }
+      end
+      node:run()
+    end,
+  }
+  -- Tries a way twice at most, around a node that raises this; returns how often it did,
+  -- what came out, and the seconds that went by.
+  local function try(way, raised)
+    local calls, err = 0, nil
+    local node = Node { name = "inner", exec = function()
+      calls = calls + 1
+      error(raised, 0)
+    end }
+    local before = neap.now()
+    Node { max_retries = 2, exec = function() way(node) end,
+      process_after_fail = function(_, _, _, e) err = e end }:run()
+    return calls, err, neap.now() - before
+  end
+
+  for name, way in pairs(ways) do
+    it("behind " .. name, function()
+      neap.testing.run(function()
+        local calls, err = try(way, { retryable = false, message = "no" })
+        assert.same({ false, "no" }, { err.retryable, err.message })
+        local more, late, seconds = try(way, { retry_after = 9 })
+        assert.is_true(more >= 2 * calls)
+        assert.same({ 9, 9 }, { late.retry_after, math.floor(seconds + 0.5) })
+      end)
+    end)
+  end
+
+  it("where it is computed", function()
+    local computed = setmetatable({}, { __index = function(_, key)
+      return ({ retryable = false, retry_after = 3 })[key]
+    end })
+    local _, err = try(ways["flow:run"], computed)
+    assert.same({ false, 3 }, { err.retryable, err.retry_after })
+  end)
+
+  it("and nothing where to compute it raises", function()
+    local hostile = setmetatable({}, { __index = function() error "no such field" end })
+    local calls, err = try(ways["flow:run"], hostile)
+    assert.same({ 2, nil, nil }, { calls, err.retryable, err.retry_after })
+  end)
+end)
+
 describe("timeout", function()
   it("bounds one attempt of exec, and the next one has its full time again", function()
     local calls = 0
