@@ -15,6 +15,7 @@
 #include "net.h"
 #include "plan.h"
 #include "process.h"
+#include "protect.h"
 #include "retry.h"
 #include "semaphore.h"
 #include "spawn.h"
@@ -84,9 +85,21 @@ static int is_cancelled(lua_State *L) {
   return 1;
 }
 
-/* may_wait(what): raises where `what` could not wait */
+/* may_wait(what, shielded): raises where `what` could not wait; although it was
+ * cancelled, where that is `shielded` */
 static int may_wait(lua_State *L) {
-  neap__wait_begin(L, luaL_checkstring(L, 1));
+  const char *what = luaL_checkstring(L, 1);
+  if (lua_toboolean(L, 2))
+    neap__wait_shielded(L, what);
+  else
+    neap__wait_begin(L, what);
+  return 0;
+}
+
+/* suppress(error, other): warns of `other`, which is dropped for `error` */
+static int suppress(lua_State *L) {
+  lua_settop(L, 2);
+  neap__task_suppress(L, 1);
   return 0;
 }
 
@@ -116,6 +129,7 @@ int luaopen_neap_core(lua_State *L) {
                                        {"in_task", in_task},
                                        {"is_cancelled", is_cancelled},
                                        {"may_wait", may_wait},
+                                       {"suppress", suppress},
                                        {"isatty", is_terminal},
                                        {"on_leave", on_leave},
                                        {"tasks", tasks},
@@ -124,6 +138,7 @@ int luaopen_neap_core(lua_State *L) {
   neap__error_open(L);
   neap__host_open(L);
   neap__coroutine_open(L);
+  neap__protect_open(L);
   luaL_newlib(L, functions);
   neap__spawn_open(L);
   neap__semaphore_open(L);

@@ -13,25 +13,71 @@
 
 #include <lauxlib.h>
 
+#include "error.h"
 #include "host.h"
+#include "protect.h"
 #include "wait.h"
 
 #define GUARD_META "neap.relay"
 
+/* How often a coroutine that is being closed may yield. */
+enum { MAX_YIELDS = 100 };
+
+/* What ends a coroutine that is closed: the address. */
+static const char end_token;
+
 static int relayed(lua_State *L, int status, lua_KContext wrapped);
 
-/* Closes a coroutine. Its <close> variables may not wait: lua_resetthread
- * cannot be suspended. */
-static int reset(lua_State *L, lua_State *co) {
+/* Raises in a coroutine that is being closed, which then catches nothing. */
+static void raise_end(lua_State *co, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(co, NULL, 0, 0);
+  lua_pushlightuserdata(co, (void *)&end_token);
+  lua_error(co);
+}
+
+/* Has a coroutine that yielded inside of xpcall come to its end by an error.
+ * lua_resetthread of Lua 5.4.4 would leave the message handler set although it
+ * cuts the stack where that lies: an error in a <close> variable would then
+ * call whatever else is there. Returns whether the coroutine can be closed now.
+ */
+static bool unwind(lua_State *L, lua_State *co) {
+  if (neap__is_suspended(co))
+    return false; /* it waits for the engine, which is not to be resumed here */
+  neap__host *host = neap__host_of(L);
+  lua_State *running = host->running, *closing = host->closing;
+  int results;
+  host->running = host->closing = co;
+  int status = LUA_YIELD;
+  for (int i = 0; i < MAX_YIELDS && status == LUA_YIELD; i++) {
+    lua_settop(co, 0);
+    lua_sethook(co, raise_end, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+    status = lua_resume(co, L, 0, &results);
+  }
+  lua_sethook(co, NULL, 0, 0);
+  host->running = running;
+  host->closing = closing;
+  return status != LUA_YIELD;
+}
+
+bool neap__coroutine_end(lua_State *L, lua_State *co) {
   neap__host *host = neap__host_of(L);
   bool could_yield = host->can_yield;
   lua_State *blocked = host->blocked;
   host->can_yield = false;
   host->blocked = L;
-  int status = lua_resetthread(co);
+  bool failed = false;
+  if (!(lua_status(co) == LUA_YIELD && neap__protect_has_handler(L, co)) ||
+      unwind(L, co)) {
+    failed = lua_resetthread(co) != LUA_OK;
+    if (failed && lua_touserdata(co, -1) == &end_token) {
+      lua_pop(co, 1);
+      failed = false;
+    }
+  } /* else its variables are left to the collector */
   host->can_yield = could_yield;
   host->blocked = blocked;
-  return status;
+  return failed;
 }
 
 /* Closes the coroutine that was being relayed when the one that relayed it is
@@ -39,7 +85,7 @@ static int reset(lua_State *L, lua_State *co) {
 static int close_guard(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   lua_State *co = lua_tothread(L, -1);
-  if (co && lua_status(co) == LUA_YIELD && reset(L, co) != LUA_OK) {
+  if (co && lua_status(co) == LUA_YIELD && neap__coroutine_end(L, co)) {
     lua_xmove(co, L, 1);
     return lua_error(L);
   }
@@ -67,12 +113,9 @@ static void disarm(lua_State *L) {
  * and a message gets the position of the caller. [-1, +0, v] */
 static int propagate(lua_State *L, lua_State *co) {
   int status = lua_status(co);
-  if (status != LUA_OK && status != LUA_YIELD) {
-    status = reset(L, co);
-    if (status != LUA_OK) {
-      lua_xmove(co, L, 1);
-      lua_replace(L, -2);
-    }
+  if (status != LUA_OK && status != LUA_YIELD && neap__coroutine_end(L, co)) {
+    lua_xmove(co, L, 1);
+    lua_replace(L, -2);
   }
   if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
     luaL_where(L, 1);
@@ -85,6 +128,10 @@ static int propagate(lua_State *L, lua_State *co) {
 static int give_error(lua_State *L, lua_State *co, bool wrapped) {
   if (wrapped)
     return propagate(L, co);
+  if (neap__wait_must_pass(L)) {
+    neap__coroutine_end(L, co);
+    return lua_error(L);
+  }
   lua_pushboolean(L, 0);
   lua_insert(L, -2);
   return 2;
@@ -202,7 +249,7 @@ static int co_close(lua_State *L) {
   const char *status = status_of(L, co);
   if (*status == 'r' || *status == 'n')
     return luaL_error(L, "cannot close a %s coroutine", status);
-  bool well = reset(L, co) == LUA_OK;
+  bool well = !neap__coroutine_end(L, co);
   lua_pushboolean(L, well);
   if (well)
     return 1;
@@ -212,6 +259,17 @@ static int co_close(lua_State *L) {
 
 bool neap__coroutine_is_wrap(lua_State *L, int index) {
   return lua_tocfunction(L, index) == wrapped_call;
+}
+
+/* As Lua's, but raises in a coroutine that neap has made, which is not the
+ * user's to yield from. */
+static int co_yield (lua_State *L) {
+  const neap__task *task = neap__host_of(L)->current;
+  if (task && task->L == L)
+    return neap__error_raise(L, "yield",
+                             "coroutine.yield outside of a coroutine of one's "
+                             "own");
+  return lua_yield(L, lua_gettop(L));
 }
 
 /* As Lua's, but notes that the coroutine of a task is known from then on. */
@@ -231,7 +289,8 @@ void neap__coroutine_open(lua_State *L) {
   lua_getglobal(L, "coroutine");
   static const luaL_Reg functions[] = {
       {"resume", co_resume}, {"wrap", co_wrap},       {"close", co_close},
-      {"status", co_status}, {"running", co_running}, {NULL, NULL}};
+      {"status", co_status}, {"running", co_running}, {"yield", co_yield },
+      {NULL, NULL}};
   if (lua_istable(L, -1))
     luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

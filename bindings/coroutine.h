@@ -10,6 +10,12 @@
 /* Puts them into the global table `coroutine`. [-0, +0, v] */
 void neap__coroutine_open(lua_State *L);
 
+/* Ends a coroutine that is suspended, or has failed: its <close> variables run,
+ * and may not wait, since lua_resetthread cannot be suspended. Returns true
+ * when one of them has raised, with the error on the stack of `co`; else
+ * nothing is left there. [-0, +0, -] */
+bool neap__coroutine_end(lua_State *L, lua_State *co);
+
 /* True when the function at `index` is one that coroutine.wrap gave.
  * [-0, +0, -] */
 bool neap__coroutine_is_wrap(lua_State *L, int index);

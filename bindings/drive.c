@@ -89,8 +89,12 @@ static answer clear(lua_State *L, neap__task *task) {
   if (neap__task_cancel_since(task, since) > 0)
     return neap__drive_wait_child(
         L, task, "the tasks of a failed attempt to end", after_clearing);
-  while (neap__task_take_failure(L, task, since))
-    lua_pop(L, 1); /* most likely it is what failed the attempt */
+  while (neap__task_take_failure(L, task, since)) {
+    if (lua_rawequal(L, -1, ERROR))
+      lua_pop(L, 1); /* it is what failed the attempt */
+    else
+      neap__task_suppress(L, ERROR);
+  }
   return next;
 }
 
@@ -128,8 +132,11 @@ answer neap__drive_fail_as(lua_State *L, neap__task *task, int status) {
   /* Lua calls no message handler when memory is out. */
   if (status == LUA_ERRMEM)
     return neap__drive_fail(L, task);
-  if (is_fatal(task))
+  if (is_fatal(task)) {
+    neap__task_origin_is_known(task);
     lua_error(L);
+  }
+  neap__task_unwound(L, task, -1);
   return neap__drive_failed(L, task);
 }
 
@@ -326,6 +333,7 @@ static answer come_back(lua_State *L, neap__task *task, const neap_step *step) {
  * an attempt what exec gave; a worker's results are where they belong. */
 static int end(lua_State *L, neap__task *task, const neap_step *step) {
   if (step->failed) {
+    neap__task_origin_is_known(task);
     lua_pushvalue(L, ERROR);
     return lua_error(L);
   }
@@ -338,8 +346,7 @@ static int end(lua_State *L, neap__task *task, const neap_step *step) {
     lua_settop(L, self_at(task, 0) + EXEC);
   else
     return 0;
-  neap__task_return(L, task, 1);
-  return 0;
+  return 1;
 }
 
 int neap__drive(lua_State *L, neap__task *task, answer step) {
@@ -404,8 +411,12 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
                               const neap_node *node, uint64_t max_steps) {
   bool observed = !lua_isnil(L, -1);
   lua_insert(L, -4); /* on_event plan shared params */
-  lua_pushcfunction(L, neap__report_trace);
-  neap__task *task = neap__task_spawn(L, neap__task_current(L), begin, HANDLER);
+  lua_pushcfunction(L, neap__task_trace);
+  lua_pushcfunction(L, begin);
+  lua_insert(L, -HANDLER - 1);
+  neap__task *task =
+      neap__task_spawn(L, neap__task_current(L), HANDLER,
+                       observed ? NEAP__TASK_EVENTS : NEAP__TASK_ORIGIN);
   lua_insert(L, -2); /* task on_event */
   neap_run_opts opts = NEAP_RUN_OPTS_INIT;
   opts.max_steps = max_steps;
@@ -417,7 +428,7 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
     luaL_error(L, "%s", neap_status_text(status));
   }
   if (observed) {
-    lua_rawsetp(L, LUA_REGISTRYINDEX, task);
+    lua_setiuservalue(L, -2, NEAP__TASK_EVENTS);
     task->observed = true;
   } else {
     lua_pop(L, 1);

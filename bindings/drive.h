@@ -33,8 +33,8 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
 void neap__drive_locate(lua_State *L, neap__task *task);
 
 /* Tells those who watch the run of a task, if it has one, that it has spawned
- * another, will wait, has been woken, or is told of its cancellation.
- * [-0, +0, v] */
+ * another, waits, has been woken, or is told of its cancellation. They may do
+ * anything but wait. [-0, +0, -] */
 void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind);
 
 /* Tells those who watch the run that a task works for that something failed, as

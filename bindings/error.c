@@ -48,6 +48,15 @@ const char *neap__error_text(lua_State *L, int index) {
   return lua_tostring(L, -1);
 }
 
+bool neap__error_is(lua_State *L, int index) {
+  if (!lua_getmetatable(L, index))
+    return false;
+  luaL_getmetatable(L, NEAP__ERROR_META);
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
 void neap__error_no_memory(lua_State *L) {
   luaL_error(L, "not enough memory");
   __builtin_unreachable(); /* luaL_error does not say that it never returns */

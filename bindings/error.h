@@ -4,6 +4,7 @@
 #define NEAP_BINDINGS_ERROR_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* The metatable of every error object, in the registry. lua/neap/error.lua
  * gives it __tostring and __index. */
@@ -23,6 +24,9 @@ int neap__error_raise(lua_State *L, const char *code, const char *format, ...);
 /* Pushes the text of any value at `index`. Where its __tostring raises, its
  * type has to do. [-0, +1, m] */
 const char *neap__error_text(lua_State *L, int index);
+
+/* True when the value at `index` is an error object. [-0, +0, -] */
+bool neap__error_is(lua_State *L, int index);
 
 /* Raises Lua's error for want of memory. [-0, +0, v] */
 _Noreturn void neap__error_no_memory(lua_State *L);

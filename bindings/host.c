@@ -48,31 +48,58 @@ bool neap__host_stuck(const neap__host *host) {
   return neap_pending(host->engine) == host->idle;
 }
 
+/* Runs below lua_pcall: makes the error of a deadlock. */
+static int make_deadlock(lua_State *L) {
+  neap__task_dump(L);
+  neap__error_push(L, "deadlock",
+                   "deadlock: nothing is left that could wake anyone\n%s",
+                   lua_tostring(L, -1));
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "retryable");
+  return 1;
+}
+
+/* The same: makes the error of a wait that can have no end. */
+static int make_refusal(lua_State *L) {
+  neap__error_push(L, "unyieldable", "a finalizer cannot wait");
+  return 1;
+}
+
+/* Ends the wait of a task with the error that `make` gives. [-0, +0, -] */
+static void end_with(lua_State *L, neap__task *task, lua_CFunction make) {
+  lua_State *shelf = task->host->shelf;
+  lua_pushcfunction(L, make);
+  lua_pcall(L, 0, 1, 0); /* no memory: the message is one made before */
+  lua_xmove(L, shelf, 1);
+  lua_replace(shelf, NEAP__SHELF_DEADLOCK);
+  neap__task_break_deadlock(task);
+}
+
+void neap__host_break_deadlock(lua_State *L, neap__task *task) {
+  end_with(L, task, make_deadlock);
+}
+
 void neap__host_drive(lua_State *L, neap_op *op) {
   neap__host *host = neap__host_of(L);
   lua_State *before = host->driver;
   host->driver = L;
-  int status = 0;
-  while (status >= 0 && neap_op_active(op) && !neap__host_stuck(host))
-    status = neap_poll(host->engine, NEAP_FOREVER);
+  while (neap_op_active(op)) {
+    if (neap__host_stuck(host)) {
+      if (host->root.stuck)
+        break; /* what waits below does not end either: it is left */
+      neap__host_break_deadlock(L, &host->root);
+    }
+    if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EBUSY) {
+      /* A finalizer that runs between two tasks: the loop is being driven. */
+      end_with(L, &host->root, make_refusal);
+      break;
+    }
+  }
   host->driver = before;
-  if (!neap_op_active(op))
-    return;
-  if (status == NEAP_EBUSY) {
-    /* A finalizer that runs between two tasks: the loop is being driven. */
+  if (neap_op_active(op)) {
     neap__task_give_up(&host->root);
     neap_op_forget(op);
-    neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
   }
-  neap__task_dump(L);
-  neap__task_give_up(&host->root);
-  neap_op_forget(op);
-  host->driver = L;
-  neap_poll(host->engine, 0); /* what was waited for may unwind */
-  host->driver = before;
-  neap__error_raise(L, "deadlock",
-                    "deadlock: nothing is left that could wake anyone\n%s",
-                    lua_tostring(L, -1));
 }
 
 /* Warns of what failed under the root and was never awaited. [-0, +0, m] */
@@ -130,7 +157,13 @@ void neap__host_open(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
   neap__slots_open(L); /* host anchors */
   luaL_newmetatable(L, NEAP__TASK_META);
-  lua_xmove(L, host->shelf, NEAP__SHELF_META);
+  lua_createtable(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2); /* host anchors meta kills */
+  lua_pushnil(L);          /* deadlock */
+  lua_xmove(L, host->shelf, NEAP__SHELF_DEADLOCK);
   host->driver = L;
   int status = neap_engine_new(NULL, &host->engine);
   if (status < 0)

@@ -14,6 +14,8 @@ struct neap__host {
   bool can_yield;      /* false below a call that cannot be suspended */
   lua_State *blocked;  /* then: the coroutine in which that call is */
   const char *outside; /* who calls while no task runs; NULL: nobody */
+  bool telling;        /* whoever watches a run is being told of an event */
+  lua_State *closing;  /* a coroutine in which nothing may be caught */
   neap__task root;     /* the owner of tasks that no task has spawned, and the
                           one that waits when the loop is driven */
   size_t live;         /* tasks that have not ended */
@@ -34,6 +36,8 @@ enum {
   NEAP__SHELF_HOST = 1, /* the host itself */
   NEAP__SHELF_ANCHORS,  /* see slots.c */
   NEAP__SHELF_META,     /* the metatable of tasks */
+  NEAP__SHELF_KILLS,    /* the errors that end a task: a table with weak keys */
+  NEAP__SHELF_DEADLOCK, /* the error of the last deadlock */
 };
 
 /* The host of a Lua state; NULL before neap__host_open. [-0, +0, -] */
@@ -50,8 +54,12 @@ void neap__host_push(lua_State *L, const neap__host *host, int place);
  * count. */
 bool neap__host_stuck(const neap__host *host);
 
-/* Drives the loop until `op` has ended. Raises a deadlock when nothing can end
- * it. Only where no task runs. [-0, +0, v] */
+/* Drives the loop until `op`, the root's, has ended; by a deadlock when nothing
+ * else can end it. Only where no task runs. [-0, +0, v] */
 void neap__host_drive(lua_State *L, neap_op *op);
+
+/* Has `task` learn of a deadlock where it waits, with what all wait for now.
+ * [-0, +0, -] */
+void neap__host_break_deadlock(lua_State *L, neap__task *task);
 
 #endif

@@ -32,6 +32,7 @@ static neap__task *spawn(lua_State *L, neap__task *owner, neap_root root,
   int self = self_of(*step->note);
   luaL_checkstack(L, LUA_MINSTACK, "too many nested flows");
   neap__task_need_crew(L, owner);
+  lua_pushcfunction(L, begin);
   lua_pushvalue(L, PLAN);
   lua_pushvalue(L, SHARED);
   lua_pushnil(L);
@@ -39,7 +40,7 @@ static neap__task *spawn(lua_State *L, neap__task *owner, neap_root root,
   int count = HANDLER;
   for (int slot = first; slot <= EXEC; slot++, count++)
     lua_pushvalue(L, self + slot);
-  neap__task *part = neap__task_spawn(L, owner, begin, count);
+  neap__task *part = neap__task_spawn(L, owner, count, NEAP__TASK_ORIGIN);
   lua_pop(L, 1);
   part->internal = true;
   part->root = (uint8_t)root;
@@ -69,7 +70,8 @@ answer neap__part_attempt(lua_State *L, neap__task *task,
   }
   neap__task *part =
       spawn(L, task, NEAP_ROOT_ATTEMPT, step, first_slot(task, step));
-  neap__task_set_deadline(L, part, (double)neap_node_timeout(step->node) / 1e9);
+  neap__task_set_deadline(L, part, (double)neap_node_timeout(step->node) / 1e9,
+                          false);
   return neap__part_join(L, task, step);
 }
 
@@ -84,16 +86,6 @@ answer neap__part_fork(lua_State *L, neap__task *task, const neap_step *step) {
   if (owner != task)
     neap__batch_note_item(task, depth, next);
   return next;
-}
-
-answer neap__part_stop(neap__task *task) {
-  for (neap_link *link = task->children.next; link != &task->children;
-       link = link->next) {
-    neap__task *child = NEAP__ITEM(link, neap__task, sibling);
-    if (child->internal)
-      neap__task_cancel(child, NEAP_ECANCELED);
-  }
-  return neap_run_ok(task->run);
 }
 
 /* Pushes the error of a part that failed; where it arose is noted as well.
@@ -122,10 +114,47 @@ static answer take_result(lua_State *L, neap__task *task, neap__task *part,
   return neap_run_action(task->run, action, size);
 }
 
+static void cancel_parts(neap__task *task) {
+  for (neap_link *link = task->children.next; link != &task->children;
+       link = link->next) {
+    neap__task *child = NEAP__ITEM(link, neap__task, sibling);
+    if (child->internal)
+      neap__task_cancel(child, NEAP_ECANCELED);
+  }
+}
+
+answer neap__part_stop(neap__task *task) {
+  cancel_parts(task);
+  return neap_run_ok(task->run);
+}
+
 static int after_join(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   neap__task *task = neap__drive_woken(L);
+  return neap__drive(L, task,
+                     neap__part_join(L, task, neap_run_step(task->run)));
+}
+
+/* The wait for an attempt is over. When its run has been cancelled meanwhile,
+ * so is the attempt; but if that has got its result all the same, the run goes
+ * on with it, and is told when it waits the next time. */
+static int after_attempt(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neap__task *task = neap__task_current(L);
+  const neap_link *ended = &task->crew->ended;
+  if (neap__list_empty(ended)) {
+    cancel_parts(task);
+    neap_op_hold(task->host->engine, &task->op);
+    return neap__wait_again(L, after_attempt);
+  }
+  const neap__task *part = NEAP__ITEM(ended->next, neap__task, sibling);
+  task->joining = false;
+  if (part->state == NEAP__TASK_DONE || !neap__wait_is_over(task))
+    neap__wait_settle(L);
+  else
+    neap__wait_end(L);
   return neap__drive(L, task,
                      neap__part_join(L, task, neap_run_step(task->run)));
 }
@@ -140,8 +169,13 @@ static const char *name_parts(const neap_step *step) {
 answer neap__part_join(lua_State *L, neap__task *task, const neap_step *step) {
   bool joins = step->what == NEAP_DO_JOIN;
   neap_link *ended = &task->crew->ended;
-  if (neap__list_empty(ended))
-    return neap__drive_wait_child(L, task, name_parts(step), after_join);
+  if (neap__list_empty(ended)) {
+    if (joins)
+      return neap__drive_wait_child(L, task, name_parts(step), after_join);
+    neap_op_hold(task->host->engine, neap__wait_begin(L, name_parts(step)));
+    task->joining = task->lasting = true;
+    return neap__drive_wait(L, after_attempt);
+  }
   neap__task *part = NEAP__ITEM(ended->next, neap__task, sibling);
   if (part->state == NEAP__TASK_DONE) {
     if (!joins)

@@ -163,18 +163,25 @@ static void emit_with(lua_State *L, neap__task *task, neap_event *event,
   neap_emit(task->host->engine, event);
   if (!task->observed)
     return;
-  const neap__task *owner = task; /* the registry has its on_event */
+  const neap__task *owner = task; /* has the on_event */
   while (owner->internal)
     owner = owner->parent;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, owner);
+  neap__task_push(L, owner);
+  lua_getiuservalue(L, -1, NEAP__TASK_EVENTS);
+  lua_replace(L, -2);
   push_event(L, event, error);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-    if (task->cancel_status != 0)
-      lua_error(L);
-    lua_warning(L, "neap: on_event raised: ", 1);
-    lua_warning(L, neap__error_text(L, -1), 0);
-    lua_pop(L, 2);
-  }
+  bool before = task->host->telling, told = task->told;
+  task->host->telling = true;
+  int status = lua_pcall(L, 1, 0, 0);
+  task->host->telling = before;
+  if (status == LUA_OK)
+    return;
+  if (task->told && !told)
+    lua_error(L); /* a signal has ended what computes */
+  const char *text = neap__error_text(L, -1); /* may call what warns, too */
+  lua_warning(L, "neap: on_event raised: ", 1);
+  lua_warning(L, text, 0);
+  lua_pop(L, 2);
 }
 
 /* The same where the driver of a run keeps its error. [-0, +0, m] */
@@ -242,6 +249,12 @@ void neap__report_failure(lua_State *L, neap__task *task,
   emit(L, task, &event);
 }
 
+/* Runs below lua_pcall: emits the event at 1 about the task at 2. */
+static int tell(lua_State *L) {
+  emit_with(L, lua_touserdata(L, 2), lua_touserdata(L, 1), 0);
+  return 0;
+}
+
 void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind) {
   if (!task->run || !is_watched(task))
     return;
@@ -250,7 +263,15 @@ void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind) {
   neap_event event = make_event(task, kind, place.depth);
   if (kind != NEAP_EVENT_SPAWN)
     event.message = task->what;
-  emit(L, task, &event);
+  if (!lua_checkstack(L, 4))
+    return;
+  task->host->telling = true;
+  lua_pushcfunction(L, tell);
+  lua_pushlightuserdata(L, &event);
+  lua_pushlightuserdata(L, task);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+    lua_pop(L, 1); /* memory was refused: nobody can be told */
+  task->host->telling = false;
 }
 
 void neap__report_retry(lua_State *L, neap__task *task, const char *what,
@@ -295,16 +316,6 @@ void neap__report_origin(lua_State *L, neap__task *task) {
   lua_pop(L, 1);
 }
 
-int neap__report_trace(lua_State *L) {
-  neap__task *task = neap__task_current(L);
-  lua_settop(L, 1);
-  lua_createtable(L, 0, 1);
-  luaL_traceback(L, L, NULL, 1);
-  lua_setfield(L, -2, "traceback");
-  neap__report_origin(L, task);
-  return 1;
-}
-
 void neap__report_refusal(lua_State *L, const neap_step *step) {
   const char *name = neap_node_name(step->node);
   int top = lua_gettop(L);
@@ -330,17 +341,10 @@ void neap__report_refusal(lua_State *L, const neap_step *step) {
 }
 
 void neap__drive_locate(lua_State *L, neap__task *task) {
-  const neap_step *step = neap_run_step(task->run);
   neap_place place;
   neap_run_place(task->run, &place);
-  bool ended = step->what == NEAP_DO_END;
-  if (!ended || lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) != LUA_TTABLE) {
+  if (lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) != LUA_TTABLE)
     lua_createtable(L, 0, 4);
-    if (task->cancel_status != NEAP_ECANCELED) {
-      luaL_traceback(L, task->L, NULL, 0);
-      lua_setfield(L, -2, "traceback");
-    }
-  }
   if (lua_getfield(L, -1, "node") == LUA_TNIL) {
     lua_pop(L, 1);
     neap__report_path(L, task->run, place.depth);

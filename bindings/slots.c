@@ -21,7 +21,9 @@ void neap__slots_push(lua_State *L, const neap__host *host, uint32_t slot) {
   lua_xmove(host->shelf, L, 1);
 }
 
-/* Sees to it that the pool has a free slot on top. [-0, +0, m] */
+/* Sees to it that the pool has a free slot on top. What is done here has memory
+ * without a step of the collector, so that nothing of Lua's runs.
+ * [-0, +0, m] */
 static void need_slot(lua_State *L, neap__host *host) {
   if (host->pooled > 0)
     return;
@@ -51,13 +53,18 @@ static void need_slot(lua_State *L, neap__host *host) {
 }
 
 void neap__slots_fill(lua_State *L, neap__host *host) {
+  if (host->pooled > 0 && host->pool[host->pooled - 1].L)
+    return;
+  /* First what may run finalizers, which may spawn: they use the pool. */
+  lua_State *co = lua_newthread(L);
   need_slot(L, host);
   struct coroutine *top = &host->pool[host->pooled - 1];
-  if (top->L)
-    return;
-  neap__host_push(L, host, NEAP__SHELF_ANCHORS);
-  top->L = lua_newthread(L);
-  lua_rawseti(L, -2, 2 * (lua_Integer)top->slot - 1);
+  if (!top->L) {
+    top->L = co;
+    neap__host_push(L, host, NEAP__SHELF_ANCHORS);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 2 * (lua_Integer)top->slot - 1);
+  }
   lua_pop(L, 1);
 }
 

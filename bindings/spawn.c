@@ -18,21 +18,8 @@ static neap__task *check_task(lua_State *L, int arg) {
   return neap__object_check(L, arg, NEAP__TASK_META);
 }
 
-static int after_function(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap__task_return(L, neap__task_current(L), lua_gettop(L));
-  return 0;
-}
-
-/* The entry of a task that calls the Lua function at index 1. */
-static int call_function(lua_State *L) {
-  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, after_function);
-  return after_function(L, LUA_OK, 0);
-}
-
 neap__task *neap__spawn(lua_State *L, int count) {
-  return neap__task_spawn(L, neap__task_current(L), call_function, count + 1);
+  return neap__task_spawn(L, neap__task_current(L), count, NEAP__TASK_ORIGIN);
 }
 
 /* spawn(f, ...) -> task */
@@ -62,22 +49,23 @@ static int spawner(lua_State *L) {
 }
 
 /* Pushes the task of a run for the arguments (plan, shared, params, on_event,
- * max_steps, timeout), from 1 on. [-0, +1, v] */
+ * max_steps, timeout), from 1 to 6. [-0, +1, v] */
 static neap__task *spawn_run(lua_State *L) {
-  lua_settop(L, 6);
   neap__plan *plan = neap__plan_check(L, 1);
   lua_Integer max_steps = luaL_optinteger(L, 5, 0);
+  double limit = luaL_optnumber(L, 6, 0);
   for (int arg = 2; arg <= 4; arg++)
     lua_pushvalue(L, arg);
   neap__task *task =
       neap__drive_spawn(L, plan->flow, plan->root, (uint64_t)max_steps);
   if (!lua_isnil(L, 6))
-    neap__task_set_deadline(L, task, luaL_checknumber(L, 6));
+    neap__task_set_deadline(L, task, limit, false);
   return task;
 }
 
 /* start(plan, shared, params, on_event, max_steps, timeout) -> task */
 static int start(lua_State *L) {
+  lua_settop(L, 6);
   spawn_run(L);
   neap__report_task(L, neap__task_current(L), NEAP_EVENT_SPAWN);
   return 1;
@@ -114,49 +102,69 @@ typedef struct member {
   neap__join join;
   joins *group;
   neap__task *task;
+  bool own; /* it works for the call that waits, and ends with that */
 } member;
 
 /* All that somebody waits for, on his stack. */
 struct joins {
   neap__task *waiter;
   enum mode mode;
+  bool decided;      /* or given up: what is waited for is the end of the own */
+  bool shielded;     /* the own are not cancelled with the waiter */
   size_t remaining;  /* how many have not ended */
-  neap__task *first; /* the first that failed, or ended */
-  size_t rivals;     /* so many members, from the first, are rivals */
+  neap__task *first; /* the first that failed, or ended; of those who end when
+                        nothing was decided, one that ended well */
   size_t count;
   member members[];
 };
 
-/* Pushes joins with room for `count`. [-0, +1, m] */
+/* Pushes joins with room for `count`. Before what is waited for is looked at:
+ * finalizers may run. [-0, +1, m] */
 static joins *push_joins(lua_State *L, enum mode mode, size_t count) {
   joins *j = lua_newuserdatauv(L, sizeof *j + count * sizeof *j->members, 0);
   *j = (joins){.waiter = neap__task_current(L), .mode = mode};
   return j;
 }
 
-static void cancel_rivals(joins *j) {
-  for (size_t i = 0; i < j->rivals; i++)
-    if (j->members[i].task != j->first)
-      neap__task_cancel(j->members[i].task, NEAP_ECANCELED);
+static bool is_linked(const member *m) {
+  return !neap__list_empty(&m->join.link);
+}
+
+/* From now on only the own members are waited for, and they are to end. */
+static void decide(joins *j) {
+  j->decided = true;
+  for (size_t i = 0; i < j->count; i++) {
+    member *m = &j->members[i];
+    if (!is_linked(m))
+      continue;
+    if (m->own) {
+      neap__task_cancel(m->task, NEAP_ECANCELED);
+    } else {
+      neap__list_remove(&m->join.link);
+      j->remaining--;
+    }
+  }
 }
 
 static void note_end(neap__join *join, neap__task *task) {
   joins *j = NEAP__ITEM(join, member, join)->group;
-  bool decides =
-      j->mode == ANY || (j->mode == FAILURE && task->state != NEAP__TASK_DONE);
-  if (decides && !j->first) {
-    j->first = task;
-    cancel_rivals(j);
-  }
   j->remaining--;
-  if (j->remaining == 0 || decides)
+  bool ended_well = task->state == NEAP__TASK_DONE;
+  bool decides = j->mode == ANY || (j->mode == FAILURE && !ended_well);
+  if (!j->decided && decides) {
+    j->first = task;
+    decide(j);
+  } else if (j->mode == ANY && ended_well && !j->first) {
+    j->first = task;
+  }
+  if (j->remaining == 0)
     neap_op_settle(&j->waiter->op, 0);
 }
 
 /* Has the joins wait for a task that has not ended. */
-static void add(joins *j, neap__task *task) {
+static void add(joins *j, neap__task *task, bool own) {
   member *m = &j->members[j->count++];
-  *m = (member){.join.ended = note_end, .group = j, .task = task};
+  *m = (member){.join.ended = note_end, .group = j, .task = task, .own = own};
   neap__list_append(&task->waiters, &m->join.link);
   j->remaining++;
 }
@@ -196,58 +204,123 @@ static void drop_joins(neap__task *task) {
     neap__list_remove(&j->members[i].join.link);
 }
 
-/* The same for somebody whose wait was for the run of a call: it ends, too. */
-static void drop_call(neap__task *task) {
-  joins *j = task->dropped;
-  drop_joins(task);
-  neap__task_cancel(j->members[0].task, NEAP_ECANCELED);
+/* Begins the wait for the members, who have been looked at since the last step
+ * of the collector. A wait for own members outlasts the cancellation of the one
+ * who waits: they are cancelled, too, and what they have got all the same is
+ * not lost. */
+static int wait_for(lua_State *L, joins *j, lua_KFunction k, bool lasting) {
+  neap__task_hold(j->waiter, drop_joins, j);
+  j->waiter->lasting = lasting;
+  return neap__wait(L, k);
 }
+
+/* Ends the wait: with its outcome, unless the one who waits has been cancelled
+ * and there is none. */
+static void end_wait(lua_State *L, joins *j, bool has_outcome) {
+  if (has_outcome || !neap__wait_is_over(j->waiter))
+    neap__wait_settle(L);
+  else
+    neap__wait_end(L);
+}
+
+/* Goes on to wait, until the own members have ended. True when it does. */
+static bool waits_on(joins *j) {
+  if (neap_op_active(&j->waiter->op))
+    return false; /* a resume that is not ours: there is no going on */
+  if (j->remaining > 0 && !j->decided && !j->shielded)
+    decide(j);
+  if (j->remaining == 0)
+    return false;
+  neap_op_hold(j->waiter->host->engine, &j->waiter->op);
+  return true;
+}
+
+/* The stack of those who wait for one task: it, and the joins. */
+enum { TASK = 1, JOINS };
 
 static int awaited(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
-  neap__wait_end(L);
-  return give_results(L, 1);
-}
-
-/* Waits for the task at index 1. */
-static int wait_for(lua_State *L, neap__task *task, const char *what,
-                    void (*drop)(neap__task *)) {
-  if (neap__task_has_ended(task))
-    return give_results(L, 1);
-  joins *j = push_joins(L, ALL, 1);
-  neap__wait_begin(L, what);
-  neap__task_hold(j->waiter, drop, j);
-  add(j, task);
-  return neap__wait(L, awaited);
+  joins *j = lua_touserdata(L, JOINS);
+  const neap__task *task = lua_touserdata(L, TASK);
+  /* Who was cancelled when the task had ended has its results. */
+  end_wait(L, j, task->state == NEAP__TASK_DONE);
+  return give_results(L, TASK);
 }
 
 /* task:await() -> its results */
 static int await(lua_State *L) {
-  neap__task *task = check_task(L, 1);
+  neap__task *task = check_task(L, TASK);
   int steps = MAX_CYCLE_STEPS;
+  lua_settop(L, TASK);
+  if (neap__task_has_ended(task))
+    return give_results(L, TASK);
+  joins *j = push_joins(L, ALL, 1);
   check_cycle(L, task, &steps);
-  lua_settop(L, 1);
-  return wait_for(L, task, "a task", drop_joins);
+  if (neap__task_has_ended(task)) /* a finalizer has waited meanwhile */
+    return give_results(L, TASK);
+  neap__wait_begin(L, "a task");
+  add(j, task, false);
+  return wait_for(L, j, awaited, false);
+}
+
+static int called(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  joins *j = lua_touserdata(L, JOINS);
+  const neap__task *task = lua_touserdata(L, TASK);
+  if (waits_on(j))
+    return neap__wait_again(L, called);
+  end_wait(L, j, j->shielded || task->state == NEAP__TASK_DONE);
+  return give_results(L, TASK);
+}
+
+/* Waits for the task at TASK, which does what the caller calls, and so ends
+ * with it. It has just been spawned; only in the main chunk of a plain Lua can
+ * it have ended: a finalizer has waited. */
+static int await_call(lua_State *L, joins *j) {
+  neap__task *task = lua_touserdata(L, TASK);
+  if (neap__task_has_ended(task))
+    return give_results(L, TASK);
+  add(j, task, true);
+  return wait_for(L, j, called, true);
 }
 
 /* run(plan, shared, params, on_event, max_steps, timeout) -> action */
 static int run(lua_State *L) {
   neap__wait_begin(L, "a flow"); /* where it cannot wait, nothing is started */
-  neap__task *task = spawn_run(L);
-  lua_replace(L, 1);
-  lua_settop(L, 1);
-  return wait_for(L, task, "a flow", drop_call);
+  lua_settop(L, 6);
+  joins *j = push_joins(L, ALL, 1);
+  spawn_run(L);
+  lua_replace(L, TASK);
+  lua_replace(L, JOINS);
+  lua_settop(L, JOINS);
+  return await_call(L, j);
 }
 
 /* call(task, seconds): awaits a task that does what the caller calls, and so
  * ends with it; gives it no more than so many seconds. */
 static int call(lua_State *L) {
-  neap__task *task = check_task(L, 1);
+  neap__task *task = check_task(L, TASK);
   double seconds = luaL_checknumber(L, 2);
-  lua_settop(L, 1);
-  neap__task_set_deadline(L, task, seconds);
-  return wait_for(L, task, "a function with a time limit", drop_call);
+  lua_settop(L, TASK);
+  neap__task_set_deadline(L, task, seconds, true);
+  joins *j = push_joins(L, ALL, 1);
+  neap__wait_begin(L, "a function with a time limit");
+  return await_call(L, j);
+}
+
+/* shield(task, seconds): the same for a task that goes on although the caller
+ * has been cancelled. */
+static int shield(lua_State *L) {
+  neap__task *task = check_task(L, TASK);
+  double seconds = luaL_checknumber(L, 2);
+  lua_settop(L, TASK);
+  neap__task_set_deadline(L, task, seconds, true);
+  joins *j = push_joins(L, ALL, 1);
+  j->shielded = true;
+  neap__wait_shielded(L, "a function that is shielded");
+  return await_call(L, j);
 }
 
 /* Pushes the place of a task in the list of tasks, nil for none. */
@@ -263,28 +336,42 @@ static int give_place(lua_State *L, const neap__task *task) {
   return 1;
 }
 
+/* What is waited for has an outcome although the one who waits was cancelled:
+ * of rivals one has ended well; of the others all have. */
+static bool has_outcome(const joins *j) {
+  if (j->mode == ANY || j->first)
+    return j->first != NULL;
+  for (size_t i = 0; i < j->count; i++)
+    if (j->members[i].task->state != NEAP__TASK_DONE)
+      return false;
+  return true;
+}
+
 static int joined(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
-  drop_joins(neap__task_current(L));
-  neap__wait_end(L);
   joins *j = lua_touserdata(L, 2);
+  if (waits_on(j))
+    return neap__wait_again(L, joined);
+  end_wait(L, j, has_outcome(j));
   return give_place(L, j->first);
 }
 
-/* join(tasks, mode, rivals): waits until all have ended; with "failure" no
- * longer than until the first has failed, with "any" until the first has ended:
- * then gives its place in the list. The first to end cancels those of the first
- * `rivals` in the list that have not, before they take what nobody will get. */
+/* join(tasks, mode, own): waits until all have ended; with "failure" no longer
+ * than until the first has failed, with "any" until the first has ended: then
+ * gives its place in the list. The first `own` in the list work for the caller:
+ * when the others have been decided on, or the caller is cancelled, they are
+ * cancelled and have ended when this returns or raises. */
 static int join(lua_State *L) {
   static const char *const modes[] = {"all", "failure", "any", NULL};
   luaL_checktype(L, 1, LUA_TTABLE);
   enum mode mode = (enum mode)luaL_checkoption(L, 2, NULL, modes);
-  lua_Integer rivals = luaL_optinteger(L, 3, 0);
+  lua_Integer own = luaL_optinteger(L, 3, 0);
   lua_settop(L, 1);
   lua_Integer count = luaL_len(L, 1);
   joins *j = push_joins(L, mode, (size_t)count);
-  bool wait = false;
+  const neap__task *first = NULL;
+  size_t waits = 0;
   int steps = MAX_CYCLE_STEPS;
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, i);
@@ -295,24 +382,28 @@ static int join(lua_State *L) {
     else if (task == j->waiter)
       return neap__error_raise(L, "deadlock", "a task cannot await itself");
     if (!neap__task_has_ended(task))
-      wait = true;
-    else if (mode == ANY || (mode == FAILURE && task->state != NEAP__TASK_DONE))
-      return give_place(L, task);
+      waits++;
+    else if (!first && (mode == ANY ||
+                        (mode == FAILURE && task->state != NEAP__TASK_DONE)))
+      first = task;
   }
-  if (!wait)
-    return 0;
+  if (waits == 0 || (first && own == 0))
+    return give_place(L, first);
   neap__wait_begin(L, "tasks");
-  neap__task_hold(j->waiter, drop_joins, j);
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, i);
     neap__task *task = lua_touserdata(L, -1);
     lua_pop(L, 1);
     if (!neap__task_has_ended(task))
-      add(j, task);
-    if (i == rivals)
-      j->rivals = j->count;
+      add(j, task, i <= own);
   }
-  return neap__wait(L, joined);
+  if (first) {
+    j->first = (neap__task *)first;
+    decide(j);
+    if (j->remaining == 0) /* nobody of the own goes on */
+      return give_place(L, first);
+  }
+  return wait_for(L, j, joined, true);
 }
 
 /* task:cancel(reason) */
@@ -374,10 +465,11 @@ static int is_task(lua_State *L) {
 }
 
 void neap__spawn_open(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"spawn", spawn},     {"spawner", spawner}, {"start", start},
-      {"run", run},         {"join", join},       {"call", call},
-      {"is_task", is_task}, {"detach", detach},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"spawn", spawn},   {"spawner", spawner},
+                                       {"start", start},   {"run", run},
+                                       {"join", join},     {"call", call},
+                                       {"shield", shield}, {"is_task", is_task},
+                                       {"detach", detach}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"await", await},
                                      {"cancel", cancel},
                                      {"__index", get_field},

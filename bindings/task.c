@@ -2,25 +2,41 @@
  * SPDX-License-Identifier: MIT
  *
  * This file holds the one door into Lua: `wake` is the only function that
- * resumes a task, called by neap_poll for operations that have ended. What a
- * task leaves behind when it fails is looked after by `fail`, in a coroutine
- * of the host's own and under lua_pcall, so nothing in `wake` can raise.
+ * resumes a task, called by neap_poll for operations that have ended. The first
+ * function of a task's coroutine is `task_main`, which calls what the task is
+ * for under a protected call: an error unwinds inside of the coroutine, so that
+ * <close> variables may wait, and its results or its error are kept before the
+ * coroutine ends. What is left to do then allocates nothing, or runs in a
+ * coroutine of the host's own under lua_pcall, so nothing in `wake` can raise.
  */
 #include "task.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
+#include "coroutine.h"
 #include "drive.h"
 #include "error.h"
 #include "host.h"
 #include "slots.h"
 #include "wait.h"
 
+/* A time limit of a task, of which it may have several. */
 struct deadline {
   neap_op op;
+  struct deadline *next;
   neap__task *task;
   double seconds;
+  bool wakes; /* it counts as something that could wake somebody */
+};
+
+/* What has been noted of the error of a task. */
+enum {
+  NOTHING,
+  ORIGIN,     /* where it arose, but it has not been raised yet */
+  RAISED,     /* the error, too: what is raised from then on comes out of a
+                 <close> variable while it unwinds */
+  SUPPRESSED, /* such an error, too */
 };
 
 static void wake(neap_op *op);
@@ -38,12 +54,143 @@ void neap__task_push(lua_State *L, const neap__task *task) {
     neap__slots_push(L, task->host, task->slot);
 }
 
-neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
-                             lua_CFunction entry, int count) {
+/* Keeps the `count` values on top as the results of a task. [-count, +0, m] */
+static void keep_results(lua_State *L, neap__task *task, int count) {
+  if (count > 1) {
+    lua_createtable(L, count, 0);
+    lua_insert(L, -count - 1);
+    for (int i = count; i >= 1; i--)
+      lua_rawseti(L, -i - 1, i);
+  }
+  if (count > 0) {
+    neap__task_push(L, task);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, NEAP__TASK_RESULT);
+    lua_pop(L, 1);
+  }
+  task->results = count;
+}
+
+/* Has the value on top be the error of a task. Allocates nothing.
+ * [-1, +0, -] */
+static void set_error(lua_State *L, neap__task *task) {
+  neap__task_push(L, task);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, NEAP__TASK_RESULT);
+  lua_pop(L, 1);
+  task->results = 1;
+}
+
+int neap__task_trace(lua_State *L) {
+  neap__task *task = neap__task_current(L);
+  lua_settop(L, 1);
+  neap__task_push(L, task);
+  bool is_known = task->noted != NOTHING &&
+                  lua_getiuservalue(L, 2, NEAP__TASK_ORIGIN) == LUA_TTABLE;
+  if (!is_known) {
+    lua_settop(L, 2);
+    lua_createtable(L, 0, 4);
+    if (task->noted == NOTHING && task->cancel_status != NEAP_ECANCELED) {
+      luaL_traceback(L, L, NULL, 1);
+      lua_setfield(L, 3, "traceback");
+    }
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, 2, NEAP__TASK_ORIGIN);
+  }
+  if (task->noted < RAISED) {
+    lua_pushvalue(L, 1);
+    lua_setfield(L, 3, "error");
+    task->noted = RAISED;
+    lua_settop(L, 1);
+    return 1;
+  }
+  if (task->noted == RAISED) {
+    lua_newtable(L);
+    lua_setfield(L, 3, "suppressed");
+    task->noted = SUPPRESSED;
+  }
+  lua_getfield(L, 3, "suppressed");
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  lua_getfield(L, 3, "error");
+  return 1;
+}
+
+void neap__task_unwound(lua_State *L, neap__task *task, int index) {
+  int top = lua_gettop(L);
+  index = lua_absindex(L, index);
+  if (task->noted == SUPPRESSED) {
+    neap__task_push(L, task);
+    lua_getiuservalue(L, -1, NEAP__TASK_ORIGIN);
+    lua_getfield(L, -1, "suppressed");
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+    for (lua_Integer i = 1; i <= count; i++) {
+      lua_rawgeti(L, top + 3, i);
+      neap__task_suppress(L, index);
+    }
+  }
+  task->noted = NOTHING;
+  lua_settop(L, top);
+}
+
+/* Runs below lua_pcall: gives what a task (at 1) raised (at 2) as it ends with
+ * it, having warned of what it has suppressed. */
+static int leave(lua_State *L) {
+  neap__task *task = lua_touserdata(L, 1);
+  if (task->noted == NOTHING) { /* memory was refused: no handler was called */
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, NEAP__TASK_ORIGIN);
+  }
+  if (task->run)
+    neap__drive_locate(L, task);
+  lua_settop(L, 2);
+  if (task->run && !task->internal) {
+    lua_getfield(L, LUA_REGISTRYINDEX, NEAP__ERROR_WRAP);
+    lua_pushvalue(L, 2);
+    lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN);
+    lua_call(L, 2, 1);
+    lua_replace(L, 2);
+  }
+  neap__task_unwound(L, task, 2);
+  return 1;
+}
+
+/* Makes the value on top the error of a task. [-1, +0, -] */
+static void keep_error(lua_State *L, neap__task *task) {
+  lua_pushcfunction(L, leave);
+  lua_insert(L, -2);
+  neap__task_push(L, task);
+  lua_insert(L, -2);
+  lua_pcall(L, 2, 1, 0); /* no memory: the message is one made before */
+  set_error(L, task);
+}
+
+/* What has been called in a task has returned or raised. */
+static int finish(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  neap__task *task = neap__task_current(L);
+  if (status == LUA_OK || status == LUA_YIELD) {
+    keep_results(L, task, lua_gettop(L) - 1);
+    task->outcome = NEAP__TASK_DONE;
+  } else {
+    task->outcome = task->cancel_status == NEAP_ECANCELED ? NEAP__TASK_CANCELLED
+                                                          : NEAP__TASK_FAILED;
+    keep_error(L, task);
+  }
+  return 0;
+}
+
+/* The first function of a coroutine. On its stack are the message handler, and
+ * what it is to call, with arguments. */
+static int task_main(lua_State *L) {
+  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, finish);
+  return finish(L, status, 0);
+}
+
+neap__task *neap__task_spawn(lua_State *L, neap__task *parent, int count,
+                             int last) {
   neap__host *host = parent->host;
-  if (parent->state == NEAP__TASK_ENDING)
-    luaL_error(L, "a task that has ended spawns no more");
-  neap__task *task = lua_newuserdatauv(L, sizeof *task, NEAP__TASK_VALUES);
+  neap__task *task = lua_newuserdatauv(L, sizeof *task, last);
   memset(task, 0, sizeof *task);
   task->host = host;
   neap_op_init(&task->op, wake, task);
@@ -55,6 +202,9 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
   neap__host_push(L, host, NEAP__SHELF_META);
   lua_setmetatable(L, -2);
   neap__slots_fill(L, host);
+  /* From here on nothing runs Lua, which could change what is looked at. */
+  if (parent != &host->root && parent->state != NEAP__TASK_RUNNING)
+    neap__error_raise(L, "closed", "a task that has ended spawns no more");
   lua_State *thread = host->pool[host->pooled - 1].L;
   if (!lua_checkstack(thread, count + LUA_MINSTACK))
     luaL_error(L, "too many arguments for a task");
@@ -62,10 +212,11 @@ neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
   neap__slots_anchor(L, host, slot);
   /* From here on nothing fails. */
   host->pooled--;
-  lua_insert(L, -count - 1); /* task arguments */
-  lua_pushcfunction(thread, entry);
-  lua_xmove(L, thread, count);
-  task->results = count; /* until it begins: the number of arguments */
+  lua_insert(L, -count - 2); /* task function arguments */
+  lua_pushcfunction(thread, task_main);
+  lua_pushcfunction(thread, neap__task_trace);
+  lua_xmove(L, thread, count + 1);
+  task->results = count + 2; /* until it begins: the number of arguments */
   task->L = thread;
   task->slot = slot;
   task->parent = parent;
@@ -90,113 +241,63 @@ void neap__task_detach(neap__task *task) {
   root->live_children++;
 }
 
-void neap__task_return(lua_State *L, neap__task *task, int count) {
-  task->results = count;
-  if (count == 0)
-    return;
-  if (count > 1) {
-    lua_createtable(L, count, 0);
-    lua_insert(L, -count - 1);
-    for (int i = count; i >= 1; i--)
-      lua_rawseti(L, -i - 1, i);
+void neap__task_origin_is_known(neap__task *task) {
+  task->noted = ORIGIN;
+}
+
+void neap__task_suppress(lua_State *L, int index) {
+  int error = lua_gettop(L);
+  index = lua_absindex(L, index);
+  /* The text first: what makes it may be the user's, and warn, too. */
+  const char *text = neap__error_text(L, error);
+  lua_warning(L, "neap: an error was dropped for another one: ", 1);
+  lua_warning(L, text, 0);
+  if (neap__error_is(L, index)) {
+    if (lua_getfield(L, index, "suppressed") != LUA_TTABLE) {
+      lua_newtable(L);
+      lua_pushvalue(L, -1);
+      lua_setfield(L, index, "suppressed");
+    }
+    lua_pushvalue(L, error);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
   }
-  neap__task_push(L, task);
-  lua_insert(L, -2);
-  lua_setiuservalue(L, -2, NEAP__TASK_RESULT);
-  lua_pop(L, 1);
+  lua_settop(L, error - 1);
 }
 
-/* Runs below lua_pcall: notes on a task (at 1) that failed where that was. One
- * that was cancelled has no traceback: it would tell nobody anything, and
- * looking for the names of functions is most of what a cancellation would cost.
- */
-static int locate(lua_State *L) {
-  neap__task *task = lua_touserdata(L, 1);
-  if (task->run) {
-    neap__drive_locate(L, task);
-  } else if (task->cancel_status != NEAP_ECANCELED &&
-             lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) == LUA_TNIL) {
-    lua_createtable(L, 0, 1);
-    luaL_traceback(L, task->L, NULL, 0);
-    lua_setfield(L, -2, "traceback");
-    lua_setiuservalue(L, 1, NEAP__TASK_ORIGIN);
-  }
-  return 0;
+/* While the host does what the end of a task asks for, no task runs: code of
+ * the user's that is called then, a __tostring or a finalizer, may not wait,
+ * and what it spawns belongs to the script. */
+static const char *begin_outside(neap__host *host, const char *who) {
+  const char *before = host->outside;
+  host->outside = who;
+  return before;
 }
 
-/* The same: gives what a task of a run (at 1) raised (at 2) as it leaves the
- * run. */
-static int wrap(lua_State *L) {
-  lua_getfield(L, LUA_REGISTRYINDEX, NEAP__ERROR_WRAP);
-  lua_pushvalue(L, 2);
-  lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN);
-  lua_call(L, 2, 1);
-  return 1;
-}
-
-/* Notes on a task that what is on top of `S` is its error. Needs no memory.
- * [-1, +0, -] */
-static void set_error(lua_State *S, neap__task *task) {
-  neap__task_push(S, task);
-  lua_insert(S, -2);
-  lua_setiuservalue(S, -2, NEAP__TASK_RESULT);
-  lua_pop(S, 1);
-  task->results = 1;
-}
-
-/* Code of the user's that the end of a task calls, in <close> variables and
- * __tostring, counts as the task's. It may not wait. */
-static void begin_end(neap__task *task) {
+/* Ends a task whose coroutine cannot go on, with the error that lies alone on
+ * the host's scratch stack. Code of the user's that is called for its <close>
+ * variables counts as the task's, and may not wait. */
+static void break_off(neap__task *task) {
   neap__host *host = task->host;
+  lua_State *S = host->scratch;
   host->current = task;
   host->can_yield = false;
   host->blocked = task->L;
-}
-
-static void finish_end(neap__host *host) {
-  host->current = NULL;
-  host->can_yield = true;
-}
-
-/* Makes what lies alone on the host's scratch stack the error of a task. */
-static void keep_error(neap__task *task) {
-  lua_State *S = task->host->scratch;
-  if (task->run && !task->internal) {
-    lua_pushcfunction(S, wrap);
-    neap__task_push(S, task);
-    lua_pushvalue(S, 1);
-    lua_pcall(S, 2, 1, 0); /* no memory: the message is one made before */
-  }
-  set_error(S, task);
-  lua_settop(S, 0);
-}
-
-/* Notes where the error arose that lies alone on the host's scratch stack. */
-static void note_origin(neap__task *task) {
-  lua_State *S = task->host->scratch;
-  lua_pushcfunction(S, locate);
-  neap__task_push(S, task);
-  lua_pcall(S, 1, 0, 0);
-  lua_settop(S, 1);
-}
-
-/* Ends a task with the error that lies alone on the host's scratch stack. */
-static void fail(neap__task *task) {
-  lua_State *S = task->host->scratch;
-  begin_end(task);
-  note_origin(task);
   /* As in Lua, what a <close> variable raises takes the place of the error. */
-  if (lua_resetthread(task->L) != LUA_OK) {
+  if (neap__coroutine_end(S, task->L)) {
     lua_xmove(task->L, S, 1);
     lua_replace(S, 1);
   }
-  keep_error(task);
-  finish_end(task->host);
+  task->broken = true;
+  keep_error(S, task);
+  host->current = NULL;
+  host->can_yield = true;
+  lua_settop(S, 0);
   end_task(task, task->cancel_status == NEAP_ECANCELED ? NEAP__TASK_CANCELLED
                                                        : NEAP__TASK_FAILED);
 }
 
-/* Makes the error of a task (at 1) whose coroutine does not end by itself. */
+/* Runs below lua_pcall: makes the error of a task (at 1) that is ended before
+ * it has begun, or while its coroutine does not wait for the engine. */
 static int make_end(lua_State *L) {
   neap__task *task = lua_touserdata(L, 1);
   if (task->cancel_status == 0)
@@ -207,12 +308,23 @@ static int make_end(lua_State *L) {
   return 1;
 }
 
-static void kill(neap__task *task) {
+static void push_end(neap__task *task) {
   lua_State *S = task->host->scratch;
   lua_pushcfunction(S, make_end);
   lua_pushlightuserdata(S, task);
   lua_pcall(S, 1, 1, 0);
-  fail(task);
+}
+
+/* Ends a task that has been cancelled before it began. */
+static void end_early(neap__task *task) {
+  lua_State *S = task->host->scratch;
+  const char *before = begin_outside(task->host, "a finalizer");
+  push_end(task);
+  keep_error(S, task);
+  lua_settop(S, 0);
+  task->host->outside = before;
+  end_task(task, task->cancel_status == NEAP_ECANCELED ? NEAP__TASK_CANCELLED
+                                                       : NEAP__TASK_FAILED);
 }
 
 /* `done` of a task's operation: the one place that resumes. */
@@ -222,7 +334,7 @@ static void wake(neap_op *op) {
   int count = 0;
   if (task->state == NEAP__TASK_READY) {
     if (task->cancel_status != 0) {
-      kill(task);
+      end_early(task);
       return;
     }
     count = task->results;
@@ -240,24 +352,25 @@ static void wake(neap_op *op) {
   int status = lua_resume(task->L, host->driver, count, &results);
   host->current = NULL;
   if (status == LUA_OK) {
-    end_task(task, NEAP__TASK_DONE);
+    end_task(task, task->outcome);
   } else if (status != LUA_YIELD) {
-    /* lua_resetthread will need the error where it is. */
+    /* The end of the coroutine will need the error where it is. */
     lua_pushvalue(task->L, -1);
     lua_xmove(task->L, host->scratch, 1);
-    fail(task);
-  } else if (task->killed || !task->waiting) {
-    kill(task);
+    break_off(task);
+  } else if (!task->waiting) {
+    push_end(task);
+    break_off(task);
   }
 }
 
 void neap__task_release(neap__task *task) {
   neap__host *host = task->host;
   neap__list_remove(&task->sibling);
-  /* lua_resetthread leaves the message handler of the call that it ended behind
-   * (it does in Lua 5.4.4), so only what ended by itself is used again; nor is
-   * what code of the user's may still know. */
-  bool again = task->state == NEAP__TASK_DONE && !task->exposed;
+  /* What was ended from outside is not used again (lua_resetthread of Lua 5.4.4
+   * leaves the message handler of the call that it ended behind), nor is what
+   * code of the user's may still know. */
+  bool again = !task->broken && !task->exposed;
   neap__slots_give(host, task->slot, again ? task->L : NULL);
   task->L = NULL;
 }
@@ -298,12 +411,13 @@ void neap__task_need_crew(lua_State *L, neap__task *task) {
 /* Frees what a task has outside of its userdata. */
 static void strip(neap__task *task) {
   lua_State *S = task->host->scratch;
-  if (task->deadline) {
-    if (neap_op_active(&task->deadline->op))
+  while (task->deadlines) {
+    struct deadline *deadline = task->deadlines;
+    task->deadlines = deadline->next;
+    if (neap_op_active(&deadline->op) && !deadline->wakes)
       task->host->idle--;
-    neap_op_forget(&task->deadline->op);
-    release(S, task->deadline, sizeof *task->deadline);
-    task->deadline = NULL;
+    neap_op_forget(&deadline->op);
+    release(S, deadline, sizeof *deadline);
   }
   release(S, task->crew, sizeof *task->crew);
   task->crew = NULL;
@@ -314,8 +428,9 @@ static void strip(neap__task *task) {
 /* Runs below lua_pcall: warns that a task (at 1) has failed, and where. */
 static int warn_of_failure(lua_State *L) {
   lua_getiuservalue(L, 1, NEAP__TASK_RESULT);
+  const char *text = neap__error_text(L, -1); /* may call what warns, too */
   lua_warning(L, "neap: a detached task failed: ", 1);
-  lua_warning(L, neap__error_text(L, -1), 1);
+  lua_warning(L, text, 1);
   if (lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) == LUA_TTABLE &&
       lua_getfield(L, -1, "traceback") == LUA_TSTRING) {
     lua_warning(L, "\n", 1);
@@ -335,6 +450,7 @@ void neap__task_forget_all(neap__task *root) {
     if (task == root)
       return;
     neap__list_remove(&task->sibling);
+    neap__list_remove(&task->line);
     if (!neap__task_has_ended(task)) {
       neap_op_forget(&task->op);
       strip(task);
@@ -348,9 +464,7 @@ static void hear_of(neap__task *task) {
   lua_State *S = task->host->scratch;
   lua_pushcfunction(S, warn_of_failure);
   neap__task_push(S, task);
-  begin_end(task);
   lua_pcall(S, 1, 0, 0);
-  finish_end(task->host);
   lua_settop(S, 0);
 }
 
@@ -359,10 +473,6 @@ static void complete(neap__task *task) {
   neap__host *host = task->host;
   neap__task *parent = task->parent;
   strip(task);
-  if (task->observed && !task->internal) {
-    lua_pushnil(host->scratch);
-    lua_rawsetp(host->scratch, LUA_REGISTRYINDEX, task);
-  }
   task->state = task->outcome;
   host->live--;
   parent->live_children--;
@@ -416,26 +526,37 @@ static int inherit(lua_State *L) {
   return 0;
 }
 
+/* Runs below lua_pcall: a task (at 1) that has failed otherwise suppresses the
+ * error (at 2) of one of its own. */
+static int suppress(lua_State *L) {
+  lua_getiuservalue(L, 1, NEAP__TASK_RESULT);
+  lua_insert(L, 2);
+  neap__task_suppress(L, 2);
+  return 0;
+}
+
 /* Takes over what the tasks that `task` spawned have left. */
 static void settle_children(neap__task *task) {
   lua_State *S = task->host->scratch;
   const neap__task *child;
   while ((child = first_failure(task, 0))) {
-    bool is_news = task->outcome == NEAP__TASK_DONE;
-    if (is_news) {
+    if (child->cancel_status != 0 && task->outcome != NEAP__TASK_DONE) {
+      neap__task_take_failure(S, task, 0); /* a time limit of the call */
+    } else if (task->outcome == NEAP__TASK_DONE) {
+      task->outcome = NEAP__TASK_FAILED;
+      task->noted = RAISED;
       lua_pushcfunction(S, inherit);
       neap__task_push(S, task);
       neap__task_push(S, child);
       lua_pcall(S, 2, 0, 0);
       lua_settop(S, 0);
-    }
-    neap__task_take_failure(S, task, 0);
-    if (is_news) {
-      task->outcome = NEAP__TASK_FAILED;
-      begin_end(task);
-      note_origin(task);
-      keep_error(task);
-      finish_end(task->host);
+      neap__task_take_failure(S, task, 0);
+      keep_error(S, task);
+    } else {
+      lua_pushcfunction(S, suppress);
+      neap__task_push(S, task);
+      neap__task_take_failure(S, task, 0);
+      lua_pcall(S, 2, 0, 0);
     }
     lua_settop(S, 0);
   }
@@ -463,18 +584,21 @@ static void hand_over(neap__task *attempt) {
  * that has unwound, too, the task is complete. So are the owners that have
  * waited for nothing else. */
 static void end_task(neap__task *task, neap__task_state outcome) {
+  neap__host *host = task->host;
   task->outcome = (uint8_t)outcome;
   task->state = NEAP__TASK_ENDING;
   if (task->internal && task->root == NEAP_ROOT_ATTEMPT &&
       outcome == NEAP__TASK_DONE && task->parent->state == NEAP__TASK_RUNNING)
     hand_over(task);
   neap__task_cancel_since(task, 0);
+  const char *before = begin_outside(host, "the message of an error");
   while (task->state == NEAP__TASK_ENDING && task->live_children == 0) {
     neap__task *parent = task->parent;
     settle_children(task);
     complete(task);
     task = parent;
   }
+  host->outside = before;
 }
 
 bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial) {
@@ -495,12 +619,22 @@ void neap__task_give_up(neap__task *task) {
     drop(task);
 }
 
+void neap__task_end_wait(neap__task *task) {
+  if (!task->lasting)
+    neap__task_give_up(task);
+  neap_op_cancel(&task->op, NEAP_ECANCELED);
+}
+
 void neap__task_cancel(neap__task *task, int status) {
   if (task->state > NEAP__TASK_RUNNING || task->cancel_status != 0)
     return;
   task->cancel_status = status;
-  neap__task_give_up(task);
-  neap_op_cancel(&task->op, NEAP_ECANCELED);
+  neap__task_end_wait(task);
+}
+
+void neap__task_break_deadlock(neap__task *task) {
+  task->stuck = true;
+  neap__task_end_wait(task);
 }
 
 size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
@@ -518,17 +652,31 @@ size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
 
 static void ring(neap_op *op) {
   struct deadline *deadline = op->data;
-  deadline->task->host->idle--;
-  neap__task_cancel(deadline->task, NEAP_ETIMEDOUT);
+  neap__task *task = deadline->task;
+  if (!deadline->wakes)
+    task->host->idle--;
+  if (task->cancel_status == 0)
+    task->limit = deadline->seconds;
+  neap__task_cancel(task, NEAP_ETIMEDOUT);
 }
 
-void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds) {
-  struct deadline *deadline = allocate(L, sizeof *deadline);
+void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds,
+                             bool wakes) {
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  struct deadline *deadline = alloc(ud, NULL, 0, sizeof *deadline);
+  if (!deadline) {
+    neap__task_cancel(task, NEAP_ECANCELED);
+    neap__error_no_memory(L);
+  }
+  *deadline = (struct deadline){.next = task->deadlines,
+                                .task = task,
+                                .seconds = seconds,
+                                .wakes = wakes};
   neap_op_init(&deadline->op, ring, deadline);
-  deadline->task = task;
-  deadline->seconds = seconds;
-  task->deadline = deadline;
-  task->host->idle++;
+  task->deadlines = deadline;
+  if (!wakes)
+    task->host->idle++;
   neap_engine *engine = task->host->engine;
   neap_sleep_until(engine, &deadline->op, neap__deadline(engine, seconds));
 }
@@ -538,10 +686,6 @@ uint64_t neap__task_seed(const neap__task *task) {
   if (host->seed != 0)
     return host->seed++;
   return (uintptr_t)task ^ neap_now(host->engine);
-}
-
-double neap__task_time_limit(const neap__task *task) {
-  return task->deadline ? task->deadline->seconds : 0;
 }
 
 void neap__task_hold(neap__task *task, void (*drop)(neap__task *),

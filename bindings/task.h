@@ -18,7 +18,7 @@ typedef struct neap__task neap__task;
 enum {
   NEAP__TASK_RESULT = 1, /* results or error; before: the reason to cancel */
   NEAP__TASK_ORIGIN = 2, /* of an error: a table that says where it arose */
-  NEAP__TASK_VALUES = 2,
+  NEAP__TASK_EVENTS = 3, /* of a run that is observed: its on_event */
 };
 
 typedef enum neap__task_state {
@@ -61,8 +61,9 @@ struct neap__task {
   const char *atomic; /* the node whose method must not wait, or NULL */
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */
-  struct deadline *deadline;
-  uint32_t slot;          /* where the host anchors it */
+  struct deadline *deadlines; /* its time limits */
+  double limit;               /* the one that it has been cancelled for */
+  uint32_t slot;              /* where the host anchors it */
   uint32_t serial;        /* the parent's count of tasks when it was spawned */
   uint32_t spawned;       /* its own count of tasks */
   uint32_t live_children; /* how many of `children` have not ended */
@@ -72,13 +73,18 @@ struct neap__task {
   uint8_t outcome;    /* while ending: the state to come */
   bool waiting;       /* it has yielded to the engine */
   bool told;          /* of the cancellation */
-  bool killed;        /* it waited again after that */
+  bool killed;        /* it waited again after that: it is being ended */
   bool internal;      /* a part of its parent's run */
   uint8_t root;       /* then: which, as a neap_root */
   uint8_t first_self; /* then: where the self of its first visit is */
   bool exposed;       /* code of the user's has its coroutine */
+  bool broken;        /* its coroutine has been ended from outside */
   bool observed;      /* its run, or that it works for, has an on_event */
   bool joining;       /* it waits until a task of its own has ended */
+  bool lasting;       /* what it waits for outlasts its own cancellation */
+  bool stuck;         /* what it waits for has turned out to be a deadlock */
+  uint16_t kills;     /* how often it has waited although it was told */
+  uint8_t noted;      /* how much of its error has been noted, in task.c */
   bool detached;      /* its failure is a warning */
 };
 
@@ -86,11 +92,11 @@ struct neap__task {
 neap__task *neap__task_current(lua_State *L); /* [-0, +0, -] */
 
 /* Pushes a new task, owned by `parent`, that will call the function below the
- * `count` arguments on the stack. The function is a lua_CFunction of ours that
- * finds the arguments on its stack, may wait, and returns its results.
- * [-count, +1, v] */
-neap__task *neap__task_spawn(lua_State *L, neap__task *parent,
-                             lua_CFunction entry, int count);
+ * `count` arguments on the stack, and has its results. It has user values up to
+ * `last`. Raises an error of code "closed" when the parent has ended.
+ * [-(count + 1), +1, v] */
+neap__task *neap__task_spawn(lua_State *L, neap__task *parent, int count,
+                             int last);
 
 /* Has a task that has just been spawned outlive its owner: it belongs to the
  * root, and when it fails and nobody waits for it, that is a warning. */
@@ -106,20 +112,31 @@ void neap__task_forget_all(neap__task *root);
 
 /* Cancels a task that lives: what it waits for is dropped at once and the
  * reason raised where it waits. `status` is NEAP_ECANCELED, or NEAP_ETIMEDOUT
- * when its deadline has passed. Cancelling again changes nothing. */
+ * when its deadline has passed. Cancelling again changes nothing. A wait that
+ * is `lasting` is not dropped, but goes on to its continuation, which decides.
+ */
 void neap__task_cancel(neap__task *task, int status);
+
+/* Ends the wait of a task that has been cancelled, unless it has ended. */
+void neap__task_end_wait(neap__task *task);
+
+/* Has the task that waits at its outermost wait learn there of a deadlock: the
+ * wait ends as by a cancellation, but raises the error that is kept on the
+ * shelf. [-0, +0, -] */
+void neap__task_break_deadlock(neap__task *task);
 
 /* The seed for the jitter of a run that begins in this task. */
 uint64_t neap__task_seed(const neap__task *task);
 
-/* The time that a task was given, in seconds. */
-double neap__task_time_limit(const neap__task *task);
-
 /* Sees to it that a task has a crew. [-0, +0, v] */
 void neap__task_need_crew(lua_State *L, neap__task *task);
 
-/* Cancels a task when `seconds` have passed. [-0, +0, m] */
-void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds);
+/* Cancels a task when `seconds` have passed. A limit that `wakes` is something
+ * that a deadlock is not; other limits only bound what would end anyway. Where
+ * memory is refused the task, which nobody would limit, is cancelled, too.
+ * [-0, +0, m] */
+void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds,
+                             bool wakes);
 
 /* Cancels the tasks that `task` spawned when its count was at least `serial`.
  * Returns how many of them have not ended yet. */
@@ -136,13 +153,29 @@ void neap__task_push(lua_State *L, const neap__task *task);
  * coroutine goes to the pool. */
 void neap__task_release(neap__task *task);
 
-/* Keeps the `count` values on top as the results of the task that runs.
- * [-count, +0, m] */
-void neap__task_return(lua_State *L, neap__task *task, int count);
-
 static inline bool neap__task_has_ended(const neap__task *task) {
   return task->state >= NEAP__TASK_DONE;
 }
+
+/* The message handler of what is called in a task: notes where an error arises
+ * that nobody in between will catch. What is raised while that unwinds does not
+ * take its place, but is noted, too. A cancellation has no traceback: it would
+ * tell nobody anything, and looking for the names of functions is most of what
+ * a cancellation would cost. */
+int neap__task_trace(lua_State *L);
+
+/* A call with that handler has failed with the error at `index`, and has
+ * unwound: it suppresses what has been noted meanwhile. [-0, +0, m] */
+void neap__task_unwound(lua_State *L, neap__task *task, int index);
+
+/* Notes that the origin of the error that the task is about to raise is known
+ * already. */
+void neap__task_origin_is_known(neap__task *task);
+
+/* Warns of the error on top, which is dropped for another one that is raised,
+ * and adds it to the field `suppressed` of that error, at `index`, where that
+ * is an object of neap's. [-1, +0, m] */
+void neap__task_suppress(lua_State *L, int index);
 
 /* Begins to hold the task's operation, to be settled by an event of another
  * task; `drop` undoes what the caller has queued when it is cancelled first,

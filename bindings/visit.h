@@ -170,10 +170,6 @@ void neap__report_action(lua_State *L, const neap_step *step);
  * nobody knows (nil). [-1, +0, -] */
 void neap__report_origin(lua_State *L, neap__task *task);
 
-/* The message handler of calls whose failure is caught: leaves the error as it
- * is and notes the traceback. */
-int neap__report_trace(lua_State *L);
-
 /* Tells whoever watches the run; each does nothing when nobody does.
  * [-0, +0, m] */
 void neap__report_start(lua_State *L, neap__task *task, uint32_t depth);

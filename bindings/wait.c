@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
+#include <math.h>
 #include <string.h>
 
 #include "coroutine.h"
@@ -13,6 +14,12 @@
 
 /* What a coroutine that waits for the engine has yielded: the address. */
 static const char token;
+
+/* A task that has been told of its cancellation, and waits again, is ended by
+ * an error that our pcall and xpcall pass on. Code that knows another pcall, or
+ * whose <close> variables raise, can still go on; after so many waits nothing
+ * catches any error in it, and after twice as many its coroutine is ended. */
+enum { PATIENCE = 1000 };
 
 int neap__suspend(lua_State *L, lua_KContext context, lua_KFunction k) {
   lua_pushlightuserdata(L, (void *)&token);
@@ -31,7 +38,7 @@ uint64_t neap__deadline(neap_engine *engine, double seconds) {
   if (!(seconds > 0))
     return 0;
   uint64_t now = neap_now(engine);
-  double ns = seconds * 1e9;
+  double ns = ceil(seconds * 1e9);
   if (ns >= 0x1p63)
     return NEAP_FOREVER;
   return now + (uint64_t)ns;
@@ -117,9 +124,46 @@ static void push_obstacle(lua_State *L, lua_State *blocked) {
   lua_pushliteral(L, "a metamethod or a function in C");
 }
 
-neap_op *neap__wait_begin(lua_State *L, const char *what) {
+/* Raises the error that ends a task which has been told, and waits again. */
+static void end_task(lua_State *L, neap__task *task) {
+  task->killed = true;
+  if (++task->kills > 2 * PATIENCE)
+    neap__suspend(L, 0, NULL); /* not to wait: the door ends it */
+  neap__wait_push_end(L, task);
+  neap__host_push(L, task->host, NEAP__SHELF_KILLS); /* error kills */
+  lua_pushvalue(L, -2);
+  lua_pushboolean(L, true);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+  lua_error(L);
+}
+
+bool neap__wait_must_pass(lua_State *L) {
+  const neap__host *host = neap__host_of(L);
+  if (host->closing == L)
+    return true;
+  const neap__task *task = host->current;
+  if (!task || !task->killed)
+    return false;
+  if (task->kills > PATIENCE)
+    return true;
+  neap__host_push(L, host, NEAP__SHELF_KILLS);
+  lua_pushvalue(L, -2);
+  bool passes = lua_rawget(L, -2) != LUA_TNIL;
+  lua_pop(L, 2);
+  return passes;
+}
+
+/* Raises where nothing could wait. Returns whether what runs can be suspended;
+ * where it cannot, a task that has been cancelled learns of that instead. */
+static bool check(lua_State *L, const char *what) {
   neap__host *host = neap__host_of(L);
   neap__task *task = host->current;
+  if (host->telling)
+    neap__error_raise(L, "unyieldable",
+                      "%s cannot wait here: on_event must not wait; spawn a "
+                      "task that does",
+                      what);
   if (!task) {
     if (host->outside)
       neap__error_raise(L, "unyieldable",
@@ -128,9 +172,7 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
                         what, host->outside);
     if (neap_op_active(&host->root.op))
       neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
-    host->root.what = what;
-    host->root.since = neap_tick(host->engine);
-    return &host->root.op;
+    return true;
   }
   if (neap_op_active(&task->op))
     neap__error_raise(L, "resumed", "the task waits already, for %s",
@@ -138,7 +180,30 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
   if (task->atomic)
     neap__error_raise(L, "atomic", "%s would wait inside %s, which is atomic",
                       what, task->atomic);
-  bool can_yield = lua_isyieldable(L) && host->can_yield;
+  return lua_isyieldable(L) && host->can_yield;
+}
+
+/* Raises the error that names what is in the way of waiting. */
+static void refuse(lua_State *L, const char *what) {
+  const neap__host *host = neap__host_of(L);
+  push_obstacle(L, host->can_yield ? L : host->blocked);
+  neap__error_raise(L, "unyieldable",
+                    "%s cannot wait here: it is called from %s, which cannot "
+                    "be suspended",
+                    what, lua_tostring(L, -1));
+}
+
+/* The operation of the task, or of the root, for a wait that begins now. */
+static neap_op *begin(lua_State *L, const char *what) {
+  neap__task *task = neap__task_current(L);
+  task->what = what;
+  task->since = neap_tick(task->host->engine);
+  return &task->op;
+}
+
+neap_op *neap__wait_begin(lua_State *L, const char *what) {
+  bool can_yield = check(L, what);
+  neap__task *task = neap__task_current(L);
   if (task->cancel_status != 0 && (!task->told || !can_yield)) {
     task->what = what;
     /* Who could not have waited anyway has not been told for all of the task.
@@ -147,25 +212,22 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
     neap__wait_push_end(L, task);
     lua_error(L);
   }
-  if (!can_yield) {
-    push_obstacle(L, host->can_yield ? L : host->blocked);
-    neap__error_raise(L, "unyieldable",
-                      "%s cannot wait here: it is called from %s, which cannot "
-                      "be suspended",
-                      what, lua_tostring(L, -1));
-  }
+  if (!can_yield)
+    refuse(L, what);
   if (task->cancel_status != 0) {
-    /* It was told, and waits again: the door ends it. */
-    task->killed = true;
-    neap__suspend(L, 0, NULL);
+    task->what = what;
+    end_task(L, task);
   }
-  task->what = what;
-  task->since = neap_tick(host->engine);
-  neap__report_task(L, task, NEAP_EVENT_WAIT);
-  return &task->op;
+  return begin(L, what);
 }
 
-int neap__wait(lua_State *L, lua_KFunction k) {
+neap_op *neap__wait_shielded(lua_State *L, const char *what) {
+  if (!check(L, what))
+    refuse(L, what);
+  return begin(L, what);
+}
+
+int neap__wait_again(lua_State *L, lua_KFunction k) {
   neap__host *host = neap__host_of(L);
   neap__task *task = host->current;
   if (!task) {
@@ -176,10 +238,21 @@ int neap__wait(lua_State *L, lua_KFunction k) {
   return neap__suspend(L, 0, k);
 }
 
+int neap__wait(lua_State *L, lua_KFunction k) {
+  neap__task *task = neap__host_of(L)->current;
+  if (task) {
+    /* Whoever watches may do anything but wait: the operation has been started,
+     * so that it can be cancelled, ended, or closed. */
+    neap__report_task(L, task, NEAP_EVENT_WAIT);
+    if (task->cancel_status != 0 && !task->told)
+      neap__task_end_wait(task); /* it came before the operation was started */
+  }
+  return neap__wait_again(L, k);
+}
+
 void neap__wait_push_end(lua_State *L, const neap__task *task) {
   if (task->cancel_status == NEAP_ETIMEDOUT)
-    neap__error_push(L, "timeout", "timed out after %f s",
-                     neap__task_time_limit(task));
+    neap__error_push(L, "timeout", "timed out after %f s", task->limit);
   else
     neap__error_push(L, "cancelled", "cancelled while waiting for %s",
                      task->what ? task->what : "its turn");
@@ -189,11 +262,17 @@ void neap__wait_push_end(lua_State *L, const neap__task *task) {
   lua_pop(L, 1);
 }
 
-neap_op *neap__wait_end(lua_State *L) {
+bool neap__wait_is_over(const neap__task *task) {
+  return task->stuck || (task->cancel_status != 0 && !task->told);
+}
+
+/* Puts an end to a wait. */
+static neap__task *end(lua_State *L) {
   neap__task *task = neap__task_current(L);
   neap_op *op = &task->op;
   void (*drop)(neap__task *) = task->drop;
   task->drop = NULL;
+  task->lasting = false;
   if (neap_op_active(op)) {
     /* Somebody resumed the coroutine who is not the engine: a coroutine.resume
      * that was put aside before neap was loaded. */
@@ -206,9 +285,26 @@ neap_op *neap__wait_end(lua_State *L) {
                       "coroutine.resume older than neap; load neap first",
                       task->what);
   }
-  if (task->cancel_status == 0) {
+  return task;
+}
+
+void neap__wait_settle(lua_State *L) {
+  neap__task *task = end(L);
+  task->stuck = false;
+  neap__report_task(L, task, NEAP_EVENT_WAKE);
+}
+
+neap_op *neap__wait_end(lua_State *L) {
+  neap__task *task = end(L);
+  if (task->stuck) {
+    task->stuck = false;
     neap__report_task(L, task, NEAP_EVENT_WAKE);
-    return op;
+    neap__host_push(L, task->host, NEAP__SHELF_DEADLOCK);
+    lua_error(L);
+  }
+  if (task->cancel_status == 0 || task->told) {
+    neap__report_task(L, task, NEAP_EVENT_WAKE);
+    return &task->op;
   }
   task->told = true;
   neap__report_task(L, task, NEAP_EVENT_CANCEL);

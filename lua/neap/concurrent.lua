@@ -107,42 +107,70 @@ local function start_all(items, where)
   return keys, tasks, own
 end
 
-local function cancel_all(tasks)
-  for i = 1, #tasks do tasks[i]:cancel() end
-end
-
--- Waits as core.join does; where the wait itself fails, `own` does not go on.
+-- Waits as core.join does. Where it refuses to wait, `own` does not go on.
 local function join(tasks, own, mode)
   local joined, first = pcall(core.join, tasks, mode, #own)
   if joined then return first end
-  cancel_all(own)
+  for i = 1, #own do own[i]:cancel() end
   error(first, 0)
 end
 
--- Has the errors of tasks count as heard: one of them is raised for all.
-local function hear(tasks)
-  for i = 1, #tasks do
-    if tasks[i].status == "failed" then pcall(tasks[i].await, tasks[i]) end
+-- Raises the error of one of the tasks, for which those that the others have
+-- failed with by themselves are dropped, though not without a word.
+local function raise(tasks, own, failed)
+  local _, err = pcall(tasks[failed].await, tasks[failed])
+  for i = 1, #own do
+    if own[i].status == "failed" and own[i] ~= tasks[failed] then
+      local _, other = pcall(own[i].await, own[i])
+      if not rawequal(other, err) then core.suppress(err, other) end
+    end
   end
+  error(err, 0)
+end
+
+local gather_options = { on_error = true }
+
+local function check_on_error(opts, where)
+  local value = opts and opts.on_error
+  if value ~= nil and value ~= "stop" and value ~= "collect" then
+    error(("%s: 'on_error' is \"stop\" or \"collect\""):format(where), 3)
+  end
+  return value == "collect"
+end
+
+-- The first results of tasks that have ended, each under its key; with those
+-- that have failed in `errors`, if errors are collected.
+local function collect(n, keys, tasks, collects)
+  local results, errors = { n = n }, {}
+  for i = 1, #keys do
+    if not collects then
+      results[keys[i]] = (tasks[i]:await())
+    else
+      local ok, value = pcall(tasks[i].await, tasks[i])
+      if ok then results[keys[i]] = value else errors[keys[i]] = value end
+    end
+  end
+  if collects then results.errors = errors end
+  return results
 end
 
 --- Waits for all of several functions, flows and tasks, which run at once. The
 --- first error cancels what gather started, and is raised when that has
 --- unwound. A task handed in is only awaited.
+---
+--- When the caller is cancelled, what gather started is cancelled, too, and has
+--- unwound before the cancellation is raised; if all of it has its results by
+--- then, gather returns them, and the cancellation is raised at the next wait.
 ---@param items table list and named fields alike
----@return table results the first result of each under the same key; `n` is the length of the list
-function M.gather(items)
+---@param opts? { on_error?: "stop"|"collect" } with "collect" all go on when one fails
+---@return table results the first result of each under the same key; `n` is the length of the list; with "collect", `errors` has what each that failed has raised, under the same key
+function M.gather(items, opts)
+  options.check(opts, gather_options, "gather", 3)
+  local collects = check_on_error(opts, "gather")
   local keys, tasks, own = start_all(items, "gather")
-  local failed = join(tasks, own, "failure")
-  if failed then
-    cancel_all(own)
-    core.join(own, "all")
-    hear(own)
-    tasks[failed]:await() -- raises
-  end
-  local results = { n = #items }
-  for i = 1, #keys do results[keys[i]] = (tasks[i]:await()) end
-  return results
+  local failed = join(tasks, own, collects and "all" or "failure")
+  if failed then raise(tasks, own, failed) end
+  return collect(#items, keys, tasks, collects)
 end
 
 --- Waits for the first of several functions, flows and tasks to end, well or
@@ -156,20 +184,21 @@ function M.race(items)
   local keys, tasks, own = start_all(items, "race")
   if #tasks == 0 then error("race: at least one function, flow or task expected", 2) end
   local first = join(tasks, own, "any")
-  cancel_all(own)
-  core.join(own, "all")
-  hear(own)
+  if tasks[first].status ~= "done" then raise(tasks, own, first) end
+  for i = 1, #own do
+    if own[i].status == "failed" then core.suppress(nil, select(2, pcall(own[i].await, own[i]))) end
+  end
   return (tasks[first]:await()), keys[first]
 end
 
-local map_options = { concurrency = true }
+local map_options = { concurrency = true, on_error = true }
 
 --- Calls f(item, index) for every item of a list, at once. The first error
 --- cancels the other calls and is raised when they have unwound.
 ---@param list table `n` items if it has that field, else #list
 ---@param f function
----@param opts? { concurrency?: integer } how many calls at once; all unless given
----@return table results the first result of each, in the order of the list; `n`
+---@param opts? { concurrency?: integer, on_error?: "stop"|"collect" } how many calls at once; all unless given; with "collect" the others go on when one fails
+---@return table results the first result of each, in the order of the list; `n`; with "collect", `errors` has what f raised, under the index of the item
 function M.map(list, f, opts)
   if type(list) ~= "table" or object.state(list) then
     error(("map: a list expected, got a %s"):format(type(list)), 2)
@@ -178,23 +207,39 @@ function M.map(list, f, opts)
     error(("map: a function expected, got a %s"):format(type(f)), 2)
   end
   options.check(opts, map_options, "map", 3)
+  local collects = check_on_error(opts, "map")
   local n = math.type(list.n) == "integer" and list.n or #list
   local limit = opts and opts.concurrency or n
   if math.type(limit) ~= "integer" or (limit < 1 and n > 0) then
     error("map: 'concurrency' is an integer of 1 or more", 2)
   end
-  local results, last = { n = n }, 0
+  local results, errors, last = { n = n }, {}, 0
+  local call = f
+  if collects then
+    function call(item, i)
+      local ok, value = M.try(f, item, i)
+      if ok then return value end
+      errors[i] = value
+    end
+    results.errors = errors
+  end
   local function work()
     while last < n do
       last = last + 1
       local i = last
-      results[i] = (f(list[i], i))
+      results[i] = (call(list[i], i))
     end
   end
   local workers = {}
   for i = 1, math.min(limit, n) do workers[i] = work end
   M.gather(workers)
   return results
+end
+
+local function check_seconds(seconds, where)
+  if type(seconds) ~= "number" or not (seconds > 0) then -- luacheck: ignore 581
+    error(("%s: seconds expected, more than 0"):format(where), 3)
+  end
 end
 
 --- Calls f, and cancels it when it has not returned in time: then raises an
@@ -204,11 +249,23 @@ end
 ---@param ... any
 ---@return any ... the results of f
 function M.timeout(seconds, f, ...)
-  if type(seconds) ~= "number" or not (seconds > 0) then -- luacheck: ignore 581
-    error("timeout: seconds expected, more than 0", 2)
-  end
+  check_seconds(seconds, "timeout")
   core.may_wait("timeout")
   return core.call(M.spawn(f, ...), seconds)
+end
+
+--- Calls f, which runs to its end although the task that calls it has been, or
+--- is meanwhile, cancelled: to save or give back what needs waiting. It has so
+--- many seconds at most; then it is cancelled, and an error of code "timeout" is
+--- raised. Works in `<close>` variables, too.
+---@param seconds number more than 0
+---@param f function|table a function, or a flow for (shared, opts)
+---@param ... any
+---@return any ... the results of f
+function M.shield(seconds, f, ...)
+  check_seconds(seconds, "shield")
+  core.may_wait("shield", true)
+  return core.shield(M.spawn(f, ...), seconds)
 end
 
 --- Calls f like pcall, but never swallows a cancellation.

@@ -89,6 +89,7 @@ M.gather = concurrent.gather
 M.race = concurrent.race
 M.map = concurrent.map
 M.timeout = concurrent.timeout
+M.shield = concurrent.shield
 M.try = concurrent.try
 
 --- Whether a file descriptor (0, 1, 2) is a terminal.

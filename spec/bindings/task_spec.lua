@@ -348,7 +348,7 @@ describe("cancelling", function()
     turns(1)
     task:cancel()
     assert.equal("cancelled", failure(task.await, task).code)
-    assert.same({ "swallowed", "closed" }, log)
+    assert.same({ "swallowed", "closed: cancelled" }, log)
   end)
 
   it("cannot be refused, however hard one tries", function()

@@ -1,0 +1,67 @@
+/* pcall and xpcall, such that nothing refuses to end.
+ * SPDX-License-Identifier: MIT
+ *
+ * They do what Lua's do, but for the error that ends a task which has been told
+ * of its cancellation and waits again all the same (see wait.c): that passes.
+ */
+#include "protect.h"
+
+#include <lauxlib.h>
+
+#include "wait.h"
+
+/* The xpcall that was there before, in the registry by address. */
+static const char stock_key;
+
+/* The call has ended. Its results are above `true`, which is above so many
+ * values that are not given. */
+static int finish(lua_State *L, int status, lua_KContext below) {
+  if (status == LUA_OK || status == LUA_YIELD)
+    return lua_gettop(L) - (int)below;
+  if (neap__wait_must_pass(L))
+    return lua_error(L);
+  lua_pushboolean(L, 0);
+  lua_insert(L, -2);
+  return 2;
+}
+
+static int protected_call(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, 1);
+  lua_insert(L, 1);
+  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish);
+  return finish(L, status, 0);
+}
+
+/* xpcall(f, handler, ...): handler true f ... */
+static int protected_call_with(lua_State *L) {
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushboolean(L, 1);
+  lua_pushvalue(L, 1);
+  lua_rotate(L, 3, 2); /* f handler true f ... */
+  int status = lua_pcallk(L, lua_gettop(L) - 4, LUA_MULTRET, 2, 2, finish);
+  return finish(L, status, 2);
+}
+
+bool neap__protect_has_handler(lua_State *L, lua_State *co) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &stock_key);
+  lua_CFunction stock = lua_tocfunction(L, -1);
+  lua_pop(L, 1);
+  lua_Debug ar;
+  for (int level = 0; lua_getstack(co, level, &ar); level++) {
+    if (!lua_getinfo(co, "f", &ar))
+      continue;
+    lua_CFunction f = lua_tocfunction(co, -1);
+    lua_pop(co, 1);
+    if (f == protected_call_with || (f && f == stock))
+      return true;
+  }
+  return false;
+}
+
+void neap__protect_open(lua_State *L) {
+  lua_getglobal(L, "xpcall");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &stock_key);
+  lua_register(L, "pcall", protected_call);
+  lua_register(L, "xpcall", protected_call_with);
+}

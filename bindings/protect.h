@@ -1,0 +1,16 @@
+/* pcall and xpcall, such that nothing refuses to end.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_PROTECT_H
+#define NEAP_BINDINGS_PROTECT_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+/* Puts them into the globals `pcall` and `xpcall`. [-0, +0, m] */
+void neap__protect_open(lua_State *L);
+
+/* True when the coroutine is inside of an xpcall, ours or the one that was
+ * there before. [-0, +0, -] */
+bool neap__protect_has_handler(lua_State *L, lua_State *co);
+
+#endif
