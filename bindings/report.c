@@ -297,9 +297,10 @@ void neap__report_stray_action(lua_State *L, neap__task *task,
   push_wired(L, step->node);
   lua_pushfstring(L,
                   "neap: %s ended with the action '%s', for which it has no "
-                  "successor (it has %s); the flow ends here",
-                  lua_tostring(L, -3), lua_tostring(L, -2),
-                  lua_tostring(L, -1));
+                  "successor (it has %s); %s",
+                  lua_tostring(L, -3), lua_tostring(L, -2), lua_tostring(L, -1),
+                  step->phase == NEAP_EXEC ? "it goes on with 'default'"
+                                           : "the flow ends here");
   lua_warning(L, lua_tostring(L, -1), 0);
   if (is_watched(task)) {
     neap_event event = make_event(task, NEAP_EVENT_WARNING, step->depth);

@@ -182,7 +182,8 @@ void neap__report_item_end(lua_State *L, neap__task *task,
 void neap__report_failure(lua_State *L, neap__task *task,
                           const neap_step *next);
 
-/* Warns that a flow ends at an action that has no successor. [-0, +0, m] */
+/* Warns of an action that has no successor, and of what comes of that.
+ * [-0, +0, m] */
 void neap__report_stray_action(lua_State *L, neap__task *task,
                                const neap_step *step);
 

@@ -416,7 +416,10 @@ typedef enum neap_do {
    * inside it is over, too. Answer: ok. */
   NEAP_DO_ITEM_END,
   /* No successor for the action of the visit at `depth`, though `node` has
-   * some: tell somebody. Answer: ok. */
+   * some: tell somebody. The walk that the visit is part of ends here, unless
+   * `phase` is exec: then the action is what the walk inside the visit has
+   * ended with, and `node`, which has no post, ends with "default" in its place
+   * and goes on. Answer: ok. */
   NEAP_DO_WARN,
   /* The run itself fails with `status` at the visit of `node`. Answer: fail. */
   NEAP_DO_RAISE,

@@ -135,6 +135,11 @@ int neap__node_wire(const neap_alloc *alloc, neap_node *node,
   return 0;
 }
 
+bool neap__is_default(const char *action, size_t size) {
+  return !action || (size == sizeof default_action - 1 &&
+                     memcmp(action, default_action, size) == 0);
+}
+
 const neap__successor *neap__node_successor(const neap_node *node,
                                             const char *action, size_t size) {
   if (!action) {

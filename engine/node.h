@@ -37,6 +37,9 @@ int neap__node_wire(const neap_alloc *alloc, neap_node *node,
 int neap__node_branch(const neap_alloc *alloc, neap_node *node,
                       neap_node *branch);
 
+/* True of the action "default"; NULL stands for it. */
+bool neap__is_default(const char *action, size_t size);
+
 /* Finds the successor for an action; NULL stands for "default". Returns NULL
  * when the node is not wired for it. */
 const neap__successor *neap__node_successor(const neap_node *node,

@@ -30,6 +30,7 @@ enum state {
   FALLING_BACK,
   POSTING,
   WARNING,
+  STRAYING, /* the same for the action of a walk that goes no further */
   RAISING,
   LISTING, /* a batch, from here on */
   FORKING,
@@ -203,37 +204,62 @@ static const neap_step *end_walk(neap_run *run) {
   return ask(run, NEAP_DO_RETURN, NEAP_EXEC, RETURNING);
 }
 
+static const neap_step *follow(neap_run *run,
+                               const neap__successor *successor) {
+  if (!successor || !successor->to)
+    return end_walk(run);
+  pop(run);
+  return begin_visit(run, successor->to);
+}
+
+/* The visit on top has an action that it is not wired for. */
+static const neap_step *refuse_action(neap_run *run, neap_phase phase,
+                                      uint8_t state) {
+  if (run->frames[run->depth - 1].node->opts.strict)
+    return raise(run, NEAP_EACTION, NEAP_POST, RAISING);
+  return ask(run, NEAP_DO_WARN, phase, state);
+}
+
+/* True when no successor of the visit on top counts. */
+static bool is_alone(const neap_run *run) {
+  return run->depth == 0 || run->frames[run->depth].node->count == 0 ||
+         is_branch(run);
+}
+
 static const neap_step *end_visit(neap_run *run, const char *action,
                                   size_t size) {
   run->step.action = action;
   run->step.action_size = size;
   if (run->depth == 0)
     return end(run, false);
-  const neap_node *node = top(run)->node;
-  if (node->count == 0 || is_branch(run))
+  if (is_alone(run))
     return end_walk(run);
-  const neap__successor *successor = neap__node_successor(node, action, size);
-  if (successor) {
-    if (!successor->to)
-      return end_walk(run);
-    pop(run);
-    return begin_visit(run, successor->to);
-  }
-  if (run->frames[run->depth - 1].node->opts.strict)
-    return raise(run, NEAP_EACTION, NEAP_POST, RAISING);
-  return ask(run, NEAP_DO_WARN, NEAP_POST, WARNING);
+  const neap__successor *successor =
+      neap__node_successor(top(run)->node, action, size);
+  return successor ? follow(run, successor)
+                   : refuse_action(run, NEAP_POST, WARNING);
 }
 
-/* What post does where there is none: a flow hands on the action it ended
- * with if it is wired for it, or for nothing, as it is when it is a branch. */
+/* What post does where there is none: a flow hands on the action it ended with
+ * if it is wired for it, or for nothing. Another goes no further: the flow ends
+ * with "default" instead. */
 static const neap_step *default_post(neap_run *run, bool walked) {
+  const char *action = run->step.action;
+  size_t size = run->step.action_size;
   const neap_node *node = top(run)->node;
-  if (walked &&
-      (node->count == 0 ||
-       neap__node_successor(node, run->step.action, run->step.action_size) ||
-       is_branch(run)))
-    return end_visit(run, run->step.action, run->step.action_size);
-  return end_visit(run, NULL, 0);
+  if (!walked || neap__is_default(action, size))
+    return end_visit(run, NULL, 0);
+  if (is_alone(run) || neap__node_successor(node, action, size))
+    return end_visit(run, action, size);
+  bool goes_on = neap__node_successor(node, NULL, 0);
+  return refuse_action(run, goes_on ? NEAP_EXEC : NEAP_POST, STRAYING);
+}
+
+/* Whoever asked has been told of the action that goes no further. */
+static const neap_step *end_stray(neap_run *run) {
+  run->step.action = NULL;
+  run->step.action_size = 0;
+  return follow(run, neap__node_successor(top(run)->node, NULL, 0));
 }
 
 /* Exec, or the fallback in its place, has a result. */
@@ -460,6 +486,8 @@ const neap_step *neap_run_ok(neap_run *run) {
     return begin_attempt(run);
   case WARNING:
     return end_walk(run);
+  case STRAYING:
+    return end_stray(run);
   case LISTING:
     assert(neap__node_is_parallel(f->node));
     return begin_batch(run, f->node->branch_count);

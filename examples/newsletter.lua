@@ -36,7 +36,7 @@ local measure = Node {
   post = function(self, shared)
     local letter = shared.letter
     local size = #table.concat(letter, " ")
-    return size > self.params.limit and #letter > 1 and "too_long" or "fits"
+    if size > self.params.limit and #letter > 1 then return "too_long" end
   end,
 }
 
@@ -52,7 +52,7 @@ local edit = Flow {
   params = { limit = 60 },
   start = measure,
   measure - "too_long" >> shorten >> measure,
-  measure - "fits" >> neap.END,
+  measure >> neap.END,
 }
 
 local send = Node {

@@ -105,7 +105,7 @@ flowchart TD
     e3([END])
     s3 --> n4
     n4 -->|"too_long"| n5
-    n4 -->|"fits"| e3
+    n4 --> e3
     n5 --> n4
   end
   n6["send"]

@@ -107,11 +107,12 @@ static host_answer answer_of(const plan *p, const plan_node *node, neap_do what,
 typedef struct result {
   bool failed;
   bool fatal; /* past the limit of visits */
+  bool stray; /* a flow has no successor for the action that it hands on */
   neap_failure failure;
   const char *action;
 } result;
 
-static result visit(story *s, int node, uint64_t key, bool is_branch);
+static result visit(story *s, int node, uint64_t key, bool alone);
 
 static bool has(const plan_node *n, neap_phase phase) {
   return n->opts.methods >> phase & 1;
@@ -164,11 +165,15 @@ static result walk(story *s, const plan_node *flow, uint64_t key) {
     const plan_node *n = &s->plan->nodes[node];
     if (!is_wired(n) || target(n, r.action) == ENDS)
       return r;
-    if (target(n, r.action) == UNWIRED) {
+    if (r.stray || target(n, r.action) == UNWIRED) {
       if (flow->opts.strict)
         return (result){.failed = true};
-      tell(s, key, NEAP_DO_WARN, 0, 0, 0);
-      return r;
+      bool goes_on = r.stray && target(n, "default") != UNWIRED;
+      tell(s, key, NEAP_DO_WARN, goes_on ? NEAP_EXEC : NEAP_POST, 0, 0);
+      if (r.stray)
+        r = (result){.action = "default"};
+      if (!goes_on || target(n, r.action) == ENDS)
+        return r;
     }
     node = target(n, r.action);
   }
@@ -245,8 +250,9 @@ static result items(story *s, const plan_node *n, uint64_t key) {
   return (result){.action = NULL};
 }
 
-/* The successors of a branch do not count. */
-static result visit(story *s, int node, uint64_t key, bool is_branch) {
+/* The successors of a node that is visited alone, the root or a branch, do not
+ * count. */
+static result visit(story *s, int node, uint64_t key, bool alone) {
   const plan_node *n = &s->plan->nodes[node];
   if (!takes_step(s))
     return past_limit;
@@ -263,9 +269,11 @@ static result visit(story *s, int node, uint64_t key, bool is_branch) {
     return r;
   if (has(n, NEAP_POST))
     return ask_node(s, n, NEAP_POST, key, 0);
-  bool hands_on = n->opts.kind == NEAP_FLOW && r.action &&
-                  (is_branch || !is_wired(n) || target(n, r.action) != UNWIRED);
-  return (result){.action = hands_on ? r.action : "default"};
+  if (n->opts.kind != NEAP_FLOW || !r.action ||
+      strcmp(r.action, "default") == 0)
+    return (result){.action = "default"};
+  r.stray = !alone && is_wired(n) && target(n, r.action) == UNWIRED;
+  return r;
 }
 
 static host_answer decide(host_task *task, const neap_step *step) {
@@ -301,8 +309,10 @@ static void watch(host_task *task, const neap_step *step) {
     tell(s, key, step->what, 0, 0, step->delay_ns);
     break;
   case NEAP_DO_ITEMS:
-  case NEAP_DO_WARN:
     tell(s, key, step->what, 0, 0, 0);
+    break;
+  case NEAP_DO_WARN:
+    tell(s, key, step->what, (int)step->phase, 0, 0);
     break;
   case NEAP_DO_FETCH:
     tell(s, key, step->what, 0, 0, step->index);
@@ -434,7 +444,7 @@ static bool try_plan(const plan *p) {
   static story expected, actual;
   memset(&expected, 0, sizeof expected); /* too large for a literal */
   expected.plan = p;
-  result r = visit(&expected, 0, 1, false);
+  result r = visit(&expected, 0, 1, true);
   if (r.fatal && p->sort != IN_SEQUENCE)
     return false;
   failing_state memory;

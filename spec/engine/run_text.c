@@ -309,7 +309,8 @@ static void print_step(text_run *t, const neap_run *run,
     print(t, "%s:item(%d)%s", name, index, step->failed ? "x" : "");
     break;
   case NEAP_DO_WARN:
-    print(t, "%s:warn(%s)", name, action);
+    print(t, "%s:%s(%s)", name, step->phase == NEAP_EXEC ? "stray" : "warn",
+          action);
     break;
   case NEAP_DO_RAISE:
     print(t, "%s:raise(%s)", name, neap_status_name(step->status));

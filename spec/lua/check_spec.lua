@@ -203,10 +203,33 @@ describe("neap.check", function()
       end
       assert.same({}, kinds_of(nested()))
       assert.same({}, kinds_of(nested("good", "bad")))
-      assert.same({}, kinds_of(nested("bad", "default")))
-      assert.same({ "dead-end: outer > inner: no successor for 'default' (what is inside can end "
+      assert.same({ "dead-end: outer > inner: no successor for 'bad' (what is inside can end "
         .. "with it); it has 'good'" }, lines_of(nested("good")))
       assert.same({ "never-taken: outer > inner" }, kinds_of(nested("good", "bad", "ugly")))
+    end)
+
+    it("finds an action of a nested flow that goes no further", function()
+      local function ending(action, options)
+        options.name, options.start = "inner", branching(function(_, shared)
+          if shared.good then return "good" end
+          return "declined"
+        end, "good", "declined")
+        local inner = Flow(options)
+        inner:to(neap.END)
+        if action then inner:to(neap.END, action) end
+        return Flow { name = "outer", start = inner }
+      end
+      assert.same({ "dead-end: outer > inner: no successor for 'good' (what is inside can end "
+        .. "with it); it has 'default', 'declined' and goes on with 'default'" },
+        lines_of(ending("declined", {})))
+      assert.same({
+        "dead-end: outer > inner: no successor for 'good' (what is inside can end with it); it has "
+          .. "'default', 'decline' and goes on with 'default'",
+        "dead-end: outer > inner: no successor for 'declined' (what is inside can end with it); it "
+          .. "has 'default', 'decline' and goes on with 'default', did you mean 'decline'?",
+        "never-taken: outer > inner: wired for 'decline', but it only ends with 'default'",
+      }, lines_of(ending("decline", {})))
+      assert.same({}, kinds_of(ending(nil, { post = function() end })))
     end)
   end)
 end)

@@ -16,6 +16,16 @@ local function step(name, action)
   end }
 end
 
+-- Runs a flow; returns the names of the nodes visited, the warnings that the event
+-- sink was told of, and the last action.
+local function watch(flow)
+  local shared, warnings = {}, {}
+  local action = flow:run(shared, { on_event = function(event)
+    if event.kind == "warning" then warnings[#warnings + 1] = event.message end
+  end })
+  return table.concat(shared, " "), warnings, action
+end
+
 -- Runs a flow; returns its last action and the names of the nodes visited.
 local function run(flow)
   local shared = {}
@@ -93,9 +103,47 @@ describe("the default post of a flow", function()
     assert.equal("done", (run(Flow { start = Flow { start = step("a", "done") } })))
   end)
 
-  it("returns \"default\" else, so that sub >> next always goes on", function()
-    local sub, next_node = Flow { start = step("a", "whatever") }, step "next"
-    assert.equal("a next", select(2, run(Flow { start = sub, sub >> next_node })))
+  it("returns \"default\" else, so that sub >> next always goes on, and warns", function()
+    local sub, next_node = Flow { name = "sub", start = step("a", "whatever") }, step "next"
+    local visited, warnings = watch(Flow { name = "f", start = sub, sub >> next_node })
+    assert.equal("a next", visited)
+    assert.same({ "neap: f > sub ended with the action 'whatever', for which it has no successor "
+      .. "(it has 'default'); it goes on with 'default'" }, warnings)
+  end)
+
+  it("is told once to lead nowhere where \"default\" does neither", function()
+    local sub = Flow { name = "sub", start = step("a", "whatever") }
+    local visited, warnings, action = watch(Flow { name = "f", start = sub,
+      sub - "other" >> step "b" })
+    assert.same({ "a", "default" }, { visited, action })
+    assert.same({ "neap: f > sub ended with the action 'whatever', for which it has no successor "
+      .. "(it has 'other'); the flow ends here" }, warnings)
+  end)
+
+  it("warns of nothing where the action inside was \"default\", or post decides", function()
+    for action, options in pairs {
+      [false] = {}, default = {}, whatever = { post = function() end },
+    } do
+      options.start = step("a", action or nil)
+      local sub = Flow(options)
+      local visited, warnings = watch(Flow { start = sub, sub >> step "next" })
+      assert.same({ "a next", {} }, { visited, warnings })
+    end
+  end)
+
+  it("refuses such an action in a strict flow, not in one that is strict inside", function()
+    for _, kind in ipairs { Flow, neap.BatchFlow } do
+      local sub = Flow { name = "sub", strict = true, start = step("a", "whatever") }
+      local outer = kind { name = "f", prep = kind ~= Flow and function() return { {} } end or nil,
+        start = sub, sub >> step "next" }
+      assert.equal("a next", (watch(outer)))
+      outer.strict = true
+      local err = failure(run, outer)
+      assert.same({ "action", "post", false }, { err.code, err.phase, err.retryable })
+      assert.matches("f.* > sub$", err.node)
+      assert.matches("sub ended with the action 'whatever', for which it has no successor",
+        err.message, 1, true)
+    end
   end)
 
   it("gives flow:run the last action even where the flow is wired", function()

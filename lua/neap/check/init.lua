@@ -12,7 +12,8 @@ local M = {}
 ---  "no-start"     a flow without a start
 ---  "class"        a class where a node should be
 ---  "unreachable"  a node that is part of the flow, but nothing leads to it
----  "dead-end"     a node can end with an action for which it has no successor
+---  "dead-end"     a node can end with an action for which it has no successor,
+---                 or what is inside a flow with one that the flow has none for
 ---  "never-taken"  a successor for an action that the node never ends with
 ---  "unnamed"      a node that has the name of its base class only
 ---  "same-name"    several nodes of one flow have one name
@@ -38,7 +39,8 @@ end
 
 local possible_of
 
--- The actions with which the walk through a flow may end.
+-- The actions with which the walk through a flow may end; those for which it
+-- is not wired itself included.
 local function ends_of(flow, known)
   local ends = { actions = {}, open = false, silent = false }
   for _, node in ipairs(level.nodes(flow)) do
@@ -169,14 +171,18 @@ end
 local function check_actions(node, known, report)
   local state, possible = object.state(node), possible_of(node, known)
   if #state.actions == 0 then return end
+  local hands_on = level.is_flow(node) and not state.fields.post
   local why = state.fields.post and "its post returns it"
-    or level.is_flow(node) and "what is inside can end with it"
+    or hands_on and "what is inside can end with it"
     or "it has no post, so its action is always that"
-  for _, action in ipairs(possible.actions) do
+  local ends = hands_on and ends_of(node, known) or possible
+  for _, action in ipairs(ends.actions) do
     if not state.targets[action] then
       local meant = options.nearest(action, state.targets)
-      report("dead-end", ("no successor for '%s' (%s); it has %s%s"):format(action, why,
-        quote(state.actions), meant and (", did you mean '%s'?"):format(meant) or ""))
+      report("dead-end", ("no successor for '%s' (%s); it has %s%s%s"):format(action, why,
+        quote(state.actions),
+        hands_on and state.targets.default and " and goes on with 'default'" or "",
+        meant and (", did you mean '%s'?"):format(meant) or ""))
     end
   end
   for _, action in ipairs(state.actions) do

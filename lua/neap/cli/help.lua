@@ -62,7 +62,8 @@ but not the flow:
   no-start      a flow without a start
   class         a class where a node should be
   unreachable   a node of the flow that nothing leads to
-  dead-end      a node ends with an action for which it has no successor
+  dead-end      a node, or the inside of a flow, ends with an action for which
+                there is no successor
   never-taken   a successor for an action that the node never ends with
   unnamed       a node without a name of its own
   same-name     several nodes of one flow with one name
