@@ -251,7 +251,7 @@ static int after_item(lua_State *L, int status, lua_KContext context) {
 
 answer neap__batch_item_end(lua_State *L, neap__task *task,
                             const neap_step *step) {
-  if (!step->failed && !neap__list_empty(&task->children)) {
+  if (!step->failed && neap__task_owns_any(task)) {
     /* What the item has spawned ends with it. */
     uint32_t since = serial_of(*step->note);
     if (neap__task_cancel_since(task, since) > 0)

@@ -81,7 +81,7 @@ static int after_clearing(lua_State *L, int status, lua_KContext context);
  * which tells whose attempt it was. */
 static answer clear(lua_State *L, neap__task *task) {
   answer next = neap_run_step(task->run);
-  if (neap__list_empty(&task->children) || next->what == NEAP_DO_END ||
+  if (!neap__task_owns_any(task) || next->what == NEAP_DO_END ||
       next->what == NEAP_DO_STOP || next->what == NEAP_DO_JOIN)
     return next; /* the end of the task or of the batch will do it */
   uint32_t depth = next->depth - (next->what == NEAP_DO_ENTER);

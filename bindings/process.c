@@ -8,16 +8,24 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "list.h"
 #include "neap.h"
 #include "object.h"
 #include "stream.h"
+#include "task.h"
 #include "wait.h"
 
 #define PROCESS_META "neap.process"
 
+/* A userdata. As long as the program runs it is anchored in the registry, by
+ * its address. What the program has started may live longer: until the handle
+ * is closed or collected, or its owner ends. */
 typedef struct handle {
   neap_process *process; /* *owned*; NULL until it has been started */
   uint64_t grace_ns;
+  neap__belonging belonging; /* of the task that started it */
+  neap__host *host;
+  neap_op over; /* ends with the program */
 } handle;
 
 /* The stack of spawn: the options, the handle, the streams; then scratch. */
@@ -65,6 +73,45 @@ static void read_stdio(lua_State *L, neap_process_opts *opts) {
     opts->paths[i] = lua_tostring(L, -1);
     lua_pop(L, 1);
   }
+}
+
+/* Lets the collector have the handle. Needs no memory. */
+static void unanchor(handle *h) {
+  lua_State *S = h->host->scratch;
+  lua_pushnil(S);
+  lua_rawsetp(S, LUA_REGISTRYINDEX, h);
+}
+
+/* `done`: the program has ended. What it has started is nobody's who has let go
+ * of the handle. */
+static void on_over(neap_op *op) {
+  unanchor(op->data);
+}
+
+/* Has a program end, of which the engine sees to the rest. */
+static void end(handle *h) {
+  neap__belonging_leave(&h->belonging);
+  if (!h->process)
+    return;
+  neap_process_stop(h->process, h->grace_ns);
+  if (neap_op_active(&h->over)) {
+    neap_op_forget(&h->over);
+    unanchor(h);
+  }
+}
+
+/* The owner of a program has ended. */
+static void end_with_owner(neap__belonging *belonging) {
+  end(NEAP__ITEM(belonging, handle, belonging));
+}
+
+/* Has a program that has been started end with the task that runs. */
+static void hand_over(lua_State *L, handle *h) {
+  h->host = neap__host_of(L);
+  h->belonging.end = end_with_owner;
+  neap__task_own(neap__task_current(L), &h->belonging);
+  neap_op_init(&h->over, on_over, h);
+  neap_process_wait(h->process, &h->over);
 }
 
 /* Pushes the handle, and a stream for each pipe, false for what is none.
@@ -121,11 +168,17 @@ static int spawn(lua_State *L) {
   int results = lua_gettop(L);
   handle *h = push_results(L, &opts, boxes);
   h->grace_ns = grace * 1e9 < 0x1p63 ? (uint64_t)(grace * 1e9) : INT64_MAX;
+  lua_pushvalue(L, results + 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, h);
   neap_process_failure failure = {0};
   int status = neap_process_spawn(neap__engine(L), &opts, &h->process, streams,
                                   &failure);
-  if (status < 0)
+  if (status < 0) {
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, h);
     return refuse(L, status, &failure);
+  }
+  hand_over(L, h);
   for (int i = 0; i < 3; i++)
     if (boxes[i])
       *boxes[i] = streams[i];
@@ -196,15 +249,13 @@ static int send_signal(lua_State *L) {
 
 /* handle:stop() */
 static int stop(lua_State *L) {
-  const handle *h = check_handle(L);
-  if (h->process)
-    neap_process_stop(h->process, h->grace_ns);
+  end(check_handle(L));
   return 0;
 }
 
 static int collect(lua_State *L) {
   handle *h = check_handle(L);
-  stop(L);
+  end(h);
   neap_process_free(h->process);
   h->process = NULL;
   return 0;
@@ -246,9 +297,9 @@ static int environment(lua_State *L) {
 }
 
 int neap__process_open_lua(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"wait", wait},    {"kill", send_signal}, {"stop", stop}, {"pid", pid},
-      {"__close", stop}, {"__gc", collect},     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"wait", wait},    {"kill", send_signal},
+                                     {"stop", stop},    {"pid", pid},
+                                     {"__gc", collect}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"spawn", spawn},
                                        {"signal", number_of_signal},
                                        {"environment", environment},

@@ -128,6 +128,14 @@ static int receive(lua_State *L) {
   return await_bytes(L);
 }
 
+/* stream:available() -> bytes that can be received without waiting */
+static int available(lua_State *L) {
+  const box *b = neap__object_check(L, BOX, STREAM_META);
+  size_t size = b->stream ? neap_stream_available(b->stream) : 0;
+  lua_pushinteger(L, (lua_Integer)size);
+  return 1;
+}
+
 static int written(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
@@ -207,8 +215,9 @@ static int open_input(lua_State *L) {
 
 int neap__stream_open_lua(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"receive", receive},    {"write", write_bytes}, {"finish", finish},
-      {"close", close_stream}, {"__gc", close_stream}, {NULL, NULL}};
+      {"receive", receive}, {"available", available}, {"write", write_bytes},
+      {"finish", finish},   {"close", close_stream},  {"__gc", close_stream},
+      {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"pair", pair}, {"input", open_input}, {NULL, NULL}};
   neap__object_class(L, STREAM_META, methods, 0);

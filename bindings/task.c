@@ -576,6 +576,8 @@ static void hand_over(neap__task *attempt) {
     child->serial = parent->spawned++;
   }
   neap__list_splice(&parent->children, &attempt->children);
+  neap__belonging_move(&parent->belongings, &attempt->belongings,
+                       parent->spawned++);
   parent->live_children += attempt->live_children;
   attempt->live_children = 0;
 }
@@ -637,8 +639,13 @@ void neap__task_break_deadlock(neap__task *task) {
   neap__task_end_wait(task);
 }
 
+void neap__task_own(neap__task *task, neap__belonging *belonging) {
+  neap__belonging_add(&task->belongings, belonging, task->spawned++);
+}
+
 size_t neap__task_cancel_since(neap__task *task, uint32_t serial) {
   size_t count = 0;
+  neap__belonging_end_since(&task->belongings, serial);
   for (neap_link *link = first_since(task, serial); link != &task->children;
        link = link->next) {
     neap__task *child = NEAP__ITEM(link, neap__task, sibling);

@@ -5,6 +5,7 @@
 
 #include <lua.h>
 
+#include "belonging.h"
 #include "list.h"
 #include "neap.h"
 
@@ -53,12 +54,13 @@ struct neap__task {
   neap_link sibling;  /* in the parent's `children` or `ended` */
   neap_link children; /* tasks that live, or failed unheard */
   neap_link waiters;
-  neap_link line;     /* its place in a line; itself when it is in none */
-  neap__crew *crew;   /* those that work for its run; NULL: none yet */
-  neap_run *run;      /* NULL for a function */
-  const char *what;   /* what it waits for, in words */
-  uint64_t since;     /* when it began to, as neap_tick */
-  const char *atomic; /* the node whose method must not wait, or NULL */
+  neap_link line;   /* its place in a line; itself when it is in none */
+  neap__crew *crew; /* those that work for its run; NULL: none yet */
+  neap__belonging *belongings; /* what else ends with it, the last first */
+  neap_run *run;               /* NULL for a function */
+  const char *what;            /* what it waits for, in words */
+  uint64_t since;              /* when it began to, as neap_tick */
+  const char *atomic;         /* the node whose method must not wait, or NULL */
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */
   struct deadline *deadlines; /* its time limits */
@@ -138,8 +140,18 @@ void neap__task_need_crew(lua_State *L, neap__task *task);
 void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds,
                              bool wakes);
 
-/* Cancels the tasks that `task` spawned when its count was at least `serial`.
- * Returns how many of them have not ended yet. */
+/* Makes something belong to `task`: it ends with the task, or with the attempt
+ * or item that it is in. */
+void neap__task_own(neap__task *task, neap__belonging *belonging);
+
+/* Whether something belongs to a task: tasks of its own, or what is none. */
+static inline bool neap__task_owns_any(const neap__task *task) {
+  return task->children.next != &task->children || task->belongings;
+}
+
+/* Cancels the tasks that `task` spawned when its count was at least `serial`,
+ * and ends what else belongs to it since. Returns how many of these tasks have
+ * not ended yet. */
 size_t neap__task_cancel_since(neap__task *task, uint32_t serial);
 
 /* Takes the first of the tasks spawned since that failed unheard, and pushes

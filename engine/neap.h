@@ -871,6 +871,10 @@ NEAP_API int neap_stream_read(neap_stream *stream, neap_op *op);
 NEAP_API int neap_stream_peek(neap_stream *stream, const char **bytes,
                               size_t *size);
 
+/* How many bytes have come, at this moment, and can be read without waiting; 0
+ * where the system does not tell. */
+NEAP_API size_t neap_stream_available(const neap_stream *stream);
+
 /* Takes the first `size` of the bytes that peek has given; what is left comes
  * first when it is peeked at again. */
 NEAP_API void neap_stream_take(neap_stream *stream, size_t size);
@@ -1041,13 +1045,18 @@ NEAP_API bool neap_process_result(const neap_process *process, int *code,
  * has ended, NEAP_ESYS with *detail when the system refuses. */
 NEAP_API int neap_process_kill(neap_process *process, int signal, int *detail);
 
-/* Has the program end: SIGTERM, and SIGKILL when that has not helped within
- * `grace_ns` (0: at once). What is left of its group when it has ended gets
- * SIGKILL as well. Does nothing when that was asked before, or it has ended. */
+/* Has the program end, and what it has started in its group: SIGTERM, and
+ * SIGKILL when that has not helped within `grace_ns` (0: at once). What is left
+ * of the group when the program has ended, now or before, gets SIGKILL at once.
+ * Does nothing when that was asked before.
+ *
+ * Until this is called, or neap_process_free, what a program has started goes
+ * on when the program has ended, and the program stays in the system's table.
+ */
 NEAP_API void neap_process_stop(neap_process *process, uint64_t grace_ns);
 
-/* Lets go of a process: it is stopped, with a grace of 2 s, if it has not
- * ended, and waited for unseen. Operations that wait for it end with
+/* Lets go of a process: it is stopped, with a grace of 2 s, if it has not been,
+ * and waited for unseen. Operations that wait for it end with
  * NEAP_ECLOSED. NULL is ignored. */
 NEAP_API void neap_process_free(neap_process *process);
 

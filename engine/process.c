@@ -18,10 +18,11 @@
 struct neap_process {
   neap_alloc alloc;
   neap__processes *processes;
-  neap_link link; /* in `all` of `processes` */
-  pid_t pid;
+  neap_link link;     /* in `all` of `processes` */
+  pid_t pid;          /* also of its group; ours until it is `reaped` */
   int pidfd;          /* *owned*; -1 when it has ended */
   bool grouped;       /* it leads a group of its own */
+  bool reaped;        /* the number may be somebody else's from now on */
   uv_poll_t poll;     /* of `pidfd` */
   uv_timer_t grace;   /* rings at `kill_at`; initialised when `stopping` */
   unsigned handles;   /* of those two that are not closed */
@@ -45,7 +46,7 @@ static bool has_ended(const neap_process *p) {
 
 /* Frees what nobody needs: neither its owner, nor libuv, nor the system. */
 static void let_go(neap_process *p) {
-  if (!p->freed || p->handles > 0 || !has_ended(p))
+  if (!p->freed || p->handles > 0 || !p->reaped)
     return;
   neap_alloc alloc = p->alloc;
   neap__list_remove(&p->link);
@@ -58,41 +59,74 @@ static void on_closed(uv_handle_t *handle) {
   let_go(p);
 }
 
-/* A signal to the program and all that it has started and not sent away. Only
- * while the process has not been waited for: after that its number may be
- * somebody else's. */
+/* What a program has started may outlive it, in its group, whose number is that
+ * of the program. The system gives that number to somebody else when nobody has
+ * it any more, as pid or as group. So a program that has ended is not waited
+ * for (reaped) before its group is to end: as a zombie it keeps the number, and
+ * a signal to the group reaches what it has started, or nobody.
+ *
+ * Where a host ignores SIGCHLD, or waits for children that are not its own,
+ * there is no zombie, and its number nobody's: then no signal is sent. */
+
+/* Looks how the process has ended, without reaping it; `how` is WNOHANG or 0.
+ * Returns 0 when it has, UV_EAGAIN when it has not, or libuv's code. */
+static int look_at_end(const neap_process *p, int how, siginfo_t *info) {
+  int result;
+  *info = (siginfo_t){0};
+  do
+    result = waitid(P_PID, (id_t)p->pid, info, WEXITED | WNOWAIT | how);
+  while (result < 0 && errno == EINTR);
+  if (result < 0)
+    return uv_translate_sys_error(errno);
+  return info->si_pid == 0 ? UV_EAGAIN : 0;
+}
+
+/* A signal to the program and all that it has started and not sent away. */
 static int send_signal(const neap_process *p, int signal) {
+  siginfo_t info;
+  int code = p->reaped ? UV_ESRCH : look_at_end(p, WNOHANG, &info);
+  if (code < 0 && code != UV_EAGAIN)
+    return code;
   if (kill(p->grouped ? -p->pid : p->pid, signal) == 0)
     return 0;
   return uv_translate_sys_error(errno);
 }
 
-/* Waits for a process that has ended (`how` WNOHANG: or may have), and tells
- * those who wait for that. */
-static void reap(neap_process *p, int how) {
-  /* What it has started in turn goes with it when it was made to end. */
-  if (p->stopping)
-    send_signal(p, SIGKILL);
-  int state = 0;
-  pid_t found;
-  do
-    found = waitpid(p->pid, &state, how);
-  while (found < 0 && errno == EINTR);
-  if (found == 0)
+/* Ends what a program that has ended has left behind in its group, and gives
+ * the number back. Again does nothing. */
+static void end_group(neap_process *p) {
+  if (p->reaped)
     return;
-  if (found < 0) {
+  if (p->grouped)
+    send_signal(p, SIGKILL);
+  while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+  p->reaped = true;
+}
+
+/* Notes that a process has ended (`how` WNOHANG: if it has), and tells those
+ * who wait for that. */
+static void note_end(neap_process *p, int how) {
+  siginfo_t info;
+  int code = look_at_end(p, how, &info);
+  if (code == UV_EAGAIN)
+    return;
+  if (code < 0) {
     p->status = NEAP_ESYS;
-    p->detail = uv_translate_sys_error(errno);
-  } else if (WIFSIGNALED(state)) {
-    p->signal = WTERMSIG(state);
+    p->detail = code;
+    p->reaped = true;
+  } else if (info.si_code == CLD_EXITED) {
+    p->code = info.si_status;
   } else {
-    p->code = WEXITSTATUS(state);
+    p->signal = info.si_status;
   }
   uv_close((uv_handle_t *)&p->poll, on_closed);
   if (p->stopping)
     uv_close((uv_handle_t *)&p->grace, on_closed);
   close(p->pidfd);
   p->pidfd = -1;
+  if (p->stopping || !p->grouped)
+    end_group(p);
   while (!neap__list_empty(&p->waiters))
     neap__op_finish(NEAP__ITEM(p->waiters.next, neap_op, link), p->status,
                     p->detail);
@@ -101,7 +135,7 @@ static void reap(neap_process *p, int how) {
 static void on_exit_seen(uv_poll_t *poll, int status, int events) {
   (void)status;
   (void)events;
-  reap(poll->data, WNOHANG);
+  note_end(poll->data, WNOHANG);
 }
 
 static void on_grace_over(uv_timer_t *timer) {
@@ -238,6 +272,8 @@ static void ask_to_end(neap_process *p, uint64_t grace_ns) {
 }
 
 void neap_process_stop(neap_process *p, uint64_t grace_ns) {
+  if (has_ended(p))
+    end_group(p);
   if (has_ended(p) || p->stopping)
     return;
   uv_loop_t *uv = neap__loop_uv(p->processes->loop);
@@ -274,7 +310,7 @@ static void await_end(neap_process *p) {
       continue;
     if (left == 0)
       send_signal(p, SIGKILL);
-    reap(p, 0);
+    note_end(p, 0);
     if (has_ended(p))
       return;
   }

@@ -347,6 +347,10 @@ int neap_stream_peek(neap_stream *s, const char **bytes, size_t *size) {
   return 0;
 }
 
+size_t neap_stream_available(const neap_stream *s) {
+  return s->held_size + neap__channel_available(&s->channel);
+}
+
 void neap_stream_take(neap_stream *s, size_t size) {
   if (size >= s->held_size) {
     drop_held(s);

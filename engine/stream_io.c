@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -49,6 +50,13 @@ ssize_t neap__channel_read(const neap__channel *channel, void *bytes,
                             : read(channel->fd, bytes, size);
   while (count < 0 && errno == EINTR);
   return count < 0 ? last_error() : count;
+}
+
+size_t neap__channel_available(const neap__channel *channel) {
+  int count = 0;
+  if (channel->fd < 0 || ioctl(channel->fd, FIONREAD, &count) < 0 || count < 0)
+    return 0;
+  return (size_t)count;
 }
 
 /* write(2) without SIGPIPE, which a library may not ignore for its process, and

@@ -27,6 +27,9 @@ ssize_t neap__channel_read(const neap__channel *channel, void *bytes,
 ssize_t neap__channel_write(const neap__channel *channel, const void *bytes,
                             size_t size);
 
+/* How many bytes the system has to be read at the moment. */
+size_t neap__channel_available(const neap__channel *channel);
+
 /* Tells the peer that nothing more will be written. Returns 0 or libuv's code.
  */
 int neap__channel_end(neap__channel *channel);

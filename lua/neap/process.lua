@@ -37,6 +37,9 @@ local M = {}
 ---@field timeout? number seconds until it is made to end; default: no limit
 ---@field max_output? integer bytes of each output; default: 64 MiB
 ---@field check? boolean raise an error unless it ends with 0; default: false
+---@field wait_for? "outputs"|"leader" until when run waits: until the program has ended and
+--- nobody can write to its outputs any more (the default), or until the program has ended,
+--- though what it has started still has them
 
 ---@class neap.process.Result
 ---@field ok boolean whether the exit code is 0
@@ -120,6 +123,7 @@ local RUN = {
   max_output = {
     function(v) return math.type(v) == "integer" and v > 0 end, "a whole number of bytes from 1" },
   check = { function(v) return type(v) == "boolean" end, "a boolean" },
+  wait_for = { one_of({ leader = true, outputs = true }, {}), '"leader" or "outputs"' },
 }
 
 -- Says what a wrong value is.
@@ -222,10 +226,14 @@ local Process = {}
 Process.__index = Process
 Process.__name = "neap.Process"
 
--- Waits beside the owner of a process, so that the process ends with it.
-local function keep(handle)
-  local _ <close> = handle
-  handle:wait()
+-- Makes a stream of one of a program's. What the program has started may be at
+-- its other end, and ends when nobody has the process any more; whoever has the
+-- stream has it.
+local function stream_of(handle, process)
+  if not handle then return nil end
+  local made = stream.new(handle)
+  made.process = process
+  return made
 end
 
 -- Starts a program that belongs to the task that runs.
@@ -248,14 +256,9 @@ local function start(what, argv, opts)
   }
   if not handle then refuse(what, argv, opts, stdin, stdout, stderr) end
   local started = setmetatable({ handle = handle, pid = handle:pid(), program = argv[1],
-    stdin = stdin and stream.new(stdin) or nil,
-    stdout = stdout and stream.new(stdout) or nil,
-    stderr = stderr and stream.new(stderr) or nil }, Process)
-  -- Cancelled before it has begun, the task would not know of the process.
-  local ok, err = pcall(function()
-    concurrent.spawn(keep, handle)
-    core.sleep(0)
-  end)
+    stdin = stream_of(stdin, handle), stdout = stream_of(stdout, handle),
+    stderr = stream_of(stderr, handle) }, Process)
+  local ok, err = pcall(core.sleep, 0) -- others run
   if not ok then
     started:close()
     error(err, 0)
@@ -318,8 +321,8 @@ end
 
 --- Closes the streams and has the program end if it has not: it gets SIGTERM,
 --- and after its `grace` SIGKILL; what it has left behind in its group then gets
---- SIGKILL, too. Does not wait for that, `wait` does. A `<close>` variable does
---- the same.
+--- SIGKILL, too, or at once if the program had ended before. Does not wait for
+--- that, `wait` does. A `<close>` variable does the same.
 function Process:close()
   for _, name in ipairs(STREAMS) do
     if self[name] then self[name]:close() end
@@ -337,34 +340,63 @@ local function feed(into, bytes)
   into:close()
 end
 
--- Reads all of an output into `pieces`.
-local function drain(from, pieces, max, what)
-  local size = 0
-  for piece in from:chunks() do
-    size = size + #piece
-    if size > max then
-      error(new_error { code = "process", retryable = false,
-        message = ("%s: more than %d bytes of output"):format(what, max) }, 0)
-    end
-    pieces[#pieces + 1] = piece
+-- What one output has given so far.
+local function new_sink(from, max, what)
+  return { from = from, max = max, what = what, size = 0 }
+end
+
+local function add(sink, piece)
+  sink.size = sink.size + #piece
+  if sink.size > sink.max then
+    error(new_error { code = "process", retryable = false,
+      message = ("%s: more than %d bytes of output"):format(sink.what, sink.max) }, 0)
+  end
+  sink[#sink + 1] = piece
+end
+
+-- Reads all of an output.
+local function drain(sink)
+  for piece in sink.from:chunks() do add(sink, piece) end
+end
+
+-- Reads what an output has at this moment, however long others may go on to
+-- write to it.
+local function drain_available(sink)
+  local left = sink.from.handle:available()
+  while left > 0 do
+    local piece = sink.from:read_some()
+    if not piece then return end
+    add(sink, piece)
+    left = left - #piece
   end
 end
 
-local function collect(started, input, outputs, max, what)
+-- Feeds a program and reads its outputs until it has ended, and with them when
+-- they have, unless only the program is to be waited for.
+local function collect(started, input, outputs, leader_only)
   local jobs = {}
   if input then
     jobs[#jobs + 1] = function() feed(started.stdin, input) end
   end
-  for name, pieces in pairs(outputs) do
-    jobs[#jobs + 1] = function() drain(started[name], pieces, max, what) end
+  for _, sink in pairs(outputs) do
+    jobs[#jobs + 1] = function() drain(sink) end
   end
-  concurrent.gather(jobs)
-  return started:wait()
+  local function ended() return started:wait() end
+  if not leader_only then
+    concurrent.gather(jobs)
+    return ended()
+  end
+  local result = concurrent.race { ended, function()
+    concurrent.gather(jobs)
+    return ended()
+  end }
+  for _, sink in pairs(outputs) do drain_available(sink) end
+  return result
 end
 
 -- Adds what has come to a result or an error.
 local function add_outputs(to, outputs)
-  for name, pieces in pairs(outputs) do to[name] = table.concat(pieces) end
+  for name, sink in pairs(outputs) do to[name] = table.concat(sink) end
   return to
 end
 
@@ -391,7 +423,8 @@ end
 
 --- Runs a program to its end and gives what it wrote. It is ended as by `close`
 --- of a process when the time is over, the output too large, or whoever waits is
---- cancelled.
+--- cancelled. What it has started in its group and left behind is ended when run
+--- returns; what is to live on has to leave the group (`setsid`).
 ---
 --- Raises an error object of code "process" as `spawn` does, when an output is
 --- larger than `max_output`, and with `check` when it does not end with 0: then
@@ -405,14 +438,14 @@ function M.run(opts)
   given.stdin = input and "pipe" or given.stdin or "null"
   given.stdout = given.stdout or "pipe"
   given.stderr = given.stderr or "pipe"
-  local outputs = {}
-  for _, name in ipairs { "stdout", "stderr" } do
-    if given[name] == "pipe" then outputs[name] = {} end
-  end
   local max, limit = given.max_output or MAX_OUTPUT, given.timeout
   local started <close> = start("process.run", argv, given)
+  local outputs = {}
+  for _, name in ipairs { "stdout", "stderr" } do
+    if started[name] then outputs[name] = new_sink(started[name], max, what) end
+  end
   local function work()
-    return collect(started, input, outputs, max, what)
+    return collect(started, input, outputs, given.wait_for == "leader")
   end
   local ok, result
   if limit then

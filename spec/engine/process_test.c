@@ -213,6 +213,77 @@ static void what_is_left_of_a_stopped_group_goes_along(void **state) {
   close_child(&c);
 }
 
+/* Starts a script that leaves another process behind, and waits until it has
+ * ended itself: with 3. Returns the number of the other. */
+static pid_t leave_behind(neap_engine *engine, child *c) {
+  *c = start(engine, "sleep 60 & echo $!; exit 3");
+  waiter w;
+  prepare(&w);
+  assert_int_equal(0, neap_stream_read(c->streams[1], &w.op));
+  await(engine, &w, 0);
+  const char *bytes;
+  size_t size;
+  assert_int_equal(0, neap_stream_peek(c->streams[1], &bytes, &size));
+  assert_int_equal(size, neap_stream_available(c->streams[1]));
+  pid_t left = (pid_t)strtol(bytes, NULL, 10);
+  neap_stream_take(c->streams[1], size);
+  assert_int_equal(0, neap_stream_available(c->streams[1]));
+  assert_ends(engine, c, 3, 0);
+  return left;
+}
+
+/* Its output comes to its end when what was left behind has gone. */
+static void assert_left_is_gone(neap_engine *engine, child *c) {
+  assert_output(engine, c->streams[1], "");
+  close_child(c);
+}
+
+static void what_a_program_leaves_behind_goes_when_it_is_stopped(void **state) {
+  fixture *f = *state;
+  child c;
+  pid_t left = leave_behind(f->engine, &c);
+  pid_t pid = neap_process_pid(c.process);
+  neap_poll(f->engine, 20 * MS);
+  assert_int_equal(0, kill(left, 0));
+  assert_int_equal(pid, getpgid(left));
+  /* The number of the group is still ours: the program has not been reaped. */
+  siginfo_t info;
+  assert_int_equal(
+      0, waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT));
+  assert_int_equal(pid, info.si_pid);
+  int detail;
+  assert_int_equal(NEAP_ECLOSED,
+                   neap_process_kill(c.process, SIGTERM, &detail));
+  neap_process_stop(c.process, 60000 * MS);
+  assert_int_equal(-1, kill(pid, 0));
+  neap_process_stop(c.process, 60000 * MS);
+  assert_ends(f->engine, &c, 3, 0);
+  assert_left_is_gone(f->engine, &c);
+}
+
+static void what_a_program_leaves_behind_goes_when_it_is_freed(void **state) {
+  fixture *f = *state;
+  child c;
+  leave_behind(f->engine, &c);
+  neap_process_free(c.process);
+  c.process = NULL;
+  assert_left_is_gone(f->engine, &c);
+}
+
+/* It closes the pipe that this waits for. */
+static void what_a_program_leaves_behind_goes_with_the_engine(void **state) {
+  fixture *f = *state;
+  child c;
+  leave_behind(f->engine, &c);
+  int end = dup(neap_stream_fd(c.streams[1]));
+  neap_engine_free(f->engine);
+  char byte;
+  fcntl(end, F_SETFL, 0);
+  assert_int_equal(0, read(end, &byte, 1));
+  close(end);
+  f->engine = new_engine(&f->memory, 0);
+}
+
 static void who_is_suspended_can_be_stopped(void **state) {
   fixture *f = *state;
   child c = start(f->engine, "echo; kill -STOP $$; sleep 60");
@@ -462,6 +533,9 @@ int main(void) {
       TEST(signals_reach_all_of_its_group),
       TEST(stopping_ends_also_who_does_not_want_to),
       TEST(what_is_left_of_a_stopped_group_goes_along),
+      TEST(what_a_program_leaves_behind_goes_when_it_is_stopped),
+      TEST(what_a_program_leaves_behind_goes_when_it_is_freed),
+      TEST(what_a_program_leaves_behind_goes_with_the_engine),
       TEST(who_is_suspended_can_be_stopped),
       TEST(a_freed_process_is_ended_and_waited_for),
       TEST(an_engine_freed_leaves_no_program),

@@ -106,6 +106,48 @@ describe("process.run", function()
     wait_until_gone(tonumber(helper.read(path)))
   end)
 
+  -- Its group is known by the number of the program that leads it, which ends
+  -- first here.
+  it("ends what a program left behind that has ended itself", function()
+    local path = helper.tmpdir() .. "/pid"
+    local leaves = ("sleep 60 & echo $! > %s"):format(path)
+    local left = "sleep 60 & echo $!"
+    local function pid_in(text) return tonumber(text:match("%d+")) end
+    -- The outputs are open still when the time is over, or who waits is told.
+    local err = raised(process.run, { "sh", "-c", left, timeout = 0.1 })
+    assert.equal("timeout", err.code)
+    wait_until_gone(pid_in(err.stdout))
+    raised(neap.timeout, 0.1, process.run, { "sh", "-c", leaves })
+    wait_until_gone(pid_in(helper.read(path)))
+    -- And when they have been closed, run has come to its end.
+    local result = process.run { "sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!" }
+    wait_until_gone(pid_in(result.stdout))
+    err = raised(process.run, { "sh", "-c", left .. "; yes", max_output = 100000 })
+    assert.matches("more than 100000 bytes", err.message)
+  end)
+
+  it("waits for what a program leaves behind to close the outputs, or not", function()
+    local script = "sleep 0.2 && echo late & echo early; echo warning >&2"
+    local result = process.run { "sh", "-c", script }
+    assert.equal("early\nlate\n", result.stdout)
+    result = process.run { "sh", "-c", script, wait_for = "leader" }
+    assert.same({ ok = true, code = 0, stdout = "early\n", stderr = "warning\n" }, result)
+    -- All that the program itself has written is there, however it came.
+    local text = ("ebb\n"):rep(100000)
+    result = process.run { "sh", "-c", "cat; sleep 60 & exit 3", stdin = text, wait_for = "leader" }
+    assert.equal(text, result.stdout)
+    assert.equal(3, result.code)
+    -- Who has left the group goes on, and may write for as long as it likes.
+    result = process.run { "sh", "-c", "setsid yes & sleep 0.05", wait_for = "leader" }
+    assert.equal("y\ny\n", result.stdout:sub(1, 4))
+    result = process.run { "sh", "-c", "setsid sleep 60 & echo $!; sleep 0.05",
+      wait_for = "leader" }
+    assert.is_true(lives(tonumber(result.stdout)))
+    process.run { "kill", result.stdout:match("%d+") }
+    assert.matches('bad option \'wait_for\' %("leader" or "outputs" expected, got "all"%)',
+      raised(process.run, { "true", wait_for = "all" }))
+  end)
+
   it("kills who does not want to end", function()
     local started = neap.now()
     local err = raised(process.run,
@@ -259,6 +301,79 @@ describe("process.spawn", function()
       local _ <close> = sleeper
     end
     assert.same({ ok = false, signal = "SIGTERM" }, sleeper:wait())
+  end)
+
+  it("ends with what it has started, however it has ended itself", function()
+    local function leave() return process.spawn { "sh", "-c", "sleep 60 & echo $!; exit 4" } end
+    local left, pid
+    do
+      local p <close> = leave()
+      pid = tonumber(p.stdout:read())
+      assert.equal(4, p:wait().code)
+      neap.sleep(0.01)
+      assert.is_true(lives(pid)) -- it is to go on until the process is closed
+      p:close()
+      wait_until_gone(pid)
+      p:close()
+      assert.equal(4, p:wait().code)
+    end
+    neap.spawn(function()
+      left = leave()
+      pid = tonumber(left.stdout:read())
+      left:wait()
+    end):await()
+    wait_until_gone(pid)
+    -- An attempt that failed, and an item of a batch, are owners, too.
+    local pids = {}
+    local node = neap.Node { max_retries = 2, exec = function(self)
+      left = leave()
+      pids[#pids + 1] = tonumber(left.stdout:read())
+      left:wait()
+      if self.cur_retry == 0 then error("again") end
+      wait_until_gone(pids[1])
+      assert.is_true(lives(pids[2]))
+    end }
+    neap.Flow({ start = node }):run()
+    wait_until_gone(pids[2])
+    local timed = neap.Node { timeout = 5, exec = function()
+      left = leave()
+      pid = tonumber(left.stdout:read())
+      left:wait()
+    end, post = function() assert.is_true(lives(pid)) end }
+    neap.Flow({ start = timed }):run()
+    wait_until_gone(pid)
+    neap.BatchNode { prep = function() return { 1, 2 } end, exec = function(_, _, i)
+      left = leave()
+      pids[i] = tonumber(left.stdout:read())
+      left:wait()
+      if i == 2 then wait_until_gone(pids[1]) end
+    end }:run()
+    wait_until_gone(pids[2])
+  end)
+
+  it("is let go, with what it has started, when nobody has it any more", function()
+    local pid
+    do
+      local out = process.spawn({ "sh", "-c", "sleep 60 & echo $!" }).stdout
+      pid = tonumber(out:read())
+      neap.sleep(0.01) -- sh has ended
+      collectgarbage()
+      collectgarbage()
+      assert.is_true(lives(pid)) -- whoever reads may wait for what it writes
+      out:close()
+    end
+    collectgarbage()
+    collectgarbage()
+    wait_until_gone(pid)
+    -- A program that runs is not let go.
+    local path = helper.tmpdir() .. "/done"
+    process.spawn { "sh", "-c", "sleep 0.1; echo ebb > " .. path, stdin = "null", stdout = "null" }
+    collectgarbage()
+    collectgarbage()
+    local deadline = neap.now() + 10
+    while not neap.fs.exists(path) and neap.now() < deadline do neap.sleep(0.002) end
+    assert.is_true(neap.fs.exists(path))
+    neap.sleep(0.05)
   end)
 
   it("ends with the script", function()
