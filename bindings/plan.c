@@ -78,6 +78,7 @@ static neap_node *add(lua_State *L, neap_flow *flow, neap__record *record) {
   opts.wait_ns = nanoseconds(L, "wait");
   opts.backoff = number(L, "backoff");
   opts.max_wait_ns = nanoseconds(L, "max_wait");
+  opts.max_retry_after_ns = nanoseconds(L, "max_retry_after");
   opts.jitter = number(L, "jitter");
   opts.timeout_ns = nanoseconds(L, "timeout");
   opts.concurrency = (uint32_t)number(L, "concurrency");

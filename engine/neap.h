@@ -297,6 +297,8 @@ typedef struct neap_node_opts {
                             when a branch has */
   bool strict;           /* of a flow: an action that leads nowhere fails */
   void *data;            /* *kept*, yours */
+  uint64_t max_retry_after_ns; /* a failure that asks for a longer wait ends the
+                                  attempts; 0: 120 s, NEAP_FOREVER: none does */
 } neap_node_opts;
 
 #define NEAP_NODE_OPTS_INIT                                                    \
@@ -343,6 +345,23 @@ NEAP_API neap_kind neap_node_kind(const neap_node *node);
 /* Of a parallel that has none of its own 0, once sealed its branches. */
 NEAP_API uint32_t neap_node_concurrency(const neap_node *node);
 NEAP_API uint32_t neap_node_max_attempts(const neap_node *node);
+
+/* What a host says of a failure. */
+typedef struct neap_failure {
+  bool final;              /* no further attempts; a fallback is still tried */
+  bool item;               /* of FETCH: what was fetched is of no use, and is
+                              an item that has failed without an attempt. A
+                              batch that collects goes on, whatever `caught`
+                              says of the step */
+  uint64_t retry_after_ns; /* the next attempt waits at least this long */
+} neap_failure;
+
+/* True when another attempt follows attempt `attempt` (from 0), which failed:
+ * there is one left, the failure is not final and does not ask for a longer
+ * wait than max_retry_after. NULL stands for a failure that says nothing. It is
+ * what runs do; for whoever repeats something of his own in the same way. */
+NEAP_API bool neap_may_retry(const neap_node_opts *opts, uint32_t attempt,
+                             const neap_failure *failure);
 
 /* The wait in ns after attempt `attempt` (from 0) failed: wait * backoff ^
  * attempt, capped by max_wait, less the share `jitter * random` (random in
@@ -471,16 +490,6 @@ typedef struct neap_run_opts {
 
 #define NEAP_RUN_OPTS_INIT                                                     \
   { .size = sizeof(neap_run_opts) }
-
-/* What a host says of a failure. */
-typedef struct neap_failure {
-  bool final;              /* no further attempts; a fallback is still tried */
-  bool item;               /* of FETCH: what was fetched is of no use, and is
-                              an item that has failed without an attempt. A
-                              batch that collects goes on, whatever `caught`
-                              says of the step */
-  uint64_t retry_after_ns; /* the next attempt waits at least this long */
-} neap_failure;
 
 /* Makes a run of `node`, which belongs to the sealed `flow` (*kept*). For
  * ATTEMPT and WORKER `node` is ignored: it is the parent's. *out is *owned*. */

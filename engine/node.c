@@ -12,22 +12,33 @@ enum { FEW = 8 };
 
 static const char default_action[] = "default";
 
+/* What max_retry_after is unless given: two minutes. */
+static const uint64_t default_retry_after_ns = UINT64_C(120000000000);
+
 const char *neap_phase_name(neap_phase phase) {
   static const char *const names[] = {"prep", "exec", "fallback", "post"};
   return names[phase];
 }
 
-int neap__node_new(const neap_alloc *alloc, const neap_node_opts *opts,
-                   neap_node **out) {
+/* Options of any size with the defaults that do not depend on the kind. */
+static neap_node_opts normalise(const neap_node_opts *opts) {
   neap_node_opts o = {0};
   memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
   o.size = sizeof o;
   if (o.max_attempts == 0)
     o.max_attempts = 1;
-  if (o.concurrency == 0 && o.kind != NEAP_PARALLEL) /* see neap_flow_seal */
-    o.concurrency = 1;
   if (o.backoff == 0)
     o.backoff = 1;
+  if (o.max_retry_after_ns == 0)
+    o.max_retry_after_ns = default_retry_after_ns;
+  return o;
+}
+
+int neap__node_new(const neap_alloc *alloc, const neap_node_opts *opts,
+                   neap_node **out) {
+  neap_node_opts o = normalise(opts);
+  if (o.concurrency == 0 && o.kind != NEAP_PARALLEL) /* see neap_flow_seal */
+    o.concurrency = 1;
   /* The negated comparisons refuse NaN as well. */
   if ((unsigned)o.kind > NEAP_PARALLEL || !(o.backoff > 0) ||
       isinf(o.backoff) || !(o.jitter >= 0 && o.jitter <= 1))
@@ -166,14 +177,26 @@ int neap__node_branch(const neap_alloc *alloc, neap_node *node,
   return 0;
 }
 
+bool neap__node_retries(const neap_node_opts *opts, uint32_t attempt,
+                        const neap_failure *failure) {
+  if (attempt >= opts->max_attempts - 1)
+    return false;
+  return !failure || (!failure->final &&
+                      failure->retry_after_ns <= opts->max_retry_after_ns);
+}
+
+bool neap_may_retry(const neap_node_opts *opts, uint32_t attempt,
+                    const neap_failure *failure) {
+  neap_node_opts o = normalise(opts);
+  return neap__node_retries(&o, attempt, failure);
+}
+
 uint64_t neap_retry_delay(const neap_node_opts *opts, uint32_t attempt,
                           double random, uint64_t retry_after_ns) {
-  neap_node_opts o = {0};
-  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  neap_node_opts o = normalise(opts);
   if (o.wait_ns == 0) /* also where the power is infinite */
     return retry_after_ns;
-  double backoff = o.backoff == 0 ? 1 : o.backoff;
-  double delay = (double)o.wait_ns * pow(backoff, attempt);
+  double delay = (double)o.wait_ns * pow(o.backoff, attempt);
   if (o.max_wait_ns > 0 && !(delay <= (double)o.max_wait_ns))
     delay = (double)o.max_wait_ns;
   delay *= 1 - o.jitter * random;

@@ -45,6 +45,10 @@ bool neap__is_default(const char *action, size_t size);
 const neap__successor *neap__node_successor(const neap_node *node,
                                             const char *action, size_t size);
 
+/* See neap_may_retry; of options that are normalised. */
+bool neap__node_retries(const neap_node_opts *opts, uint32_t attempt,
+                        const neap_failure *failure);
+
 static inline bool neap__node_has(const neap_node *node, neap_phase phase) {
   return node->opts.methods & 1u << phase;
 }

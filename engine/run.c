@@ -446,8 +446,7 @@ static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
   for (;;) {
     frame *f = top(run);
     if (catching && f->state == EXECUTING && !is_partial(run)) {
-      bool final = failure && failure->final;
-      if (!final && f->attempt + 1 < f->node->opts.max_attempts)
+      if (neap__node_retries(&f->node->opts, f->attempt, failure))
         return retry(run, failure);
       if (neap__node_has(f->node, NEAP_FALLBACK))
         return call(run, NEAP_FALLBACK, FALLING_BACK);

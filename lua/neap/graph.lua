@@ -109,6 +109,7 @@ local function record(node, index_of, is_walked)
     wait = fields.wait,
     backoff = fields.backoff,
     max_wait = fields.max_wait,
+    max_retry_after = fields.max_retry_after,
     jitter = fields.jitter,
     timeout = fields.timeout,
     atomic = fields.atomic,

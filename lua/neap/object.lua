@@ -56,6 +56,8 @@ local names = {
     check = number(0x1p-20, 0x1p20, "a factor above 0 for each further wait") },
   max_wait = { type = "number", for_kind = any,
     check = number(1e-9, math.huge, "seconds, more than 0") },
+  max_retry_after = { type = "number", for_kind = any,
+    check = number(1e-9, math.huge, "seconds, more than 0") },
   jitter = { type = "number", for_kind = any, check = number(0, 1, "a share from 0 to 1") },
   timeout = { type = "number", for_kind = any,
     check = number(1e-9, math.huge, "seconds, more than 0") },

@@ -211,7 +211,9 @@ static result execute(story *s, const plan_node *n, uint64_t key,
       r = ask_node(s, n, NEAP_EXEC, key, attempt);
     if (!r.failed || r.fatal)
       return r;
-    if (r.failure.final || attempt + 1 == n->opts.max_attempts)
+    if (r.failure.final || attempt + 1 == n->opts.max_attempts ||
+        (n->opts.max_retry_after_ns > 0 &&
+         r.failure.retry_after_ns > n->opts.max_retry_after_ns))
       break;
     uint64_t delay = delay_of(n, attempt, &r.failure);
     if (delay > 0)
@@ -368,6 +370,7 @@ static void make_plan(plan *p, plan_sort sort, uint64_t seed) {
     o->wait_ns = chance(&random, 50) ? 10 : 0;
     o->backoff = 2;
     o->max_wait_ns = chance(&random, 50) ? 15 : 0;
+    o->max_retry_after_ns = chance(&random, 30) ? 90 : 0;
     o->timeout_ns = chance(&random, 20);
     o->strict = chance(&random, 20);
     o->collect = sort == COLLECTING || chance(&random, 50);

@@ -58,6 +58,8 @@ static void read_option(char *word, neap_node_opts *o) {
     o->backoff = strtod(text, NULL);
   else if (strncmp(word, "cap", size) == 0)
     o->max_wait_ns = number;
+  else if (strncmp(word, "most", size) == 0)
+    o->max_retry_after_ns = number;
   else if (strncmp(word, "jitter", size) == 0)
     o->jitter = strtod(text, NULL);
   else if (strncmp(word, "timeout", size) == 0)

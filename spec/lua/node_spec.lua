@@ -355,7 +355,8 @@ describe("an option", function()
 
   local wrong = {
     max_retries = { 0, -1, 1.5, "3", 0x100000000 }, wait = { -1, "1", 0 / 0 },
-    backoff = { 0, -2, "2" }, max_wait = { 0, -1, 0 / 0 }, jitter = { -0.1, 1.1, "x" },
+    backoff = { 0, -2, "2" }, max_wait = { 0, -1, 0 / 0 },
+    max_retry_after = { 0, -1, "an hour" }, jitter = { -0.1, 1.1, "x" },
     timeout = { 0, -1, 0 / 0, "1" }, name = { 1, {} }, params = { 1, "x" },
     prep = { 1, {} }, exec = { "x" }, process_after_fail = { true }, post = { {} },
     atomic = { 1, "yes" },

@@ -135,6 +135,33 @@ describe("what was raised", function()
     assert.same({ 0.01 }, delays)
   end)
 
+  it("with a retry_after past max_retry_after, two minutes, ends the attempts at once", function()
+    neap.testing.run(function()
+      local before = neap.now()
+      local fallen
+      local calls = attempts({ max_retries = 3, process_after_fail = function(_, _, _, err)
+        fallen = err.retry_after
+      end }, { retry_after = 35000 })
+      assert.same({ 1, 35000, before }, { calls, fallen, neap.now() })
+      local node = Node { max_retries = 3, exec = function() error { retry_after = 120.001 } end }
+      assert.equal(120.001, failure(node.run, node).retry_after)
+      assert.equal(before, neap.now())
+      local _, delays = attempts({ max_retries = 2 }, { retry_after = 120 })
+      assert.same({ 120 }, delays)
+    end)
+  end)
+
+  it("is waited for as long as max_retry_after allows", function()
+    neap.testing.run(function()
+      local _, delays = attempts({ max_retries = 2, max_retry_after = 40000 },
+        { retry_after = 35000 })
+      assert.same({ 35000 }, delays)
+      _, delays = attempts({ max_retries = 2, max_retry_after = math.huge }, { retry_after = 1e6 })
+      assert.same({ 1e6 }, delays)
+      assert.equal(1, (attempts({ max_retries = 2, max_retry_after = 0.5 }, { retry_after = 1 })))
+    end)
+  end)
+
   it("with retryable = false ends the attempts, not the fallback", function()
     local fallen
     local calls = attempts({ max_retries = 5, process_after_fail = function() fallen = true end },
