@@ -3,7 +3,11 @@
  *
  * A tree is walked with descriptors rather than paths: a directory that
  * somebody replaces by a symbolic link meanwhile is not followed out of the
- * tree. One directory is open at a time, however deep the tree is.
+ * tree, and no path is too long. One directory is open at a time, however deep
+ * the tree is.
+ *
+ * What cannot be removed in the end is not emptied first: the directory itself
+ * and those in it on which something is mounted.
  */
 #include "fs_op.h"
 
@@ -15,30 +19,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Directories within each other, as many as a path can name. */
-enum { MAX_DEPTH = PATH_MAX / 2 };
+/* How many of the directories that it is in a walk remembers. */
+enum { MAX_KNOWN = 2048 };
 
 enum { OPEN_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 /* Which directory one is. */
 typedef struct place {
-  dev_t device;
-  ino_t inode;
+  uint64_t device, inode;
+  uint64_t mount; /* of the file system that it is seen in; 0: unknown */
 } place;
 
 /* The walk through a tree. Functions that fail return -1 and leave why in
  * errno. */
 typedef struct walk {
   DIR *dir; /* where it is; NULL when that could not be opened */
+  place here;
   size_t depth;
-  place above[MAX_DEPTH]; /* the directories that dir is in */
+  size_t known;           /* how many of `above` it remembers, the last ones */
+  place above[MAX_KNOWN]; /* the directories that dir is in, by depth */
 } walk;
 
-static int find_place(int file, place *out) {
-  struct stat found;
-  if (fstat(file, &found) < 0)
+/* Finds out which one an open directory, or what has this path, is. */
+static int find_place(int at, const char *path, place *out) {
+  struct statx found;
+  int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
+  if (statx(at, path, flags, STATX_INO | STATX_MNT_ID, &found) < 0)
     return -1;
-  *out = (place){.device = found.st_dev, .inode = found.st_ino};
+  *out = (place){
+      .device = (uint64_t)found.stx_dev_major << 32 | found.stx_dev_minor,
+      .inode = found.stx_ino,
+      .mount = found.stx_mask & STATX_MNT_ID ? found.stx_mnt_id : 0,
+  };
   return 0;
 }
 
@@ -48,7 +60,7 @@ static int enter(walk *w, int file) {
     closedir(w->dir);
   w->dir = file < 0 ? NULL : fdopendir(file);
   if (w->dir)
-    return 0;
+    return find_place(file, "", &w->here);
   if (file >= 0) {
     int why = errno;
     close(file);
@@ -58,35 +70,32 @@ static int enter(walk *w, int file) {
 }
 
 static int go_down(walk *w, const char *name) {
-  if (w->depth == MAX_DEPTH) {
-    errno = ENAMETOOLONG;
+  place above = w->here;
+  int below = openat(dirfd(w->dir), name, OPEN_FLAGS);
+  if (below < 0 || enter(w, below) < 0)
+    return -1;
+  if (w->here.mount != above.mount) {
+    errno = EBUSY;
     return -1;
   }
-  int file = dirfd(w->dir);
-  if (find_place(file, &w->above[w->depth]) < 0)
-    return -1;
-  int below = openat(file, name, OPEN_FLAGS);
-  if (below < 0)
-    return -1;
-  w->depth++;
-  return enter(w, below);
+  w->above[w->depth++ % MAX_KNOWN] = above;
+  if (w->known < MAX_KNOWN)
+    w->known++;
+  return 0;
 }
 
 /* Goes back, which must lead where the walk came from: a directory that has
  * been moved meanwhile is in another one now. */
 static int go_up(walk *w) {
-  place here;
   int above = openat(dirfd(w->dir), "..", OPEN_FLAGS);
-  if (above < 0)
+  if (above < 0 || enter(w, above) < 0)
     return -1;
-  const place *expected = &w->above[--w->depth];
-  if (find_place(above, &here) < 0 || here.device != expected->device ||
-      here.inode != expected->inode) {
-    close(above);
-    errno = EBUSY;
-    return -1;
-  }
-  return enter(w, above);
+  const place *expected = &w->above[--w->depth % MAX_KNOWN];
+  w->known--;
+  if (w->here.device == expected->device && w->here.inode == expected->inode)
+    return 0;
+  errno = EBUSY;
+  return -1;
 }
 
 /* Removes a name that is no directory, or an empty one. `at` as for
@@ -121,7 +130,7 @@ static int take_entry(walk *w, bool *end) {
   if (!found) {
     if (errno != 0)
       return -1;
-    *end = w->depth == 0;
+    *end = w->known == 0;
     return *end ? 0 : go_up(w);
   }
   if (is_dots(found->d_name) ||
@@ -130,8 +139,11 @@ static int take_entry(walk *w, bool *end) {
   return is_not_empty(errno) ? go_down(w, found->d_name) : -1;
 }
 
-/* Removes all that is in a directory, unless it is told to stop. */
-static int empty(const char *path, const atomic_bool *stop) {
+/* Removes what is in a directory, unless it is told to stop. Where the tree was
+ * so deep that the walk has forgotten how it came, *again is set: what is left
+ * is no deeper than that. */
+static int walk_through(const char *path, const atomic_bool *stop,
+                        bool *again) {
   walk w = {.depth = 0};
   bool end = false;
   int status = enter(&w, open(path, OPEN_FLAGS));
@@ -143,6 +155,7 @@ static int empty(const char *path, const atomic_bool *stop) {
       status = take_entry(&w, &end);
     }
   }
+  *again = w.depth > 0;
   if (w.dir) {
     int why = errno;
     closedir(w.dir);
@@ -151,12 +164,85 @@ static int empty(const char *path, const atomic_bool *stop) {
   return status;
 }
 
+static int empty(const char *path, const atomic_bool *stop) {
+  bool again = true;
+  int status = 0;
+  while (status == 0 && again)
+    status = walk_through(path, stop, &again);
+  return status;
+}
+
+/* Finds the last name of a path; "" where there is none but slashes. Its end is
+ * what follows it, slashes or nothing. */
+static const char *last_name(const char *path, size_t *size) {
+  const char *end = path + strlen(path);
+  while (end > path && end[-1] == '/')
+    end--;
+  const char *name = end;
+  while (name > path && name[-1] != '/')
+    name--;
+  *size = (size_t)(end - name);
+  return name;
+}
+
+/* Whether a path does not give the name of what is to be removed: the system
+ * would refuse that too, but only when it comes to the directory itself, after
+ * all that is in it. */
+static bool is_nameless(const char *path) {
+  size_t size;
+  const char *name = last_name(path, &size);
+  return (*path && size == 0) || (size == 1 && memcmp(name, ".", 1) == 0) ||
+         (size == 2 && memcmp(name, "..", 2) == 0);
+}
+
+/* Whether the directory at a path could be removed if it were empty. */
+static int may_remove(const char *path) {
+  size_t size;
+  const char *name = last_name(path, &size);
+  size_t length = (size_t)(name - path);
+  char folder[PATH_MAX] = ".";
+  if (length >= sizeof folder) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  if (length > 0) {
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+  }
+  place within, itself;
+  struct stat above, found;
+  if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0 ||
+      stat(folder, &above) < 0 || lstat(path, &found) < 0 ||
+      find_place(AT_FDCWD, path, &itself) < 0)
+    return -1;
+  int file = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0)
+    return -1;
+  int status = find_place(file, "", &within);
+  close(file);
+  if (status < 0)
+    return -1;
+  uid_t user = geteuid();
+  if (itself.mount != within.mount)
+    errno = EBUSY;
+  else if ((above.st_mode & S_ISVTX) && user != 0 && user != above.st_uid &&
+           user != found.st_uid)
+    errno = EPERM;
+  else
+    return 0;
+  return -1;
+}
+
 /* Returns 0 or a code of libuv's. */
 static int remove_path(const char *path, bool recursive,
                        const atomic_bool *stop) {
+  if (is_nameless(path))
+    return UV_EINVAL;
   int status = remove_name(AT_FDCWD, path);
   if (status < 0 && recursive && is_not_empty(errno)) {
-    status = empty(path, stop);
+    status = may_remove(path);
+    if (status == 0)
+      status = empty(path, stop);
     if (status == 0)
       status = remove_name(AT_FDCWD, path);
   }

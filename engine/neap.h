@@ -650,8 +650,12 @@ NEAP_API int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
 /* mkdir: makes a directory with `mode` (0: 0777) less the umask. With `parents`
  * it also makes those above it that are missing, and a directory that is there
  * already is fine. remove: a file, a link itself, an empty directory, or with
- * `recursive` a directory and all that is in it; it never follows links. A
- * removal that is cancelled stops soon, amid what it does. */
+ * `recursive` a directory and all that is in it, however deep; it never follows
+ * links. What could not be removed in the end is not emptied: a path whose last
+ * name is "." or "..", or that has none ("/"), is refused with EINVAL, and so is
+ * a directory in one that must not be written to, or on which something is
+ * mounted, with the system's code. A removal that is cancelled stops soon, amid
+ * what it does. */
 NEAP_API int neap_fs_mkdir(neap_engine *engine, neap_op *op, const char *path,
                            uint32_t mode, bool parents,
                            neap_fs_result **result);

@@ -5,6 +5,7 @@
 -- A failure raises an error object of code "fs" with `path` and, where the
 -- system refused, `errno` ("ENOENT").
 local core = require "neap.core".fs
+local new_error = require "neap.error".new
 local options = require "neap.options"
 local reader = require "neap.reader"
 local writer = require "neap.writer"
@@ -125,14 +126,26 @@ function fs.mkdir(path, opts)
   core.mkdir(path, opts.parents, mode)
 end
 
+local NAMELESS = { [""] = true, ["."] = true, [".."] = true }
+
 --- Removes a file, a link or an empty directory; with `recursive` a directory
 --- and all that is in it. Never follows links. Cancelled, it stops amid that.
+---
+--- What could not be removed once it is empty is not emptied either: a path that
+--- ends with "." or "..", or is "/", is refused (`errno` "EINVAL"), as is a
+--- directory in a folder that must not be written to ("EACCES", "EPERM"), or on
+--- which something is mounted ("EBUSY").
 ---@param path string
 ---@param opts? { recursive?: boolean }
 function fs.remove(path, opts)
   check_string(path, 1, "remove", true)
   opts = options.check(opts, { recursive = true }, "fs.remove")
   check_boolean(opts, "recursive", "fs.remove")
+  if NAMELESS[path:match("([^/]*)/*$")] and path ~= "" then
+    error(new_error { code = "fs", path = path, errno = "EINVAL", retryable = false,
+      message = ("fs.remove %s: the path has to end with the name of what is to be removed")
+        :format(path) }, 0)
+  end
   core.remove(path, opts.recursive)
 end
 

@@ -99,6 +99,68 @@ describe("fs.remove", function()
     fs.remove(at "deep", { recursive = true })
     assert.same({}, names())
   end)
+
+  -- No path can name what is at the bottom, nor does the walk remember each of
+  -- the directories that it is in.
+  it("removes trees that are deeper than a path is long", function()
+    fs.mkdir(at "deep")
+    local made = helper.run({ "sh", "-c", [[
+      part=$(printf "d/%.0s" $(seq 100))
+      for i in $(seq 21); do mkdir -p $part && cd -P ./$part && echo tide >file || exit 1; done]] },
+      { cwd = at "deep" })
+    assert.equal(0, made.status, made.stderr)
+    fs.remove(at "deep", { recursive = true })
+    assert.same({}, names())
+  end)
+
+  it("refuses a path that does not end with a name, before it removes anything", function()
+    fs.mkdir(at "x/y/z", { parents = true })
+    fs.write(at "x/file", "x")
+    fs.write(at "x/y/file", "x")
+    for _, path in ipairs { "x/y/..", "x/y/../", "x/.", "x/y/z/../..//", "x/./", ".", ".." } do
+      for _, recursive in ipairs { true, false } do
+        local err = refused("EINVAL", fs.remove, at(path), { recursive = recursive })
+        assert.is_false(err.retryable)
+        assert.equal(("fs.remove %s: the path has to end with the name of what is to be removed")
+          :format(at(path)), err.message)
+      end
+    end
+    for _, path in ipairs { "/", "//", "/.", "/..", ".", "..", "./", "../../" } do
+      refused("EINVAL", fs.remove, path)
+    end
+    refused("ENOENT", fs.remove, "")
+    assert.same({ "file", "y" }, { fs.list(at "x")[1].name, fs.list(at "x")[2].name })
+    assert.equal("x", fs.read(at "x/y/file"))
+    fs.remove(at "x/y/../file")
+    fs.remove(at "x//", { recursive = true })
+    assert.same({}, names())
+  end)
+
+  it("does not empty what it could not remove", function()
+    fs.mkdir(at "kept/tree", { parents = true })
+    fs.write(at "kept/tree/file", "x")
+    fs.chmod(at "kept", 365) -- r-xr-xr-x
+    local script = helper.write(at "remove.lua", [[
+      local ok, err = pcall(require "neap".fs.remove, (...), { recursive = true })
+      print(err.errno)]])
+    local argv = { helper.neap, script, at "kept/tree" }
+    if helper.run({ "id", "-u" }).stdout == "0\n" then -- nothing is forbidden to the root
+      table.move({ "setpriv", "--inh-caps=-all", "--bounding-set=-all" }, 1, 3, 1,
+        table.move(argv, 1, 3, 4))
+    end
+    assert.equal("EACCES\n", helper.run(argv).stdout)
+    fs.chmod(at "kept", 493)
+    assert.equal("x", fs.read(at "kept/tree/file"))
+
+    local mounted = at "kept/tree/mounted"
+    fs.mkdir(mounted)
+    if helper.run({ "mount", "-t", "tmpfs", "none", mounted }).status ~= 0 then return end
+    fs.write(mounted .. "/file", "x")
+    refused("EBUSY", fs.remove, mounted, { recursive = true })
+    refused("EBUSY", fs.remove, at "kept", { recursive = true })
+    assert.equal("x", fs.read(mounted .. "/file"))
+    assert.equal(0, helper.run({ "umount", mounted }).status)
+  end)
 end)
 
 describe("names", function()
