@@ -35,6 +35,7 @@
 ---@field node_by fun(label: string, module: string, ...): bench.Program for Node with a module
 ---@field python_by fun(label: string, ...): bench.Program
 ---@field go_by fun(label: string, name: string, ...): bench.Program what was built of Go
+---@field wrk_by fun(label: string, ...): bench.Program
 ---@field c_by fun(label: string, name: string, ...): bench.Program  what was built of C
 ---@field with fun(program: bench.Program, more: table): bench.Program adds fields
 
@@ -79,6 +80,10 @@ local function make_tools(build, share)
 
   function t.neap_by(label, ...)
     return program(label, true, "", t.neap, ...)
+  end
+
+  function t.wrk_by(label, ...)
+    return program(label, ask "command -v wrk", "wrk", t.neap, "bench/http_wrk.lua", ...)
   end
 
   function t.c_by(label, name, ...)

@@ -46,9 +46,27 @@ local figures = {
 -- what bench/ has in C without the engine, and no peer in Go or of npm.
 local build
 
+-- What the bench is run with besides: no peer is among it.
+local PROGRAMS = { "sh", "env", "timeout", "nginx", "openssl", "lua5.4" }
+
+-- Where programs are found, and those of root.
+local path = (os.getenv("PATH") or "") .. ":/usr/sbin:/sbin"
+
 local function bench(...)
   return helper.run({ helper.neap, "bench/run.lua", ... },
-    { cwd = helper.root, env = { NEAP_BENCH = build } })
+    { cwd = helper.root, env = { NEAP_BENCH = build, PATH = path } })
+end
+
+-- Has programs found only if they are in PROGRAMS; returns what undoes that.
+local function leave_out_peers()
+  local folder = helper.tmpdir()
+  for _, name in ipairs(PROGRAMS) do
+    assert(os.execute(("PATH=%s; ln -s $(command -v %s) %s/"):format(helper.quote(path), name,
+      helper.quote(folder))))
+  end
+  local before = path
+  path = folder
+  return function() path = before end
 end
 
 setup(function()
@@ -128,6 +146,17 @@ describe("bench/run.lua", function()
     assert.matches("skipped: goroutines: Go is not there\n", result.stdout, 1, true)
     assert.matches("goroutines +%- +%- +at most 0.95: not known\n", result.stdout)
     assert.matches("at most 1600 B: %a+\n", result.stdout)
+  end)
+
+  it("needs no peer", function()
+    finally(leave_out_peers())
+    local result = bench("--quick", "http/get", "json/decode")
+    assert.equal("bench: run 1 of 1\n", result.stderr)
+    assert.equal(0, result.status)
+    for _, what in ipairs { "wrk: wrk", "threads of Python: Python with asyncio",
+      "undici, fetch: the npm module undici" } do
+      assert.matches("skipped: " .. what .. " is not there\n", result.stdout, 1, true)
+    end
   end)
 
   it("repeats the rows that are named, --runs times", function()

@@ -41,7 +41,7 @@ return function(t)
           concurrency), few),
         slow(t.lua_by("lua-http", "cqueues", "bench/http_luahttp.lua", kind, url, few,
           concurrency), few),
-        t.neap_by("wrk", "bench/http_wrk.lua", kind, url, count, concurrency),
+        t.wrk_by("wrk", kind, url, count, concurrency),
       },
     }
   end
