@@ -47,7 +47,8 @@ static bool unwind(lua_State *L, lua_State *co) {
   neap__host *host = neap__host_of(L);
   lua_State *running = host->running, *closing = host->closing;
   int results;
-  host->running = host->closing = co;
+  neap__host_run(host, co);
+  host->closing = co;
   int status = LUA_YIELD;
   for (int i = 0; i < MAX_YIELDS && status == LUA_YIELD; i++) {
     lua_settop(co, 0);
@@ -55,7 +56,7 @@ static bool unwind(lua_State *L, lua_State *co) {
     status = lua_resume(co, L, 0, &results);
   }
   lua_sethook(co, NULL, 0, 0);
-  host->running = running;
+  neap__host_run(host, running);
   host->closing = closing;
   return status != LUA_YIELD;
 }
@@ -146,10 +147,10 @@ static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
     host->blocked = L;
   }
   lua_State *running = host->running;
-  host->running = co;
+  neap__host_run(host, co);
   int results;
   int status = lua_resume(co, L, count, &results);
-  host->running = running;
+  neap__host_run(host, running);
   host->can_yield = could_yield;
   if (neap__is_suspended(co)) {
     if (lua_gettop(L) < 2)

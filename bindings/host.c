@@ -21,9 +21,24 @@ static _Thread_local struct {
   unsigned closed; /* how many had been closed then */
 } last;
 
+/* The coroutine that runs in this thread, and its host: while it does, both
+ * live. */
+static _Thread_local struct {
+  lua_State *L;
+  neap__host *host;
+} running;
+
 static atomic_uint closed;
 
+void neap__host_run(neap__host *host, lua_State *L) {
+  host->running = L;
+  running.L = L;
+  running.host = host;
+}
+
 neap__host *neap__host_of(lua_State *L) {
+  if (running.L == L)
+    return running.host;
   const void *registry = lua_topointer(L, LUA_REGISTRYINDEX);
   unsigned count = atomic_load_explicit(&closed, memory_order_acquire);
   if (last.registry == registry && last.closed == count)

@@ -43,6 +43,9 @@ enum {
 /* The host of a Lua state; NULL before neap__host_open. [-0, +0, -] */
 neap__host *neap__host_of(lua_State *L);
 
+/* Notes that a coroutine is about to run, or is not known any more (NULL). */
+void neap__host_run(neap__host *host, lua_State *L);
+
 /* Makes the host of a Lua state and its engine, unless it has one.
  * [-0, +0, v] */
 void neap__host_open(lua_State *L);

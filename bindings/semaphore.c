@@ -1,69 +1,147 @@
 /* Semaphores: at most n at once, the others in line.
- * SPDX-License-Identifier: MIT */
+ * SPDX-License-Identifier: MIT
+ *
+ * A place is an object of its own: its finalizer is what gives it back when the
+ * guard that has it is collected without having been released. It is made once,
+ * and goes from guard to guard; so guards, of which there are many, need no
+ * finalizer, which would cost as much as all the rest. Places that nobody has
+ * are kept in the semaphore's user value, a table whose keys last: to give one
+ * back needs no memory.
+ */
 #include "semaphore.h"
 
 #include <lauxlib.h>
 
 #include "error.h"
+#include "host.h"
 #include "object.h"
 #include "task.h"
 #include "wait.h"
 
 #define SEMAPHORE_META "neap.semaphore"
 #define GUARD_META     "neap.guard"
+#define PLACE_META     "neap.place"
 
 typedef struct semaphore {
-  lua_Integer free;
-  neap_link queue; /* a line of tasks, each with its guard */
+  lua_Integer free; /* places that nobody has */
+  lua_Integer kept; /* those of them that are objects already */
+  lua_Integer made; /* places that are objects */
+  neap_link queue;  /* a line of tasks, each with its guard */
 } semaphore;
 
-/* What acquire gives; its user value is the semaphore. */
-typedef struct guard {
+/* Its user value is the semaphore. */
+typedef struct place {
   semaphore *semaphore;
+  bool taken;
+} place;
+
+/* What acquire gives; its user value is the place that it holds, or held. */
+typedef struct guard {
+  lua_State *waiter; /* the coroutine that acquires it */
   bool held;
 } guard;
 
-/* Gives a place to the first in line, or back. */
-static void give(semaphore *s) {
+/* The stack of those who acquire. Who waits is given the place in place of the
+ * semaphore. */
+enum { SEMAPHORE = 1, GUARD };
+
+/* Gives the place on top to the first in line, or back. [-1, +0, -] */
+static void give(lua_State *L) {
+  place *p = lua_touserdata(L, -1);
+  semaphore *s = p->semaphore;
   neap__task *first = neap__task_next(&s->queue);
-  if (first)
+  if (first) {
+    guard *g = first->dropped;
+    lua_xmove(L, g->waiter, 1);
+    lua_replace(g->waiter, SEMAPHORE);
+    g->held = true;
     neap_op_settle(&first->op, 0);
-  else
-    s->free++;
+    return;
+  }
+  p->taken = false;
+  s->free++;
+  lua_getiuservalue(L, -1, 1);
+  lua_getiuservalue(L, -1, 1); /* place semaphore places */
+  lua_pushvalue(L, -3);
+  lua_rawseti(L, -2, ++s->kept);
+  lua_pop(L, 3);
+}
+
+/* A guard that nobody has any more has not given its place back. */
+static int collect_place(lua_State *L) {
+  const place *p = lua_touserdata(L, 1);
+  if (!p->taken)
+    return 0;
+  lua_getmetatable(L, 1); /* it will be finalized again */
+  lua_setmetatable(L, 1);
+  lua_settop(L, 1);
+  give(L);
+  lua_warning(L,
+              "neap: the guard of a semaphore was collected without having "
+              "been released; its place is free again",
+              0);
+  return 0;
+}
+
+/* Makes a place, which is kept. [-0, +0, m] */
+static void make_place(lua_State *L, semaphore *s) {
+  lua_getiuservalue(L, SEMAPHORE, 1);
+  place *p = lua_newuserdatauv(L, sizeof *p, 1); /* places place */
+  *p = (place){.semaphore = s};
+  lua_pushvalue(L, SEMAPHORE);
+  lua_setiuservalue(L, -2, 1);
+  luaL_setmetatable(L, PLACE_META);
+  lua_pushboolean(L, false);
+  lua_rawseti(L, -3, s->made + 1); /* the key, where no finalizer runs */
+  s->made++;
+  lua_rawseti(L, -2, ++s->kept);
+  lua_pop(L, 1);
 }
 
 /* The task is cancelled: it leaves the line, or if it has its place already
  * hands it on. */
 static void drop(neap__task *task) {
-  const guard *g = task->dropped;
-  if (neap__list_empty(&task->line))
-    give(g->semaphore);
-  else
+  guard *g = task->dropped;
+  if (!g->held) {
     neap__task_leave(task);
+    return;
+  }
+  lua_State *S = task->host->scratch;
+  g->held = false;
+  lua_pushvalue(g->waiter, SEMAPHORE);
+  lua_xmove(g->waiter, S, 1);
+  give(S);
 }
 
 static int acquired(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   neap__wait_end(L);
-  guard *g = lua_touserdata(L, 2);
-  g->held = true;
+  lua_pushvalue(L, SEMAPHORE);
+  lua_setiuservalue(L, GUARD, 1);
   return 1;
 }
 
 /* semaphore:acquire() -> guard, whose metatable is in upvalue 2 */
 static int acquire(lua_State *L) {
-  semaphore *s = neap__object_check(L, 1, SEMAPHORE_META);
-  lua_settop(L, 1);
+  semaphore *s = neap__object_check(L, SEMAPHORE, SEMAPHORE_META);
+  lua_settop(L, SEMAPHORE);
   guard *g = lua_newuserdatauv(L, sizeof *g, 1);
-  *g = (guard){.semaphore = s};
+  *g = (guard){.waiter = L};
   lua_pushvalue(L, lua_upvalueindex(2));
-  lua_setmetatable(L, 2);
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, 2, 1);
+  lua_setmetatable(L, GUARD);
+  while (s->free > 0 && s->kept == 0)
+    make_place(L, s);
   if (s->free > 0) {
+    lua_getiuservalue(L, SEMAPHORE, 1);
+    lua_rawgeti(L, -1, s->kept);
+    lua_pushboolean(L, false);
+    lua_rawseti(L, -3, s->kept--);
     s->free--;
+    ((place *)lua_touserdata(L, -1))->taken = true;
+    lua_setiuservalue(L, GUARD, 1);
     g->held = true;
+    lua_settop(L, GUARD);
     return 1;
   }
   neap__wait_begin(L, "a semaphore");
@@ -71,22 +149,26 @@ static int acquire(lua_State *L) {
   return neap__wait(L, acquired);
 }
 
+/* Gives back the place of the guard at index 1, which holds it. */
+static void release_guard(lua_State *L, guard *g) {
+  g->held = false;
+  lua_getiuservalue(L, 1, 1);
+  give(L);
+}
+
 /* guard:release() */
 static int release(lua_State *L) {
   guard *g = neap__object_check(L, 1, GUARD_META);
   if (!g->held)
     return neap__error_raise(L, "released", "the guard was released before");
-  g->held = false;
-  give(g->semaphore);
+  release_guard(L, g);
   return 0;
 }
 
 static int close_guard(lua_State *L) {
   guard *g = neap__object_check(L, 1, GUARD_META);
-  if (g->held) {
-    g->held = false;
-    give(g->semaphore);
-  }
+  if (g->held)
+    release_guard(L, g);
   return 0;
 }
 
@@ -94,10 +176,12 @@ static int close_guard(lua_State *L) {
 static int new_semaphore(lua_State *L) {
   lua_Integer n = luaL_checkinteger(L, 1);
   luaL_argcheck(L, n >= 1, 1, "a semaphore has at least one place");
-  semaphore *s = lua_newuserdatauv(L, sizeof *s, 0);
-  s->free = n;
+  semaphore *s = lua_newuserdatauv(L, sizeof *s, 1);
+  *s = (semaphore){.free = n};
   neap__list_init(&s->queue);
   neap__object_mark(L);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, 1);
   return 1;
 }
 
@@ -105,6 +189,10 @@ void neap__semaphore_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"acquire", acquire}, {NULL, NULL}};
   static const luaL_Reg guard_methods[] = {
       {"release", release}, {"__close", close_guard}, {NULL, NULL}};
+  luaL_newmetatable(L, PLACE_META);
+  lua_pushcfunction(L, collect_place);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
   neap__object_class(L, GUARD_META, guard_methods, 0);
   neap__object_class(L, SEMAPHORE_META, methods, 1);
   lua_pushcclosure(L, new_semaphore, 1);

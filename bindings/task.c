@@ -345,11 +345,12 @@ static void wake(neap_op *op) {
     lua_pop(task->L, 1);
   }
   task->waiting = false;
-  host->running = task->L;
+  neap__host_run(host, task->L);
   host->current = task;
   host->can_yield = true;
   int results;
   int status = lua_resume(task->L, host->driver, count, &results);
+  neap__host_run(host, NULL);
   host->current = NULL;
   if (status == LUA_OK) {
     end_task(task, task->outcome);
@@ -592,7 +593,8 @@ static void end_task(neap__task *task, neap__task_state outcome) {
   if (task->internal && task->root == NEAP_ROOT_ATTEMPT &&
       outcome == NEAP__TASK_DONE && task->parent->state == NEAP__TASK_RUNNING)
     hand_over(task);
-  neap__task_cancel_since(task, 0);
+  if (task->live_children > 0)
+    neap__task_cancel_since(task, 0);
   const char *before = begin_outside(host, "the message of an error");
   while (task->state == NEAP__TASK_ENDING && task->live_children == 0) {
     neap__task *parent = task->parent;

@@ -156,9 +156,8 @@ bool neap__wait_must_pass(lua_State *L) {
 
 /* Raises where nothing could wait. Returns whether what runs can be suspended;
  * where it cannot, a task that has been cancelled learns of that instead. */
-static bool check(lua_State *L, const char *what) {
-  neap__host *host = neap__host_of(L);
-  neap__task *task = host->current;
+static bool check(lua_State *L, const neap__host *host, const char *what) {
+  const neap__task *task = host->current;
   if (host->telling)
     neap__error_raise(L, "unyieldable",
                       "%s cannot wait here: on_event must not wait; spawn a "
@@ -184,8 +183,7 @@ static bool check(lua_State *L, const char *what) {
 }
 
 /* Raises the error that names what is in the way of waiting. */
-static void refuse(lua_State *L, const char *what) {
-  const neap__host *host = neap__host_of(L);
+static void refuse(lua_State *L, const neap__host *host, const char *what) {
   push_obstacle(L, host->can_yield ? L : host->blocked);
   neap__error_raise(L, "unyieldable",
                     "%s cannot wait here: it is called from %s, which cannot "
@@ -194,17 +192,18 @@ static void refuse(lua_State *L, const char *what) {
 }
 
 /* The operation of the task, or of the root, for a wait that begins now. */
-static neap_op *begin(lua_State *L, const char *what) {
-  neap__task *task = neap__task_current(L);
+static neap_op *begin(neap__host *host, const char *what) {
+  neap__task *task = host->current ? host->current : &host->root;
   task->what = what;
-  task->since = neap_tick(task->host->engine);
+  task->since = neap_tick(host->engine);
   return &task->op;
 }
 
 neap_op *neap__wait_begin(lua_State *L, const char *what) {
-  bool can_yield = check(L, what);
-  neap__task *task = neap__task_current(L);
-  if (task->cancel_status != 0 && (!task->told || !can_yield)) {
+  neap__host *host = neap__host_of(L);
+  bool can_yield = check(L, host, what);
+  neap__task *task = host->current;
+  if (task && task->cancel_status != 0 && (!task->told || !can_yield)) {
     task->what = what;
     /* Who could not have waited anyway has not been told for all of the task.
      */
@@ -213,41 +212,45 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
     lua_error(L);
   }
   if (!can_yield)
-    refuse(L, what);
-  if (task->cancel_status != 0) {
+    refuse(L, host, what);
+  if (task && task->cancel_status != 0) {
     task->what = what;
     end_task(L, task);
   }
-  return begin(L, what);
+  return begin(host, what);
 }
 
 neap_op *neap__wait_shielded(lua_State *L, const char *what) {
-  if (!check(L, what))
-    refuse(L, what);
-  return begin(L, what);
+  neap__host *host = neap__host_of(L);
+  if (!check(L, host, what))
+    refuse(L, host, what);
+  return begin(host, what);
 }
 
-int neap__wait_again(lua_State *L, lua_KFunction k) {
-  neap__host *host = neap__host_of(L);
-  neap__task *task = host->current;
-  if (!task) {
+/* Suspends the task that runs until it is woken. */
+static int suspend(lua_State *L, neap__host *host, lua_KFunction k) {
+  if (!host->current) {
     neap__host_drive(L, &host->root.op);
     return k(L, LUA_OK, 0);
   }
-  task->waiting = true;
+  host->current->waiting = true;
   return neap__suspend(L, 0, k);
 }
 
+int neap__wait_again(lua_State *L, lua_KFunction k) {
+  return suspend(L, neap__host_of(L), k);
+}
+
 int neap__wait(lua_State *L, lua_KFunction k) {
-  neap__task *task = neap__host_of(L)->current;
-  if (task) {
+  neap__host *host = neap__host_of(L);
+  neap__task *task = host->current;
+  if (task && task->run) /* else nobody watches */
     /* Whoever watches may do anything but wait: the operation has been started,
      * so that it can be cancelled, ended, or closed. */
     neap__report_task(L, task, NEAP_EVENT_WAIT);
-    if (task->cancel_status != 0 && !task->told)
-      neap__task_end_wait(task); /* it came before the operation was started */
-  }
-  return neap__wait_again(L, k);
+  if (task && task->cancel_status != 0 && !task->told)
+    neap__task_end_wait(task); /* it came before the operation was started */
+  return suspend(L, host, k);
 }
 
 void neap__wait_push_end(lua_State *L, const neap__task *task) {
@@ -303,7 +306,8 @@ neap_op *neap__wait_end(lua_State *L) {
     lua_error(L);
   }
   if (task->cancel_status == 0 || task->told) {
-    neap__report_task(L, task, NEAP_EVENT_WAKE);
+    if (task->run) /* else nobody watches */
+      neap__report_task(L, task, NEAP_EVENT_WAKE);
     return &task->op;
   }
   task->told = true;
