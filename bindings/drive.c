@@ -401,23 +401,19 @@ int neap__drive(lua_State *L, neap__task *task, answer step) {
   }
 }
 
-/* The entry of a task that has a run. */
-static int begin(lua_State *L) {
+int neap__drive_begin(lua_State *L) {
   neap__task *task = neap__task_current(L);
   return neap__drive(L, task, neap_run_step(task->run));
 }
 
 neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
-                              const neap_node *node, uint64_t max_steps) {
-  bool observed = !lua_isnil(L, -1);
-  lua_insert(L, -4); /* on_event plan shared params */
+                              const neap_node *node, int on_event,
+                              uint64_t max_steps) {
+  bool observed = !lua_isnil(L, on_event);
   lua_pushcfunction(L, neap__task_trace);
-  lua_pushcfunction(L, begin);
-  lua_insert(L, -HANDLER - 1);
   neap__task *task =
       neap__task_spawn(L, neap__task_current(L), HANDLER,
                        observed ? NEAP__TASK_EVENTS : NEAP__TASK_ORIGIN);
-  lua_insert(L, -2); /* task on_event */
   neap_run_opts opts = NEAP_RUN_OPTS_INIT;
   opts.max_steps = max_steps;
   opts.data = task;
@@ -428,10 +424,9 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
     luaL_error(L, "%s", neap_status_text(status));
   }
   if (observed) {
+    lua_pushvalue(L, on_event);
     lua_setiuservalue(L, -2, NEAP__TASK_EVENTS);
     task->observed = true;
-  } else {
-    lua_pop(L, 1);
   }
   return task;
 }

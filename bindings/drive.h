@@ -22,11 +22,16 @@ enum {
   NEAP__PLAN_SIZE,
 };
 
+/* What the task of a run calls. */
+int neap__drive_begin(lua_State *L);
+
 /* Pushes a new task that walks `node` of `flow`. On the stack are, and are
- * popped: the plan's table, shared, params or nil, a function for events or
- * nil. `max_steps` is 0 for no limit. [-4, +1, v] */
+ * popped: neap__drive_begin, the plan's table, shared, params or nil. The
+ * function for events is at the index `on_event`, or nil. `max_steps` is 0 for
+ * no limit. [-4, +1, v] */
 neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
-                              const neap_node *node, uint64_t max_steps);
+                              const neap_node *node, int on_event,
+                              uint64_t max_steps);
 
 /* Notes on the failed task at stack index 1 where its run failed. [-0, +?, v]
  */

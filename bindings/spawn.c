@@ -51,14 +51,16 @@ static int spawner(lua_State *L) {
 /* Pushes the task of a run for the arguments (plan, shared, params, on_event,
  * max_steps, timeout), from 1 to 6. [-0, +1, v] */
 static neap__task *spawn_run(lua_State *L) {
-  neap__plan *plan = neap__plan_check(L, 1);
+  lua_pushcfunction(L, neap__drive_begin);
+  neap__plan *plan = neap__plan_check(L, 1); /* pushes its table */
   lua_Integer max_steps = luaL_optinteger(L, 5, 0);
-  double limit = luaL_optnumber(L, 6, 0);
-  for (int arg = 2; arg <= 4; arg++)
-    lua_pushvalue(L, arg);
+  bool is_limited = !lua_isnil(L, 6);
+  double limit = is_limited ? luaL_checknumber(L, 6) : 0;
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
   neap__task *task =
-      neap__drive_spawn(L, plan->flow, plan->root, (uint64_t)max_steps);
-  if (!lua_isnil(L, 6))
+      neap__drive_spawn(L, plan->flow, plan->root, 4, (uint64_t)max_steps);
+  if (is_limited)
     neap__task_set_deadline(L, task, limit, false);
   return task;
 }

@@ -4,7 +4,6 @@
 
 #include <lauxlib.h>
 #include <lualib.h>
-#include <math.h>
 #include <string.h>
 
 #include "coroutine.h"
@@ -38,10 +37,11 @@ uint64_t neap__deadline(neap_engine *engine, double seconds) {
   if (!(seconds > 0))
     return 0;
   uint64_t now = neap_now(engine);
-  double ns = ceil(seconds * 1e9);
+  double ns = seconds * 1e9;
   if (ns >= 0x1p63)
     return NEAP_FOREVER;
-  return now + (uint64_t)ns;
+  uint64_t whole = (uint64_t)ns;
+  return now + whole + ((double)whole < ns);
 }
 
 /* Pushes the key at which the module on top has the function at `index`, and
