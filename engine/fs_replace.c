@@ -3,23 +3,29 @@
  *
  * The new one is written beside the old one, brought to the disk and renamed.
  * All of that is the work of one thread, which needs no memory of the engine's.
+ *
+ * Who is killed amid that leaves a file behind. Such files have numbered names,
+ * and whoever writes one holds a lock on it (flock), which the system gives up
+ * with him. So one that is not locked is dead, and the next who writes in that
+ * folder removes it.
  */
 #include "fs_op.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
   MAX_WRITE = 1 << 24, /* bytes at once: a cancelled one ends after these */
-  MAX_TRIES = 16,      /* names that might be taken */
-  NAME_SIZE = 32,      /* room for ".neap-", 16 digits */
+  MIN_NUMBERS = 16,    /* names that are looked at in any case */
+  MAX_NUMBERS = 4096,  /* and at most */
+  NAME_SIZE = 32,      /* room for ".neap-write-", 4 digits */
 };
 
 /* Functions that fail return -1 and leave why in errno. */
@@ -55,25 +61,78 @@ static int look_at(const char *target, bool *exists, mode_t *mode) {
   return -1;
 }
 
-/* Creates a file beside the target with a name that nobody else has. Its mode
- * is 0666 less the umask, which mkstemp does not grant. */
+/* Whether a path leads to the file that is open, and not to another one. */
+static bool is_at(const char *path, int file) {
+  struct stat found, opened;
+  return lstat(path, &found) == 0 && fstat(file, &opened) == 0 &&
+         found.st_dev == opened.st_dev && found.st_ino == opened.st_ino;
+}
+
+/* Takes the lock of a file that is open; false when somebody else has it. Where
+ * the file system knows no locks, nobody removes anything (see is_dead). */
+static bool lock(int file) {
+  return flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+/* Creates a file under a name that nobody has. Its mode is 0666 less the umask,
+ * which mkstemp does not grant. EEXIST also when somebody took it for dead
+ * before it was locked. */
+static int create(const char *path) {
+  int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0 || (lock(file) && is_at(path, file)))
+    return file;
+  close(file);
+  errno = EEXIST;
+  return -1;
+}
+
+/* Whether a file that is open was written by somebody who has died. Then it is
+ * locked, and thus nobody else's. */
+static bool is_dead(const char *path, int file) {
+  struct stat found;
+  return fstat(file, &found) == 0 && S_ISREG(found.st_mode) &&
+         found.st_uid == geteuid() && found.st_nlink == 1 &&
+         flock(file, LOCK_EX | LOCK_NB) == 0 && is_at(path, file);
+}
+
+/* Removes the file of somebody who has died. Returns whether there was any file
+ * of that name. */
+static bool remove_dead(const char *path) {
+  int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  int file = open(path, O_RDONLY | flags);
+  if (file < 0 && errno == EACCES)
+    file = open(path, O_WRONLY | flags);
+  if (file < 0)
+    return errno != ENOENT;
+  if (is_dead(path, file))
+    unlink(path);
+  close(file);
+  return true;
+}
+
+/* Creates a file beside the target, and removes those of the dead. Numbers are
+ * given from 0 on, so that few names have to be looked at. `temp` has room for
+ * PATH_MAX + NAME_SIZE. */
 static int create_beside(const char *target, char *temp) {
+  char other[PATH_MAX + NAME_SIZE];
   const char *slash = strrchr(target, '/');
   int folder = slash ? (int)(slash - target) + 1 : 0;
-  for (int tries = 0; tries < MAX_TRIES; tries++) {
-    uint64_t number;
-    int code = uv_random(NULL, NULL, &number, sizeof number, 0, NULL);
-    if (code < 0) {
-      errno = EAGAIN;
-      return -1;
+  int file = -1;
+  bool more = true;
+  for (int n = 0; n < MAX_NUMBERS && (more || n < MIN_NUMBERS); n++) {
+    char *path = file < 0 ? temp : other;
+    snprintf(path, PATH_MAX + NAME_SIZE, "%.*s.neap-write-%d", folder, target,
+             n);
+    if (file < 0) {
+      file = create(path);
+      if (file < 0 && errno != EEXIST)
+        return -1;
+      if (file >= 0)
+        continue;
     }
-    snprintf(temp, PATH_MAX + NAME_SIZE, "%.*s.neap-%016" PRIx64, folder,
-             target, number);
-    int file = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file >= 0 || errno != EEXIST)
-      return file;
+    more = remove_dead(path);
   }
-  return -1;
+  return file;
 }
 
 static int write_all(neap_fs_result *fs, int file) {
@@ -93,19 +152,21 @@ static int write_all(neap_fs_result *fs, int file) {
   return 0;
 }
 
-/* Fills the new file and closes it, in any case. */
+/* Some file systems tell only when a file is closed that they could not write.
+ * It has to stay open, or its lock would go. */
+static int close_copy(int file) {
+  int copy = fcntl(file, F_DUPFD_CLOEXEC, 0);
+  return copy < 0 ? -1 : close(copy);
+}
+
+/* Fills the new file. */
 static int fill(neap_fs_result *fs, int file, bool set_mode, mode_t mode) {
   int status = set_mode ? fchmod(file, mode) : 0;
   if (status == 0)
     status = write_all(fs, file);
   if (status == 0)
     status = fsync(file);
-  int why = errno;
-  int closed = close(file);
-  if (status == 0)
-    return closed;
-  errno = why;
-  return status;
+  return status == 0 ? close_copy(file) : status;
 }
 
 /* Returns 0 or a code of libuv's. */
@@ -126,11 +187,11 @@ static int replace(neap_fs_result *fs) {
   }
   if (status == 0)
     status = rename(temp, target);
-  if (status == 0)
-    return 0;
-  int why = errno;
-  unlink(temp);
-  return uv_translate_sys_error(why);
+  int code = status < 0 ? uv_translate_sys_error(errno) : 0;
+  if (code < 0)
+    unlink(temp);
+  close(file);
+  return code;
 }
 
 int neap__fs_replace(neap__files *files, neap_op *op, const char *path,

@@ -85,7 +85,8 @@ end
 --- With `atomic`, whoever reads the file, also after a crash, finds either what
 --- was there or all of the data: they are written to a file beside it, brought
 --- to the disk, and that is renamed. It keeps its mode, not its owner, and has
---- to be a regular file. Nothing else is left when that fails or is cancelled.
+--- to be a regular file. Nothing else is left when that fails or is cancelled;
+--- what one leaves whose program is killed, the next in that folder removes.
 --- Without it, a cancelled write may have written a part.
 ---@param path string
 ---@param data string

@@ -266,6 +266,46 @@ describe("fs.write with atomic", function()
   end)
 end)
 
+describe("what a killed atomic write leaves behind", function()
+  -- Has a program die amid an atomic write: of the signal that a file gets it
+  -- that is larger than allowed.
+  local function die_writing(name)
+    local script = helper.write(helper.tmpdir() .. "/dies.lua",
+      'require("neap").fs.write((...), ("x"):rep(1 << 20), { atomic = true })')
+    helper.run { "sh", "-c", 'ulimit -c 0; ulimit -f 64; exec "$@"', "sh", helper.neap, script,
+      at(name) }
+  end
+
+  it("is removed by the next one beside it", function()
+    fs.write(at "file", "old")
+    for _ = 1, 3 do die_writing "file" end
+    assert.equal("old", fs.read(at "file"))
+    assert.equal(2, #names()) -- the second and the third have removed those before
+    fs.write(at "other", "new", { atomic = true })
+    assert.same({ "file", "other" }, names())
+  end)
+
+  it("is told from what somebody is writing, and from what others have put there", function()
+    local left = {}
+    for i, n in ipairs { 0, 1, 5, 15, 16, 17 } do left[i] = at(".neap-write-" .. n) end
+    helper.write(left[1], "dead")
+    fs.symlink("file", left[2])
+    local live <close> = neap.process.spawn { "flock", left[3], "sh", "-c", "echo; exec sleep 60" }
+    live.stdout:read()
+    helper.write(left[4], "dead")
+    helper.write(left[5], "dead, too")
+    fs.mkdir(left[6])
+    fs.write(at "file", "text", { atomic = true })
+    assert.same({ ".neap-write-1", ".neap-write-17", ".neap-write-5", "file" }, names())
+    local tasks = {}
+    for i = 1, 50 do
+      tasks[i] = function() fs.write(at "file", tostring(i), { atomic = true }) end
+    end
+    neap.gather(tasks)
+    assert.same({ ".neap-write-1", ".neap-write-17", ".neap-write-5", "file" }, names())
+  end)
+end)
+
 describe("a temporary directory", function()
   it("is private, and gone with all in it when its block is left", function()
     local path
