@@ -14,17 +14,27 @@
 /* How often idle transfers are looked for at most. */
 #define IDLE_TICK_NS UINT64_C(5000000)
 
-/* A socket that libcurl has had watched. It is watched with one uv_poll_t for
- * as long as it lives: libcurl loses interest in a connection whenever a
- * response is complete and regains it with the next request, which would cost
- * system calls each time. */
+/* A socket that libcurl has had watched. That of a connection is watched with
+ * one uv_poll_t for as long as it lives: libcurl loses interest in it whenever
+ * a response is complete and regains it with the next request, which would cost
+ * system calls each time.
+ *
+ * No other may be watched for longer than libcurl asks for, since it closes two
+ * kinds of sockets without calling CURLOPT_CLOSESOCKETFUNCTION: those of its
+ * resolver, and those on which it has not succeeded to connect. Their numbers
+ * go to others at once. Until a socket is connected, libcurl 7.88 waits for
+ * nothing but to write (cf_socket_get_select_socks), so one that it has asked
+ * to read from is a connection, of whose end it tells. */
 struct neap__http_socket {
   uv_poll_t poll;
   neap__multi *multi;
   curl_socket_t fd;
-  int wanted;    /* the events that libcurl waits for */
-  int watched;   /* those that uv does */
-  bool borrowed; /* it is not of a connection; libcurl made it */
+  int wanted;         /* the events that libcurl waits for */
+  int watched;        /* those that uv does */
+  bool is_ours;       /* neap__multi_open_socket made it, not the resolver */
+  bool is_connection; /* libcurl will tell when it is closed */
+  CURL *opener;       /* for whom we did, until libcurl says what it wants; */
+  uint64_t opened_in; /* and by which call of curl_multi_socket_action */
 };
 
 static neap__http_socket *find_socket(const neap__multi *multi,
@@ -43,8 +53,7 @@ static int reserve_socket(neap__multi *multi, curl_socket_t fd) {
   return status;
 }
 
-/* Begins the life of a socket here; libcurl made those that are borrowed. */
-static int add_socket(neap__multi *multi, curl_socket_t fd, bool borrowed,
+static int add_socket(neap__multi *multi, curl_socket_t fd, CURL *opener,
                       neap__http_socket **out) {
   int status = reserve_socket(multi, fd);
   if (status < 0)
@@ -55,7 +64,9 @@ static int add_socket(neap__multi *multi, curl_socket_t fd, bool borrowed,
   *socket = (neap__http_socket){
       .multi = multi,
       .fd = fd,
-      .borrowed = borrowed,
+      .is_ours = opener != NULL,
+      .opener = opener,
+      .opened_in = multi->actions,
   };
   if (uv_poll_init_socket(multi->host.uv, &socket->poll, fd) < 0) {
     neap__free(&multi->host.alloc, socket, sizeof *socket);
@@ -79,25 +90,46 @@ static void end_socket(neap__http_socket *socket) {
   uv_close((uv_handle_t *)&socket->poll, free_socket);
 }
 
-int neap__multi_open_socket(neap__multi *multi,
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* Has uv wait for what libcurl does. What it no longer waits for may go on to
+ * be watched: see on_poll. */
+static void watch(neap__http_socket *socket) {
+  if (!socket->wanted || socket->wanted == socket->watched)
+    return;
+  uv_poll_start(&socket->poll, socket->wanted, on_poll);
+  socket->watched = socket->wanted;
+}
+
+/* libcurl may have closed a socket and open the next before it says that it has
+ * lost interest in the former. When both have the same number and it waits for
+ * the same events, it takes the latter for watched already. */
+int neap__multi_open_socket(neap__multi *multi, CURL *easy,
                             const struct curl_sockaddr *address,
                             curl_socket_t *out) {
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
                   address->protocol);
   if (fd < 0)
     return NEAP_ESYS;
-  neap__http_socket *record;
-  int status = add_socket(multi, fd, false, &record);
+  neap__http_socket *stale = find_socket(multi, fd), *record;
+  int wanted = stale ? stale->wanted : 0;
+  if (stale)
+    end_socket(stale);
+  int status = add_socket(multi, fd, easy, &record);
   if (status < 0) {
     close(fd);
     return status;
   }
+  record->wanted = wanted;
+  watch(record);
   *out = fd;
   return 0;
 }
 
 int neap__multi_close_socket(void *ud, curl_socket_t fd) {
-  end_socket(find_socket(ud, fd));
+  neap__http_socket *socket = find_socket(ud, fd);
+  if (socket)
+    end_socket(socket);
   return close(fd);
 }
 
@@ -117,6 +149,7 @@ static void reap(neap__multi *multi) {
 
 static void act(neap__multi *multi, curl_socket_t fd, int events) {
   int running;
+  multi->actions++;
   curl_multi_socket_action(multi->curl, fd, events, &running);
   reap(multi);
 }
@@ -157,6 +190,24 @@ static int events_of(int what) {
   }
 }
 
+/* What libcurl is to be given the events of when it asks for those of a number.
+ * The call in which it has opened a socket tells what it waits for, unless it
+ * has closed it again: then the number is another's. NULL: it is unknown. */
+static neap__http_socket *socket_of(neap__multi *multi, CURL *easy,
+                                    curl_socket_t fd) {
+  neap__http_socket *socket = find_socket(multi, fd);
+  if (socket && socket->opener) {
+    bool is_told =
+        socket->opener == easy && socket->opened_in == multi->actions;
+    socket->opener = NULL;
+    if (!is_told) {
+      end_socket(socket);
+      return NULL;
+    }
+  }
+  return socket;
+}
+
 /* CURLMOPT_SOCKETFUNCTION. It always returns 0: "If this callback returns
  * error, all transfers currently in progress in this multi handle are
  * aborted", and libcurl 7.88 never lets another begin. Sockets of connections
@@ -164,20 +215,19 @@ static int events_of(int what) {
  * looks now and then by timer, so that it may go unwatched. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
                      void *unused) {
-  (void)easy;
   (void)unused;
   neap__multi *multi = ud;
-  neap__http_socket *socket = find_socket(multi, fd);
+  neap__http_socket *socket = socket_of(multi, easy, fd);
   if (!socket &&
-      (what == CURL_POLL_REMOVE || add_socket(multi, fd, true, &socket) < 0))
+      (what == CURL_POLL_REMOVE || add_socket(multi, fd, NULL, &socket) < 0))
     return 0;
   socket->wanted = events_of(what);
-  if (what == CURL_POLL_REMOVE && socket->borrowed) {
-    end_socket(socket); /* libcurl closes it without a word */
-  } else if (socket->wanted && socket->wanted != socket->watched) {
-    uv_poll_start(&socket->poll, socket->wanted, on_poll);
-    socket->watched = socket->wanted;
-  }
+  if (socket->is_ours && (socket->wanted & UV_READABLE))
+    socket->is_connection = true;
+  if (what == CURL_POLL_REMOVE && !socket->is_connection)
+    end_socket(socket); /* it may be closed already */
+  else
+    watch(socket);
   return 0;
 }
 

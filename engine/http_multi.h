@@ -30,6 +30,7 @@ typedef struct neap__multi {
   uint64_t idle_at; /* when that is, by uv_hrtime; NEAP_FOREVER: not set */
   neap__http_socket **sockets; /* by descriptor */
   size_t socket_capacity;
+  uint64_t actions; /* calls of curl_multi_socket_action so far */
   CURL *handles[NEAP__HTTP_HANDLES]; /* not in use; set up for any request */
   size_t handle_count;
   neap_link transfers;
@@ -91,9 +92,9 @@ void neap__transfer_end_idle(neap__transfer *transfer);
 /* Frees a transfer without finishing its operation. */
 void neap__transfer_free(neap__transfer *transfer);
 
-/* Opens a socket for libcurl that the loop can watch. NEAP_ESYS with errno, or
+/* Opens a socket for `easy` that the loop can watch. NEAP_ESYS with errno, or
  * NEAP_ENOMEM. */
-int neap__multi_open_socket(neap__multi *multi,
+int neap__multi_open_socket(neap__multi *multi, CURL *easy,
                             const struct curl_sockaddr *address,
                             curl_socket_t *out);
 

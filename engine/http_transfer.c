@@ -231,7 +231,8 @@ static curl_socket_t on_open_socket(void *ud, curlsocktype purpose,
   (void)purpose;
   neap__transfer *transfer = ud;
   curl_socket_t fd;
-  int status = neap__multi_open_socket(transfer->multi, address, &fd);
+  int status =
+      neap__multi_open_socket(transfer->multi, transfer->easy, address, &fd);
   if (status == 0)
     return fd;
   if (status == NEAP_ENOMEM)
