@@ -349,10 +349,28 @@ static int end(lua_State *L, neap__task *task, const neap_step *step) {
   return 1;
 }
 
+static int nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+/* Calls a function, and with it the hook of the coroutine. By a hook a signal
+ * stops code that computes, and a loop of nodes without methods calls nothing
+ * by itself. [-0, +0, e] */
+static void let_hook_run(lua_State *L) {
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  lua_pushcfunction(L, nothing);
+  lua_call(L, 0, 0);
+}
+
 int neap__drive(lua_State *L, neap__task *task, answer step) {
   for (;;) {
     switch (step->what) {
     case NEAP_DO_ENTER:
+      if (lua_gethookmask(L) != 0) {
+        let_hook_run(L);
+        step = neap_run_step(task->run);
+      }
       enter(L, task, step);
       step = neap_run_ok(task->run);
       break;

@@ -29,12 +29,21 @@ static volatile sig_atomic_t stop_signal;
 static volatile sig_atomic_t asked;
 
 /* Cancels a task and, below it, those that its cancellation would reach only
- * after they have run once more: they may compute without an end. */
-static void cancel_all(neap__task *task) {
-  neap__task_cancel(task, NEAP_ECANCELED);
-  for (neap_link *link = task->children.next; link != &task->children;
-       link = link->next)
-    cancel_all(NEAP__ITEM(link, neap__task, sibling));
+ * after they have run once more: they may compute without an end. However many
+ * own each other, it takes no more stack, and no memory. */
+static void cancel_all(neap__task *root) {
+  neap__task *task = root;
+  for (;;) {
+    neap__task_cancel(task, NEAP_ECANCELED);
+    neap_link *link = task->children.next;
+    while (link == &task->children) { /* behind the last of an owner's */
+      if (task == root)
+        return;
+      link = task->sibling.next;
+      task = task->parent;
+    }
+    task = NEAP__ITEM(link, neap__task, sibling);
+  }
 }
 
 /* Raises the cancellation in code that computes rather than waits. */

@@ -591,6 +591,38 @@ describe("neap", function()
           end }]])
     end)
 
+    -- A program sends the signal, for such a loop calls nothing that could.
+    it("ends a loop of nodes that have no methods and never wait", function()
+      for _, loop in ipairs {
+        "neap.Flow { name = 'f', start = a, a >> a }",
+        "neap.Flow { name = 'f', start = a, a >> neap.Flow { start = b } >> a }",
+        "neap.Flow { name = 'f', start = a, a >> neap.Parallel { b, neap.Node() } >> a }",
+        "neap.BatchFlow { name = 'f', start = a, a >> a, prep = function() return { {} } end }",
+      } do
+        expect(130, { "script closed" }, { "a.lua" }, ([[
+          local a, b = neap.Node { name = "a" }, neap.Node { name = "b" }
+          local _ <close> = guard "script"
+          neap.process.spawn { "sh", "-c", "sleep 0.1; kill -INT $PPID" }
+          local loop = %s
+          loop:run()]]):format(loop))
+      end
+    end)
+
+    it("ends tasks that own each other, as many as there are, in order", function()
+      local deep = helper.write(helper.tmpdir() .. "/deep.lua", PRELUDE .. [[
+        local function go(depth)
+          if depth == 0 then
+            signal "INT"
+            neap.sleep(3600)
+          end
+          neap.spawn(go, depth - 1):await()
+        end
+        local _ <close> = guard "script"
+        go(50000)]])
+      local result = helper.run { "sh", "-c", 'ulimit -s 1024 && exec "$0" "$1"', helper.neap, deep }
+      assert.same({ 130, "script closed\n" }, { result.status, result.stdout })
+    end)
+
     it("ends a script, waiting or computing", function()
       expect(130, { "script closed" }, { "a.lua" }, [[
         local _ <close> = guard "script"
