@@ -1,25 +1,33 @@
-/* JSON for Lua: decoding with jansson, encoding straight from Lua values.
+/* JSON for Lua: the module, and what encode and decode share.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_JSON_H
 #define NEAP_BINDINGS_JSON_H
 
+#include <stdbool.h>
+
 #include <lua.h>
 
-/* Pushes the module table: `decode`, `encode`, `array` and `null`, the last of
- * them the same value however often a state opens the module. [-0, +1, m]
- *
- * decode(text): null becomes json.null, an array a table that remembers being
- * one, integers and reals stay apart. Raises an error object of code "json"
- * with `line`, `column` and `offset`, all from 1 (columns count characters,
- * the offset bytes), where the text is no JSON, nests deeper than jansson
- * goes or has a number that Lua can not hold.
- *
- * encode(value, { indent = 0, sort_keys = false }): the way back. Raises an
- * error object of code "json" with `path` ("$.items[3].name", indices as in
- * Lua) at what JSON can not say.
+/* The upvalues of all functions of the module: json.null, and the metatable
+ * that marks arrays. */
+enum {
+  NEAP__JSON_NULL = lua_upvalueindex(1),
+  NEAP__JSON_ARRAY = lua_upvalueindex(2)
+};
+
+/* Pushes the module table: `decode` (json_decode.h), `encode` (json_encode.h),
+ * `array` and `null`, the last of them the same value however often a state
+ * opens the module. [-0, +1, m]
  *
  * array(t): marks a table (a new one without `t`) as an array, so that it is
  * "[]" and not "{}" when empty. Returns it. */
 int neap__json_open(lua_State *L);
+
+/* Raises an error unless there is a table at `arg` whose keys are all among
+ * `names`, which end with NULL. [-0, +0, v] */
+void neap__json_check_names(lua_State *L, int arg, const char *const *names);
+
+/* Pushes the option of that name of the table at `arg`; false when it is nil.
+ * [-0, +1, m] */
+bool neap__json_option(lua_State *L, int arg, const char *name);
 
 #endif

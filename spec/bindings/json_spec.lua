@@ -1,6 +1,8 @@
 -- JSON for Lua: what decode reads, what encode writes, what both refuse.
 -- SPDX-License-Identifier: MIT
-local json = require("neap").json
+local neap = require "neap"
+local helper = require "spec.helper"
+local json = neap.json
 
 --- What `f` raises, which must be an error object of code "json".
 local function refused(f, ...)
@@ -83,7 +85,7 @@ describe("json.decode", function()
     assert.equal(-math.huge, 1 / json.decode("-0.0"))
   end)
 
-  it("refuses numbers that Lua can not hold, which are JSON", function()
+  it("refuses numbers that Lua cannot hold, which are JSON", function()
     local integer = "the integer does not fit 64 bits"
     local real = "the number does not fit a double"
     for text, reason in pairs({
@@ -111,6 +113,99 @@ describe("json.decode", function()
 
   it("lets the last of equal keys win", function()
     assert.same({ a = 2 }, json.decode('{"a": 1, "a": 2}'))
+  end)
+
+  it("reads integers beyond 64 bits as asked", function()
+    local text = "[12345678901234567890, -9223372036854775809, 1, 9223372036854775807]"
+    local floats = json.decode(text, { big_integers = "float" })
+    assert.same({ 12345678901234567890.0, -9223372036854775809.0, 1, math.maxinteger }, floats)
+    assert.same({ "float", "float", "integer", "integer" },
+      { math.type(floats[1]), math.type(floats[2]), math.type(floats[3]), math.type(floats[4]) })
+    local strings = json.decode(text, { big_integers = "string" })
+    assert.same({ "12345678901234567890", "-9223372036854775809", 1, math.maxinteger }, strings)
+    assert.equal(4, refused(json.decode, "[1,12345678901234567890]", { big_integers = "error" })
+      .offset)
+    assert.equal("12345678901234567890", json.decode("12345678901234567890",
+      { big_integers = "string" }))
+    assert.equal(2.0 ^ 64, json.decode(' {"a": 18446744073709551616}',
+      { big_integers = "float" }).a)
+    -- What is text stays text, and what is no integer stays what it is.
+    for _, big_integers in ipairs({ "float", "string" }) do
+      local t = json.decode([=[["12345678901234567890", 12345678901234567890.5, "\"",
+        {"12345678901234567890": 123456789012345678e2}]]=], { big_integers = big_integers })
+      assert.same({ "12345678901234567890", 12345678901234567890.5, '"',
+        { ["12345678901234567890"] = 123456789012345678e2 } }, t)
+      for _, wrong in ipairs({ "[012345678901234567890]", "[-]", "[12345678901234567890",
+        "[12345678901234567890 12345678901234567890]", "[12345678901234567890x]",
+        '["12345678901234567890]' }) do
+        assert.matches("^invalid JSON", refused(json.decode, wrong,
+          { big_integers = big_integers }).message)
+      end
+    end
+    assert.matches("does not fit a double",
+      refused(json.decode, ("9"):rep(400), { big_integers = "float" }).message)
+  end)
+
+  it("puts U+FFFD for lone surrogates when asked to", function()
+    local function replaced(text)
+      return json.decode(text, { lone_surrogates = "replace" })
+    end
+    local r = "\u{FFFD}"
+    for text, value in pairs({
+      [ [["\ud800"]] ] = r,
+      [ [["a\udc00b"]] ] = "a" .. r .. "b",
+      [ [["\ud83d\ude00"]] ] = "😀",
+      [ [["\ud83d\ud83d\ude00"]] ] = r .. "😀",
+      [ [["\ude00\ud83d"]] ] = r .. r,
+      [ [["\uD800x\uDFFF"]] ] = r .. "x" .. r,
+      [ [["\\ud800"]] ] = "\\ud800",
+      [ [["\\\ud800"]] ] = "\\" .. r,
+      [ [["\ud800\n"]] ] = r .. "\n",
+      [ [["\ud800\u0041"]] ] = r .. "A",
+      [ [["é"]] ] = "é",
+    }) do
+      assert.equal(value, replaced(text), text)
+    end
+    assert.same({ [r] = 1 }, replaced([[{"\ud800": 1}]]))
+    assert.equal(8, refused(json.decode, [=[["ab", "\ud800"]]=], { lone_surrogates = "error" })
+      .offset)
+    for _, wrong in ipairs({
+      [["\ud8]], [["\ud80"]], [["\ud800]], [["\ud800\]], [["\ud800\u12"]],
+    }) do
+      refused(replaced, wrong)
+    end
+  end)
+
+  it("tells the place in the text that it was given, whatever it replaces", function()
+    local options = { big_integers = "string", lone_surrogates = "replace" }
+    local big = "12345678901234567890"
+    for text, offset in pairs({
+      ["[" .. big .. ", x]"] = 24,
+      ["[" .. big .. "," .. big .. "]]"] = 44,
+      ["[" .. big] = 22,
+      ["[" .. big .. ' "a"]'] = 23,
+      ["[" .. big .. ',\n"a\\q"]'] = 26,
+      ['["\\ud800", ' .. big .. ', "ab\xFF"]'] = 37,
+      ["{" .. big .. ": 1}"] = 2,
+      ["[" .. big .. ", 1e999]"] = 24,
+    }) do
+      assert.equal(offset, refused(json.decode, text, options).offset, text)
+      assert.equal(offset, refused(json.decode, text, { big_integers = "string",
+        lone_surrogates = text:find "ud800" and "replace" or "error" }).offset, text)
+    end
+  end)
+
+  it("refuses options it does not know or cannot use", function()
+    assert.matches("unknown option 'big_integer'; did you mean 'big_integers'?",
+      misused(json.decode, "1", { big_integer = "float" }), 1, true)
+    assert.matches("unknown option 'surrogates'", misused(json.decode, "1", { surrogates = 1 }))
+    for _, value in ipairs({ "number", 1, true, "" }) do
+      assert.matches("big_integers is 'error' or 'float' or 'string'",
+        misused(json.decode, "1", { big_integers = value }))
+      assert.matches("lone_surrogates is 'error' or 'replace'",
+        misused(json.decode, "1", { lone_surrogates = value }))
+    end
+    assert.matches("bad argument #2", misused(json.decode, "1", 2))
   end)
 
   it("says where the text stops being JSON", function()
@@ -169,7 +264,8 @@ describe("json.decode", function()
 
     local err = refused(json.decode, "[" .. deep .. "]")
     assert.equal(2049, err.offset)
-    assert.matches("depth", err.message, 1, true)
+    assert.equal("JSON at line 1, column 2049 (byte 2049): nested beyond the depth of 2048",
+      err.message)
     refused(json.decode, ("["):rep(1000000))
   end)
 
@@ -230,38 +326,153 @@ describe("json.encode", function()
     assert.equal('{"list":[]}', json.encode(t))
   end)
 
-  it("indents and sorts when asked to", function()
+  it("indents when asked to", function()
     local value = {
       b = { 1, { c = 2 } },
       a = json.array(),
-      ["a\0"] = {},
+      ["a\1"] = {},
       A = 1,
     }
-    assert.equal([[{"A":1,"a":[],"a\u0000":{},"b":[1,{"c":2}]}]],
-      json.encode(value, { sort_keys = true }))
+    assert.equal([[{"A":1,"a":[],"a\u0001":{},"b":[1,{"c":2}]}]], json.encode(value))
     assert.equal([[
 {
   "A": 1,
   "a": [],
-  "a\u0000": {},
+  "a\u0001": {},
   "b": [
     1,
     {
       "c": 2
     }
   ]
-}]], json.encode(value, { sort_keys = true, indent = 2 }))
+}]], json.encode(value, { indent = 2 }))
     assert.equal("1", json.encode(1, { indent = 31 }))
     assert.equal("[1]", json.encode({ 1 }, { indent = 0, sort_keys = false }))
   end)
 
-  it("sorts by bytes", function()
+  it("sorts by bytes, however many keys there are", function()
     local value = { ["ab"] = 1, ["a"] = 2, ["B"] = 3, ["é"] = 4, [""] = 5 }
+    assert.equal('{"":5,"B":3,"a":2,"ab":1,"é":4}', json.encode(value))
     assert.equal('{"":5,"B":3,"a":2,"ab":1,"é":4}',
       json.encode(value, { sort_keys = true }))
+    for _, count in ipairs({ 1, 2, 11, 12, 13, 100, 5000 }) do
+      local members, many = {}, {}
+      for i = 1, count do
+        many[("k%04d"):format(i)] = { [("m%04d"):format(count - i)] = i }
+        members[i] = ('"k%04d":{"m%04d":%d}'):format(i, count - i, i)
+      end
+      assert.equal("{" .. table.concat(members, ",") .. "}", json.encode(many))
+    end
   end)
 
-  it("names the path of what JSON can not say", function()
+  it("writes one text for one value in every process", function()
+    -- Lua seeds its hashes anew in each, so that its tables have other orders.
+    local program = [[
+      local t = {}
+      for word in ("model messages temperature max_tokens stream tools user seed stop")
+        :gmatch("%S+") do
+        t[word] = { role = word, content = { x = 1, y = 2, z = 3 }, name = true }
+      end
+      io.write(require "neap".json.encode(t))]]
+    local first = helper.run({ helper.neap, "-e", program })
+    assert.equal(0, first.status, first.stderr)
+    for _ = 1, 5 do
+      assert.equal(first.stdout, helper.run({ helper.neap, "-e", program }).stdout)
+    end
+  end)
+
+  it("leaves keys as they come when asked to", function()
+    local value = { x = 1, y = { z = 2 } }
+    local text = json.encode(value, { sort_keys = false })
+    assert.equal(json.encode(value), json.encode(json.decode(text)))
+  end)
+
+  it("takes what has a field n for a list of that length, nil for null", function()
+    for _, case in ipairs({
+      { table.pack(1, 2), "[1,2]" },
+      { table.pack(nil, 2, nil), "[null,2,null]" },
+      { { 1, n = 3 }, "[1,null,null]" },
+      { { [3] = "c", n = 3 }, '[null,null,"c"]' },
+      { { a = table.pack("x", nil), b = { table.pack(false) } },
+        '{"a":["x",null],"b":[[false]]}' },
+      { { table.pack({ n = 1 }) }, '[[{"n":1}]]' },
+      { json.array(table.pack()), "[]" },
+      { json.array(table.pack(nil, nil)), "[null,null]" },
+      { json.array { 1, nil, 3, n = 3 }, "[1,null,3]" },
+    }) do
+      assert.equal(case[2], json.encode(case[1]))
+    end
+  end)
+
+  it("takes n for an object's member where there is no item", function()
+    assert.equal('{"n":2}', json.encode({ n = 2 }))
+    assert.equal('{"a":1,"n":0}', json.encode({ n = 0, a = 1 }))
+    assert.equal('{"n":{"n":1}}', json.encode({ n = { n = 1 } }))
+    assert.equal('{"n":2}', json.encode(json.decode('{"n": 2}')))
+  end)
+
+  it("writes what gather, map, batches and parallels give as lists", function()
+    local function id(_, _, x)
+      return x
+    end
+    local post = {}
+    local function keep(name)
+      return function(_, _, _, results)
+        post[name] = results
+      end
+    end
+    neap.BatchNode {
+      prep = function() return { 1, 2 } end, exec = id, post = keep "batch",
+    }:run()
+    local act = neap.Node { post = function() return "went" end }
+    neap.parallel { act, act, post = keep "parallel" }:run()
+    assert.equal("[1,2]", json.encode(post.batch))
+    assert.equal('["went","went"]', json.encode(post.parallel))
+    assert.equal("[1,null,3]", json.encode(neap.gather {
+      function() return 1 end, function() end, function() return 3 end,
+    }))
+    assert.equal("[2,4]", json.encode(neap.map({ 1, 2 }, function(x) return 2 * x end)))
+  end)
+
+  it("refuses to leave the errors of results out without a word", function()
+    local results
+    neap.BatchNode {
+      on_error = "collect",
+      prep = function() return { 1, 2 } end,
+      exec = function(_, _, x) return x > 1 and error "no" or x end,
+      post = function(_, _, _, given) results = given end,
+    }:run()
+    local err = refused(json.encode, { results = results })
+    assert.equal("$.results", err.path)
+    assert.matches("string keys too, such as 'errors'", err.message, 1, true)
+    results.errors = nil
+    assert.equal("[1,null]", json.encode(results))
+  end)
+
+  it("refuses keys with a NUL byte, which decode could not read", function()
+    for key, byte in pairs({ ["\0"] = 1, ["\0b"] = 1, ["a\0b"] = 2, ["b\0"] = 2 }) do
+      local err = refused(json.encode, { a = { { [key] = 1 } } })
+      assert.equal('$.a[1]', err.path)
+      assert.matches(("NUL byte (at its byte %d)"):format(byte), err.message, 1, true)
+    end
+    assert.equal([["a\u0000b"]], json.encode("a\0b"))
+  end)
+
+  it("looks at tables as they are, without their metamethods", function()
+    local function never()
+      error("a metamethod was called")
+    end
+    local meta = {
+      __index = never, __pairs = never, __len = never, __newindex = never, __tostring = never,
+      __eq = never, __lt = never, __name = "x",
+    }
+    assert.equal('{"a":1}', json.encode(setmetatable({ a = 1 }, meta)))
+    assert.equal("[1,2]", json.encode(setmetatable({ 1, 2 }, meta)))
+    assert.equal("{}", json.encode(setmetatable({}, meta)))
+    assert.matches("unknown option", misused(json.encode, 1, { [setmetatable({}, meta)] = 1 }))
+  end)
+
+  it("names the path of what JSON cannot say", function()
     local nan <const> = 0 / 0
     for _, case in ipairs({
       { nil, "$", "nil" },
@@ -275,7 +486,12 @@ describe("json.encode", function()
       { { x = "ab\xFFcd" }, "$.x", "not UTF-8 (at its byte 3)" },
       { { x = "ab\xE2\x82" }, "$.x", "not UTF-8 (at its byte 3)" },
       { { x = { ["\xFF"] = 1 } }, "$.x", "a key is not UTF-8" },
-      { { x = { 1, 2, n = 2 } }, "$.x", "string keys too" },
+      { { x = { 1, 2, a = 2 } }, "$.x", "string keys too, such as 'a'" },
+      { { x = { 1, 2, n = 2, a = 2 } }, "$.x", "string keys too, such as 'a'" },
+      { { x = { 1, 2, n = 2.5 } }, "$.x", "string keys too, such as 'n'" },
+      { { x = { 1, 2, n = "2" } }, "$.x", "string keys too, such as 'n'" },
+      { { x = { 1, 2, n = 1 } }, "$.x", "field n is 1 although it has an item 2" },
+      { { x = json.array { n = -1 } }, "$.x", "field n is -1" },
       { { x = { [1] = 1, [3] = 3 } }, "$.x", "without a hole" },
       { { x = { 1, nil, 3 } }, "$.x", "without a hole" },
       { { x = { 1, nil, 3, [10] = 10 } }, "$.x", "without a hole" },
@@ -283,7 +499,7 @@ describe("json.encode", function()
       { { x = { [2] = 1, a = 1 } }, "$.x", "without a hole" },
       { { x = { [1.5] = 1 } }, "$.x", "a number as a key" },
       { { x = { [true] = 1 } }, "$.x", "a boolean as a key" },
-      { { x = json.array({ n = 0 }) }, "$.x", "string keys too" },
+      { { x = json.array({ a = 0 }) }, "$.x", "string keys too" },
       { { ["a b"] = { ["1"] = print } }, '$["a b"]["1"]', "a function" },
       { { ["a\nb"] = print }, '$["a?b"]', "a function" },
       { { [("é"):rep(100)] = print }, '$["' .. ("é"):rep(20) .. '..."]', "" },
@@ -341,7 +557,7 @@ describe("json.encode", function()
     assert.equal(4096, #json.encode(deep[1]))
   end)
 
-  it("refuses options it does not know or can not use", function()
+  it("refuses options it does not know or cannot use", function()
     assert.matches("unknown option 'sortkeys'; did you mean 'sort_keys'?",
       misused(json.encode, 1, { sortkeys = true }), 1, true)
     assert.matches("unknown option 'idnent'; did you mean 'indent'?",
@@ -463,10 +679,59 @@ describe("json", function()
     end
   end)
 
-  it("writes one text for one value when it sorts", function()
+  it("writes one text for one value", function()
     for _ = 1, 500 do
-      local text = json.encode(random_value(4), { sort_keys = true })
-      assert.equal(text, json.encode(json.decode(text), { sort_keys = true }))
+      local text = json.encode(random_value(4))
+      assert.equal(text, json.encode(json.decode(text)))
+    end
+  end)
+
+  -- A text that is JSON, as others write it: with spaces, escapes, keys twice, numbers
+  -- of any form.
+  local function random_text(depth)
+    local function space()
+      return ({ "", "", " ", "\n\t" })[random(4)]
+    end
+    local function text_of_string()
+      local parts = {}
+      for i = 1, random(6) - 1 do
+        parts[i] = ({
+          "a", "é", "\\n", "\\/", "\\u0041", "\\ud83d\\ude00", "\\u00e9", '\\"', "\\\\", "n", "1",
+          "\\ud800", "\\udfff", "\\uFFFF",
+        })[random(14)]
+      end
+      return '"' .. table.concat(parts) .. '"'
+    end
+    local kind = random(depth > 0 and 8 or 5)
+    if kind == 1 then
+      return ({ "null", "true", "false" })[random(3)]
+    elseif kind <= 3 then
+      return ({ "", "-" })[random(2)] .. ({ "0", "1", "12", tostring(random(1 << 30)),
+        "9223372036854775807", "9223372036854775808", "123456789012345678901234" })[random(7)]
+        .. ({ "", "", ".0", ".125", "e3", "E-7", ".5e+2" })[random(7)]
+    elseif kind <= 5 then
+      return text_of_string()
+    end
+    local items = {}
+    for i = 1, random(6) - 1 do
+      items[i] = space() .. (kind == 6 and "" or ({ text_of_string(), '"n"', '"1"' })[random(3)]
+        .. space() .. ":" .. space()) .. random_text(depth - 1) .. space()
+    end
+    local text = table.concat(items, ",")
+    return kind == 6 and "[" .. text .. "]" or "{" .. text .. "}"
+  end
+
+  it("writes what it reads so that nothing changes when it is read again", function()
+    for _ = 1, 3000 do
+      local text = random_text(5)
+      for _, big_integers in ipairs({ "float", "string" }) do
+        local options = { big_integers = big_integers, lone_surrogates = "replace" }
+        local value = json.decode(text, options)
+        local once = json.encode(value)
+        local back = json.decode(once)
+        assert.is_true(same(value, back), text)
+        assert.equal(once, json.encode(back))
+      end
     end
   end)
 
@@ -497,37 +762,117 @@ describe("json", function()
     assert.is_true(text == json.decode(json.encode({ text }))[1])
   end)
 
-  it("stands finalizers that change what is being encoded", function()
-    -- Growing the output may run the collector, and that any finalizer.
-    local value, encoding, cleared = nil, false, false
-    local meta = {}
+  describe("stands finalizers", function()
+    -- Each finalizer makes the next, so that one runs in every cycle of the collector,
+    -- and a collector without pauses runs its cycles while encode allocates.
+    local meta, act = {}, nil
     function meta.__gc()
-      if not encoding then
+      if act then
         setmetatable({}, meta)
-        return
+        act()
       end
-      for key in pairs(value) do
-        value[key] = nil
-      end
-      cleared = true
     end
-    setmetatable({}, meta)
-    for attempt = 1, 1000 do
-      value = {}
-      for i = 1, 100 do
-        value["key" .. i] = ("x"):rep(100)
+
+    before_each(function()
+      collectgarbage("incremental", 10, 1000)
+      setmetatable({}, meta)
+    end)
+    after_each(function()
+      act = nil
+      collectgarbage("incremental", 200, 100)
+      collectgarbage()
+    end)
+
+    -- Has `change` called by finalizers while encode works on what `make` gives, many
+    -- times; each text that comes is JSON.
+    local function encode_while(make, change)
+      local acts = 0
+      for _ = 1, 300 do
+        local value = make()
+        act = function()
+          acts = acts + 1
+          change(value)
+        end
+        local ok, result = pcall(json.encode, value)
+        act = act and function() end
+        if ok then
+          json.decode(result)
+        else
+          assert.equal("json", result.code, tostring(result))
+        end
       end
-      encoding = true
-      local ok, result = pcall(json.encode, value, { sort_keys = true })
-      encoding = false
-      if not ok then
-        assert.is_true(cleared)
-        assert.matches(": nil", result.message)
-      end
-      if cleared then
-        return
-      end
-      assert.is_true(attempt < 1000, "no finalizer ran inside encode")
+      assert.is_true(acts > 0, "no finalizer ran inside encode")
     end
+
+    local function object()
+      local value = {}
+      for i = 1, 40 do
+        value["key" .. i] = { [("x"):rep(100) .. i] = { a = i, b = { "y", z = nil } } }
+      end
+      return value
+    end
+
+    it("that empty an object", function()
+      encode_while(object, function(value)
+        for key, inner in pairs(value) do
+          for name in pairs(inner) do inner[name] = nil end
+          value[key] = nil
+        end
+      end)
+    end)
+
+    it("that add to an object", function()
+      local count = 0
+      encode_while(object, function(value)
+        for _ = 1, 20 do
+          count = count + 1
+          value["more" .. count] = { count }
+        end
+      end)
+    end)
+
+    it("that make a list an object, and an object a list", function()
+      encode_while(object, function(value)
+        for key, inner in pairs(value) do
+          value[key] = { { key }, inner }
+          inner[1] = 1
+        end
+      end)
+    end)
+
+    it("that shorten and lengthen a list", function()
+      local function list()
+        local value = table.pack()
+        for i = 1, 100 do value[i] = { ("x"):rep(100) .. i } end
+        value.n = 100
+        return value
+      end
+      local flip = false
+      encode_while(list, function(value)
+        flip = not flip
+        for i = 1, 50 do
+          value[i] = nil
+          if flip then value[100 + i] = i end
+        end
+      end)
+    end)
+
+    it("that encode and decode themselves", function()
+      encode_while(object, function()
+        json.decode(json.encode({ a = { b = { 1, 2, 3 } } }))
+      end)
+    end)
+
+    it("that run while decode makes tables", function()
+      local text, acts = json.encode(object()), 0
+      act = function()
+        acts = acts + 1
+        json.decode("[1,2]")
+      end
+      for _ = 1, 100 do
+        assert.equal(text, json.encode(json.decode(text)))
+      end
+      assert.is_true(acts > 0, "no finalizer ran inside decode")
+    end)
   end)
 end)

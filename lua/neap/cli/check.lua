@@ -30,7 +30,7 @@ function M.main(...)
     for _, finding in ipairs(findings) do
       finding.node, finding.message = text.valid(finding.node), text.valid(finding.message)
     end
-    status = report.result(json.encode(json.array(findings), { sort_keys = true }), "\n")
+    status = report.result(json.encode(json.array(findings)), "\n")
   else
     local lines = {}
     for i, finding in ipairs(findings) do

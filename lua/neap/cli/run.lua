@@ -201,7 +201,7 @@ function M.main(...)
       action = outcome.action, shared = shared, seconds = round(outcome.seconds),
       steps = outcome.watch and outcome.watch.steps,
       error = not ok and error_fields(err, given.traceback) or nil,
-    }, { sort_keys = true }), "\n")
+    }), "\n")
   end
   return ok and (status or 0) or 1
 end
