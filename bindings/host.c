@@ -80,18 +80,20 @@ static int make_refusal(lua_State *L) {
   return 1;
 }
 
-/* Ends the wait of a task with the error that `make` gives. [-0, +0, -] */
-static void end_with(lua_State *L, neap__task *task, lua_CFunction make) {
-  lua_State *shelf = task->host->shelf;
+/* Puts the error that `make` gives on the shelf, for a wait that is about to
+ * end with it. [-0, +0, -] */
+static void shelve(lua_State *L, const neap__host *host, lua_CFunction make) {
   lua_pushcfunction(L, make);
   lua_pcall(L, 0, 1, 0); /* no memory: the message is one made before */
-  lua_xmove(L, shelf, 1);
-  lua_replace(shelf, NEAP__SHELF_DEADLOCK);
-  neap__task_break_deadlock(task);
+  lua_xmove(L, host->shelf, 1);
+  lua_replace(host->shelf, NEAP__SHELF_DEADLOCK);
 }
 
 void neap__host_break_deadlock(lua_State *L, neap__task *task) {
-  end_with(L, task, make_deadlock);
+  shelve(L, task->host, make_deadlock);
+  /* What is collected meanwhile may have given back what was waited for. */
+  if (neap__host_stuck(task->host))
+    neap__task_break_deadlock(task);
 }
 
 void neap__host_drive(lua_State *L, neap_op *op) {
@@ -106,7 +108,8 @@ void neap__host_drive(lua_State *L, neap_op *op) {
     }
     if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EBUSY) {
       /* A finalizer that runs between two tasks: the loop is being driven. */
-      end_with(L, &host->root, make_refusal);
+      shelve(L, host, make_refusal);
+      neap__task_break_deadlock(&host->root);
       break;
     }
   }

@@ -27,6 +27,10 @@ static neap__host *stopped_host;
 static neap__task *stopped_task;
 static volatile sig_atomic_t stop_signal;
 static volatile sig_atomic_t asked;
+static volatile sig_atomic_t has_answer; /* the script has an on_interrupt */
+
+/* The key of that in the registry, by address. */
+static const char answer_key;
 
 /* Cancels a task and, below it, those that its cancellation would reach only
  * after they have run once more: they may compute without an end. However many
@@ -60,14 +64,15 @@ static void release_signals(void) {
   signal(SIGTERM, SIG_DFL);
 }
 
-/* The first signal cancels. It is the only one that is caught: a second one
- * ends the process, should the first not help. Calls nothing but what may be
- * called from a signal handler; neap_wake and lua_sethook may. */
+/* The first signal cancels, unless the script answers it. It is the only one
+ * that is caught: a second one ends the process, should the first not help.
+ * Calls nothing but what may be called from a signal handler; neap_wake and
+ * lua_sethook may. */
 static void stop(int number) {
   int saved = errno;
   release_signals();
   stop_signal = number;
-  if (stopped_host->current)
+  if (stopped_host->current && !(number == SIGINT && has_answer))
     lua_sethook(stopped_host->running, stop_computing,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
   neap_wake(stopped_host->engine);
@@ -97,6 +102,44 @@ static void catch_signals(neap__host *host, neap__task *task) {
   sigaction(SIGUSR1, &question, NULL);
 }
 
+/* on_interrupt(f) -> what there was before */
+static int on_interrupt(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (!lua_isnil(L, 1))
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &answer_key);
+  lua_insert(L, 1);
+  has_answer = !lua_isnil(L, 2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &answer_key);
+  return 1;
+}
+
+/* Runs below lua_pcall: spawns the script's on_interrupt, as a task that
+ * belongs to nobody. */
+static int spawn_answer(lua_State *L) {
+  neap__host *host = neap__host_of(L);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &answer_key);
+  neap__task *task = neap__task_spawn(L, &host->root, 0, NEAP__TASK_ORIGIN);
+  neap__task_detach(task);
+  return 1;
+}
+
+/* Has the script answer a SIGINT. False when it has not said how, or is at the
+ * answer to the last one. The task is kept at the stack index `kept`. */
+static bool answer_interrupt(lua_State *L, int kept) {
+  neap__task *last = lua_touserdata(L, kept);
+  if (!has_answer || (last && !neap__task_has_ended(last)))
+    return false;
+  lua_pushcfunction(L, spawn_answer);
+  if (lua_pcall(L, 0, 1, 0) != LUA_OK) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_replace(L, kept);
+  return true;
+}
+
 /* Says on stderr who waits for what. [-0, +0, m] */
 static void answer(neap__host *host) {
   asked = 0;
@@ -106,34 +149,49 @@ static void answer(neap__host *host) {
   lua_pop(L, 1);
 }
 
-/* Runs the loop until the command has ended. Returns false on a deadlock. */
-static bool drive(neap__host *host, neap__task *task) {
+/* Runs the loop until the command has ended. A deadlock is raised where it
+ * waits; false when that does not end it. */
+static bool drive(lua_State *L, neap__host *host, neap__task *task) {
   bool cancelled = false;
+  lua_pushnil(L); /* the answer to an interrupt */
+  int kept = lua_gettop(L);
   while (!neap__task_has_ended(task)) {
     if (asked)
       answer(host);
-    if (stop_signal && !cancelled) {
+    if (stop_signal == SIGINT && !cancelled && answer_interrupt(L, kept)) {
+      stop_signal = 0;
+      catch_signals(host, task);
+    } else if (stop_signal && !cancelled) {
       cancelled = true;
       cancel_all(task);
     } else if (neap__host_stuck(host)) {
-      return false;
+      if (!task->waiting || task->stuck)
+        return false;
+      neap__host_break_deadlock(L, task);
     }
     neap_poll(host->engine, NEAP_FOREVER);
   }
+  has_answer = 0;
   return true;
 }
 
-/* Cancels the tasks that belong to nobody, and lets them unwind. */
+/* Cancels the tasks that belong to nobody, and those that their clean-ups
+ * spawn, until none is left. */
 static void end_detached(neap__host *host) {
-  cancel_all(&host->root);
-  while (host->root.live_children > 0 && !neap__host_stuck(host))
+  host->root.cancel_status = NEAP_ECANCELED;
+  for (;;) {
+    cancel_all(&host->root);
+    if (host->root.live_children == 0 || neap__host_stuck(host))
+      return;
     neap_poll(host->engine, NEAP_FOREVER);
+  }
 }
 
+/* Says what is left when not even a cancellation has ended it. */
 static void report_deadlock(lua_State *L) {
   neap__task_dump(L);
   fprintf(stderr,
-          "neap: deadlock: nothing is left that could wake anyone, but\n%s\n",
+          "neap: deadlock: nothing is left that could wake anyone\n%s\n",
           lua_tostring(L, -1));
   lua_pop(L, 1);
 }
@@ -187,15 +245,13 @@ static int run(lua_State *L) {
   neap__task *task = neap__spawn(L, count);
   int index = lua_gettop(L);
   catch_signals(host, task);
-  bool well = drive(host, task);
+  bool well = drive(L, host, task);
   release_signals();
   if (task->state == NEAP__TASK_FAILED)
     neap__task_release(task); /* its error will have been heard */
   int status = EXIT_FAILURE;
   if (!well) {
     report_deadlock(L);
-    cancel_all(task); /* what waits gets to clean up */
-    drive(host, task);
   } else if (stop_signal) {
     status = 128 + stop_signal; /* as shells have it */
   } else if (task->state == NEAP__TASK_DONE) {
@@ -239,6 +295,8 @@ static int protected_main(lua_State *L) {
   luaL_openlibs(L);
   preload(L);
   luaL_requiref(L, "neap.core", luaopen_neap_core, 0);
+  lua_pushcfunction(L, on_interrupt);
+  lua_setfield(L, -2, "on_interrupt");
   lua_settop(L, 1);
   return run(L);
 }

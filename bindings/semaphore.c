@@ -76,6 +76,8 @@ static int collect_place(lua_State *L) {
   lua_setmetatable(L, 1);
   lua_settop(L, 1);
   give(L);
+  if (neap__host_of(L)->root.cancel_status != 0)
+    return 0; /* the script has ended, and all that it had is collected */
   lua_warning(L,
               "neap: the guard of a semaphore was collected without having "
               "been released; its place is free again",

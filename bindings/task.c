@@ -239,6 +239,8 @@ void neap__task_detach(neap__task *task) {
   task->detached = true;
   neap__list_append(&root->children, &task->sibling);
   root->live_children++;
+  if (root->cancel_status != 0) /* the script has ended */
+    neap__task_cancel(task, root->cancel_status);
 }
 
 void neap__task_origin_is_known(neap__task *task) {

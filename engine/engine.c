@@ -97,11 +97,14 @@ int neap_turn(neap_engine *engine, neap_op *op, bool may_wait) {
 
 /* Lets the virtual clock jump to the next deadline, but no further than
  * `max_wait_ns`: when only timers are pending there is nothing else to wait
- * for. */
+ * for. Who does not want to wait at all still wants time to go on, which costs
+ * nothing here. */
 static void jump(neap_engine *engine, uint64_t max_wait_ns) {
   uint64_t now = neap__loop_now(engine->loop);
   uint64_t next = neap__timers_next(engine->timers);
-  if (next > now && next - now > max_wait_ns)
+  if (next == NEAP_FOREVER && max_wait_ns == 0)
+    return;
+  if (max_wait_ns > 0 && next > now && next - now > max_wait_ns)
     next = now + max_wait_ns;
   if (next > now)
     neap__loop_set_now(engine->loop, next);
@@ -120,6 +123,15 @@ static uint64_t patience_for_io(const neap_engine *engine, size_t pending) {
       neap__processes_awaited(&engine->processes))
     return NEAP_FOREVER;
   return PATIENCE_NS;
+}
+
+/* Whether less real time than `patience` has passed since polls without a wait
+ * found nothing ready. */
+static bool is_patient(neap_engine *engine, uint64_t patience) {
+  uint64_t now = neap__loop_real_now();
+  if (engine->idle_since == 0)
+    engine->idle_since = now;
+  return now - engine->idle_since < patience;
 }
 
 /* Waits until something is ready, or for as long as that makes sense. */
@@ -152,7 +164,8 @@ static void wait(neap_engine *engine, uint64_t max_wait_ns) {
     uint64_t patience = patience_for_io(engine, pending);
     neap__loop_wait(engine->loop,
                     patience < max_wait_ns ? patience : max_wait_ns);
-    if (patience < NEAP_FOREVER && !neap__loop_has_ready(engine->loop))
+    if (patience < NEAP_FOREVER && !neap__loop_has_ready(engine->loop) &&
+        !(max_wait_ns == 0 && is_patient(engine, patience)))
       jump(engine, max_wait_ns);
     return;
   }
@@ -170,6 +183,8 @@ int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
   } else {
     neap__loop_wait(engine->loop, 0); /* the busy must not starve I/O */
   }
+  if (count > 0)
+    engine->idle_since = 0;
   engine->polling = false;
   return count;
 }

@@ -23,6 +23,8 @@ struct neap_engine {
   char http_why[NEAP__HTTP_WHY_SIZE]; /* why the last request was refused */
   neap_event_fn event_fn;
   void *event_ud;
+  uint64_t idle_since; /* real time of the first poll without a wait that found
+                          nothing; 0: none */
   bool polling;
 };
 

@@ -159,6 +159,10 @@ uint64_t neap__loop_now(neap_loop *loop) {
   return loop->is_virtual ? loop->virtual_now : uv_hrtime();
 }
 
+uint64_t neap__loop_real_now(void) {
+  return uv_hrtime();
+}
+
 uint64_t neap__loop_tick(neap_loop *loop) {
   return loop->is_virtual ? loop->virtual_now : uv_now(&loop->uv) * 1000000;
 }

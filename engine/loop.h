@@ -36,6 +36,7 @@ void neap__loop_await_guests(neap_loop *loop, neap_op *op);
 
 uint64_t neap__loop_now(neap_loop *loop);
 uint64_t neap__loop_tick(neap_loop *loop); /* see neap_tick */
+uint64_t neap__loop_real_now(void);        /* whatever the clock of a loop is */
 bool neap__loop_is_virtual(const neap_loop *loop);
 size_t neap__loop_pending(const neap_loop *loop);
 

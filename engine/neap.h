@@ -155,8 +155,9 @@ NEAP_API uint64_t neap_tick(neap_engine *engine);
 
 /* Delivers what is ready. When nothing is, waits at most `max_wait_ns` (0: not
  * at all, NEAP_FOREVER: as long as it takes) for a timer or for I/O and
- * delivers what that made ready. Returns without waiting when nothing is
- * pending that the engine could wake by itself.
+ * delivers what that made ready. The virtual clock jumps by at most
+ * `max_wait_ns`; with 0, to the next timer, since that costs no time. Returns
+ * without waiting when nothing is pending that the engine could wake by itself.
  *
  * Returns the number of operations delivered (0 or more), or NEAP_EBUSY when
  * called from inside `done`. */
@@ -652,8 +653,8 @@ NEAP_API int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
  * already is fine. remove: a file, a link itself, an empty directory, or with
  * `recursive` a directory and all that is in it, however deep; it never follows
  * links. What could not be removed in the end is not emptied: a path whose last
- * name is "." or "..", or that has none ("/"), is refused with EINVAL, and so is
- * a directory in one that must not be written to, or on which something is
+ * name is "." or "..", or that has none ("/"), is refused with EINVAL, and so
+ * is a directory in one that must not be written to, or on which something is
  * mounted, with the system's code. A removal that is cancelled stops soon, amid
  * what it does. */
 NEAP_API int neap_fs_mkdir(neap_engine *engine, neap_op *op, const char *path,

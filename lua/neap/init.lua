@@ -92,6 +92,20 @@ M.timeout = concurrent.timeout
 M.shield = concurrent.shield
 M.try = concurrent.try
 
+--- Has a function answer Ctrl-C (SIGINT) instead of the end of the script: it may
+--- cancel what is going on, and the script stays. It runs as a task that belongs
+--- to nobody, and may wait. A second SIGINT while it runs ends the script as ever,
+--- and so does one that the script, busy without ever waiting, lets it not begin
+--- to answer. Only in the executable: other interpreters answer signals themselves.
+---@param f function|nil nil: SIGINT ends the script again
+---@return function|nil before what answered until now
+function M.on_interrupt(f)
+  if not core.on_interrupt then
+    error("on_interrupt: only a script that the executable neap runs can answer SIGINT", 2)
+  end
+  return core.on_interrupt(f)
+end
+
 --- Whether a file descriptor (0, 1, 2) is a terminal.
 ---@param fd integer
 ---@return boolean

@@ -24,10 +24,10 @@ local function check_function(f, where)
   end
 end
 
--- Ends what belongs to nobody, and waits until all but us have ended.
+-- Ends what belongs to nobody, also what is spawned by what is ended, and waits
+-- until all but us have ended.
 local function end_others()
-  raw.cancel_others()
-  while raw.others() > 0 and raw.turn(true) do end
+  repeat raw.cancel_others() until raw.others() == 0 or not raw.turn(true)
 end
 
 -- Raises when nothing is left that could wake anybody. Without, that would end
