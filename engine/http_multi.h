@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <uv.h>
 
+#include "http_decode.h"
 #include "http_request.h"
 #include "http_response.h"
 #include "http_upload.h"
@@ -52,6 +53,8 @@ typedef struct neap__transfer {
   bool streamed;            /* `response` is to be given with its head */
   bool given;               /* and has been */
   bool refused;             /* `upload` need not be sent any further */
+  neap__decoder *decoder;   /* of the body; NULL: it is as it comes */
+  size_t decoded;           /* of the bytes that libcurl gives again */
   int paused;               /* what libcurl has been told to: CURLPAUSE_* */
   uint64_t started;         /* by uv_hrtime, like all times here */
   uint64_t connect_timeout, idle_timeout, timeout; /* ns; 0: none */
@@ -76,6 +79,25 @@ int neap__transfer_start(neap__http *http, neap_op *op,
 void neap__transfer_abandon(neap_http_response *response);
 void neap__transfer_taken(neap_http_response *response);
 void neap__transfer_written(neap_http_upload *upload);
+
+/* Whether the response is to be followed by another. */
+bool neap__transfer_is_redirect(const neap__transfer *transfer);
+
+/* CURLOPT_WRITEFUNCTION; `ud` is the transfer. */
+size_t neap__transfer_receive(char *bytes, size_t one, size_t size, void *ud);
+
+/* Notes why a callback has libcurl give up the transfer. `reason`, a sentence
+ * for NEAP_EHTTP and NEAP_ESYS, is *kept*. */
+void neap__transfer_object(neap__transfer *transfer, int status,
+                           const char *reason);
+
+/* Ends the wait for bytes of its response, if anybody waits. */
+void neap__transfer_wake_reader(neap__transfer *transfer);
+
+/* Has libcurl pause what `paused` says, and go on with the rest. It may call
+ * back from here, but not for what the callbacks of others do: it is only
+ * called outside of those. May end the transfer. */
+void neap__transfer_pause(neap__transfer *transfer, int paused);
 
 /* Takes libcurl's verdict: follows a redirect, or finishes the operation and
  * frees the transfer. */

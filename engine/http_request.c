@@ -297,6 +297,10 @@ static int copy_headers(neap__http_request *request, const neap_alloc *alloc,
   }
   for (size_t i = 0; i < opts->header_count && status == 0; i++)
     status = add_header(&request->headers, alloc, &opts->headers[i]);
+  /* A part of what is compressed cannot be decoded. */
+  if (status == 0 && opts->header_count > 0 && has_header(opts, "Range") &&
+      !has_header(opts, "Accept-Encoding"))
+    status = append(&request->headers, "Accept-Encoding: identity");
   return status;
 }
 

@@ -9,6 +9,10 @@
 /* Servers of the kind found send a few KiB in fewer than a hundred. */
 enum { MAX_HEAD_SIZE = 256 * 1024, MAX_FIELDS = 1024 };
 
+const char neap__http_bad_head[] = "the headers are malformed or too many";
+const char neap__http_bad_length[] =
+    "the answer is not HTTP: its Content-Length is not a number of bytes";
+
 neap_http_response *neap__http_response_new(const neap_alloc *alloc) {
   neap_http_response *response = neap__alloc(alloc, sizeof *response);
   if (response)
@@ -40,6 +44,7 @@ static void begin_head(neap_http_response *response) {
   response->body.size = 0;
   response->received = 0;
   response->in_head = true;
+  response->is_coded = response->has_length = response->is_framed = false;
 }
 
 void neap__http_response_reset(neap_http_response *response, char *url) {
@@ -51,6 +56,11 @@ void neap__http_response_reset(neap_http_response *response, char *url) {
 
 static bool is_blank(char c) {
   return c == ' ' || c == '\t';
+}
+
+static int refuse(neap_http_response *response, const char *fault) {
+  response->fault = fault;
+  return NEAP_EHTTP;
 }
 
 /* Appends text and a zero. */
@@ -72,10 +82,21 @@ static int reserve_fields(neap_http_response *response, size_t count) {
                        sizeof *response->fields);
 }
 
+/* Notes the headers that say what the body is like. */
+static void note_name(neap_http_response *response, const char *name,
+                      size_t size) {
+  if (size == 14 && memcmp(name, "content-length", 14) == 0)
+    response->has_length = true;
+  else if (size == 16 && memcmp(name, "content-encoding", 16) == 0)
+    response->is_coded = true;
+  else if (size == 17 && memcmp(name, "transfer-encoding", 17) == 0)
+    response->is_coded = response->is_framed = true;
+}
+
 static int add_field(neap_http_response *response, const char *name,
                      size_t name_size, const char *value, size_t value_size) {
   if (response->field_count == MAX_FIELDS)
-    return NEAP_EHTTP;
+    return refuse(response, neap__http_bad_head);
   int status = reserve_fields(response, response->field_count + 1);
   if (status < 0)
     return status;
@@ -85,6 +106,7 @@ static int add_field(neap_http_response *response, const char *name,
     return status;
   for (char *c = response->head.bytes + field.name; *c; c++)
     *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+  note_name(response, response->head.bytes + field.name, name_size);
   field.value = response->head.size;
   status = add_text(response, value, value_size);
   if (status < 0)
@@ -98,7 +120,7 @@ static int add_field(neap_http_response *response, const char *name,
 static int continue_field(neap_http_response *response, const char *text,
                           size_t size) {
   if (response->field_count == 0)
-    return NEAP_EHTTP;
+    return refuse(response, neap__http_bad_head);
   size_t end = response->head.size - 1;
   response->head.bytes[end] = ' ';
   int status = add_text(response, text, size);
@@ -107,10 +129,57 @@ static int continue_field(neap_http_response *response, const char *text,
   return status;
 }
 
+/* Reads the lengths that one Content-Length gives and compares them with the
+ * one that is known, UINT64_MAX for none. RFC 9110 8.6: a number, or the same
+ * number again and again, in a list or in headers of their own. */
+static int read_lengths(neap_http_response *response, const char *text,
+                        uint64_t *known) {
+  for (;;) {
+    text += strspn(text, " \t");
+    uint64_t length = 0;
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0)
+      return refuse(response, neap__http_bad_length);
+    for (const char *end = text + digits; text < end; text++) {
+      uint64_t digit = (uint64_t)(*text - '0');
+      if (length > (INT64_MAX - digit) / 10)
+        return refuse(response, neap__http_bad_length);
+      length = length * 10 + digit;
+    }
+    if (*known != UINT64_MAX && *known != length)
+      return refuse(response, "the answer is not HTTP: it has more than one "
+                              "Content-Length, and they differ");
+    *known = length;
+    text += strspn(text, " \t");
+    if (*text == '\0')
+      return 0;
+    if (*text++ != ',')
+      return refuse(response, neap__http_bad_length);
+  }
+}
+
+/* Ends a head. A Transfer-Encoding overrides all lengths (RFC 9112 6.3).
+ * libcurl 7.88 believes the last length, and takes one that is too large for
+ * none at all. */
+static int end_head(neap_http_response *response) {
+  response->in_head = false;
+  if (!response->has_length || response->is_framed)
+    return 0;
+  uint64_t length = UINT64_MAX;
+  int status = 0;
+  for (size_t i = 0; i < response->field_count && status == 0; i++) {
+    const neap__http_field *field = &response->fields[i];
+    if (strcmp(response->head.bytes + field->name, "content-length") == 0)
+      status =
+          read_lengths(response, response->head.bytes + field->value, &length);
+  }
+  return status;
+}
+
 int neap__http_response_line(neap_http_response *response, const char *line,
                              size_t size) {
   if (size > MAX_HEAD_SIZE - response->head_size)
-    return NEAP_EHTTP;
+    return refuse(response, neap__http_bad_head);
   response->head_size += size;
   if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
     begin_head(response);
@@ -125,16 +194,14 @@ int neap__http_response_line(neap_http_response *response, const char *line,
     end--;
   while (end > line && is_blank(end[-1]))
     end--;
-  if (end == line) {
-    response->in_head = false;
-    return 0;
-  }
+  if (end == line)
+    return end_head(response);
   if (memchr(line, '\0', (size_t)(end - line)))
-    return NEAP_EHTTP;
+    return refuse(response, neap__http_bad_head);
   bool continues = is_blank(*line);
   const char *colon = memchr(line, ':', (size_t)(end - line));
   if (!continues && !colon)
-    return NEAP_EHTTP;
+    return refuse(response, neap__http_bad_head);
   const char *value = continues ? line : colon + 1;
   while (value < end && is_blank(*value))
     value++;

@@ -21,6 +21,10 @@ struct neap_http_response {
   size_t field_count, field_capacity;
   size_t head_size; /* of all heads received, interim ones included */
   bool in_head;
+  bool is_coded;     /* the head names codings of the body */
+  bool has_length;   /* and how long it is, */
+  bool is_framed;    /* and its Transfer-Encoding, which then counts instead */
+  const char *fault; /* a sentence about the line that was refused */
   neap__buf body;
   size_t taken;      /* how much of that has been */
   uint64_t received; /* bytes of the body, in all */
@@ -32,6 +36,10 @@ struct neap_http_response {
   int outcome;     /* then: 0, or the negative status after the bytes */
   neap_op *reader; /* who waits for the next bytes; NULL: nobody */
 };
+
+/* Sentences about heads. */
+extern const char neap__http_bad_head[];
+extern const char neap__http_bad_length[];
 
 /* Makes an empty response. NULL when there is no memory. */
 neap_http_response *neap__http_response_new(const neap_alloc *alloc);
@@ -45,7 +53,8 @@ void neap__http_response_reset(neap_http_response *response, char *url);
 
 /* Takes one line of a head, its end included. A status line begins anew, since
  * only the last head counts; trailers are passed over. NEAP_EHTTP when it is
- * more than a sane server sends, or no header; NEAP_ENOMEM. */
+ * more than a sane server sends, or no header, or ends a head that does not
+ * tell one length of the body: `fault` then says so. NEAP_ENOMEM. */
 int neap__http_response_line(neap_http_response *response, const char *line,
                              size_t size);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "http_coding.h"
 #include "http_jar.h"
 #include "http_route.h"
 #include "http_verdict.h"
@@ -16,22 +17,13 @@
 #define DEFAULT_CONNECT_TIMEOUT UINT64_C(30000000000)
 #define DEFAULT_MAX_BODY        (UINT64_C(64) * 1024 * 1024)
 
-/* The page that comes with a redirect is not the body that the caller has
- * limited, but it should end too. */
-#define MAX_REDIRECT_BODY (UINT64_C(1024) * 1024)
-
-/* How much of a streamed body is received ahead, but for what libcurl has in
- * hand; and how much of it may be left when more is asked for. */
-enum { AHEAD = 256 * 1024, AHEAD_AGAIN = AHEAD / 2 };
-
 static int status_of(const neap__transfer *transfer) {
   long status = 0;
   curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
   return (int)status;
 }
 
-/* Whether the response is to be followed by another. */
-static bool is_redirect(const neap__transfer *transfer) {
+bool neap__transfer_is_redirect(const neap__transfer *transfer) {
   switch (status_of(transfer)) {
   case 301:
   case 302:
@@ -45,8 +37,8 @@ static bool is_redirect(const neap__transfer *transfer) {
   }
 }
 
-/* Notes why a callback has libcurl give up the transfer. */
-static void object(neap__transfer *transfer, int status, const char *reason) {
+void neap__transfer_object(neap__transfer *transfer, int status,
+                           const char *reason) {
   transfer->objection = status;
   transfer->reason = reason;
 }
@@ -56,10 +48,7 @@ static void note_progress(neap__transfer *transfer) {
   transfer->moved_at = transfer->idle_timeout > 0 ? uv_hrtime() : 1;
 }
 
-/* Has libcurl pause what `paused` says, and go on with the rest. It may call
- * back from here, but not for what the callbacks of others do: it is only
- * called outside of those. */
-static void apply_pause(neap__transfer *transfer, int paused) {
+void neap__transfer_pause(neap__transfer *transfer, int paused) {
   transfer->paused = paused;
   note_progress(transfer);
   CURLcode code = curl_easy_pause(transfer->easy, paused);
@@ -85,12 +74,16 @@ static void wake_reader(neap__multi *multi, neap_http_response *response) {
     finish_op(multi, op, 0);
 }
 
+void neap__transfer_wake_reader(neap__transfer *transfer) {
+  wake_reader(transfer->multi, transfer->response);
+}
+
 /* Gives a response that is streamed to who waits for it, once its head is
  * there and no other will follow. */
 static void give_head(neap__transfer *transfer) {
   neap_http_response *response = transfer->response;
   int status = status_of(transfer);
-  if (response->in_head || status < 200 || is_redirect(transfer))
+  if (response->in_head || status < 200 || neap__transfer_is_redirect(transfer))
     return;
   response->status = status;
   response->transfer = transfer;
@@ -121,34 +114,13 @@ static size_t on_header(char *line, size_t one, size_t size, void *ud) {
   note_progress(transfer);
   int status = neap__http_response_line(transfer->response, line, size);
   if (status < 0) {
-    object(transfer, status, neap__verdict_bad_head);
+    neap__transfer_object(transfer, status, transfer->response->fault);
     return 0;
   }
   if (transfer->upload)
     stop_sending(transfer);
   if (transfer->streamed && !transfer->given)
     give_head(transfer);
-  return size;
-}
-
-static size_t on_body(char *bytes, size_t one, size_t size, void *ud) {
-  (void)one;
-  neap__transfer *transfer = ud;
-  uint64_t max = transfer->max_body;
-  if (transfer->given &&
-      neap__http_response_unread(transfer->response) >= AHEAD) {
-    transfer->paused |= CURLPAUSE_RECV;
-    return CURL_WRITEFUNC_PAUSE;
-  }
-  if (is_redirect(transfer) && max < MAX_REDIRECT_BODY)
-    max = MAX_REDIRECT_BODY;
-  int status = neap__http_response_body(transfer->response, bytes, size, max);
-  if (status < 0) {
-    object(transfer, status, NULL);
-    return 0;
-  }
-  if (transfer->given)
-    wake_reader(transfer->multi, transfer->response);
   return size;
 }
 
@@ -169,7 +141,8 @@ static size_t on_upload(char *buffer, size_t one, size_t room, void *ud) {
   if (upload->ended)
     return 0;
   if (upload->ownerless) {
-    object(transfer, NEAP_EHTTP, "the request's body ended early");
+    neap__transfer_object(transfer, NEAP_EHTTP,
+                          "the request's body ended early");
     return CURL_READFUNC_ABORT;
   }
   transfer->paused |= CURLPAUSE_SEND;
@@ -236,9 +209,9 @@ static curl_socket_t on_open_socket(void *ud, curlsocktype purpose,
   if (status == 0)
     return fd;
   if (status == NEAP_ENOMEM)
-    object(transfer, status, NULL);
+    neap__transfer_object(transfer, status, NULL);
   else if (errno == EMFILE || errno == ENFILE)
-    object(transfer, NEAP_ESYS, "too many files are open");
+    neap__transfer_object(transfer, NEAP_ESYS, "too many files are open");
   return CURL_SOCKET_BAD;
 }
 
@@ -256,7 +229,8 @@ static int set_up(CURL *easy, neap__multi *multi) {
       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
       curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
       curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-      curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") == CURLE_OK &&
+      curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NEAP__CODINGS) ==
+          CURLE_OK &&
       curl_easy_setopt(easy, CURLOPT_USERAGENT, "neap/" NEAP_VERSION) ==
           CURLE_OK;
   if (!ok)
@@ -264,11 +238,13 @@ static int set_up(CURL *easy, neap__multi *multi) {
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  /* libcurl 7.88 takes a body that breaks off within its coding for whole. */
+  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
   /* No signals, and nobody waits for a resolver that is no longer wanted. */
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, neap__transfer_receive);
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, neap__multi_close_socket);
@@ -375,6 +351,7 @@ void neap__transfer_free(neap__transfer *transfer) {
     give_handle(transfer);
   end_upload(transfer);
   neap__list_remove(&transfer->link);
+  neap__decoder_free(transfer->decoder);
   neap__http_request_free(&transfer->request, &multi->host.alloc);
   if (transfer->given)
     transfer->response->transfer = NULL;
@@ -496,17 +473,10 @@ void neap__transfer_abandon(neap_http_response *response) {
   neap__transfer_free(response->transfer);
 }
 
-void neap__transfer_taken(neap_http_response *response) {
-  neap__transfer *transfer = response->transfer;
-  if ((transfer->paused & CURLPAUSE_RECV) &&
-      neap__http_response_unread(response) <= AHEAD_AGAIN)
-    apply_pause(transfer, transfer->paused & ~CURLPAUSE_RECV);
-}
-
 void neap__transfer_written(neap_http_upload *upload) {
   neap__transfer *transfer = upload->transfer;
   if (transfer->paused & CURLPAUSE_SEND)
-    apply_pause(transfer, transfer->paused & ~CURLPAUSE_SEND);
+    neap__transfer_pause(transfer, transfer->paused & ~CURLPAUSE_SEND);
 }
 
 /* Sends the request that the redirect asks for. libcurl could follow by itself,
@@ -552,7 +522,7 @@ static int follow(neap__transfer *transfer) {
 void neap__transfer_end(neap__transfer *transfer, CURLcode code) {
   transfer->response->status = status_of(transfer);
   int status = neap__verdict_of(transfer, code);
-  if (status == 0 && is_redirect(transfer)) {
+  if (status == 0 && neap__transfer_is_redirect(transfer)) {
     status = follow(transfer);
     if (status == 0)
       return;

@@ -8,7 +8,9 @@
 #include "http_route.h"
 
 const char neap__verdict_no_memory[] = "out of memory";
-const char neap__verdict_bad_head[] = "the headers are malformed or too many";
+
+static const char cut_short[] =
+    "the connection ended before the answer was complete";
 
 /* What a failure means: its sentence, and whether the same request may well
  * succeed later. */
@@ -18,6 +20,7 @@ typedef struct verdict {
   const char *sentence;
 } verdict;
 
+/* A trailer without a colon is a CURLE_BAD_FUNCTION_ARGUMENT. */
 static const verdict verdicts[] = {
     {CURLE_UNSUPPORTED_PROTOCOL, false, "the answer is not HTTP"},
     {CURLE_WEIRD_SERVER_REPLY, false, "the answer is not HTTP"},
@@ -25,13 +28,14 @@ static const verdict verdicts[] = {
     {CURLE_COULDNT_RESOLVE_HOST, true, "the host's name was not found"},
     {CURLE_COULDNT_CONNECT, true, "no connection could be made"},
     {CURLE_HTTP2, true, "the HTTP/2 connection broke"},
-    {CURLE_PARTIAL_FILE, true,
-     "the connection ended before the answer was complete"},
+    {CURLE_PARTIAL_FILE, true, cut_short},
     {CURLE_GOT_NOTHING, true,
      "the server closed the connection without an answer"},
     {CURLE_SEND_ERROR, true, "the connection broke"},
     {CURLE_RECV_ERROR, true, "the connection broke"},
-    {CURLE_BAD_CONTENT_ENCODING, false, "the body cannot be decoded"},
+    {CURLE_BAD_CONTENT_ENCODING, false,
+     "the body has more than 5 encodings, one in another"},
+    {CURLE_BAD_FUNCTION_ARGUMENT, false, neap__http_bad_head},
     {CURLE_HTTP2_STREAM, true, "the HTTP/2 stream broke"},
     {CURLE_PROXY, true, "the proxy refused"},
     {CURLE_SSL_CACERT_BADFILE, false,
@@ -135,20 +139,57 @@ static int fail_connect(neap__transfer *transfer) {
 static int fail_memory(neap__transfer *transfer) {
   bool in_head = transfer->moved_at != 0 && transfer->response->received == 0;
   neap__verdict_explain(transfer, !in_head,
-                        in_head ? neap__verdict_bad_head
+                        in_head ? neap__http_bad_head
                                 : neap__verdict_no_memory);
   return in_head ? NEAP_EHTTP : NEAP_ENOMEM;
 }
 
-int neap__verdict_of(neap__transfer *transfer, CURLcode code) {
-  /* To libcurl 7.88 a connection that ends within the head ends an answer. */
-  if (code == CURLE_OK && transfer->response->in_head)
-    code = CURLE_PARTIAL_FILE;
-  if (code == CURLE_OK)
+/* What libcurl's words tell more of than its code. */
+static bool is_not_http(neap__transfer *transfer, CURLcode code) {
+  const char *sentence = NULL;
+  if (code == CURLE_WEIRD_SERVER_REPLY &&
+      strstr(transfer->words, "Content-Length"))
+    sentence = neap__http_bad_length;
+  else if (code == CURLE_RECV_ERROR &&
+           strstr(transfer->words, "in chunked-encoding"))
+    sentence = "the answer is not HTTP: its chunks are malformed";
+  if (sentence)
+    neap__verdict_explain(transfer, false, sentence);
+  return sentence;
+}
+
+/* Whether an answer without a byte of its coded body may have lost it: whether
+ * only the end of the connection says that there is no more. */
+static bool is_cut_at_begin(const neap__transfer *transfer) {
+  const neap_http_response *response = transfer->response;
+  long version = CURL_HTTP_VERSION_NONE;
+  curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
+  return response->is_coded && !response->has_length && !response->is_framed &&
+         !transfer->decoder && version <= CURL_HTTP_VERSION_1_1 &&
+         !neap__transfer_is_redirect(transfer) && response->status != 204 &&
+         response->status != 304 &&
+         strcmp(transfer->request.method, "HEAD") != 0;
+}
+
+/* To libcurl 7.88 a connection that ends within the head ends an answer, and it
+ * has not been asked to look into a coded body. */
+static int judge_end(neap__transfer *transfer) {
+  neap__decoder *decoder = transfer->decoder;
+  if (decoder && !neap__decoder_is_whole(decoder))
+    neap__verdict_explain(transfer, true, neap__decoder_why(decoder));
+  else if (transfer->response->in_head || is_cut_at_begin(transfer))
+    neap__verdict_explain(transfer, true, cut_short);
+  else
     return 0;
+  return NEAP_EHTTP;
+}
+
+int neap__verdict_of(neap__transfer *transfer, CURLcode code) {
+  if (code == CURLE_OK)
+    return judge_end(transfer);
   if (transfer->objection < 0)
     return object_of(transfer);
-  if (is_refused_by_proxy(transfer))
+  if (is_refused_by_proxy(transfer) || is_not_http(transfer, code))
     return NEAP_EHTTP;
   switch (code) {
   case CURLE_OUT_OF_MEMORY:

@@ -5,9 +5,8 @@
 
 #include "http_multi.h"
 
-/* Sentences for what is found out elsewhere. */
+/* The sentence for what is found out elsewhere. */
 extern const char neap__verdict_no_memory[];
-extern const char neap__verdict_bad_head[];
 
 /* Judges a transfer that libcurl is through with: 0 or a negative status, with
  * the sentence in the response. */

@@ -1128,9 +1128,9 @@ typedef struct neap_http_response neap_http_response;
  *
  * In `done` op->status is 0 for any response that arrived whole, whatever its
  * status code; NEAP_ETIMEDOUT, NEAP_ETOOBIG, NEAP_EHTTP (connection refused,
- * name not found, TLS not verified, cut short, not HTTP, ...), NEAP_ENOMEM or
- * NEAP_ECANCELED. *response is set by then and *owned* by the caller, except
- * after NEAP_ECANCELED: NULL.
+ * name not found, TLS not verified, cut short, not decodable, not HTTP, ...),
+ * NEAP_ENOMEM or NEAP_ECANCELED. *response is set by then and *owned* by the
+ * caller, except after NEAP_ECANCELED: NULL.
  *
  * With `stream` the operation ends as soon as the head of the last response is
  * there; its body is then read with neap_http_read. What goes wrong later,

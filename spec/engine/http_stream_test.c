@@ -81,6 +81,42 @@ static void a_streamed_body_is_decoded(void **state) {
   neap_http_free(c.response);
 }
 
+/* However much comes of a few bytes, it is decoded as it is read. */
+static void a_streamed_body_that_grows_is_held_up(void **state) {
+  call c;
+  stream(*state, &c, "/bomb");
+  wait_to_read(*state, &c);
+  for (int i = 0; i < 20; i++)
+    neap_poll(*state, MS(1));
+  size_t size;
+  neap_http_body(c.response, &size);
+  assert_in_range(size, 1, 1024 * 1024);
+  assert_true(memory.peak < 2 * 1024 * 1024);
+  outcome o = read_all(*state, &c);
+  assert_int_equal(0, o.status);
+  assert_int_equal(64 * 1024 * 1024, o.size);
+  assert_true(memory.peak < 2 * 1024 * 1024);
+  neap_http_free(c.response);
+}
+
+static void a_body_that_grows_too_large_fails(void **state) {
+  call c;
+  for (int streamed = 0; streamed < 2; streamed++) {
+    prepare(&c, "/bomb");
+    c.opts.stream = streamed;
+    c.opts.max_body = 1000000;
+    expect(*state, &c, streamed ? 0 : NEAP_ETOOBIG);
+    if (streamed) {
+      outcome o = read_all(*state, &c);
+      assert_int_equal(NEAP_ETOOBIG, o.status);
+      assert_true(o.size <= 1000000);
+    }
+    assert_error(&c, "the body is larger than 1000000 bytes", false);
+    neap_http_free(c.response);
+  }
+  assert_true(memory.peak < 4 * 1024 * 1024);
+}
+
 static void a_streamed_response_is_the_last_of_its_redirects(void **state) {
   call c;
   prepare(&c, "/to/302/hello");
@@ -469,6 +505,8 @@ int main(void) {
       TEST(a_streamed_response_begins_with_its_head),
       TEST(a_streamed_body_ends),
       TEST(a_streamed_body_is_decoded),
+      TEST(a_streamed_body_that_grows_is_held_up),
+      TEST(a_body_that_grows_too_large_fails),
       TEST(a_streamed_response_is_the_last_of_its_redirects),
       TEST(a_response_that_was_not_streamed_can_be_read),
       TEST(a_body_that_breaks_gives_its_bytes_and_then_the_error),

@@ -299,6 +299,22 @@ static bool zipped(connection *c, const char *rest) {
          send_bytes(c, (const char *)bytes, sizeof bytes);
 }
 
+static bool bomb(connection *c, const char *rest) {
+  (void)rest;
+  /* 64 MiB of the letter x, as brotli writes them. */
+  static const unsigned char bytes[] = {
+      0xcf, 0xff, 0xff, 0x7f, 0x00, 0x24, 0xf0, 0xe2, 0xb1, 0x40, 0x72,
+      0xef, 0xff, 0xf9, 0xff, 0xff, 0x0f, 0x80, 0x04, 0x40, 0x1c, 0x16,
+      0x80, 0xee, 0xfd, 0x3f, 0xff, 0xff, 0xff, 0x01, 0x90, 0x00, 0x88,
+      0xc3, 0x02, 0xd0, 0xbd, 0xff, 0xcf, 0xff, 0xff, 0x7f, 0x00, 0x12,
+      0x00, 0x71, 0x58, 0x00, 0xba, 0xf7, 0xff};
+  return say(c,
+             "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n"
+             "Content-Length: %zu\r\n\r\n",
+             sizeof bytes) &&
+         send_bytes(c, (const char *)bytes, sizeof bytes);
+}
+
 static bool events(connection *c, const char *rest) {
   (void)rest;
   return say(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -354,9 +370,9 @@ static const struct {
     {"/headers/", headers},  {"/line/", long_line}, {"/nul", nul},
     {"/garbage", garbage},   {"/short", cut_short}, {"/chunk", half_chunk},
     {"/reset", reset},       {"/hang", hang},       {"/stall", stall},
-    {"/once", once},         {"/gzip", zipped},     {"/events", events},
-    {"/early/", early},      {"/deaf", deaf},       {"/text/", text},
-    {"", nothing},
+    {"/once", once},         {"/gzip", zipped},     {"/bomb", bomb},
+    {"/events", events},     {"/early/", early},    {"/deaf", deaf},
+    {"/text/", text},        {"", nothing},
 };
 
 /* Takes /cut/N, /tear/N or /lag/N off the path. */

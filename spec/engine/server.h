@@ -29,6 +29,7 @@
  *   /stall             sends 5 of 100 bytes and then no more
  *   /once              as /hello, and closes the connection
  *   /gzip              200, "high tide", compressed
+ *   /bomb              200, 51 bytes of brotli that are 64 MiB of "x"
  *   /events            200, two server-sent events in two chunks
  *   /text/TEXT         200, TEXT, with line breaks for %0A
  *   /early/N           N, "early", without having read the body; then reads on

@@ -1,0 +1,94 @@
+/* The body of a response: decoded, limited, and no faster than it is read.
+ * SPDX-License-Identifier: MIT */
+#include "http_multi.h"
+
+#include "http_decode.h"
+
+/* The page that comes with a redirect is not the body that the caller has
+ * limited, but it should end too. */
+#define MAX_REDIRECT_BODY (UINT64_C(1024) * 1024)
+
+/* How much of a streamed body is received ahead, but for what libcurl has in
+ * hand; and how much of it may be left when more is asked for. */
+enum { AHEAD = 256 * 1024, AHEAD_AGAIN = AHEAD / 2 };
+
+/* How much is decoded at a time. */
+enum { PIECE = 16 * 1024 };
+
+/* Whether to wait until somebody has read what there is. */
+static bool is_ahead(const neap__transfer *transfer) {
+  return transfer->given &&
+         neap__http_response_unread(transfer->response) >= AHEAD;
+}
+
+static int keep(neap__transfer *transfer, const void *bytes, size_t size,
+                uint64_t max) {
+  int status = neap__http_response_body(transfer->response, bytes, size, max);
+  if (status < 0)
+    neap__transfer_object(transfer, status, NULL);
+  else if (transfer->given)
+    neap__transfer_wake_reader(transfer);
+  return status;
+}
+
+/* Decodes what has been received; little may become very much. Where there is
+ * no room for more of it libcurl is told to pause, and gives the same bytes
+ * again later, and those behind them: chop_write and pausewrite of 7.88. */
+static size_t receive_coded(neap__transfer *transfer, const char *bytes,
+                            size_t size) {
+  neap__decoder *decoder = transfer->decoder;
+  neap__decoder_feed(decoder, bytes + transfer->decoded,
+                     size - transfer->decoded);
+  for (;;) {
+    if (is_ahead(transfer)) {
+      transfer->decoded = size - neap__decoder_left(decoder);
+      transfer->paused |= CURLPAUSE_RECV;
+      return CURL_WRITEFUNC_PAUSE;
+    }
+    char piece[PIECE];
+    size_t made;
+    int status = neap__decoder_read(decoder, piece, sizeof piece, &made);
+    if (status < 0) {
+      neap__transfer_object(transfer, status, neap__decoder_why(decoder));
+      return 0;
+    }
+    if (made == 0)
+      break;
+    if (keep(transfer, piece, made, transfer->max_body) < 0)
+      return 0;
+  }
+  transfer->decoded = 0;
+  return size;
+}
+
+size_t neap__transfer_receive(char *bytes, size_t one, size_t size, void *ud) {
+  (void)one;
+  neap__transfer *transfer = ud;
+  if (neap__transfer_is_redirect(transfer)) {
+    uint64_t max = transfer->max_body;
+    if (max < MAX_REDIRECT_BODY)
+      max = MAX_REDIRECT_BODY;
+    return keep(transfer, bytes, size, max) < 0 ? 0 : size;
+  }
+  if (transfer->response->is_coded && !transfer->decoder) {
+    transfer->decoder = neap__decoder_new(transfer->response);
+    if (!transfer->decoder) {
+      neap__transfer_object(transfer, NEAP_ENOMEM, NULL);
+      return 0;
+    }
+  }
+  if (transfer->decoder)
+    return receive_coded(transfer, bytes, size);
+  if (is_ahead(transfer)) {
+    transfer->paused |= CURLPAUSE_RECV;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  return keep(transfer, bytes, size, transfer->max_body) < 0 ? 0 : size;
+}
+
+void neap__transfer_taken(neap_http_response *response) {
+  neap__transfer *transfer = response->transfer;
+  if ((transfer->paused & CURLPAUSE_RECV) &&
+      neap__http_response_unread(response) <= AHEAD_AGAIN)
+    neap__transfer_pause(transfer, transfer->paused & ~CURLPAUSE_RECV);
+}
