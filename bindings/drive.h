@@ -40,7 +40,7 @@ void neap__drive_locate(lua_State *L, neap__task *task);
 /* Tells those who watch the run of a task, if it has one, that it has spawned
  * another, waits, has been woken, or is told of its cancellation. They may do
  * anything but wait. [-0, +0, -] */
-void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind);
+void neap__report_task(neap__task *task, neap_event_kind kind);
 
 /* Tells those who watch the run that a task works for that something failed, as
  * the error at stack index `error` says, and is tried again after a delay.

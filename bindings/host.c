@@ -170,6 +170,7 @@ void neap__host_open(lua_State *L) {
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   host->scratch = new_thread(L, &host->scratch);
+  host->teller = new_thread(L, &host->teller);
   host->shelf = new_thread(L, &host->shelf);
   lua_pushvalue(L, -1); /* host host */
   lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);

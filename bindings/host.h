@@ -9,6 +9,7 @@ struct neap__host {
   neap_engine *engine;
   lua_State *driver;   /* the coroutine from which the loop is driven */
   lua_State *scratch;  /* where ends of tasks are looked after */
+  lua_State *teller;   /* where whoever watches a run is told of waits */
   neap__task *current; /* whose coroutine runs */
   lua_State *running;  /* that coroutine, or the one of the user's inside it */
   bool can_yield;      /* false below a call that cannot be suspended */

@@ -255,7 +255,7 @@ static int tell(lua_State *L) {
   return 0;
 }
 
-void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind) {
+void neap__report_task(neap__task *task, neap_event_kind kind) {
   if (!task->run || !is_watched(task))
     return;
   neap_place place;
@@ -263,15 +263,21 @@ void neap__report_task(lua_State *L, neap__task *task, neap_event_kind kind) {
   neap_event event = make_event(task, kind, place.depth);
   if (kind != NEAP_EVENT_SPAWN)
     event.message = task->what;
-  if (!lua_checkstack(L, 4))
+  /* Not on the stack of `L`: when it tells of a wait, another may already take
+   * what lies there, or put what is waited for there. */
+  neap__host *host = task->host;
+  lua_State *T = host->teller, *running = host->running;
+  if (!lua_checkstack(T, 4))
     return;
-  task->host->telling = true;
-  lua_pushcfunction(L, tell);
-  lua_pushlightuserdata(L, &event);
-  lua_pushlightuserdata(L, task);
-  if (lua_pcall(L, 2, 0, 0) != LUA_OK)
-    lua_pop(L, 1); /* memory was refused: nobody can be told */
-  task->host->telling = false;
+  host->telling = true;
+  neap__host_run(host, T);
+  lua_pushcfunction(T, tell);
+  lua_pushlightuserdata(T, &event);
+  lua_pushlightuserdata(T, task);
+  if (lua_pcall(T, 2, 0, 0) != LUA_OK)
+    lua_pop(T, 1); /* memory was refused: nobody can be told */
+  neap__host_run(host, running);
+  host->telling = false;
 }
 
 void neap__report_retry(lua_State *L, neap__task *task, const char *what,

@@ -26,7 +26,7 @@ neap__task *neap__spawn(lua_State *L, int count) {
 static int spawn(lua_State *L) {
   luaL_checkany(L, 1);
   neap__spawn(L, lua_gettop(L) - 1);
-  neap__report_task(L, neap__task_current(L), NEAP_EVENT_SPAWN);
+  neap__report_task(neap__task_current(L), NEAP_EVENT_SPAWN);
   return 1;
 }
 
@@ -69,7 +69,7 @@ static neap__task *spawn_run(lua_State *L) {
 static int start(lua_State *L) {
   lua_settop(L, 6);
   spawn_run(L);
-  neap__report_task(L, neap__task_current(L), NEAP_EVENT_SPAWN);
+  neap__report_task(neap__task_current(L), NEAP_EVENT_SPAWN);
   return 1;
 }
 

@@ -247,7 +247,7 @@ int neap__wait(lua_State *L, lua_KFunction k) {
   if (task && task->run) /* else nobody watches */
     /* Whoever watches may do anything but wait: the operation has been started,
      * so that it can be cancelled, ended, or closed. */
-    neap__report_task(L, task, NEAP_EVENT_WAIT);
+    neap__report_task(task, NEAP_EVENT_WAIT);
   if (task && task->cancel_status != 0 && !task->told)
     neap__task_end_wait(task); /* it came before the operation was started */
   return suspend(L, host, k);
@@ -294,24 +294,24 @@ static neap__task *end(lua_State *L) {
 void neap__wait_settle(lua_State *L) {
   neap__task *task = end(L);
   task->stuck = false;
-  neap__report_task(L, task, NEAP_EVENT_WAKE);
+  neap__report_task(task, NEAP_EVENT_WAKE);
 }
 
 neap_op *neap__wait_end(lua_State *L) {
   neap__task *task = end(L);
   if (task->stuck) {
     task->stuck = false;
-    neap__report_task(L, task, NEAP_EVENT_WAKE);
+    neap__report_task(task, NEAP_EVENT_WAKE);
     neap__host_push(L, task->host, NEAP__SHELF_DEADLOCK);
     lua_error(L);
   }
   if (task->cancel_status == 0 || task->told) {
     if (task->run) /* else nobody watches */
-      neap__report_task(L, task, NEAP_EVENT_WAKE);
+      neap__report_task(task, NEAP_EVENT_WAKE);
     return &task->op;
   }
   task->told = true;
-  neap__report_task(L, task, NEAP_EVENT_CANCEL);
+  neap__report_task(task, NEAP_EVENT_CANCEL);
   neap__wait_push_end(L, task);
   lua_error(L);
   return NULL;
