@@ -23,6 +23,13 @@ for word in (os.getenv("NEAP_LUA") or "lua5.4"):gmatch("%S+") do
   M.lua[#M.lua + 1] = word
 end
 
+--- The words before M.lua that have a checker of memory run it, if that is one
+--- that runs programs: valgrind.
+M.under = {}
+for word in (os.getenv("NEAP_UNDER") or ""):gmatch("%S+") do
+  M.under[#M.under + 1] = word
+end
+
 local folders = {}
 
 --- Quotes a string for the shell.
