@@ -28,7 +28,8 @@ typedef struct channel {
   neap_link senders, receivers; /* lines of tasks, each with its coroutine */
 } channel;
 
-/* The stack of those who wait: the channel, and what a sender has to send. */
+/* The stack of those who wait: the channel, and what a sender has to send, or a
+ * receiver is given. */
 enum { CHANNEL = 1, VALUE };
 
 static channel *check_channel(lua_State *L) {
@@ -39,6 +40,7 @@ static channel *check_channel(lua_State *L) {
 static int wait_in(lua_State *L, neap_link *line, const char *what,
                    lua_KFunction k) {
   neap__wait_begin(L, what);
+  neap__wait_offer(L, VALUE);
   neap__task_line_up(neap__task_current(L), line, neap__task_leave, L);
   return neap__wait(L, k);
 }
@@ -88,11 +90,7 @@ static bool take_sent(lua_State *L, channel *c) {
   neap__task *sender = neap__task_next(&c->senders);
   if (!sender)
     return false;
-  lua_State *from = coroutine_of(sender);
-  lua_pushvalue(from, VALUE);
-  lua_xmove(from, L, 1);
-  lua_pushnil(from);
-  lua_replace(from, VALUE);
+  neap__wait_take(L, sender, coroutine_of(sender), VALUE);
   neap_op_settle(&sender->op, 0);
   return true;
 }
@@ -103,11 +101,7 @@ static bool give(lua_State *L, channel *c) {
   neap__task *receiver = neap__task_next(&c->receivers);
   if (!receiver)
     return false;
-  lua_State *to = coroutine_of(receiver);
-  bool suspended = neap__is_suspended(to); /* or it drives the loop */
-  lua_xmove(L, to, 1);
-  if (suspended)
-    lua_insert(to, -2); /* below what it has yielded */
+  neap__wait_put(L, receiver, coroutine_of(receiver), VALUE);
   neap_op_settle(&receiver->op, 0);
   return true;
 }
@@ -117,6 +111,7 @@ static int sent(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   neap__wait_end(L);
+  neap__wait_accept(L, VALUE);
   if (!lua_isnil(L, VALUE))
     return neap__error_raise(L, "closed", "send on a channel that was closed");
   return 0;
@@ -157,20 +152,21 @@ static int received(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   channel *c = lua_touserdata(L, CHANNEL);
-  bool cancelled = neap__task_current(L)->cancel_status != 0;
-  bool given = lua_gettop(L) > CHANNEL;
-  if (cancelled && given && !give(L, c))
-    give_back(L, c);
+  neap__wait_accept(L, VALUE);
+  if (neap__task_current(L)->cancel_status != 0 && !lua_isnil(L, VALUE)) {
+    lua_pushvalue(L, VALUE);
+    if (!give(L, c))
+      give_back(L, c);
+  }
   neap__wait_end(L);
-  if (!given)
-    lua_pushnil(L);
   return 1;
 }
 
 /* channel:receive() -> value, nil once it is closed and empty */
 static int receive(lua_State *L) {
   channel *c = check_channel(L);
-  lua_settop(L, CHANNEL);
+  lua_settop(L, CHANNEL); /* without what a loop over values() adds */
+  lua_settop(L, VALUE);
   if (c->taken < c->returned) {
     take_returned(L, c);
   } else if (c->count > 0) {

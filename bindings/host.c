@@ -82,15 +82,16 @@ static int make_refusal(lua_State *L) {
 
 /* Puts the error that `make` gives on the shelf, for a wait that is about to
  * end with it. [-0, +0, -] */
-static void shelve(lua_State *L, const neap__host *host, lua_CFunction make) {
-  lua_pushcfunction(L, make);
-  lua_pcall(L, 0, 1, 0); /* no memory: the message is one made before */
-  lua_xmove(L, host->shelf, 1);
+static void shelve(const neap__host *host, lua_CFunction make) {
+  lua_State *S = host->scratch;
+  lua_pushcfunction(S, make);
+  lua_pcall(S, 0, 1, 0); /* no memory: the message is one made before */
+  lua_xmove(S, host->shelf, 1);
   lua_replace(host->shelf, NEAP__SHELF_DEADLOCK);
 }
 
-void neap__host_break_deadlock(lua_State *L, neap__task *task) {
-  shelve(L, task->host, make_deadlock);
+void neap__host_break_deadlock(neap__task *task) {
+  shelve(task->host, make_deadlock);
   /* What is collected meanwhile may have given back what was waited for. */
   if (neap__host_stuck(task->host))
     neap__task_break_deadlock(task);
@@ -104,11 +105,11 @@ void neap__host_drive(lua_State *L, neap_op *op) {
     if (neap__host_stuck(host)) {
       if (host->root.stuck)
         break; /* what waits below does not end either: it is left */
-      neap__host_break_deadlock(L, &host->root);
+      neap__host_break_deadlock(&host->root);
     }
     if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EBUSY) {
       /* A finalizer that runs between two tasks: the loop is being driven. */
-      shelve(L, host, make_refusal);
+      shelve(host, make_refusal);
       neap__task_break_deadlock(&host->root);
       break;
     }
@@ -182,7 +183,8 @@ void neap__host_open(lua_State *L) {
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2); /* host anchors meta kills */
   lua_pushnil(L);          /* deadlock */
-  lua_xmove(L, host->shelf, NEAP__SHELF_DEADLOCK);
+  lua_pushnil(L);          /* value */
+  lua_xmove(L, host->shelf, NEAP__SHELF_VALUE);
   host->driver = L;
   int status = neap_engine_new(NULL, &host->engine);
   if (status < 0)

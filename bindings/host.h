@@ -39,6 +39,7 @@ enum {
   NEAP__SHELF_META,     /* the metatable of tasks */
   NEAP__SHELF_KILLS,    /* the errors that end a task: a table with weak keys */
   NEAP__SHELF_DEADLOCK, /* the error of the last deadlock */
+  NEAP__SHELF_VALUE,    /* what the root is given, or gives, while it waits */
 };
 
 /* The host of a Lua state; NULL before neap__host_open. [-0, +0, -] */
@@ -64,6 +65,6 @@ void neap__host_drive(lua_State *L, neap_op *op);
 
 /* Has `task` learn of a deadlock where it waits, with what all wait for now.
  * [-0, +0, -] */
-void neap__host_break_deadlock(lua_State *L, neap__task *task);
+void neap__host_break_deadlock(neap__task *task);
 
 #endif

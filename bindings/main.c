@@ -167,7 +167,7 @@ static bool drive(lua_State *L, neap__host *host, neap__task *task) {
     } else if (neap__host_stuck(host)) {
       if (!task->waiting || task->stuck)
         return false;
-      neap__host_break_deadlock(L, task);
+      neap__host_break_deadlock(task);
     }
     neap_poll(host->engine, NEAP_FOREVER);
   }

@@ -52,8 +52,7 @@ static void give(lua_State *L) {
   neap__task *first = neap__task_next(&s->queue);
   if (first) {
     guard *g = first->dropped;
-    lua_xmove(L, g->waiter, 1);
-    lua_replace(g->waiter, SEMAPHORE);
+    neap__wait_put(L, first, g->waiter, SEMAPHORE);
     g->held = true;
     neap_op_settle(&first->op, 0);
     return;
@@ -110,8 +109,7 @@ static void drop(neap__task *task) {
   }
   lua_State *S = task->host->scratch;
   g->held = false;
-  lua_pushvalue(g->waiter, SEMAPHORE);
-  lua_xmove(g->waiter, S, 1);
+  neap__wait_take(S, task, g->waiter, SEMAPHORE);
   give(S);
 }
 
@@ -119,6 +117,7 @@ static int acquired(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   neap__wait_end(L);
+  neap__wait_accept(L, SEMAPHORE);
   lua_pushvalue(L, SEMAPHORE);
   lua_setiuservalue(L, GUARD, 1);
   return 1;

@@ -352,8 +352,8 @@ static void wake(neap_op *op) {
   host->can_yield = true;
   int results;
   int status = lua_resume(task->L, host->driver, count, &results);
+  host->current = NULL; /* first: a signal looks at what runs then */
   neap__host_run(host, NULL);
-  host->current = NULL;
   if (status == LUA_OK) {
     end_task(task, task->outcome);
   } else if (status != LUA_YIELD) {

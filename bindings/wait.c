@@ -253,6 +253,48 @@ int neap__wait(lua_State *L, lua_KFunction k) {
   return suspend(L, host, k);
 }
 
+static bool is_root(const neap__task *task) {
+  return task == &task->host->root;
+}
+
+void neap__wait_offer(lua_State *L, int index) {
+  const neap__host *host = neap__host_of(L);
+  if (host->current)
+    return;
+  lua_pushvalue(L, index);
+  neap__wait_put(L, &host->root, L, index);
+}
+
+void neap__wait_accept(lua_State *L, int index) {
+  const neap__host *host = neap__host_of(L);
+  if (host->current)
+    return;
+  neap__wait_take(L, &host->root, L, index);
+  lua_replace(L, index);
+}
+
+void neap__wait_put(lua_State *L, const neap__task *task, lua_State *co,
+                    int index) {
+  if (is_root(task)) {
+    co = task->host->shelf;
+    index = NEAP__SHELF_VALUE;
+  }
+  lua_xmove(L, co, 1);
+  lua_replace(co, index);
+}
+
+void neap__wait_take(lua_State *L, const neap__task *task, lua_State *co,
+                     int index) {
+  if (is_root(task)) {
+    co = task->host->shelf;
+    index = NEAP__SHELF_VALUE;
+  }
+  lua_pushvalue(co, index);
+  lua_xmove(co, L, 1);
+  lua_pushnil(co);
+  lua_replace(co, index);
+}
+
 void neap__wait_push_end(lua_State *L, const neap__task *task) {
   if (task->cancel_status == NEAP_ETIMEDOUT)
     neap__error_push(L, "timeout", "timed out after %f s", task->limit);

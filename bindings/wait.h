@@ -46,6 +46,21 @@ void neap__wait_settle(lua_State *L);
  * [-0, +0, v] */
 neap_op *neap__wait_shielded(lua_State *L, const char *what);
 
+/* What somebody in line is given, or has to give, is at an index of the stack
+ * of its coroutine `co`, which is suspended. The main chunk of a plain Lua
+ * interpreter, the root, is not: callbacks and finalizers run in its coroutine
+ * while it waits, so for the root it is on the shelf meanwhile.
+ *
+ * neap__wait_offer is called before the wait and neap__wait_accept when it is
+ * over, by the one who waits; neap__wait_put replaces the value by that on top
+ * of L, and neap__wait_take pushes it and leaves nil, from outside. */
+void neap__wait_offer(lua_State *L, int index);  /* [-0, +0, -] */
+void neap__wait_accept(lua_State *L, int index); /* [-0, +0, -] */
+void neap__wait_put(lua_State *L, const neap__task *task, lua_State *co,
+                    int index); /* [-1, +0, -] */
+void neap__wait_take(lua_State *L, const neap__task *task, lua_State *co,
+                     int index); /* [-0, +1, -] */
+
 /* True when a protected call must not catch the error on top: it ends a task
  * that was told of its cancellation, and has waited again. [-0, +0, -] */
 bool neap__wait_must_pass(lua_State *L);

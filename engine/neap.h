@@ -694,8 +694,8 @@ NEAP_API int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
  * was there or all of `bytes` (copied): writes them beside it, has them brought
  * to the disk, and renames. A file that is there keeps its mode, not its owner,
  * and must be a regular one (EINVAL); of a link, the file it leads to is
- * replaced. Nothing is left behind when it fails or is cancelled; what one leaves
- * whose process is killed, the next in that folder removes. */
+ * replaced. Nothing is left behind when it fails or is cancelled; what one
+ * leaves whose process is killed, the next in that folder removes. */
 NEAP_API int neap_fs_replace(neap_engine *engine, neap_op *op, const char *path,
                              const void *bytes, size_t size,
                              neap_fs_result **result);
