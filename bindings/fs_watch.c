@@ -15,15 +15,17 @@ static neap_watch *check_watch(lua_State *L) {
   return *(neap_watch **)luaL_checkudata(L, 1, WATCH_META);
 }
 
-/* watch(path) -> watch */
+/* watch(path, missing) -> watch */
 static int new_watch(lua_State *L) {
   const char *path = neap__fs_call_path(L, 1);
-  luaL_argcheck(L, lua_isnoneornil(L, 2), 2, "watch has no options");
+  bool missing = lua_toboolean(L, 2);
   neap_watch **held = lua_newuserdatauv(L, sizeof(*held), 0);
   *held = NULL;
   luaL_setmetatable(L, WATCH_META);
   int detail;
-  int status = neap_watch_new(neap__engine(L), path, &detail, held);
+  neap_engine *engine = neap__engine(L);
+  int status = missing ? neap_watch_missing(engine, path, &detail, held)
+                       : neap_watch_new(engine, path, &detail, held);
   if (status < 0)
     return neap__fs_call_fail(L, "fs.watch", false, status, detail);
   return 1;

@@ -97,5 +97,10 @@ int neap_fs_tempdir(neap_engine *engine, neap_op *op, const char *prefix,
 
 int neap_watch_new(neap_engine *engine, const char *path, int *detail,
                    neap_watch **watch) {
-  return neap__watch_new(&engine->files, path, detail, watch);
+  return neap__watch_new(&engine->files, path, false, detail, watch);
+}
+
+int neap_watch_missing(neap_engine *engine, const char *path, int *detail,
+                       neap_watch **watch) {
+  return neap__watch_new(&engine->files, path, true, detail, watch);
 }

@@ -27,9 +27,9 @@ void neap__files_init(neap__files *files, neap_loop *loop);
 void neap__files_close(neap__files *files);
 void neap__watches_close(neap__files *files);
 
-/* See neap_watch_new. */
-int neap__watch_new(neap__files *files, const char *path, int *detail,
-                    neap_watch **out);
+/* See neap_watch_new, and with `waits` neap_watch_missing. */
+int neap__watch_new(neap__files *files, const char *path, bool waits,
+                    int *detail, neap_watch **out);
 
 /* See neap_file_open and neap_file_temp. */
 int neap__file_open(neap__files *files, neap_op *op, const char *path,

@@ -1,11 +1,15 @@
 /* Watching files and directories for changes.
  * SPDX-License-Identifier: MIT
  *
- * Of a file the directory is watched that it is in: inotify, behind libuv,
- * watches what a path led to when it began, so a file that is replaced by
- * another, as editors do and neap_fs_replace, would be watched in vain from
- * then on. Of a directory nothing above is watched; when it is moved or removed
- * itself, the watch is over.
+ * inotify, behind libuv, watches what a path led to when it began. So of a file
+ * the directory is watched that it is in, and of a link the one that the link
+ * is in: else a file that is replaced by another, as editors do and
+ * neap_fs_replace, or a link that is made to point elsewhere, would be watched
+ * in vain from then on. The names on which it depends where the path leads are
+ * the *points* of a watch; when something happens to one, the path is followed
+ * anew (fs_trail.h). Of a directory nothing above is watched but links; when it
+ * is moved or removed itself, and nothing but its name leads to it, the watch
+ * is over.
  *
  * libuv does not tell when the system's own queue (16384 changes on Linux) has
  * overflowed.
@@ -14,8 +18,14 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { MAX_CHANGES = 1024 };
+#include "fs_trail.h"
+
+enum {
+  MAX_CHANGES = 1024,
+  MAX_ROUNDS = 32, /* how often a path is followed that changes meanwhile */
+};
 
 typedef struct change {
   neap_link link; /* in `changes` */
@@ -24,20 +34,38 @@ typedef struct change {
   char path[];
 } change;
 
+/* A directory that is watched for what happens to one name in it, or to all. It
+ * belongs to libuv from its start until its close callback. */
+typedef struct point {
+  neap_link link; /* in `points` of its watch, or in a list being made */
+  neap_watch *watch;
+  uv_fs_event_t uv;
+  bool is_link;
+  uint64_t device, inode; /* of the directory */
+  const char *name; /* in `text`; NULL: what is watched is the directory */
+  size_t size;      /* of `text` */
+  char text[];      /* the path of the directory, and the name */
+} point;
+
 struct neap_watch {
   neap_alloc alloc;
-  neap_loop *loop; /* valid until the handle is closed */
-  neap_link link;  /* in the watches of neap__files until then */
-  uv_fs_event_t uv;
-  bool owned;    /* somebody has it */
-  bool ended;    /* nothing will come any more */
-  bool closing;  /* uv_close has been called */
-  bool closed;   /* its callback as well */
-  bool overflow; /* changes have been lost since the last in `changes` */
-  char *path;    /* *owned*: as it was given */
-  char *real;    /* *owned*: the directory that is watched */
-  char *name;    /* *owned*: in there, of the file; NULL: the directory */
-  uint64_t device, inode; /* of the directory */
+  neap_loop *loop;  /* valid until it is closing */
+  neap_link link;   /* in the watches of neap__files until it is closed */
+  neap_link points; /* of `point`, by link */
+  size_t handles;   /* of libuv's that are not closed */
+  bool owned;       /* somebody has it */
+  bool ended;       /* nothing will come any more */
+  bool closing;     /* nobody may wait any more */
+  bool waits;       /* for a path that is missing */
+  bool by_name;     /* it is of a directory to which nothing but its name leads,
+                       and ends with that */
+  bool overflow;    /* changes have been lost since the last in `changes` */
+  char *path;       /* *owned*: as it was given */
+  char *full;       /* *owned*: the same, absolute */
+  char *real;       /* *owned*: where it led when it was followed last */
+  neap__trail_kind kind;
+  uint64_t device, inode; /* of that; 0 where that is nowhere */
+  bool last;              /* no name was missing but perhaps the last */
   neap_link waiting;      /* operations, by `link` */
   neap_link changes;
   size_t count;  /* of them */
@@ -63,8 +91,9 @@ static void free_watch(neap_watch *watch) {
   }
   free_change(&alloc, watch->taken);
   free_text(&alloc, watch->path);
+  free_text(&alloc, watch->full);
   free_text(&alloc, watch->real);
-  free_text(&alloc, watch->name);
+  neap__list_remove(&watch->link);
   neap__free(&alloc, watch, sizeof *watch);
 }
 
@@ -109,36 +138,211 @@ static void add(neap_watch *watch, neap_change_kind kind, const char *name) {
   watch->count++;
 }
 
-/* Finds out which directory a path leads to. Returns a code of libuv's. */
-static int identify(uv_loop_t *loop, const char *path, uv_stat_t *out) {
-  uv_fs_t uv;
-  int code = uv_fs_stat(loop, &uv, path, NULL);
-  *out = uv.statbuf;
-  uv_fs_req_cleanup(&uv);
+static void free_point(const neap_alloc *alloc, point *p) {
+  neap__free(alloc, p, sizeof *p + p->size);
+}
+
+/* Makes a point, at the end of a list. */
+static int add_point(neap_watch *watch, neap_link *list, const char *folder,
+                     const char *name, bool is_link) {
+  struct stat found;
+  if (stat(folder, &found) < 0)
+    found = (struct stat){0}; /* gone: it cannot be watched either */
+  size_t size = strlen(folder) + 1, more = name ? strlen(name) + 1 : 0;
+  point *p = neap__alloc(&watch->alloc, sizeof *p + size + more);
+  if (!p)
+    return NEAP_ENOMEM;
+  p->watch = watch;
+  p->uv.data = p;
+  p->is_link = is_link;
+  p->device = found.st_dev;
+  p->inode = found.st_ino;
+  p->size = size + more;
+  memcpy(p->text, folder, size);
+  if (name)
+    p->name = memcpy(p->text + size, name, more);
+  neap__list_append(list, &p->link);
+  return 0;
+}
+
+static bool are_alike(const point *one, const point *other) {
+  return one->size == other->size && one->is_link == other->is_link &&
+         one->device == other->device && one->inode == other->inode &&
+         !one->name == !other->name &&
+         memcmp(one->text, other->text, one->size) == 0;
+}
+
+/* The points that a path has when it is followed, none of them started. */
+typedef struct harvest {
+  neap_watch *watch;
+  neap_link points;
+} harvest;
+
+static int visit(void *ud, const char *folder, const char *name, bool is_link) {
+  harvest *h = ud;
+  return add_point(h->watch, &h->points, folder, name, is_link);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  point *p = handle->data;
+  neap_watch *watch = p->watch;
+  free_point(&watch->alloc, p);
+  watch->handles--;
+  if (!watch->owned && watch->handles == 0)
+    free_watch(watch);
+}
+
+/* Takes a point that has been started out of its list, and closes it. */
+static void close_point(point *p) {
+  neap__list_remove(&p->link);
+  uv_close((uv_handle_t *)&p->uv, on_closed);
+}
+
+static void close_points(neap_link *list) {
+  while (!neap__list_empty(list))
+    close_point(NEAP__ITEM(list->next, point, link));
+}
+
+/* Frees points that have not been started. */
+static void discard_points(const neap_alloc *alloc, neap_link *list) {
+  while (!neap__list_empty(list)) {
+    point *p = NEAP__ITEM(list->next, point, link);
+    neap__list_remove(&p->link);
+    free_point(alloc, p);
+  }
+}
+
+static void on_change(uv_fs_event_t *uv, const char *name, int events,
+                      int status);
+
+/* Starts a point that is in no list. Returns a code of libuv's; then the point
+ * will go by itself. */
+static int start_point(point *p) {
+  uv_fs_event_init(neap__loop_uv(p->watch->loop), &p->uv);
+  uv_unref((uv_handle_t *)&p->uv);
+  p->watch->handles++;
+  int code = uv_fs_event_start(&p->uv, on_change, p->text, 0);
+  if (code < 0)
+    close_point(p);
   return code;
 }
 
-/* Whether the path of the directory still leads to it. */
-static bool is_there(neap_watch *watch) {
-  uv_stat_t found;
-  int code = identify(neap__loop_uv(watch->loop), watch->real, &found);
-  return code == 0 && found.st_dev == watch->device &&
-         found.st_ino == watch->inode;
+/* Takes a point like this one out of a list; NULL when there is none. */
+static point *take_alike(neap_link *list, const point *wanted) {
+  for (neap_link *link = list->next; link != list; link = link->next) {
+    point *p = NEAP__ITEM(link, point, link);
+    if (are_alike(p, wanted)) {
+      neap__list_remove(&p->link);
+      return p;
+    }
+  }
+  return NULL;
 }
 
-/* Something has happened to the watched directory itself. */
-static void take_own(neap_watch *watch, neap_change_kind kind) {
-  if (kind == NEAP_CHANGE_CONTENT) {
-    if (!watch->name)
-      add(watch, kind, NULL);
+/* Makes `wanted` the points of a watch, of which those that it has already go
+ * on. *changed tells whether there were others. Returns a code of libuv's, that
+ * of the first point that could not be started. */
+static int set_points(neap_watch *watch, neap_link *wanted, bool *changed) {
+  neap_link before;
+  neap__list_init(&before);
+  neap__list_splice(&before, &watch->points);
+  int code = 0;
+  *changed = false;
+  while (!neap__list_empty(wanted)) {
+    point *p = NEAP__ITEM(wanted->next, point, link);
+    neap__list_remove(&p->link);
+    point *kept = take_alike(&before, p);
+    if (kept) {
+      free_point(&watch->alloc, p);
+      p = kept;
+    } else {
+      *changed = true;
+      int started = start_point(p);
+      if (started < 0) {
+        code = code < 0 ? code : started;
+        continue;
+      }
+    }
+    neap__list_append(&watch->points, &p->link);
+  }
+  *changed = *changed || !neap__list_empty(&before);
+  close_points(&before);
+  return code;
+}
+
+/* Follows the path, and watches the names on the way. Whatever changes between
+ * the look and the start of watching is seen by another look, until one has
+ * found what is watched already; what changes later is told. Returns a status,
+ * and libuv's code. */
+static int follow(neap_watch *watch, neap__trail *trail, int *detail) {
+  bool changed = true;
+  for (int round = 0; changed && round < MAX_ROUNDS; round++) {
+    harvest h = {.watch = watch};
+    neap__list_init(&h.points);
+    int status = neap__trail_follow(watch->full, visit, &h, trail);
+    if (status == 0 && trail->kind == NEAP__TRAIL_FOLDER)
+      status = add_point(watch, &h.points, trail->real, NULL, false);
+    if (status < 0) {
+      discard_points(&watch->alloc, &h.points);
+      return status;
+    }
+    int code = set_points(watch, &h.points, &changed);
+    /* A directory that has gone meanwhile: the next look tells. */
+    if (code < 0 && code != UV_ENOENT && code != UV_ENOTDIR) {
+      *detail = code;
+      return neap__fs_status(code);
+    }
+  }
+  return 0;
+}
+
+/* Notes where the path leads; *other tells whether that is elsewhere. */
+static int note_end(neap_watch *watch, const neap__trail *trail, bool *other) {
+  *other = watch->kind != trail->kind || watch->device != trail->device ||
+           watch->inode != trail->inode ||
+           (watch->kind != NEAP__TRAIL_MISSING &&
+            strcmp(watch->real, trail->real) != 0);
+  watch->last = trail->last;
+  if (!*other)
+    return 0;
+  char *real = neap__copy(&watch->alloc, trail->real, strlen(trail->real));
+  if (!real)
+    return NEAP_ENOMEM;
+  free_text(&watch->alloc, watch->real);
+  watch->real = real;
+  watch->kind = trail->kind;
+  watch->device = trail->device;
+  watch->inode = trail->inode;
+  return 0;
+}
+
+static void stop(neap_watch *watch) {
+  watch->ended = true;
+  close_points(&watch->points);
+}
+
+/* Something has happened to a name on the way: looks where the path leads now,
+ * and tells when that is elsewhere. */
+static void look_again(neap_watch *watch) {
+  neap__trail trail;
+  int detail;
+  bool other = false;
+  int status = follow(watch, &trail, &detail);
+  if (status == 0)
+    status = note_end(watch, &trail, &other);
+  if (status < 0 || other)
+    add(watch, NEAP_CHANGE_NAME, NULL);
+  if (status < 0) {
+    /* There is no memory, or there are no more watches: what is missed from now
+     * on nobody will know. */
+    watch->overflow = true;
+    stop(watch);
     return;
   }
-  if (!watch->name || !is_there(watch))
-    add(watch, kind, NULL);
-  if (!is_there(watch)) {
-    uv_fs_event_stop(&watch->uv);
-    watch->ended = true;
-  }
+  bool nowhere =
+      trail.kind == NEAP__TRAIL_MISSING && !trail.linked && !trail.last;
+  if (!watch->waits && (nowhere || (watch->by_name && other)))
+    stop(watch);
 }
 
 /* libuv's: of a change to the watched directory itself, `name` is the end of
@@ -146,77 +350,75 @@ static void take_own(neap_watch *watch, neap_change_kind kind) {
  * entry with the same name. */
 static void on_change(uv_fs_event_t *uv, const char *name, int events,
                       int status) {
-  neap_watch *watch = uv->data;
+  const point *p = uv->data;
+  neap_watch *watch = p->watch;
   if (status < 0 || watch->ended)
     return;
   neap_change_kind kind =
       events & UV_RENAME ? NEAP_CHANGE_NAME : NEAP_CHANGE_CONTENT;
   const char *own = uv->path;
-  if (!name || (name >= own && name <= own + strlen(own)))
-    take_own(watch, kind);
-  else if (!watch->name)
+  bool itself = !name || (name >= own && name <= own + strlen(own));
+  bool ours = itself ? !p->name : p->name && strcmp(p->name, name) == 0;
+  if (!itself && !p->name)
     add(watch, kind, name);
-  else if (strcmp(watch->name, name) == 0)
+  else if (ours && !p->is_link && watch->last)
     add(watch, kind, NULL);
-  else
-    return;
+  if (kind == NEAP_CHANGE_NAME && (itself || ours))
+    look_again(watch);
   if (watch->count > 0 || watch->overflow || watch->ended)
     wake_all(watch);
 }
 
-/* Finds the directory to watch, and where the path leads to a file its name in
- * there. Returns a status, and libuv's code. */
-static int find(neap_watch *watch, const char *path, int *code) {
-  uv_loop_t *loop = neap__loop_uv(watch->loop);
-  uv_fs_t uv;
-  uv_stat_t found;
-  *code = uv_fs_realpath(loop, &uv, path, NULL);
-  if (*code == 0) {
-    watch->real = neap__copy(&watch->alloc, uv.ptr, strlen(uv.ptr));
-    watch->path = neap__copy(&watch->alloc, path, strlen(path));
-  }
-  uv_fs_req_cleanup(&uv);
-  if (*code < 0)
-    return neap__fs_status(*code);
-  if (!watch->real || !watch->path)
-    return NEAP_ENOMEM;
-  *code = identify(loop, watch->real, &found);
-  if (*code == 0 && !S_ISDIR(found.st_mode)) {
-    char *slash = strrchr(watch->real, '/');
-    size_t size = slash == watch->real ? 1 : (size_t)(slash - watch->real);
-    watch->name = neap__copy(&watch->alloc, slash + 1, strlen(slash + 1));
-    char *folder = neap__copy(&watch->alloc, watch->real, size);
-    free_text(&watch->alloc, watch->real);
-    watch->real = folder;
-    if (!watch->name || !folder)
-      return NEAP_ENOMEM;
-    *code = identify(loop, folder, &found);
-  }
-  watch->device = found.st_dev;
-  watch->inode = found.st_ino;
-  return *code < 0 ? neap__fs_status(*code) : 0;
-}
-
-static void on_closed(uv_handle_t *handle) {
-  neap_watch *watch = handle->data;
-  neap__list_remove(&watch->link);
-  watch->closed = true;
-  if (!watch->owned)
-    free_watch(watch);
-}
-
 /* Ends the watching; those who wait get nothing any more. */
 static void end(neap_watch *watch) {
-  watch->ended = true;
+  stop(watch);
+  watch->closing = true;
   wake_all(watch);
-  if (!watch->closing) {
-    watch->closing = true;
-    uv_close((uv_handle_t *)&watch->uv, on_closed);
-  }
 }
 
-int neap__watch_new(neap__files *files, const char *path, int *detail,
-                    neap_watch **out) {
+/* Sets the paths of a watch. Returns a status, and libuv's code. */
+static int name_watch(neap_watch *watch, const char *path, int *detail) {
+  char full[2 * PATH_MAX];
+  size_t size = 0;
+  if (*path == '\0' || strlen(path) >= PATH_MAX) {
+    *detail = *path ? UV_ENAMETOOLONG : UV_ENOENT;
+    return NEAP_ESYS;
+  }
+  if (*path != '/') {
+    if (!getcwd(full, PATH_MAX)) {
+      *detail = UV_ENOENT;
+      return NEAP_ESYS;
+    }
+    size = strlen(full);
+    full[size++] = '/';
+  }
+  memcpy(full + size, path, strlen(path) + 1);
+  watch->path = neap__copy(&watch->alloc, path, strlen(path));
+  watch->full = neap__copy(&watch->alloc, full, strlen(full));
+  return watch->path && watch->full ? 0 : NEAP_ENOMEM;
+}
+
+/* Begins to watch. Returns a status, and libuv's code. */
+static int begin(neap_watch *watch, const char *path, int *detail) {
+  neap__trail trail;
+  bool other;
+  int status = name_watch(watch, path, detail);
+  if (status == 0)
+    status = follow(watch, &trail, detail);
+  if (status == 0)
+    status = note_end(watch, &trail, &other);
+  if (status < 0)
+    return status;
+  watch->by_name = trail.kind == NEAP__TRAIL_FOLDER && !trail.linked;
+  bool is_there = trail.kind != NEAP__TRAIL_MISSING;
+  if (is_there || (watch->waits && trail.why == UV_ENOENT))
+    return 0;
+  *detail = trail.why;
+  return NEAP_ESYS;
+}
+
+int neap__watch_new(neap__files *files, const char *path, bool waits,
+                    int *detail, neap_watch **out) {
   int code = 0;
   const neap_alloc *alloc = neap__loop_alloc(files->loop);
   neap_watch *watch = neap__alloc(alloc, sizeof *watch);
@@ -224,29 +426,18 @@ int neap__watch_new(neap__files *files, const char *path, int *detail,
     return NEAP_ENOMEM;
   watch->alloc = *alloc;
   watch->loop = files->loop;
-  neap__list_init(&watch->link);
+  watch->waits = waits;
+  watch->owned = true;
+  neap__list_init(&watch->points);
   neap__list_init(&watch->waiting);
   neap__list_init(&watch->changes);
-  int status = find(watch, path, &code);
-  if (status < 0) {
-    free_watch(watch);
-    goto fail;
-  }
-  uv_fs_event_init(neap__loop_uv(files->loop), &watch->uv);
-  uv_unref((uv_handle_t *)&watch->uv);
-  watch->uv.data = watch;
+  neap__list_init(&watch->link);
   neap__list_append(&files->watches, &watch->link);
-  code = uv_fs_event_start(&watch->uv, on_change, watch->real, 0);
-  if (code < 0) {
-    end(watch);
-    status = neap__fs_status(code);
-    goto fail;
-  }
-  watch->owned = true;
-  *out = watch;
-  return 0;
-
-fail:
+  int status = begin(watch, path, &code);
+  if (status == 0)
+    *out = watch;
+  else
+    neap_watch_free(watch);
   if (detail)
     *detail = code;
   return status;
@@ -300,16 +491,16 @@ void neap_watch_free(neap_watch *watch) {
     return;
   watch->owned = false;
   end(watch);
-  if (watch->closed)
+  if (watch->handles == 0)
     free_watch(watch);
 }
 
 void neap__watches_close(neap__files *files) {
-  for (neap_link *link = files->watches.next; link != &files->watches;
-       link = link->next) {
-    neap_watch *watch = NEAP__ITEM(link, neap_watch, link);
+  while (!neap__list_empty(&files->watches)) {
+    neap_watch *watch = NEAP__ITEM(files->watches.next, neap_watch, link);
     while (!neap__list_empty(&watch->waiting))
       neap_op_forget(NEAP__ITEM(watch->waiting.next, neap_op, link));
+    neap__list_remove(&watch->link);
     end(watch);
   }
 }

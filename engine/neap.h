@@ -819,12 +819,18 @@ typedef struct neap_change {
 } neap_change;
 
 /* Begins to watch; does not wait. Of a file the path is watched: it may be
- * removed, replaced, made again. Links are followed once, now. Returns 0,
- * NEAP_ENOMEM, or NEAP_ESYS with the system's code in *detail (which may be
- * NULL): ENOENT where there is nothing of that name, ENOSPC when the user
- * watches as much as he may. *watch is *owned*. */
+ * removed, replaced, made again, and where links lead to it they may be made to
+ * point elsewhere. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the system's code
+ * in *detail (which may be NULL): ENOENT where there is nothing of that name,
+ * ENOSPC when the user watches as much as he may. *watch is *owned*. */
 NEAP_API int neap_watch_new(neap_engine *engine, const char *path, int *detail,
                             neap_watch **watch);
+
+/* The same of a path that may be missing, now and later, with the directories
+ * above it: what is made there is waited for. It only ends when it is closed.
+ */
+NEAP_API int neap_watch_missing(neap_engine *engine, const char *path,
+                                int *detail, neap_watch **watch);
 
 /* Starts `op`, which ends with status 0 once there may be something to take or
  * the watch has ended; several may wait, and all are woken. Returns 0, or
@@ -836,7 +842,8 @@ NEAP_API int neap_watch_wait(neap_watch *watch, neap_op *op);
 NEAP_API bool neap_watch_take(neap_watch *watch, neap_change *out);
 
 /* True when there is nothing to take and will not be: it has been closed, or
- * the directory, of a file the one it is in, has been moved or removed. */
+ * the directory, of a file the one it is in, has been moved or removed, and no
+ * link that is left leads there. */
 NEAP_API bool neap_watch_has_ended(const neap_watch *watch);
 
 /* Ends the watching. Those who wait are woken; changes not yet taken are lost.

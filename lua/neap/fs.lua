@@ -37,7 +37,6 @@ local files = core.file
 ---@field readlink fun(path: string): string where a link leads
 ---@field realpath fun(path: string): string the absolute path without links
 ---@field chmod fun(path: string, mode: integer) sets the permission bits
----@field watch fun(path: string): neap.fs.Watch tells of what changes; does not wait
 local fs = {}
 
 ---@class neap.fs.Change
@@ -45,11 +44,8 @@ local fs = {}
 --- more than could be kept, so that some have been lost
 ---@field path? string that was watched, in a directory that of the entry; none of an overflow
 
---- Watches a file, or a directory but not those within it, for changes. They
---- are kept, up to 1024, until they are taken; one that is like the one before
---- it, which was not taken yet, is not told again. Of a file the path is
---- watched: it may be removed, replaced, made again. A directory that is itself
---- moved or removed is told of as a "rename" of its path, and that is the last.
+--- What tells of changes. They are kept, up to 1024, until they are taken; one
+--- that is like the one before it, which was not taken yet, is not told again.
 ---@class neap.fs.Watch
 ---@field next fun(self): neap.fs.Change|nil waits for the next change; nil once there are no more
 ---@field changes fun(self): fun(...): neap.fs.Change|nil iterates over them; waits for each
@@ -57,7 +53,7 @@ local fs = {}
 
 for _, name in ipairs {
   "read", "list", "stat", "lstat", "exists", "rename", "copy", "link", "symlink",
-  "readlink", "realpath", "chmod", "watch",
+  "readlink", "realpath", "chmod",
 } do
   fs[name] = core[name]
 end
@@ -148,6 +144,26 @@ function fs.remove(path, opts)
         :format(path) }, 0)
   end
   core.remove(path, opts.recursive)
+end
+
+--- Watches a file, or a directory but not those within it, for changes; does not
+--- wait. Of a file the path is watched: it may be removed, replaced, made again.
+--- Where links lead to it, and one is made to point elsewhere, that is a "rename"
+--- of the path, and from then on what it leads to now is watched. A directory to
+--- which no links lead, and which is moved or removed, is told of as a "rename" of
+--- its path, and that is the last.
+---
+--- With `missing` the path may lead nowhere, and the directories above it may be
+--- missing, at first and later: a "rename" tells when something is made there, and
+--- when it goes. Without, that is an error with `errno` "ENOENT".
+---@param path string
+---@param opts? { missing?: boolean }
+---@return neap.fs.Watch
+function fs.watch(path, opts)
+  check_string(path, 1, "watch", true)
+  opts = options.check(opts, { missing = true }, "fs.watch")
+  check_boolean(opts, "missing", "fs.watch")
+  return (core.watch(path, opts.missing))
 end
 
 --- A file that is open. Operations of several tasks on it are served one after

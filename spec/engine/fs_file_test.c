@@ -142,6 +142,39 @@ static int use_watch(neap_engine *engine, const char *folder) {
   return found ? status : -100;
 }
 
+/* Watches where a link leads, which is nowhere at first. */
+static int use_link_watch(neap_engine *engine, const char *folder) {
+  char link[128], path[128];
+  snprintf(link, sizeof link, "%s/link", folder);
+  snprintf(path, sizeof path, "%s/watched", folder);
+  unlink(link);
+  assert_int_equal(0, symlink("watched", link));
+  neap_watch *watch;
+  int detail;
+  int status = neap_watch_new(engine, link, &detail, &watch);
+  if (status == NEAP_ESYS)
+    status = neap_watch_missing(engine, link, &detail, &watch);
+  if (status < 0)
+    return status;
+  fclose(fopen(path, "w"));
+  waiter w;
+  prepare(&w);
+  status = finish(engine, &w, neap_watch_wait(watch, &w.op));
+  neap_change change;
+  bool found = false;
+  while (neap_watch_take(watch, &change)) {
+    found = true;
+    if (change.kind == NEAP_CHANGE_OVERFLOW)
+      status = NEAP_ENOMEM;
+    else
+      assert_string_equal(link, change.path);
+  }
+  neap_watch_free(watch);
+  unlink(path);
+  unlink(link);
+  return found ? status : -100;
+}
+
 static int use_all(neap_engine *engine, const char *folder) {
   char path[128];
   neap_file *file;
@@ -161,6 +194,8 @@ static int use_all(neap_engine *engine, const char *folder) {
     status = use_names(engine, folder);
   if (status == 0)
     status = use_watch(engine, folder);
+  if (status == 0)
+    status = use_link_watch(engine, folder);
   return status;
 }
 
