@@ -39,9 +39,9 @@ static channel *check_channel(lua_State *L) {
 /* Suspends the caller in a line until another task settles it. [-0, +0, v] */
 static int wait_in(lua_State *L, neap_link *line, const char *what,
                    lua_KFunction k) {
-  neap__wait_begin(L, what);
-  neap__wait_offer(L, VALUE);
-  neap__task_line_up(neap__task_current(L), line, neap__task_leave, L);
+  const neap_op *op = neap__wait_begin(L, what);
+  neap__wait_offer(L, op->data, VALUE);
+  neap__task_line_up(op->data, line, neap__task_leave, L);
   return neap__wait(L, k);
 }
 
@@ -110,8 +110,8 @@ static bool give(lua_State *L, channel *c) {
 static int sent(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
-  neap__wait_end(L);
-  neap__wait_accept(L, VALUE);
+  const neap_op *op = neap__wait_end(L);
+  neap__wait_accept(L, op->data, VALUE);
   if (!lua_isnil(L, VALUE))
     return neap__error_raise(L, "closed", "send on a channel that was closed");
   return 0;
@@ -152,8 +152,9 @@ static int received(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   channel *c = lua_touserdata(L, CHANNEL);
-  neap__wait_accept(L, VALUE);
-  if (neap__task_current(L)->cancel_status != 0 && !lua_isnil(L, VALUE)) {
+  const neap__task *task = neap__task_current(L);
+  neap__wait_accept(L, task, VALUE);
+  if (task->cancel_status != 0 && !lua_isnil(L, VALUE)) {
     lua_pushvalue(L, VALUE);
     if (!give(L, c))
       give_back(L, c);

@@ -18,8 +18,6 @@
 #include "protect.h"
 #include "wait.h"
 
-#define GUARD_META "neap.relay"
-
 /* How often a coroutine that is being closed may yield. */
 enum { MAX_YIELDS = 100 };
 
@@ -81,35 +79,6 @@ bool neap__coroutine_end(lua_State *L, lua_State *co) {
   return failed;
 }
 
-/* Closes the coroutine that was being relayed when the one that relayed it is
- * ended from outside. What it raises is raised there, as from any <close>. */
-static int close_guard(lua_State *L) {
-  lua_getiuservalue(L, 1, 1);
-  lua_State *co = lua_tothread(L, -1);
-  if (co && lua_status(co) == LUA_YIELD && neap__coroutine_end(L, co)) {
-    lua_xmove(co, L, 1);
-    return lua_error(L);
-  }
-  return 0;
-}
-
-/* Has the coroutine at index 1 closed when this function is ended early. */
-static void guard(lua_State *L) {
-  lua_newuserdatauv(L, 0, 1);
-  luaL_setmetatable(L, GUARD_META);
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, 1);
-  lua_toclose(L, -1);
-}
-
-/* The coroutine came back by itself: from now on it is the user's. */
-static void disarm(lua_State *L) {
-  if (luaL_testudata(L, 2, GUARD_META)) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, 2, 1);
-  }
-}
-
 /* Raises the error on top the way coroutine.wrap does: the coroutine is closed,
  * and a message gets the position of the caller. [-1, +0, v] */
 static int propagate(lua_State *L, lua_State *co) {
@@ -152,12 +121,8 @@ static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
   int status = lua_resume(co, L, count, &results);
   neap__host_run(host, running);
   host->can_yield = could_yield;
-  if (neap__is_suspended(co)) {
-    if (lua_gettop(L) < 2)
-      guard(L);
+  if (neap__is_suspended(co))
     return neap__suspend(L, wrapped, relayed);
-  }
-  disarm(L);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(co, L, 1);
     return give_error(L, co, wrapped);
@@ -283,10 +248,6 @@ static int co_running(lua_State *L) {
 }
 
 void neap__coroutine_open(lua_State *L) {
-  luaL_newmetatable(L, GUARD_META);
-  lua_pushcfunction(L, close_guard);
-  lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
   lua_getglobal(L, "coroutine");
   static const luaL_Reg functions[] = {
       {"resume", co_resume}, {"wrap", co_wrap},       {"close", co_close},

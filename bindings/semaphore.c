@@ -116,8 +116,8 @@ static void drop(neap__task *task) {
 static int acquired(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
-  neap__wait_end(L);
-  neap__wait_accept(L, SEMAPHORE);
+  const neap_op *op = neap__wait_end(L);
+  neap__wait_accept(L, op->data, SEMAPHORE);
   lua_pushvalue(L, SEMAPHORE);
   lua_setiuservalue(L, GUARD, 1);
   return 1;
@@ -145,8 +145,8 @@ static int acquire(lua_State *L) {
     lua_settop(L, GUARD);
     return 1;
   }
-  neap__wait_begin(L, "a semaphore");
-  neap__task_line_up(neap__task_current(L), &s->queue, drop, g);
+  const neap_op *op = neap__wait_begin(L, "a semaphore");
+  neap__task_line_up(op->data, &s->queue, drop, g);
   return neap__wait(L, acquired);
 }
 

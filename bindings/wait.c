@@ -257,22 +257,6 @@ static bool is_root(const neap__task *task) {
   return task == &task->host->root;
 }
 
-void neap__wait_offer(lua_State *L, int index) {
-  const neap__host *host = neap__host_of(L);
-  if (host->current)
-    return;
-  lua_pushvalue(L, index);
-  neap__wait_put(L, &host->root, L, index);
-}
-
-void neap__wait_accept(lua_State *L, int index) {
-  const neap__host *host = neap__host_of(L);
-  if (host->current)
-    return;
-  neap__wait_take(L, &host->root, L, index);
-  lua_replace(L, index);
-}
-
 void neap__wait_put(lua_State *L, const neap__task *task, lua_State *co,
                     int index) {
   if (is_root(task)) {

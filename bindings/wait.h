@@ -52,14 +52,32 @@ neap_op *neap__wait_shielded(lua_State *L, const char *what);
  * while it waits, so for the root it is on the shelf meanwhile.
  *
  * neap__wait_offer is called before the wait and neap__wait_accept when it is
- * over, by the one who waits; neap__wait_put replaces the value by that on top
- * of L, and neap__wait_take pushes it and leaves nil, from outside. */
-void neap__wait_offer(lua_State *L, int index);  /* [-0, +0, -] */
-void neap__wait_accept(lua_State *L, int index); /* [-0, +0, -] */
+ * over, by the task that waits; neap__wait_put replaces the value by that on
+ * top of L, and neap__wait_take pushes it and leaves nil, from outside. */
+static inline void neap__wait_offer(lua_State *L, const neap__task *task,
+                                    int index); /* [-0, +0, -] */
+static inline void neap__wait_accept(lua_State *L, const neap__task *task,
+                                     int index); /* [-0, +0, -] */
 void neap__wait_put(lua_State *L, const neap__task *task, lua_State *co,
                     int index); /* [-1, +0, -] */
 void neap__wait_take(lua_State *L, const neap__task *task, lua_State *co,
                      int index); /* [-0, +1, -] */
+
+static inline void neap__wait_offer(lua_State *L, const neap__task *task,
+                                    int index) {
+  if (task != &task->host->root)
+    return;
+  lua_pushvalue(L, index);
+  neap__wait_put(L, task, L, index);
+}
+
+static inline void neap__wait_accept(lua_State *L, const neap__task *task,
+                                     int index) {
+  if (task != &task->host->root)
+    return;
+  neap__wait_take(L, task, L, index);
+  lua_replace(L, index);
+}
 
 /* True when a protected call must not catch the error on top: it ends a task
  * that was told of its cancellation, and has waited again. [-0, +0, -] */

@@ -18,13 +18,13 @@ local WORK = {
   { "an item of a batch", 2210, { "bench/nodes.lua", "neap.batch" }, 1000, 11000 },
   { "a run of three nodes that sleep", 19200, { "bench/waiting.lua" }, 500, 2500, { 1, 10, 10 } },
   { "a task, spawned and ended", 2290, { "bench/tasks.lua", "spawn" }, 1000, 11000 },
-  { "a task, spawned and awaited", 4460, { "bench/tasks.lua", "await" }, 1000, 11000 },
+  { "a task, spawned and awaited", 4410, { "bench/tasks.lua", "await" }, 1000, 11000 },
   { "a function that is gathered", 6580, { "bench/tasks.lua", "gather" }, 1000, 11000, { 100 } },
-  { "a value through a channel", 1970, { "bench/tasks.lua", "channel" }, 1000, 11000 },
+  { "a value through a channel", 1920, { "bench/tasks.lua", "channel" }, 1000, 11000 },
   { "an event of a stream, read", 8500, { "bench/events.lua" }, 1000, 11000 },
   { "100 KB of JSON, decoded", 30200000, { "bench/json.lua", "neap", "decode" }, 2, 6 },
   { "100 KB of JSON, encoded", 11900000, { "bench/json.lua", "neap", "encode" }, 2, 6 },
-  { "a semaphore handed over", 2510, { "bench/tasks.lua", "semaphore" }, 1000, 11000, { 10 } },
+  { "a semaphore handed over", 2560, { "bench/tasks.lua", "semaphore" }, 1000, 11000, { 10 } },
 }
 
 local is_release = (os.getenv("NEAP_BUILD") or ""):find("release", 1, true)

@@ -6,7 +6,7 @@
 local core = require "neap.core".net
 local concurrent = require "neap.concurrent"
 local options = require "neap.options"
-local semaphore = require "neap.core".semaphore
+local event = require "neap.core".event
 local sleep = require "neap.core".sleep
 local stream = require "neap.stream"
 
@@ -137,8 +137,8 @@ local PAUSE = 0.1
 
 -- Calls the handler for one connection, and closes that. What it raises is a
 -- warning: it is no reason to hang up on others.
-local function handle(handler, connection, place)
-  local _ <close> = place
+local function handle(handler, connection, ended)
+  local _ <close> = ended
   local _ <close> = connection
   local ok, err = concurrent.try(handler, connection)
   if not ok then
@@ -165,21 +165,29 @@ function Listener:serve(handler, opts)
   opts = options.check(opts, { max_connections = true }, "serve")
   check_count(opts, "max_connections", "serve")
   local max = opts.max_connections or 1000
-  local places = semaphore(max)
+  local count, fewer = 0, event() -- how many are served; one less is
+  local ended = setmetatable({}, { __close = function()
+    count = count - 1
+    fewer:set()
+  end })
+  local function wait_for_fewer()
+    fewer:clear()
+    fewer:wait()
+  end
   while true do
-    local place = places:acquire()
+    while count == max do wait_for_fewer() end
     local ok, connection = concurrent.try(self.accept, self)
     if ok then
-      concurrent.spawn(handle, handler, connection, place)
+      count = count + 1
+      concurrent.spawn(handle, handler, connection, ended)
     else
-      place:release()
       local err = connection
       if type(err) ~= "table" or err.code == "closed" then break end
       if err.errno ~= "EMFILE" and err.errno ~= "ENFILE" then error(err, 0) end
       sleep(PAUSE)
     end
   end
-  for _ = 1, max do places:acquire() end -- when all have given theirs back
+  while count > 0 do wait_for_fewer() end
 end
 
 --- Ends listening: who waits for a connection gets an error of code "closed".

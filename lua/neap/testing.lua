@@ -94,8 +94,8 @@ function M.run(f, opts)
     error(("testing.run: %d other tasks have not ended; start them inside of it"):format(others), 2)
   end
   core.may_wait("testing.run")
+  local _ <close> = setmetatable({}, { __close = restore }) -- before what it restores
   is_running = true
-  local _ <close> = setmetatable({}, { __close = restore })
   raw.set_clock(true)
   raw.seed(seed)
   math.randomseed(seed)
