@@ -1,6 +1,7 @@
 /* Driving the items of a batch, and the branches of a parallel.
  * SPDX-License-Identifier: MIT */
 #include "error.h"
+#include "params.h"
 #include "visit.h"
 #include "wait.h"
 
@@ -26,6 +27,34 @@ static bool is_iterator(lua_State *L, int index) {
     return false;
   lua_pop(L, 1);
   return true;
+}
+
+/* The iterator's two values are on top: gives the item that they stand for. */
+static int after_step(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  lua_copy(L, -2, lua_upvalueindex(3));
+  if (lua_isnil(L, -2) || lua_isnil(L, -1))
+    lua_pop(L, 1);
+  return 1;
+}
+
+/* An iterator of one value at each call, of one in three values as the
+ * upvalues: a function, what it is called with, and what it gave last. */
+static int step_iterator(lua_State *L) {
+  lua_settop(L, 0);
+  for (int i = 1; i <= 3; i++)
+    lua_pushvalue(L, lua_upvalueindex(i));
+  lua_callk(L, 2, 2, 0, after_step);
+  return after_step(L, LUA_OK, 0);
+}
+
+void neap__batch_prepared(lua_State *L) {
+  bool more = !lua_isnil(L, -2) || !lua_isnil(L, -1);
+  if (more && is_iterator(L, lua_absindex(L, -3)))
+    lua_pushcclosure(L, step_iterator, 3);
+  else
+    lua_pop(L, 2);
 }
 
 /* Looks at what prep has given: how many items there are. False with an error
@@ -161,10 +190,13 @@ static answer enter_item(lua_State *L, neap__task *task,
     lua_replace(L, params);
   } else {
     if (lua_istable(L, batch + PARAMS)) {
-      neap__drive_merge(L, batch + PARAMS, self + PREP);
-      lua_replace(L, params);
+      neap__params_merge(L, batch + PARAMS, self + PREP);
+    } else {
+      lua_pushvalue(L, params);
+      neap__params_protect(L);
     }
-    lua_pushvalue(L, params);
+    lua_pushvalue(L, -1);
+    lua_replace(L, params);
     lua_setfield(L, self, "params");
   }
   if (!is_parallel(step->node))
@@ -210,7 +242,7 @@ answer neap__batch_fetch(lua_State *L, neap__task *task,
   } else if (is_iterator(L, self + PREP)) {
     lua_settop(L, self + EXEC); /* without the metatable, if it has one */
     lua_pushvalue(L, self + PREP);
-    return fetched(L, task, neap__drive_call(L, task, step, 0, after_fetch));
+    return fetched(L, task, neap__drive_call(L, task, step, 0, 1, after_fetch));
   } else {
     lua_pushcfunction(L, element);
     lua_replace(L, -2); /* in place of the metatable */

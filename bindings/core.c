@@ -13,6 +13,7 @@
 #include "luv.h"
 #include "neap_lua.h"
 #include "net.h"
+#include "params.h"
 #include "plan.h"
 #include "process.h"
 #include "protect.h"
@@ -146,6 +147,7 @@ int luaopen_neap_core(lua_State *L) {
   neap__event_open(L);
   neap__plan_open(L);
   lua_setfield(L, -2, "plan");
+  neap__params_open(L);
   neap__retry_open(L);
   neap__json_open(L);
   lua_setfield(L, -2, "json");

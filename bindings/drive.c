@@ -8,6 +8,7 @@
 #include "drive.h"
 
 #include "error.h"
+#include "params.h"
 #include "visit.h"
 #include "wait.h"
 
@@ -140,18 +141,6 @@ answer neap__drive_fail_as(lua_State *L, neap__task *task, int status) {
   return neap__drive_failed(L, task);
 }
 
-void neap__drive_merge(lua_State *L, int under, int over) {
-  lua_createtable(L, 0, 4);
-  for (int pass = 0; pass < 2; pass++) {
-    lua_pushnil(L);
-    while (lua_next(L, pass == 0 ? under : over)) {
-      lua_pushvalue(L, -2);
-      lua_insert(L, -2);
-      lua_rawset(L, -4);
-    }
-  }
-}
-
 /* Pushes the params of a visit: the node's own, and over them those from
  * outside; nil when there are none. [-0, +1, m] */
 static void push_params(lua_State *L, const neap__record *record, int outer) {
@@ -162,7 +151,7 @@ static void push_params(lua_State *L, const neap__record *record, int outer) {
   }
   lua_rawgeti(L, PLAN, record->methods + NEAP__PLAN_PARAMS);
   if (lua_istable(L, outer)) {
-    neap__drive_merge(L, own, outer);
+    neap__params_merge(L, own, outer);
     lua_replace(L, own);
   }
 }
@@ -221,11 +210,11 @@ static void enter(lua_State *L, neap__task *task, const neap_step *step) {
 }
 
 int neap__drive_call(lua_State *L, neap__task *task, const neap_step *step,
-                     int count, lua_KFunction k) {
+                     int count, int results, lua_KFunction k) {
   task->atomic = record_of(step->node)->atomic;
   if (step->caught)
-    return lua_pcallk(L, count, 1, HANDLER, (lua_KContext)task, k);
-  lua_callk(L, count, 1, (lua_KContext)task, k);
+    return lua_pcallk(L, count, results, HANDLER, (lua_KContext)task, k);
+  lua_callk(L, count, results, (lua_KContext)task, k);
   return LUA_OK;
 }
 
@@ -257,8 +246,11 @@ static answer called(lua_State *L, neap__task *task, int status) {
   const neap_step *step = neap_run_step(task->run);
   if (step->phase == NEAP_POST)
     return take_action(L, task, step);
-  if (step->phase == NEAP_PREP) /* what exec spawns counts from here */
+  if (step->phase == NEAP_PREP) { /* what exec spawns counts from here */
     set_note(task, step->note, self_of(*step->note));
+    if (record_of(step->node)->is_batch)
+      neap__batch_prepared(L);
+  }
   if (step->phase == NEAP_FALLBACK && walks(step->node) &&
       lua_type(L, -1) == LUA_TSTRING)
     return take_action(L, task, step); /* as its walk would have ended with */
@@ -273,7 +265,8 @@ static int after_call(lua_State *L, int status, lua_KContext context) {
 static answer call_method(lua_State *L, neap__task *task,
                           const neap_step *step) {
   int self = self_of(*step->note);
-  int count;
+  const neap__record *record = record_of(step->node);
+  int count, results = 1;
   if (step->attempt > 0) {
     lua_pushinteger(L, step->attempt);
     lua_setfield(L, self, "cur_retry");
@@ -281,6 +274,8 @@ static answer call_method(lua_State *L, neap__task *task,
   switch (step->phase) {
   case NEAP_PREP:
     count = 2;
+    if (record->is_batch)
+      results = 3;
     break;
   case NEAP_EXEC:
     set_note(task, step->note, self);
@@ -297,16 +292,15 @@ static answer call_method(lua_State *L, neap__task *task,
       neap__batch_finish(L, task, step);
     count = 4;
   }
-  lua_rawgeti(L, PLAN,
-              record_of(step->node)->methods + NEAP__PLAN_PHASE +
-                  (int)step->phase);
+  lua_rawgeti(L, PLAN, record->methods + NEAP__PLAN_PHASE + (int)step->phase);
   lua_pushvalue(L, self);
   lua_pushvalue(L, SHARED);
   if (count >= 3)
     lua_pushvalue(L, self + PREP);
   if (count == 4)
     lua_pushvalue(L, step->phase == NEAP_POST ? self + EXEC : ERROR);
-  return called(L, task, neap__drive_call(L, task, step, count, after_call));
+  return called(L, task,
+                neap__drive_call(L, task, step, count, results, after_call));
 }
 
 static answer warn(lua_State *L, neap__task *task, const neap_step *step) {

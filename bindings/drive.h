@@ -9,6 +9,7 @@
 typedef struct neap__record {
   int methods;        /* where the plan has what NEAP__PLAN_* names */
   bool params;        /* whether the node has some of its own */
+  bool is_batch;      /* its prep says what there is to do */
   bool selfless;      /* a flow without methods: its visits need no self */
   const char *atomic; /* the node's name if its methods must not wait */
 } neap__record;

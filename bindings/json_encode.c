@@ -15,6 +15,7 @@
 
 #include "error.h"
 #include "json.h"
+#include "params.h"
 
 /* A member of an object, as it was when the object's table was looked at. Its
  * key and its value stand in the table at KEPT_SLOT, at `kept` and behind it.
@@ -434,6 +435,7 @@ static void write_members(struct encoder *e, struct place *here, size_t count) {
 /* Appends the table on top, the member at hand of `in`. [-0, +0, v] */
 static void write_table(struct encoder *e, const struct place *in) {
   lua_State *L = e->L;
+  neap__params_reveal(L); /* what pairs goes through of these; next does not */
   struct place here = {.up = in,
                        .table = lua_topointer(L, -1),
                        .depth = in == NULL ? 1 : in->depth + 1};

@@ -73,6 +73,8 @@ static neap_node *add(lua_State *L, neap_flow *flow, neap__record *record) {
   record->params = place(L, "params", record->methods + NEAP__PLAN_PARAMS);
   place(L, "branches", record->methods + NEAP__PLAN_BRANCHES);
   opts.kind = (neap_kind)number(L, "kind");
+  record->is_batch =
+      opts.kind == NEAP_BATCH_NODE || opts.kind == NEAP_BATCH_FLOW;
   record->selfless = opts.kind == NEAP_FLOW && opts.methods == 0;
   opts.max_attempts = (uint32_t)number(L, "max_retries");
   opts.wait_ns = nanoseconds(L, "wait");

@@ -15,9 +15,10 @@
  * where its result is to be. The action of a flow therefore takes the place
  * where its inner visits were. In a batch prep_res is the list or iterator and
  * exec_res the results; in an item prep_res is the item. item_meta is the
- * metatable of the items' selves. A parallel is laid out as a batch: its items
- * are its branches, an item's prep_res is the node of the branch, and its
- * exec_res the action that the visit inside it ended with.
+ * metatable of the items' selves. Params are read-only tables or nil. A
+ * parallel is laid out as a batch: its items are its branches, an item's
+ * prep_res is the node of the branch, and its exec_res the action that the
+ * visit inside it ended with.
  */
 #ifndef NEAP_BINDINGS_VISIT_H
 #define NEAP_BINDINGS_VISIT_H
@@ -97,11 +98,11 @@ static inline void push_view(lua_State *L, int meta) {
   lua_setmetatable(L, -2);
 }
 
-/* Calls the function below the `count` arguments on top for one result, under
- * the run's message handler when a failure would be caught. Returns as
- * lua_pcallk; `k` continues after a wait. [-count - 1, +1, v] */
+/* Calls the function below the `count` arguments on top for so many results,
+ * under the run's message handler when a failure would be caught. Returns as
+ * lua_pcallk; `k` continues after a wait. [-count - 1, +results, v] */
 int neap__drive_call(lua_State *L, neap__task *task, const neap_step *step,
-                     int count, lua_KFunction k);
+                     int count, int results, lua_KFunction k);
 
 static inline bool call_failed(int status) {
   return status != LUA_OK && status != LUA_YIELD;
@@ -115,10 +116,6 @@ answer neap__drive_fail(lua_State *L, neap__task *task);
 
 /* The same when the origin of the error is noted already. [-1, +0, v] */
 answer neap__drive_failed(lua_State *L, neap__task *task);
-
-/* Pushes a table that has the pairs of the table at `under`, and over them
- * those of the table at `over`. [-0, +1, m] */
-void neap__drive_merge(lua_State *L, int under, int over);
 
 /* Suspends the run. Being in a task, it does not come back. */
 answer neap__drive_wait(lua_State *L, lua_KFunction k);
@@ -134,6 +131,11 @@ neap__task *neap__drive_woken(lua_State *L);
 int neap__drive_go_on(lua_State *L, int status, lua_KContext context);
 
 /* Steps of batches, in batch.c. */
+
+/* Puts in the place of the three values on top that prep has returned the one
+ * that says what there is to do. [-3, +1, m] */
+void neap__batch_prepared(lua_State *L);
+
 answer neap__batch_items(lua_State *L, neap__task *task, const neap_step *step);
 answer neap__batch_fetch(lua_State *L, neap__task *task, const neap_step *step);
 answer neap__batch_turn(lua_State *L, neap__task *task, const neap_step *step);

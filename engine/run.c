@@ -220,37 +220,34 @@ static const neap_step *refuse_action(neap_run *run, neap_phase phase,
   return ask(run, NEAP_DO_WARN, phase, state);
 }
 
-/* True when no successor of the visit on top counts. */
-static bool is_alone(const neap_run *run) {
-  return run->depth == 0 || run->frames[run->depth].node->count == 0 ||
-         is_branch(run);
-}
-
 static const neap_step *end_visit(neap_run *run, const char *action,
                                   size_t size) {
   run->step.action = action;
   run->step.action_size = size;
   if (run->depth == 0)
     return end(run, false);
-  if (is_alone(run))
+  const neap_node *node = top(run)->node;
+  if (node->count == 0 || is_branch(run))
     return end_walk(run);
-  const neap__successor *successor =
-      neap__node_successor(top(run)->node, action, size);
+  const neap__successor *successor = neap__node_successor(node, action, size);
   return successor ? follow(run, successor)
                    : refuse_action(run, NEAP_POST, WARNING);
 }
 
-/* What post does where there is none: a flow hands on the action it ended with
- * if it is wired for it, or for nothing. Another goes no further: the flow ends
- * with "default" instead. */
-static const neap_step *default_post(neap_run *run, bool walked) {
+/* A flow without post, on top, has come to the end of its walk: it hands the
+ * action on if it is wired for it, or for nothing that counts. Another goes no
+ * further: the flow ends with "default" instead. */
+static const neap_step *hand_on(neap_run *run) {
   const char *action = run->step.action;
   size_t size = run->step.action_size;
   const neap_node *node = top(run)->node;
-  if (!walked || neap__is_default(action, size))
-    return end_visit(run, NULL, 0);
-  if (is_alone(run) || neap__node_successor(node, action, size))
+  if (run->depth == 0 || node->count == 0 || is_branch(run))
     return end_visit(run, action, size);
+  const neap__successor *successor = neap__node_successor(node, action, size);
+  if (successor)
+    return follow(run, successor);
+  if (neap__is_default(action, size))
+    return end_visit(run, NULL, 0);
   bool goes_on = neap__node_successor(node, NULL, 0);
   return refuse_action(run, goes_on ? NEAP_EXEC : NEAP_POST, STRAYING);
 }
@@ -271,7 +268,7 @@ static const neap_step *end_exec(neap_run *run, bool walked) {
     return end_item(run, false);
   if (neap__node_has(f->node, NEAP_POST))
     return call(run, NEAP_POST, POSTING);
-  return default_post(run, walked);
+  return walked ? hand_on(run) : end_visit(run, NULL, 0);
 }
 
 static const neap_step *begin_attempt(neap_run *run) {

@@ -52,7 +52,8 @@ local function check(state)
   local fields = state.fields
   if (state.kind == kinds.Flow or state.kind == kinds.BatchFlow) and not fields.start then
     error(require("neap.error").new { code = "start", flow = state.label,
-      message = ("the flow %s has no start: give it one, %s { start = node }"):format(state.label,
+      message = ("the flow %s has no start%s: give it one, %s { start = node }"):format(state.label,
+        state.made_at and (" (made at %s)"):format(state.made_at) or "",
         state.kind == kinds.Flow and "Flow" or "BatchFlow") }, 0)
   end
   if fields.atomic and (fields.timeout or (fields.wait or 0) > 0) then
@@ -82,13 +83,28 @@ local function number_branches(state, index_of)
   return numbers
 end
 
+-- The params that a node has itself, as its visits see them; nil for none.
+local function own_params(fields)
+  return fields.params ~= object.empty_params and core.read_only(fields.params) or nil
+end
+
+-- The metatable of the selves of a node's visits, which read from its fields, but
+-- not the params, which are the node's to write.
+local function view_of(state, params)
+  if params then
+    return { __index = setmetatable({ params = params }, { __index = state.fields }) }
+  end
+  state.view = state.view or { __index = state.fields }
+  return state.view
+end
+
 -- What the engine needs to know of a node. `index_of` numbers its successors.
 local function record(node, index_of, is_walked)
   local state = object.state(node)
   check(state)
   check_branches(state)
   local fields = state.fields
-  state.view = state.view or { __index = fields }
+  local params = own_params(fields)
   local actions, targets = {}, {}
   if is_walked then
     for i, action in ipairs(state.actions) do
@@ -99,12 +115,12 @@ local function record(node, index_of, is_walked)
   return {
     kind = state.kind,
     name = fields.name,
-    view = state.view,
+    view = view_of(state, params),
     prep = fields.prep,
     exec = fields.exec,
     process_after_fail = fields.process_after_fail,
     post = fields.post,
-    params = fields.params ~= object.empty_params and fields.params or nil,
+    params = params,
     max_retries = fields.max_retries,
     wait = fields.wait,
     backoff = fields.backoff,

@@ -10,7 +10,7 @@ require "neap.error" -- what leaves a run becomes an error object
 
 local M = { version = core.version, END = wiring.END }
 
-local methods = { to = wiring.to, run = running.run }
+local methods = { to = wiring.to, run = running.run, set_params = object.set_params }
 
 --- A step: prep, exec, post.
 M.Node = object.base("Node", methods)

@@ -6,6 +6,7 @@
 -- behind the table rather than in it, so that every write is seen: names are
 -- checked, and a flow that has been resolved learns that it must be resolved
 -- again.
+local core = require "neap.core"
 local options = require "neap.options"
 
 local M = {}
@@ -86,7 +87,8 @@ function M.check_of(name)
 end
 
 -- What other libraries, and earlier habits, call these; written as `plain`
--- writes them.
+-- writes them. Names that ports of this family use for fields of their own, as
+-- delay and parallel, are none.
 local meant = {
   prepare = "prep", preprocess = "prep", prepasync = "prep",
   execute = "exec", execasync = "exec", call = "exec", runasync = "run",
@@ -98,10 +100,10 @@ local meant = {
   maxretry = "max_retries", maxretrys = "max_retries", retries = "max_retries",
   maxattempts = "max_retries", attempts = "max_retries", retry = "max_retries",
   maxtries = "max_retries", tries = "max_retries",
-  retrywait = "wait", waittime = "wait", retrydelay = "wait", delay = "wait", waitms = "wait",
+  retrywait = "wait", waittime = "wait", retrydelay = "wait", waitms = "wait",
   timeoutms = "timeout", timeouts = "timeout",
   startnode = "start", maxconcurrency = "concurrency", parallelism = "concurrency",
-  parallel = "concurrency", parameters = "params",
+  parameters = "params",
 }
 
 -- A name without what styles of writing differ in.
@@ -117,6 +119,7 @@ local taken = {
   to = "it is the method that wires nodes",
   run = "it is the method that runs nodes and flows",
   extend = "it is the method that makes classes",
+  set_params = "it is the method that sets params",
   max_steps = "it is an option of run",
   on_event = "it is an option of run",
 }
@@ -171,6 +174,7 @@ end
 ---@field label string for messages
 ---@field actions string[] in the order of wiring
 ---@field targets table<string, table> action to node or END
+---@field made_at? string of a flow that had no start then: "file:line"
 ---@field plans table<table, true>|nil resolved plans that read from here
 ---@field mentioned table[]|nil of a flow: the nodes in its table that have no name
 ---@field branches table[]|nil of a parallel
@@ -198,6 +202,8 @@ function M.state(value)
 end
 
 --- Whether a value is a node (or flow), rather than a class or anything else.
+---@param value any
+---@return boolean
 function M.is_node(value)
   local state = M.state(value)
   return state ~= nil and not state.is_class
@@ -228,6 +234,18 @@ function M.note_plan(state, plan)
     state.plans[plan] = true
     state = state.parent
   end
+end
+
+--- Gives a node or class params of its own, as `node.params = params` does.
+---@param node table
+---@param params table
+function M.set_params(node, params)
+  if not M.state(node) then
+    error("set_params is called on a node or class: node:set_params { ... }", 2)
+  elseif type(params) ~= "table" then
+    error(("set_params: a table expected, got a %s"):format(type(params)), 2)
+  end
+  node.params = params
 end
 
 local instantiate -- (class, fields) -> node
@@ -328,6 +346,14 @@ local function check_wiring(state, value, is_class)
     M.state(value) and "the class " .. M.name(value) or "a " .. type(value)), 4)
 end
 
+-- Where the function at `level`, counted as error does, is: "file:line"; nil where
+-- that is unknown.
+local function place_of(level)
+  if debug.getinfo(level, "t").istailcall then return nil end
+  local info = debug.getinfo(level + 1, "Sl")
+  return info and info.currentline > 0 and ("%s:%d"):format(info.short_src, info.currentline) or nil
+end
+
 -- Derives a class or a node. What is wrong is blamed on the caller's caller, so
 -- it must not be called in tail position.
 local function derive(parent, given, is_class)
@@ -346,9 +372,10 @@ local function derive(parent, given, is_class)
     if math.type(key) ~= "integer" then
       check_field(state, key, value, 3)
       state.fields[key] = value
-    elseif is_parallel(state.kind) then
-      positional = positional + 1
     else
+      positional = positional + 1
+    end
+    if math.type(key) == "integer" and not is_parallel(state.kind) then
       check_wiring(state, value, is_class)
       if value ~= M.END then
         state.mentioned = state.mentioned or {}
@@ -359,6 +386,12 @@ local function derive(parent, given, is_class)
   end
   if is_parallel(state.kind) then
     state.branches = check_branches(state, given, positional, is_class)
+  elseif is_flow(state.kind) and not is_class and not state.fields.start then
+    if positional > 0 then
+      blame(("%s: 'start' is missing; name the node that comes first: { start = node, ... }")
+        :format(label), 3)
+    end
+    state.made_at = place_of(3)
   end
   return new_object(state)
 end
@@ -367,9 +400,7 @@ function instantiate(class, given)
   return (derive(M.state(class), given, false))
 end
 
-local empty_params = setmetatable({}, {
-  __newindex = function() error("params are read-only; what must last belongs in shared", 2) end,
-})
+local empty_params = core.read_only {}
 
 M.empty_params = empty_params
 

@@ -37,7 +37,8 @@ function M.prepare(node, shared, opts, where, level)
   if seconds and (seconds ~= seconds or seconds <= 0) then
     error(("%s: 'timeout' is in seconds, more than 0"):format(where), level)
   end
-  return graph.plan(node), shared, opts.params, opts.on_event, steps, seconds
+  local params = opts.params and core.read_only(opts.params)
+  return graph.plan(node), shared, params, opts.on_event, steps, seconds
 end
 
 --- Runs a node or flow and waits until the run has ended.

@@ -92,6 +92,47 @@ describe("prep of a BatchNode", function()
     assert.same({ 20, 40, n = 2 }, results { prep = give(list), exec = double })
   end)
 
+  local function same(_, _, item) return item end
+
+  for _, concurrency in ipairs { 1, 3 } do
+    local function given(...)
+      local values = table.pack(...)
+      return results { concurrency = concurrency, max_retries = 2, exec = same,
+        prep = function() return table.unpack(values, 1, values.n) end }
+    end
+
+    it(("returns what ipairs and pairs give, whose values are the items, %d at once")
+      :format(concurrency), function()
+      assert.same({ "a", "b", n = 2 }, given(ipairs { "a", "b" }))
+      assert.same({ 7, n = 1 }, given(pairs { seven = 7 }))
+      assert.same({ "a", n = 1 }, given(next, { "a" }))
+      assert.same({ false, n = 1 }, given(ipairs { false }))
+      assert.same({ n = 0 }, given(ipairs {}))
+    end)
+
+    it(("returns an iterator in three values that gives one at a time, and waits, %d at once")
+      :format(concurrency), function()
+      local function up_to(limit, i)
+        neap.sleep(0.001)
+        if i < limit then return i + 1 end
+      end
+      assert.same({ 1, 2, 3, n = 3 }, given(up_to, 3, 0))
+      local callable = setmetatable({}, { __call = function(_, ...) return up_to(...) end })
+      assert.same({ 2, 3, n = 2 }, given(callable, 3, 1))
+      assert.same({ "x", "y", n = 2 }, given(("x y"):gmatch "%a"))
+    end)
+
+    it(("fails with what such an iterator raises, %d at once"):format(concurrency), function()
+      local ok, err = pcall(given, function() error("torn", 0) end, 1, 2)
+      assert.same({ false, "torn", "prep" }, { ok, err.cause, err.phase })
+    end)
+  end
+
+  it("returns a list, whatever else it returns", function()
+    assert.same({ 1, 2, n = 2 }, results { exec = same,
+      prep = function() return { 1, 2 }, "and", "more" end })
+  end)
+
   for _, value in ipairs { 3, "list", true } do
     it(("returning a %s is an error that names the node"):format(type(value)), function()
       local node = BatchNode { name = "Chunks", prep = give(value) }
@@ -489,6 +530,19 @@ describe("what an item has spawned", function()
 end)
 
 describe("a BatchFlow", function()
+  it("takes the values of pairs and ipairs as its entries", function()
+    local word = Node { post = function(self, shared)
+      shared[#shared + 1] = self.params.word
+    end }
+    local shared = {}
+    BatchFlow { start = word, prep = function()
+      return ipairs { { word = "ebb" }, { word = "flow" } }
+    end }:run(shared)
+    BatchFlow { start = word, prep = function() return pairs { x = { word = "neap" } } end }
+      :run(shared)
+    assert.same({ "ebb", "flow", "neap" }, shared)
+  end)
+
   -- A node that notes its params.i in shared.
   local function note(seconds)
     return Node { name = "note",

@@ -46,7 +46,10 @@ describe("neap.check", function()
   end)
 
   it("finds a flow without a start, nested or not", function()
-    assert.same({ "no-start: empty: the flow has no start" }, lines_of(Flow { name = "empty" }))
+    local empty = Flow { name = "empty" }
+    local line = debug.getinfo(1, "l").currentline - 1
+    assert.same({ ("no-start: empty: the flow has no start (made at spec/lua/check_spec.lua:%d)")
+      :format(line) }, lines_of(empty))
     assert.same({ "no-start: outer > empty" },
       kinds_of(Flow { name = "outer", start = Flow { name = "empty" } }))
   end)

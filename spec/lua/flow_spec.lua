@@ -144,6 +144,36 @@ describe("a flow", function()
     assert.is_nil(ran)
   end)
 
+  it("without a start says where it was made", function()
+    local flow = Flow { name = "Payment" }
+    local line = debug.getinfo(1, "l").currentline - 1
+    assert.matches(("the flow Payment has no start (made at spec/lua/flow_spec.lua:%d)")
+      :format(line), failure(flow.run, flow).message, 1, true)
+  end)
+
+  it("with wiring but no start is refused where it is made", function()
+    local Batch = neap.BatchFlow:extend { name = "Batch" }
+    for name, class in pairs { Flow = Flow, BatchFlow = neap.BatchFlow, Batch = Batch } do
+      local a, b = Node(), Node()
+      assert.matches(("flow_spec.lua:%%d+: %s: 'start' is missing"):format(name), failure(function()
+        local _ = class { a, a >> b }
+      end))
+      assert.matches("'start' is missing", failure(class, { neap.END }), 1, true)
+    end
+  end)
+
+  it("may get its start from its class, before or after the class has nodes, or later", function()
+    local a, b = Node { post = function() return "x" end }, Node { post = function() return "y" end }
+    local Late = Flow:extend {}
+    assert.equal("y", Late { start = a, a - "x" >> b }:run())
+    Late.start = a
+    assert.equal("y", Late { a - "x" >> b }:run())
+    assert.equal("y", Late():run())
+    local flow = Flow { name = "later" }
+    flow.start = a
+    assert.equal("y", flow:run())
+  end)
+
   it("takes a node as its start, nothing else", function()
     assert.matches("'start' is 3; expected a node", failure(Flow, { start = 3 }), 1, true)
     assert.matches("expected a node", failure(Flow, { start = Node }), 1, true)

@@ -353,6 +353,18 @@ describe("an option", function()
     assert.equal(0.2, node.temperature)
   end)
 
+  it("that ports of this family use for fields of their own is one", function()
+    for name, value in pairs { delay = 3, parallel = 4 } do
+      for _, class in ipairs { Node, neap.BatchNode, neap.Flow, neap.BatchFlow } do
+        assert.equal(value, class({ [name] = value })[name])
+        assert.equal(value, class:extend({ [name] = value })()[name])
+      end
+    end
+    local seen
+    Node { delay = 3, exec = function(self) seen = self.delay end }:run()
+    assert.equal(3, seen)
+  end)
+
   local wrong = {
     max_retries = { 0, -1, 1.5, "3", 0x100000000 }, wait = { -1, "1", 0 / 0 },
     backoff = { 0, -2, "2" }, max_wait = { 0, -1, 0 / 0 },

@@ -100,10 +100,24 @@ describe("params", function()
       { own, flows, opts, entry })
   end)
 
-  it("are read-only by convention, and refuse it where nobody gave any", function()
-    local node = Node { exec = function(self) self.params.x = 1 end }
-    assert.matches("params are read-only", failure(node.run, node, {}).cause, 1, true)
-    assert.same({}, Node().params)
+  it("may be set with set_params, as by an assignment, of a node, a flow and a class", function()
+    local node = watcher { a = 1, b = 2 }
+    node:set_params { a = 7, c = 3 }
+    assert.same({ { a = 7, c = 3 } }, seen(node))
+    local flow = Flow { start = watcher() }
+    flow:set_params { k = "v" }
+    assert.same({ { k = "v" } }, seen(flow))
+    local Class = Node:extend {}
+    Class:set_params { a = 1 }
+    assert.equal(1, Class().params.a)
+  end)
+
+  it("may be set with set_params to tables only, and where set_params is called", function()
+    local node = Node()
+    assert.matches("params_spec.lua:%d+: set_params: a table expected, got a number",
+      failure(function() node:set_params(3) end))
+    assert.matches("node:set_params { ... }", failure(node.set_params, { a = 1 }), 1, true)
+    assert.matches("'set_params' cannot be a field", failure(Node, { set_params = print }), 1, true)
   end)
 
   it("reach what a retry calls again, and the fallback", function()
@@ -113,6 +127,107 @@ describe("params", function()
       process_after_fail = function(self) got[#got + 1] = self.params.a end }
     node:run({}, { params = { a = 5 } })
     assert.same({ 5, 5, 5 }, got)
+  end)
+end)
+
+describe("self.params", function()
+  local given = { a = 1, list = { 1, 2 } }
+  -- The ways in which a visit comes to its params: each runs a node with these methods.
+  local ways = {
+    ["none are given"] = function(methods) Node(methods):run() end,
+    ["they are the node's own"] = function(methods)
+      methods.params = given
+      Node(methods):run()
+    end,
+    ["they are the class's"] = function(methods) Node:extend { params = given }(methods):run() end,
+    ["they come from the run"] = function(methods) Node(methods):run({}, { params = given }) end,
+    ["they come from the run, and are more"] = function(methods)
+      methods.params = { b = 2 }
+      Node(methods):run({}, { params = given })
+    end,
+    ["they come from the flow"] = function(methods)
+      Flow { params = given, start = Node(methods) }:run()
+    end,
+    ["they are an entry"] = function(methods)
+      BatchFlow { start = Node(methods), prep = function() return { given } end }:run()
+    end,
+    ["they are an entry, and more"] = function(methods)
+      BatchFlow { start = Node(methods), params = { b = 2 },
+        prep = function() return { given } end }:run()
+    end,
+    ["it is that of a batch"] = function(methods)
+      methods.prep = function() return { 1 } end
+      BatchNode(methods):run({}, { params = given })
+    end,
+    ["it is that of a flow"] = function(methods)
+      Flow { start = Node(), params = given, prep = methods.exec }:run()
+    end,
+  }
+  for name, way in pairs(ways) do
+    it("is read-only where " .. name, function()
+      for _, key in ipairs { "new", "a", 1 } do
+        local err = failure(way, { exec = function(self) self.params[key] = 5 end })
+        assert.matches(("params_spec.lua:%%d+: params are read%%-only, so '%s' cannot be set")
+          :format(key), err.cause)
+      end
+      assert.same({ a = 1, list = { 1, 2 } }, given)
+    end)
+
+    it("is read with [], pairs, # and json.encode where " .. name, function()
+      local got, text
+      way { exec = function(self)
+        got, text = copy(self.params), neap.json.encode(self.params)
+        assert.equal(0, #self.params)
+        assert.equal(got.a, self.params.a)
+      end }
+      if name ~= "none are given" then
+        assert.same({ 1, given.list }, { got.a, got.list })
+      end
+      assert.same(got, neap.json.decode(text))
+    end)
+  end
+
+  it("has the length and the pairs of a list and of what only acts as a table", function()
+    local odd = setmetatable({}, { __len = function() return 3 end, __pairs = function()
+      return function(_, key) if not key then return "one", 1 end end
+    end })
+    Node { exec = function(self)
+      assert.equal(2, #self.params)
+      assert.same({ 5, 6 }, { table.unpack(self.params) })
+    end }:run({}, { params = { 5, 6 } })
+    Node { exec = function(self)
+      assert.equal(3, #self.params)
+      assert.same({ one = 1 }, copy(self.params))
+    end }:run({}, { params = odd })
+  end)
+
+  it("may be handed on to a run, and be an entry and a node's own", function()
+    Node { params = given, exec = function(self)
+      local handed = { a = 1, list = given.list }
+      assert.same({ handed }, seen(watcher(), self.params))
+      assert.same({ { a = 1, b = 2, list = given.list } }, seen(watcher { b = 2 }, self.params))
+      assert.same({ handed }, seen(watcher(self.params)))
+      local entries = function() return { self.params } end
+      assert.same({ handed }, seen(BatchFlow { start = watcher(), prep = entries }))
+    end }:run()
+  end)
+
+  it("may be replaced for the visit, and is then what was put there", function()
+    local mine = { z = 1 }
+    Node { prep = function(self) self.params = mine end, exec = function(self)
+      self.params.y = 2
+      assert.equal(mine, self.params)
+    end }:run({}, { params = given })
+    assert.same({ z = 1, y = 2 }, mine)
+  end)
+
+  it("sees what is written later to the table that node.params is", function()
+    local own = { a = 1 }
+    local node = watcher(own)
+    assert.equal(own, node.params)
+    seen(node)
+    node.params.a = 2
+    assert.same({ { a = 2 } }, seen(node))
   end)
 end)
 

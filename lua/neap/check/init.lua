@@ -262,7 +262,9 @@ function M.check(flow)
       add_finding({ name = object.name(inner), outer = place }, ...)
     end
     if not nodes[1] then
-      add_finding(place, "no-start", "the flow has no start")
+      local made_at = object.state(node).made_at
+      add_finding(place, "no-start", "the flow has no start" .. (made_at
+        and (" (made at %s)"):format(made_at) or ""))
     end
     for _, inner in ipairs(nodes) do
       check_node(inner, function(...) report(inner, ...) end)

@@ -1,6 +1,7 @@
 --- Any Lua value as one that JSON can hold.
 -- SPDX-License-Identifier: MIT
-local json = require("neap.core").json
+local core = require "neap.core"
+local json = core.json
 local object = require "neap.object"
 local text = require "neap.text"
 
@@ -29,6 +30,7 @@ local function key_name(key)
 end
 
 local function copy_table(value, depth, open)
+  value = core.revealed(value) -- what pairs goes through of params; next does not
   if open[value] then return "<cycle>" end
   if depth == MAX_DEPTH then return "<nested too deep>" end
   open[value] = true
