@@ -984,8 +984,9 @@ NEAP_API int neap_net_listen(neap_engine *engine, const neap_net_opts *opts,
 NEAP_API void neap_listener_wait(neap_listener *listener, neap_op *op);
 
 /* Takes a connection: *out is *owned*. NEAP_EAGAIN when there is none, for
- * another has taken it; NEAP_ESYS with the system's code in *detail, such as
- * that of EMFILE; NEAP_ENOMEM, and the connection is lost. */
+ * another has taken it, or it has failed before anybody could; NEAP_ESYS with
+ * the system's code in *detail, such as that of EMFILE: the connection waits;
+ * NEAP_ENOMEM, and the connection is lost. */
 NEAP_API int neap_listener_accept(neap_listener *listener, int *detail,
                                   neap_stream **out);
 

@@ -280,14 +280,38 @@ void neap_listener_wait(neap_listener *l, neap_op *op) {
   watch(l);
 }
 
+/* accept(2): "Linux accept() passes already-pending network errors on the new
+ * socket as an error code from accept(). For reliable operation the application
+ * should detect the network errors defined for the protocol after accept() and
+ * treat them like EAGAIN". They are of one connection, which is gone; EPERM is
+ * that of a firewall. */
+static bool is_of_connection(int why) {
+  switch (why) {
+  case ECONNABORTED:
+  case EHOSTDOWN:
+  case EHOSTUNREACH:
+  case ENETDOWN:
+  case ENETUNREACH:
+  case ENONET:
+  case ENOPROTOOPT:
+  case EOPNOTSUPP:
+  case EPERM:
+  case EPROTO:
+    return true;
+  default:
+    return false;
+  }
+}
+
 int neap_listener_accept(neap_listener *l, int *detail, neap_stream **out) {
   int fd;
   do
     fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+  while (fd < 0 && errno == EINTR);
   if (fd < 0) {
     *detail = uv_translate_sys_error(errno);
-    return *detail == UV_EAGAIN ? NEAP_EAGAIN : NEAP_ESYS;
+    bool none = *detail == UV_EAGAIN || is_of_connection(errno);
+    return none ? NEAP_EAGAIN : NEAP_ESYS;
   }
   int status = neap__stream_open(l->net->streams, fd, false, out);
   if (status < 0)

@@ -121,19 +121,45 @@ function Listener:accept()
   return new_connection(self.handle:accept())
 end
 
---- Iterates over the connections that come, until the listener is closed.
----@return fun(): neap.net.Connection|nil
-function Listener:connections()
-  return function()
+-- How long nobody is accepted when the system has no room for a connection, in
+-- seconds.
+local PAUSE = 0.1
+
+-- Errors after which nothing will ever be accepted again: those of the listener.
+-- All others are of a moment, in which the system had no room for a connection.
+local FINAL = { EBADF = true, EFAULT = true, EINVAL = true, ENOTSOCK = true }
+
+local function is_passing(err)
+  if type(err) == "table" then return err.code == "net" and not FINAL[err.errno] end
+  return err == "not enough memory" -- of Lua
+end
+
+-- Accepts a connection whatever passes meanwhile; nil when the listener has been
+-- closed. A shortage is told once, until there is a connection again.
+local function accept_patiently(self)
+  local told = false
+  while true do
     local ok, connection = concurrent.try(self.accept, self)
     if ok then return connection end
-    if type(connection) == "table" and connection.code == "closed" then return nil end
-    error(connection, 0)
+    local err = connection
+    if type(err) == "table" and err.code == "closed" then return nil end
+    if not is_passing(err) then error(err, 0) end
+    if not told then
+      warn(("neap: %s: no connection can be accepted for now: %s")
+        :format(self.address, tostring(err)))
+    end
+    told = true
+    sleep(PAUSE)
   end
 end
 
--- How long nobody is accepted when there are no descriptors left, in seconds.
-local PAUSE = 0.1
+--- Iterates over the connections that come, until the listener is closed. When
+--- the system has no room for one (`errno` "EMFILE", "ENOBUFS", ...), that is a
+--- warning, and it is tried again after a pause.
+---@return fun(): neap.net.Connection|nil
+function Listener:connections()
+  return function() return (accept_patiently(self)) end
+end
 
 -- Calls the handler for one connection, and closes that. What it raises is a
 -- warning: it is no reason to hang up on others.
@@ -152,7 +178,8 @@ end
 
 --- Serves connections until the listener is closed: calls the handler in a task
 --- of its own for each, and closes the connection when it returns. What a
---- handler raises is a warning and ends its connection only.
+--- handler raises is a warning and ends its connection only. When the system has
+--- no room for a connection, that is a warning, too, and a pause.
 ---
 --- Returns when the listener was closed and the handlers have ended. Who calls
 --- it owns the handlers: cancelled, it ends them all.
@@ -176,16 +203,10 @@ function Listener:serve(handler, opts)
   end
   while true do
     while count == max do wait_for_fewer() end
-    local ok, connection = concurrent.try(self.accept, self)
-    if ok then
-      count = count + 1
-      concurrent.spawn(handle, handler, connection, ended)
-    else
-      local err = connection
-      if type(err) ~= "table" or err.code == "closed" then break end
-      if err.errno ~= "EMFILE" and err.errno ~= "ENFILE" then error(err, 0) end
-      sleep(PAUSE)
-    end
+    local connection = accept_patiently(self)
+    if not connection then break end
+    count = count + 1
+    concurrent.spawn(handle, handler, connection, ended)
   end
   while count > 0 do wait_for_fewer() end
 end

@@ -10,10 +10,26 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "waiter.h"
+
+/* What the next calls of accept4 fail with; 0 ends the list. */
+static const int *accept_errors;
+
+int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags) {
+  int (*original)(int, struct sockaddr *, socklen_t *, int);
+  if (accept_errors && *accept_errors != 0) {
+    errno = *accept_errors++;
+    return -1;
+  }
+  *(void **)&original = dlsym(RTLD_NEXT, "accept4");
+  return original(fd, address, size, flags);
+}
 
 static int finish(neap_engine *engine, waiter *w, int started) {
   if (started < 0) {
@@ -180,11 +196,62 @@ static void refuses_what_makes_no_sense(void **state) {
   assert_int_equal(0, memory.live);
 }
 
+static int accept_from(neap_engine *engine, neap_listener *listener,
+                       int *detail, neap_stream **end) {
+  int status;
+  do {
+    waiter w;
+    prepare(&w);
+    neap_listener_wait(listener, &w.op);
+    assert_int_equal(0, finish(engine, &w, 0));
+    status = neap_listener_accept(listener, detail, end);
+  } while (status == NEAP_EAGAIN);
+  return status;
+}
+
+/* What has happened to one connection is no reason not to accept the next. */
+static void accepts_the_next_when_one_has_failed(void **state) {
+  (void)state;
+  static const int of_one[] = {ECONNABORTED, EPROTO,      ENETDOWN,    EINTR,
+                               EPERM,        ENOPROTOOPT, EHOSTDOWN,   ENONET,
+                               EHOSTUNREACH, EOPNOTSUPP,  ENETUNREACH, 0};
+  static const int of_all[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, 0};
+  failing_state memory;
+  neap_engine *engine = new_engine(&memory, 0);
+  neap_listener *listener;
+  neap_stream *ends[2];
+  waiter w;
+  int detail;
+  assert_int_equal(0, listen_somewhere(engine, &listener));
+  neap_net_opts opts = NEAP_NET_OPTS_INIT;
+  opts.port = port_of(listener);
+  prepare(&w);
+  assert_int_equal(
+      0, finish(engine, &w, neap_net_connect(engine, &w.op, &opts, &ends[0])));
+  accept_errors = of_all;
+  for (int i = 0; of_all[i] != 0; i++) {
+    char name[32];
+    assert_int_equal(NEAP_ESYS,
+                     accept_from(engine, listener, &detail, &ends[1]));
+    neap_sys_describe(detail, name, sizeof name, NULL, 0);
+    assert_string_equal(strerrorname_np(of_all[i]), name);
+  }
+  accept_errors = of_one;
+  assert_int_equal(0, accept_from(engine, listener, &detail, &ends[1]));
+  accept_errors = NULL;
+  neap_stream_close(ends[0]);
+  neap_stream_close(ends[1]);
+  neap_listener_close(listener);
+  neap_engine_free(engine);
+  assert_int_equal(0, memory.live);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(survives_each_allocation_that_fails),
       cmocka_unit_test(can_be_given_up_at_any_time),
       cmocka_unit_test(refuses_what_makes_no_sense),
+      cmocka_unit_test(accepts_the_next_when_one_has_failed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

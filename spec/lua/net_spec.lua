@@ -4,6 +4,7 @@ local helper = require "spec.helper"
 local servers = require "spec.servers"
 local neap = require "neap"
 local net = require "neap.net"
+local new_error = require "neap.error".new
 
 local function raised(f, ...)
   local ok, err = pcall(f, ...)
@@ -313,6 +314,45 @@ describe("a listener", function()
     assert.equal("done\n", result.stdout)
     assert.matches("a connection from 127.0.0.1:%d+ ended with an error: tide 1", result.stderr)
     assert.matches("tide 2", result.stderr)
+  end)
+
+  it("goes on when the system has no room for a while, with a warning", function()
+    local script = helper.write(helper.tmpdir() .. "/server.lua", [[
+      local neap, new_error = require "neap", require "neap.error".new
+      local listener <close> = neap.net.listen("127.0.0.1:0")
+      -- What the system says of single connections, or of itself at a time.
+      local errors, accept = { "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EIO" }, listener.accept
+      function listener:accept()
+        local errno = errors and table.remove(errors, 1)
+        if errno then error(new_error { code = "net", errno = errno, message = errno }, 0) end
+        if errors then
+          errors = nil
+          error("not enough memory", 0)
+        end
+        return accept(self)
+      end
+      local server = neap.spawn(listener.serve, listener, function(c) c:write "here\n" end)
+      for _ = 1, 3 do
+        local connection <close> = neap.net.connect(listener.address)
+        assert(connection:read() == "here")
+      end
+      listener:close()
+      server:await()
+      print("done")
+    ]])
+    local result = helper.run { helper.neap, script }
+    assert.equal("done\n", result.stdout)
+    assert.matches("^warning: neap: 127.0.0.1:%d+: no connection can be accepted for now: "
+      .. "EMFILE\n$", result.stderr)
+  end)
+
+  it("ends when the listener is broken, and tells why", function()
+    local listener <close> = net.listen("127.0.0.1:0")
+    listener.accept = function()
+      error(new_error { code = "net", errno = "EBADF", message = "accept: bad file descriptor" }, 0)
+    end
+    assert.equal("EBADF", raised(listener.serve, listener, function() end).errno)
+    assert.equal("EBADF", raised(listener:connections()).errno)
   end)
 
   it("ends its handlers with whoever serves", function()
