@@ -595,7 +595,7 @@ static void end_task(neap__task *task, neap__task_state outcome) {
   if (task->internal && task->root == NEAP_ROOT_ATTEMPT &&
       outcome == NEAP__TASK_DONE && task->parent->state == NEAP__TASK_RUNNING)
     hand_over(task);
-  if (task->live_children > 0)
+  if (task->live_children > 0 || task->belongings)
     neap__task_cancel_since(task, 0);
   const char *before = begin_outside(host, "the message of an error");
   while (task->state == NEAP__TASK_ENDING && task->live_children == 0) {
