@@ -133,6 +133,9 @@ static void warn_of_unheard(lua_State *L, neap__host *host) {
 static int collect(lua_State *L) {
   neap__host *host = lua_touserdata(L, 1);
   warn_of_unheard(L, host);
+  for (neap_link *link = host->root.children.next; link != &host->root.children;
+       link = link->next)
+    neap__task_warn_unbegun(NEAP__ITEM(link, neap__task, sibling));
   neap__task_forget_all(&host->root);
   neap_engine_free(host->engine);
   host->engine = NULL;

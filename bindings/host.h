@@ -19,6 +19,7 @@ struct neap__host {
   lua_State *closing;  /* a coroutine in which nothing may be caught */
   neap__task root;     /* the owner of tasks that no task has spawned, and the
                           one that waits when the loop is driven */
+  neap__task *script;  /* of the executable: the task that the script is */
   size_t live;         /* tasks that have not ended */
   size_t idle;         /* operations that wake nobody who matters: time limits,
                           quiet sleeps */

@@ -244,6 +244,7 @@ static int run(lua_State *L) {
     lua_rawgeti(L, 1, i);
   neap__task *task = neap__spawn(L, count);
   int index = lua_gettop(L);
+  host->script = task;
   catch_signals(host, task);
   bool well = drive(L, host, task);
   release_signals();

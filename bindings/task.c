@@ -19,6 +19,7 @@
 #include "error.h"
 #include "host.h"
 #include "slots.h"
+#include "visit.h"
 #include "wait.h"
 
 /* A time limit of a task, of which it may have several. */
@@ -317,10 +318,46 @@ static void push_end(neap__task *task) {
   lua_pcall(S, 1, 1, 0);
 }
 
+/* Runs below lua_pcall: warns that the script has ended before a task (at 1) of
+ * its own began. */
+static int warn_of_unbegun(lua_State *L) {
+  const neap__task *task = lua_touserdata(L, 1);
+  if (task->run) {
+    neap__report_path(L, task->run, 0);
+  } else {
+    lua_Debug ar;
+    lua_pushvalue(task->L,
+                  3); /* task_main, the message handler, the function */
+    lua_xmove(task->L, L, 1);
+    lua_getinfo(L, ">S", &ar);
+    lua_pushfstring(L, "the function at %s:%d", ar.short_src, ar.linedefined);
+  }
+  lua_warning(L, "neap: ", 1);
+  lua_warning(L, lua_tostring(L, -1), 1);
+  lua_warning(L,
+              " was spawned, but the script ended before it began; await the "
+              "task",
+              0);
+  return 0;
+}
+
+void neap__task_warn_unbegun(neap__task *task) {
+  lua_State *S = task->host->scratch;
+  if (task->state != NEAP__TASK_READY)
+    return;
+  lua_pushcfunction(S, warn_of_unbegun);
+  neap__task_push(S, task);
+  lua_pcall(S, 1, 0, 0);
+  lua_settop(S, 0);
+}
+
 /* Ends a task that has been cancelled before it began. */
 static void end_early(neap__task *task) {
   lua_State *S = task->host->scratch;
   const char *before = begin_outside(task->host, "a finalizer");
+  if (task->parent == task->host->script &&
+      task->parent->outcome == NEAP__TASK_DONE)
+    neap__task_warn_unbegun(task);
   push_end(task);
   keep_error(S, task);
   lua_settop(S, 0);

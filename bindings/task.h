@@ -149,6 +149,9 @@ static inline bool neap__task_owns_any(const neap__task *task) {
   return task->children.next != &task->children || task->belongings;
 }
 
+/* Warns that the script has ended before the task began, if so. [-0, +0, -] */
+void neap__task_warn_unbegun(neap__task *task);
+
 /* Cancels the tasks that `task` spawned when its count was at least `serial`,
  * and ends what else belongs to it since. Returns how many of these tasks have
  * not ended yet. */
