@@ -134,6 +134,16 @@ void neap__task_unwound(lua_State *L, neap__task *task, int index) {
   lua_settop(L, top);
 }
 
+static bool is_cancellation(lua_State *L, int index) {
+  if (!neap__error_is(L, index))
+    return false;
+  lua_getfield(L, index, "code");
+  const char *code = lua_tostring(L, -1);
+  bool is = code && strcmp(code, "cancelled") == 0;
+  lua_pop(L, 1);
+  return is;
+}
+
 /* Runs below lua_pcall: gives what a task (at 1) raised (at 2) as it ends with
  * it, having warned of what it has suppressed. */
 static int leave(lua_State *L) {
@@ -153,6 +163,8 @@ static int leave(lua_State *L) {
     lua_replace(L, 2);
   }
   neap__task_unwound(L, task, 2);
+  if (task->cancel_status == NEAP_ECANCELED)
+    task->protests = !is_cancellation(L, 2);
   return 1;
 }
 
@@ -341,23 +353,24 @@ static int warn_of_unbegun(lua_State *L) {
   return 0;
 }
 
-void neap__task_warn_unbegun(neap__task *task) {
-  lua_State *S = task->host->scratch;
-  if (task->state != NEAP__TASK_READY)
-    return;
-  lua_pushcfunction(S, warn_of_unbegun);
-  neap__task_push(S, task);
-  lua_pcall(S, 1, 0, 0);
-  lua_settop(S, 0);
+void neap__task_warn_unbegun(neap__task *owner) {
+  lua_State *S = owner->host->scratch;
+  for (neap_link *link = owner->children.next; link != &owner->children;
+       link = link->next) {
+    neap__task *task = NEAP__ITEM(link, neap__task, sibling);
+    if (task->state != NEAP__TASK_READY || task->cancel_status != 0)
+      continue;
+    lua_pushcfunction(S, warn_of_unbegun);
+    neap__task_push(S, task);
+    lua_pcall(S, 1, 0, 0);
+    lua_settop(S, 0);
+  }
 }
 
 /* Ends a task that has been cancelled before it began. */
 static void end_early(neap__task *task) {
   lua_State *S = task->host->scratch;
   const char *before = begin_outside(task->host, "a finalizer");
-  if (task->parent == task->host->script &&
-      task->parent->outcome == NEAP__TASK_DONE)
-    neap__task_warn_unbegun(task);
   push_end(task);
   keep_error(S, task);
   lua_settop(S, 0);
@@ -469,7 +482,12 @@ static void strip(neap__task *task) {
 static int warn_of_failure(lua_State *L) {
   lua_getiuservalue(L, 1, NEAP__TASK_RESULT);
   const char *text = neap__error_text(L, -1); /* may call what warns, too */
-  lua_warning(L, "neap: a detached task failed: ", 1);
+  const neap__task *task = lua_touserdata(L, 1);
+  lua_warning(L,
+              task->state == NEAP__TASK_CANCELLED
+                  ? "neap: a cancelled task failed: "
+                  : "neap: a detached task failed: ",
+              1);
   lua_warning(L, text, 1);
   if (lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) == LUA_TTABLE &&
       lua_getfield(L, -1, "traceback") == LUA_TSTRING) {
@@ -522,6 +540,8 @@ static void complete(neap__task *task) {
     neap__list_remove(&task->sibling);
     neap__list_append(&parent->crew->ended, &task->sibling);
   } else if (task->state != NEAP__TASK_FAILED) {
+    if (task->protests && !heard)
+      hear_of(task);
     neap__task_release(task);
   } else if (task->detached && !heard) {
     hear_of(task);
@@ -632,6 +652,8 @@ static void end_task(neap__task *task, neap__task_state outcome) {
   if (task->internal && task->root == NEAP_ROOT_ATTEMPT &&
       outcome == NEAP__TASK_DONE && task->parent->state == NEAP__TASK_RUNNING)
     hand_over(task);
+  if (task == host->script && outcome == NEAP__TASK_DONE)
+    neap__task_warn_unbegun(task);
   if (task->live_children > 0 || task->belongings)
     neap__task_cancel_since(task, 0);
   const char *before = begin_outside(host, "the message of an error");

@@ -80,6 +80,7 @@ struct neap__task {
   uint8_t root;       /* then: which, as a neap_root */
   uint8_t first_self; /* then: where the self of its first visit is */
   bool exposed;       /* code of the user's has its coroutine */
+  bool protests;      /* it was cancelled, but ended with another error */
   bool broken;        /* its coroutine has been ended from outside */
   bool observed;      /* its run, or that it works for, has an on_event */
   bool joining;       /* it waits until a task of its own has ended */
@@ -149,8 +150,9 @@ static inline bool neap__task_owns_any(const neap__task *task) {
   return task->children.next != &task->children || task->belongings;
 }
 
-/* Warns that the script has ended before the task began, if so. [-0, +0, -] */
-void neap__task_warn_unbegun(neap__task *task);
+/* Warns of the tasks of `owner` that the end of the script comes before: those
+ * that have not begun. [-0, +0, -] */
+void neap__task_warn_unbegun(neap__task *owner);
 
 /* Cancels the tasks that `task` spawned when its count was at least `serial`,
  * and ends what else belongs to it since. Returns how many of these tasks have

@@ -1,6 +1,7 @@
 --- Doing several things at once.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
+local is_error = require "neap.error".is
 local graph = require "neap.graph"
 local object = require "neap.object"
 local options = require "neap.options"
@@ -115,16 +116,22 @@ local function join(tasks, own, mode)
   error(first, 0)
 end
 
--- Raises the error of one of the tasks, for which those that the others have
--- failed with by themselves are dropped, though not without a word.
-local function raise(tasks, own, failed)
-  local _, err = pcall(tasks[failed].await, tasks[failed])
+-- Drops, though not without a word, what tasks other than the one that decided
+-- have failed with by themselves.
+local function drop_others(own, decisive, err)
   for i = 1, #own do
-    if own[i].status == "failed" and own[i] ~= tasks[failed] then
+    if own[i] ~= decisive and own[i].status ~= "done" then
       local _, other = pcall(own[i].await, own[i])
-      if not rawequal(other, err) then core.suppress(err, other) end
+      local is_end = is_error(other) and other.code == "cancelled"
+      if not is_end and not rawequal(other, err) then core.suppress(err, other) end
     end
   end
+end
+
+-- Raises the error of the task that decided.
+local function raise(own, decisive)
+  local _, err = pcall(decisive.await, decisive)
+  drop_others(own, decisive, err)
   error(err, 0)
 end
 
@@ -169,7 +176,7 @@ function M.gather(items, opts)
   local collects = check_on_error(opts, "gather")
   local keys, tasks, own = start_all(items, "gather")
   local failed = join(tasks, own, collects and "all" or "failure")
-  if failed then raise(tasks, own, failed) end
+  if failed then raise(own, tasks[failed]) end
   return collect(#items, keys, tasks, collects)
 end
 
@@ -184,10 +191,8 @@ function M.race(items)
   local keys, tasks, own = start_all(items, "race")
   if #tasks == 0 then error("race: at least one function, flow or task expected", 2) end
   local first = join(tasks, own, "any")
-  if tasks[first].status ~= "done" then raise(tasks, own, first) end
-  for i = 1, #own do
-    if own[i].status == "failed" then core.suppress(nil, select(2, pcall(own[i].await, own[i]))) end
-  end
+  if tasks[first].status ~= "done" then raise(own, tasks[first]) end
+  drop_others(own, tasks[first])
   return (tasks[first]:await()), keys[first]
 end
 

@@ -327,3 +327,115 @@ describe("neap's functions of coroutine do as Lua's:", function()
     assert.equal(5000, select("#", echo(table.unpack(list))))
   end)
 end)
+
+-- lua_resetthread of Lua 5.4.4 leaves the message handler of an xpcall set, and
+-- calls what lies in its place for an error in a <close> variable.
+describe("what ends inside of xpcall", function()
+  local function raising(name, log)
+    return setmetatable({}, { __close = function()
+      local function wrong() log[#log + 1] = "called by mistake" end
+      local _, _, _, _, _, _ = wrong, wrong, wrong, wrong, wrong, wrong
+      log[#log + 1] = name
+      error(name, 0)
+    end })
+  end
+
+  it("by coroutine.close calls nothing by mistake", function()
+    local log = {}
+    local co = coroutine.create(function()
+      local _ <close> = raising("outer", log)
+      return xpcall(function()
+        local _ <close> = raising("inner", log)
+        coroutine.yield()
+      end, function(err) return err end)
+    end)
+    coroutine.resume(co)
+    assert.same({ false, "outer" }, { coroutine.close(co) })
+    assert.same({ "inner", "outer" }, log)
+    assert.equal("dead", coroutine.status(co))
+  end)
+
+  it("by coroutine.close ends well when nothing raises", function()
+    local closed = false
+    local co = coroutine.create(function()
+      xpcall(function()
+        local _ <close> = setmetatable({}, { __close = function() closed = true end })
+        coroutine.yield()
+      end, debug.traceback)
+      error "went on"
+    end)
+    coroutine.resume(co)
+    assert.is_true(coroutine.close(co))
+    assert.is_true(closed)
+  end)
+
+  it("by the end of its task calls nothing by mistake", function()
+    local log = {}
+    local task = neap.spawn(function()
+      local _ <close> = raising("outer", log)
+      return xpcall(function()
+        local _ <close> = raising("inner", log)
+        pcall(neap.sleep, 60)
+        neap.sleep(60)
+      end, function(err) return err end)
+    end)
+    neap.sleep(0)
+    task:cancel()
+    pcall(task.await, task)
+    assert.same({ "inner", "outer" }, log)
+  end)
+end)
+
+describe("coroutine.yield of a task's own coroutine", function()
+  it("is an error where it is called, which may be caught", function()
+    local task = neap.spawn(function()
+      local ok, err = pcall(coroutine.yield, 1)
+      return ok, err.code
+    end)
+    assert.same({ false, "yield" }, { task:await() })
+  end)
+end)
+
+describe("pcall and xpcall", function()
+  it("do what Lua's do", function()
+    assert.same({ true, 1, nil, 3, n = 4 }, table.pack(pcall(function(...) return ... end, 1, nil, 3)))
+    assert.same({ false, "no" }, { pcall(error, "no", 0) })
+    assert.same({ false }, { pcall(error) })
+    assert.same({ true, 1, nil, 3, n = 4 },
+      table.pack(xpcall(function(...) return ... end, debug.traceback, 1, nil, 3)))
+    assert.same({ false, "NO" }, { xpcall(error, string.upper, "no", 0) })
+    assert.matches("bad argument #1 to 'pcall' %(value expected%)", select(2, pcall(pcall)))
+    assert.matches("bad argument #2 to 'xpcall' %(function expected, got no value%)",
+      select(2, pcall(xpcall, print)))
+  end)
+
+  it("catch other errors in a task that is being ended", function()
+    local log = {}
+    local task = neap.spawn(function()
+      local _ <close> = setmetatable({}, { __close = function()
+        log[#log + 1] = select(2, pcall(error, "caught", 0))
+        log[#log + 1] = select(2, xpcall(error, string.upper, "caught", 0))
+      end })
+      while true do pcall(neap.sleep, 60) end
+    end)
+    neap.sleep(0)
+    task:cancel()
+    pcall(task.await, task)
+    assert.same({ "caught", "CAUGHT" }, log)
+  end)
+
+  it("end a task also where its <close> variables raise again and again", function()
+    local task = neap.spawn(function()
+      while true do
+        pcall(function()
+          local _ <close> = setmetatable({}, { __close = function() error "and again" end })
+          neap.sleep(60)
+        end)
+      end
+    end)
+    neap.sleep(0)
+    task:cancel()
+    assert.is_false((pcall(task.await, task)))
+    assert.equal("cancelled", task.status)
+  end)
+end)

@@ -805,3 +805,70 @@ describe("a finalizer that waits", function()
     assert.equal("cancelled", caught)
   end)
 end)
+
+describe("a task that never began", function()
+  it("because the script ended is warned of, with where it is", function()
+    local result = helper.run({ helper.neap, "-e", [[
+      local neap = require "neap"
+      neap.spawn(function() end)
+      neap.spawn(neap.Flow { name = "order", start = neap.Node { name = "a" } })
+      neap.spawn(print):cancel()]] })
+    local words = " was spawned, but the script ended before it began; await the task\n"
+    assert.equal("warning: neap: the function at (command line):2" .. words
+      .. "warning: neap: order" .. words, result.stderr)
+  end)
+end)
+
+describe("on_interrupt", function()
+  -- Runs code, sends it that many SIGINT, and gives the result.
+  local function interrupt(code, times)
+    return helper.run { "sh", "-c", [["$0" -e "$1" & pid=$!
+      for _ in $(seq $2); do sleep 0.4; kill -INT $pid; done
+      wait $pid]], helper.neap, "local neap = require 'neap' " .. code, tostring(times) }
+  end
+
+  it("has the script answer Ctrl-C, and stay", function()
+    local result = interrupt([[
+      local answering
+      neap.on_interrupt(function() answering:cancel() end)
+      for i = 1, 2 do
+        answering = neap.spawn(neap.sleep, 60)
+        print(i, select(2, pcall(answering.await, answering)).code)
+      end]], 2)
+    assert.equal("1\tcancelled\n2\tcancelled\n", result.stdout)
+    assert.equal(0, result.status)
+  end)
+
+  it("may wait, and a second signal meanwhile ends the script", function()
+    local result = interrupt([[
+      neap.on_interrupt(function() print "asked" neap.sleep(60) end)
+      local _ <close> = setmetatable({}, { __close = function() print "closed" end })
+      neap.sleep(60)]], 2)
+    assert.equal("asked\nclosed\n", result.stdout)
+    assert.equal(130, result.status)
+  end)
+
+  it("gives what there was before, and may be taken back", function()
+    local result = interrupt([[
+      local function f() end
+      print(neap.on_interrupt(f), neap.on_interrupt(nil) == f)
+      neap.sleep(60)]], 1)
+    assert.equal("nil\ttrue\n", result.stdout)
+    assert.equal(130, result.status)
+  end)
+
+  it("that raises is a warning", function()
+    local result = interrupt([[
+      neap.on_interrupt(function() error("no answer", 0) end)
+      neap.sleep(0.8)
+      print "stayed"]], 1)
+    assert.equal("stayed\n", result.stdout)
+    assert.matches("a detached task failed: no answer", result.stderr, 1, true)
+  end)
+
+  it("is refused where the interpreter answers signals itself", function()
+    local result = helper.run { helper.lua, "-e", [[
+      print(pcall(require "neap".on_interrupt, print))]] }
+    assert.matches("^false.*only a script that the executable neap runs", result.stdout)
+  end)
+end)

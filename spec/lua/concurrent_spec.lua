@@ -1,5 +1,6 @@
 -- race, map and timeout; gather and spawn are in spec/bindings/task_spec.lua.
 -- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
 local neap = require "neap"
 
 -- Waits until it is cancelled; `closed` counts that it unwound.
@@ -166,5 +167,99 @@ describe("timeout", function()
     for _, seconds in ipairs { 0, -1, 0 / 0, "1" } do
       assert.error_matches(function() neap.timeout(seconds, print) end, "timeout: seconds expected")
     end
+  end)
+end)
+
+describe("on_error = 'collect'", function()
+  local function fail_at(i)
+    return function(item)
+      neap.sleep(0)
+      if item == i then error("no " .. item, 0) end
+      return item * 10
+    end
+  end
+
+  it("lets the others of a gather go on, and gives the errors", function()
+    local results = neap.gather({
+      function() error("first", 0) end, function() neap.sleep(0.001) return 2 end,
+      named = function() error("named", 0) end,
+    }, { on_error = "collect" })
+    assert.same({ n = 2, [2] = 2, errors = { "first", named = "named" } }, results)
+  end)
+
+  it("does the same for map, with any concurrency", function()
+    for concurrency = 1, 4 do
+      assert.same({ n = 3, 10, nil, 30, errors = { [2] = "no 2" } },
+        neap.map({ 1, 2, 3 }, fail_at(2), { on_error = "collect", concurrency = concurrency }))
+    end
+  end)
+
+  it("gives no errors where there are none", function()
+    assert.same({ n = 1, 10, errors = {} }, neap.map({ 1 }, fail_at(2), { on_error = "collect" }))
+    assert.same({ n = 0, errors = {} }, neap.gather({}, { on_error = "collect" }))
+  end)
+
+  it("collects no cancellation of the caller", function()
+    local log = {}
+    local task = neap.spawn(function()
+      neap.map({ 1 }, function() neap.sleep(60) end, { on_error = "collect" })
+      log[#log + 1] = "went on"
+    end)
+    neap.sleep(0)
+    task:cancel()
+    assert.equal("cancelled", select(2, pcall(task.await, task)).code)
+    assert.same({}, log)
+  end)
+
+  it("is refused when it is neither 'stop' nor 'collect'", function()
+    for where, call in pairs { gather = neap.gather, map = function(_, opts)
+      return neap.map({}, print, opts)
+    end } do
+      local ok, err = pcall(call, {}, { on_error = "ignore" })
+      assert.is_false(ok)
+      assert.matches(where .. ": 'on_error'", err, 1, true)
+    end
+  end)
+end)
+
+describe("time limits within each other", function()
+  it("each end with what they are for", function()
+    local node = neap.Node { name = "n", exec = function() neap.sleep(0.02) end }
+    neap.timeout(60, node, {}, { timeout = 30 })
+    local ok, err = pcall(neap.timeout, 60, node, {}, { timeout = 0.001 })
+    assert.same({ false, "timeout" }, { ok, err.code })
+    assert.matches("timed out after 0.001 s", tostring(err), 1, true)
+    ok, err = pcall(neap.timeout, 0.001, node, {}, { timeout = 60 })
+    assert.same({ false, "timeout" }, { ok, err.code })
+    assert.matches("timed out after 0.001 s", tostring(err), 1, true)
+  end)
+end)
+
+describe("an error that is dropped for another", function()
+  it("is in the field suppressed of that, when it is an object", function()
+    local task = neap.spawn(function()
+      neap.spawn(function() error("child died", 0) end)
+      neap.sleep(0)
+      neap.timeout(0.001, neap.sleep, 60)
+    end)
+    local ok, err = pcall(task.await, task)
+    assert.same({ false, "timeout", { "child died" } }, { ok, err.code, err.suppressed })
+  end)
+
+  it("is a warning", function()
+    local result = helper.run { helper.neap, "-e", [[
+      local neap = require "neap"
+      local function second()
+        pcall(neap.sleep, 60)
+        error("second", 0)
+      end
+      print(pcall(neap.gather, { second, function() error("first", 0) end }))
+      print((neap.race { second, function() return "first" end }))
+      neap.spawn(second)
+      neap.sleep(0)]] }
+    assert.equal("false\tfirst\nfirst\n", result.stdout)
+    assert.equal("warning: neap: an error was dropped for another one: second\n"
+      .. "warning: neap: an error was dropped for another one: second\n"
+      .. "warning: neap: a cancelled task failed: second\n", result.stderr)
   end)
 end)
