@@ -6,6 +6,17 @@ local stream = require "neap.stream"
 local turn = core.semaphore(1) -- who asks next
 local source -- the standard input, once somebody has asked
 
+-- Asks whoever has the standard input. It is a field for neap.testing_input, which
+-- puts another in its place.
+function core.stream.ask(prompt)
+  if prompt then
+    io.stdout:write(prompt)
+    io.stdout:flush()
+  end
+  source = source or stream.new(core.stream.input())
+  return source:read()
+end
+
 --- Writes a prompt, if there is one, and waits for a line of the standard input;
 --- others run meanwhile. Of several who ask at once each gets a line, in turn.
 --- Who is cancelled takes nothing: the line is there for the next.
@@ -18,10 +29,5 @@ return function(prompt)
     error(("bad argument #1 to 'input' (string expected, got %s)"):format(type(prompt)), 2)
   end
   local _ <close> = turn:acquire()
-  if prompt then
-    io.stdout:write(prompt)
-    io.stdout:flush()
-  end
-  source = source or stream.new(core.stream.input())
-  return source:read()
+  return (core.stream.ask(prompt))
 end

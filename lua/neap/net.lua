@@ -5,29 +5,12 @@
 -- ("ECONNREFUSED") where the system or a lookup refused.
 local core = require "neap.core".net
 local concurrent = require "neap.concurrent"
+local new_connection = require "neap.net_connection".new
 local options = require "neap.options"
 local event = require "neap.core".event
 local sleep = require "neap.core".sleep
-local stream = require "neap.stream"
 
 local M = {}
-
---- A stream to a peer: what it sends is read, what is written goes to it.
----@class neap.net.Connection: neap.Stream
----@field address string our end: "127.0.0.1:40000", "[::1]:40000", a path, ""
----@field peer string the other end
-local Connection = setmetatable({}, { __index = stream.Stream })
-Connection.__index = Connection
-Connection.__name = "neap.net.Connection"
-Connection.__close = stream.Stream.close
-
-function Connection:__tostring()
-  return ("%s: %s to %s"):format(Connection.__name, self.address, self.peer)
-end
-
-local function new_connection(handle, address, peer)
-  return setmetatable({ handle = handle, address = address, peer = peer }, Connection)
-end
 
 -- What is wrong with an address.
 local FORM = '"host:port", "[::1]:port" or a path with a slash'

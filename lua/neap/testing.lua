@@ -223,4 +223,30 @@ function M.fs(files)
   return fake
 end
 
+--- Has neap.input be answered here, until the fake is closed; see neap.testing_input.
+---@param lines table<integer|string, neap.testing.Line|neap.testing.Line[]>
+---@return neap.testing.Input
+function M.input(lines)
+  local fake = require "neap.testing_input".new(lines)
+  return fake
+end
+
+--- Has programs be played here instead of started, until the fake is closed; see
+--- neap.testing_process.
+---@param commands table<string, any>
+---@return neap.testing.Process
+function M.process(commands)
+  local fake = require "neap.testing_process".new(commands)
+  return fake
+end
+
+--- Has peers be played here, and listeners reached without a network, until the fake is
+--- closed; see neap.testing_net.
+---@param peers? table<string, any>
+---@return neap.testing.Net
+function M.net(peers)
+  local fake = require "neap.testing_net".new(peers)
+  return fake
+end
+
 return M

@@ -3,6 +3,7 @@
 local core = require "neap.core"
 local fs = require "neap.fs"
 local new_error = require "neap.error".new
+local WORDS = require "neap.testing_errno"
 
 local M = {}
 
@@ -23,15 +24,6 @@ Fake.__name = "neap.testing.Fs"
 
 local current -- the one that is open
 
--- What the system says.
-local WORDS = {
-  EACCES = "permission denied", EBADF = "bad file descriptor", EEXIST = "file already exists",
-  EINVAL = "invalid argument", EIO = "i/o error", EISDIR = "is a directory",
-  EMFILE = "too many open files", ENOENT = "no such file or directory",
-  ENOSPC = "no space left on device", ENOTDIR = "not a directory",
-  ENOTEMPTY = "directory not empty", EPERM = "operation not permitted",
-  EROFS = "read-only file system",
-}
 -- After these the same may succeed later.
 local PASSING = { EIO = true, EMFILE = true, ENOSPC = true }
 

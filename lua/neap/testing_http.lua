@@ -1,9 +1,9 @@
 --- Requests that are answered by a test.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
+local answers = require "neap.testing_answers"
 local new_error = require "neap.error".new
 local object = require "neap.object"
-local options = require "neap.options"
 local responses = require "neap.http_response"
 
 local M = {}
@@ -53,23 +53,7 @@ local ANSWER = {
 
 -- Checks an answer that a route gives, and gives it as a table.
 local function check_answer(answer, route, level)
-  if type(answer) == "string" then return { body = answer } end
-  if type(answer) ~= "table" then
-    error(("testing.http: %s: an answer is a table or a string, got a %s")
-      :format(route, type(answer)), level)
-  end
-  options.check(answer, ANSWER, ("testing.http: %s"):format(route), level)
-  for name, value in pairs(answer) do
-    local kind = ANSWER[name]
-    if kind ~= "any" and (kind == "integer" and math.type(value) or type(value)) ~= kind then
-      error(("testing.http: %s: '%s' is of type %s"):format(route, name, kind), level)
-    end
-  end
-  return answer
-end
-
-local function is_list(value)
-  return type(value) == "table" and #value > 0
+  return answers.check(answer, ANSWER, "body", "testing.http: " .. route, level)
 end
 
 local function check_routes(routes)
@@ -77,11 +61,11 @@ local function check_routes(routes)
     error(("bad argument #1 to 'http' (table of routes expected, got %s)")
       :format(type(routes)), 4)
   end
-  for route, answers in pairs(routes) do
+  for route, given in pairs(routes) do
     if type(route) ~= "string" or not route:gsub("^%u+ ", ""):find("^https?://") then
       error(('testing.http: a route is "GET http://host/path", got %s'):format(tostring(route)), 4)
     end
-    for _, answer in ipairs(is_list(answers) and answers or { answers }) do
+    for _, answer in ipairs(answers.is_list(given) and given or { given }) do
       if type(answer) ~= "function" then check_answer(answer, route, 5) end
     end
   end
@@ -111,10 +95,7 @@ end
 
 -- The answer whose turn it is.
 function Fake:answer(route, request)
-  local answers, turn = self.routes[route], self.turns[route] or 0
-  self.turns[route] = turn + 1
-  local answer = answers
-  if is_list(answers) then answer = answers[math.min(turn + 1, #answers)] end
+  local answer = answers.take(self.turns, route, self.routes[route])
   if type(answer) == "function" then answer = answer(request) end
   return check_answer(answer, route, 0)
 end

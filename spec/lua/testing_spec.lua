@@ -316,3 +316,35 @@ describe("testing.sweep", function()
       { max_steps = 0 })
   end)
 end)
+
+describe("specs of one's own", function()
+  local folder, busted
+
+  setup(function()
+    folder = helper.tmpdir()
+    busted = helper.run({ "sh", "-c", "command -v busted" }).stdout:gsub("%s+$", "")
+    helper.write(folder .. "/spec/tide_spec.lua", [[
+      local neap = require "neap"
+      it("passes on " .. _VERSION, function()
+        neap.testing.run(function() neap.sleep(60) end)
+        assert.equal("Lua 5.4", _VERSION)
+      end)]])
+    helper.write(folder .. "/spec/fails_spec.lua",
+      'it("fails", function() require "neap".testing.run(error) end)')
+  end)
+
+  local function assert_runs(words)
+    for name, status in pairs { tide = 0, fails = 1 } do
+      local result = helper.run({ words, ("spec/%s_spec.lua"):format(name) }, { cwd = folder })
+      assert.equal(status, result.status, result.stdout .. result.stderr)
+    end
+  end
+
+  it("are run by busted under Lua 5.4", function()
+    assert_runs { busted, "--lua=" .. table.concat(helper.lua, " ") }
+  end)
+
+  it("are run by busted inside of neap", function()
+    assert_runs { helper.neap, busted }
+  end)
+end)

@@ -1,0 +1,68 @@
+--- What the fakes of neap.testing share: answers, and whose turn it is.
+-- SPDX-License-Identifier: MIT
+local options = require "neap.options"
+
+local M = {}
+
+--- Whether answers are a list, to be given one after the other.
+---@param answers any
+---@return boolean
+function M.is_list(answers)
+  return type(answers) == "table" and #answers > 0
+end
+
+--- Checks one answer, and gives it as a table.
+---@param answer any
+---@param types table<string, string> what it may have, with the type of each: "integer", a
+--- type of Lua's, or "any"
+---@param plain string the field that an answer is which is only a string
+---@param where string for messages: the fake, and what is answered
+---@param level integer as for error, counted from the caller; 0 without a position
+---@return table
+function M.check(answer, types, plain, where, level)
+  level = level > 0 and level + 1 or 0
+  if type(answer) == "string" then return { [plain] = answer } end
+  if type(answer) ~= "table" then
+    error(("%s: an answer is a table or a string, got a %s"):format(where, type(answer)), level)
+  end
+  options.check(answer, types, where, level)
+  for name, value in pairs(answer) do
+    local wanted = types[name]
+    local given = wanted == "integer" and math.type(value) or type(value)
+    if wanted ~= "any" and given ~= wanted then
+      error(("%s: '%s' is of type %s"):format(where, name, wanted), level)
+    end
+  end
+  return answer
+end
+
+--- The answer whose turn it is: of a list one after the other, its last for ever.
+---@param turns table<string, integer> how often each key has been asked; is counted up
+---@param key string
+---@param answers any
+---@return any
+function M.take(turns, key, answers)
+  local turn = (turns[key] or 0) + 1
+  turns[key] = turn
+  if M.is_list(answers) then return answers[math.min(turn, #answers)] end
+  return answers
+end
+
+--- The longest of the keys that fit a text: they are that text, or its beginning
+--- with "*" behind it.
+---@param answers table<string, any>
+---@param text string
+---@return string|nil key
+function M.longest(answers, text)
+  local best
+  for key in pairs(answers) do
+    local beginning = key:match("^(.*)%*$")
+    if (key == text or beginning and text:sub(1, #beginning) == beginning)
+      and (not best or #key > #best or key == text) then
+      best = key
+    end
+  end
+  return best
+end
+
+return M
