@@ -119,7 +119,8 @@ static int on_leave(lua_State *L) {
 }
 
 neap_engine *neap_lua_engine(lua_State *L) {
-  return neap__engine(L);
+  const neap__host *host = neap__host_find(L);
+  return host ? host->engine : NULL;
 }
 
 int luaopen_neap_core(lua_State *L) {

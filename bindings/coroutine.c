@@ -60,14 +60,17 @@ static bool unwind(lua_State *L, lua_State *co) {
 }
 
 bool neap__coroutine_end(lua_State *L, lua_State *co) {
-  neap__host *host = neap__host_of(L);
+  bool has_handler =
+      lua_status(co) == LUA_YIELD && neap__protect_has_handler(L, co);
+  neap__host *host = neap__host_find(L);
+  if (!host) /* neap has ended */
+    return !has_handler && lua_resetthread(co) != LUA_OK;
   bool could_yield = host->can_yield;
   lua_State *blocked = host->blocked;
   host->can_yield = false;
   host->blocked = L;
   bool failed = false;
-  if (!(lua_status(co) == LUA_YIELD && neap__protect_has_handler(L, co)) ||
-      unwind(L, co)) {
+  if (!has_handler || unwind(L, co)) {
     failed = lua_resetthread(co) != LUA_OK;
     if (failed && lua_touserdata(co, -1) == &end_token) {
       lua_pop(co, 1);
@@ -107,9 +110,11 @@ static int give_error(lua_State *L, lua_State *co, bool wrapped) {
   return 2;
 }
 
-/* Resumes `co`, which is at index 1 and has `count` arguments on its stack. */
-static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
-  neap__host *host = neap__host_of(L);
+/* Resumes `co` with `count` arguments, and has the host know who runs. */
+static int enter(lua_State *L, lua_State *co, int count, int *results) {
+  neap__host *host = neap__host_find(L);
+  if (!host) /* neap has ended: nothing can wait any more */
+    return lua_resume(co, L, count, results);
   bool could_yield = host->can_yield;
   if (could_yield && host->current && !lua_isyieldable(L)) {
     host->can_yield = false;
@@ -117,10 +122,16 @@ static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
   }
   lua_State *running = host->running;
   neap__host_run(host, co);
-  int results;
-  int status = lua_resume(co, L, count, &results);
+  int status = lua_resume(co, L, count, results);
   neap__host_run(host, running);
   host->can_yield = could_yield;
+  return status;
+}
+
+/* Resumes `co`, which is at index 1 and has `count` arguments on its stack. */
+static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
+  int results;
+  int status = enter(L, co, count, &results);
   if (neap__is_suspended(co))
     return neap__suspend(L, wrapped, relayed);
   if (status != LUA_OK && status != LUA_YIELD) {
@@ -230,8 +241,8 @@ bool neap__coroutine_is_wrap(lua_State *L, int index) {
 /* As Lua's, but raises in a coroutine that neap has made, which is not the
  * user's to yield from. */
 static int co_yield (lua_State *L) {
-  const neap__task *task = neap__host_of(L)->current;
-  if (task && task->L == L)
+  const neap__host *host = neap__host_find(L);
+  if (host && host->current && host->current->L == L)
     return neap__error_raise(L, "yield",
                              "coroutine.yield outside of a coroutine of one's "
                              "own");
@@ -240,9 +251,9 @@ static int co_yield (lua_State *L) {
 
 /* As Lua's, but notes that the coroutine of a task is known from then on. */
 static int co_running(lua_State *L) {
-  neap__task *task = neap__task_current(L);
-  if (task->L == L)
-    task->exposed = true;
+  const neap__host *host = neap__host_find(L);
+  if (host && host->current && host->current->L == L)
+    host->current->exposed = true;
   lua_pushboolean(L, lua_pushthread(L));
   return 2;
 }

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "fs_file.h"
+#include "object.h"
 #include "wait.h"
 
 /* What holds a result until Lua has it: a userdata, so that the collector
@@ -16,13 +17,8 @@
 
 enum { RESULT = NEAP__FS_MORE + 1 };
 
-static void release(neap_fs_result **held) {
-  neap_fs_free(*held);
-  *held = NULL;
-}
-
 static int result_gc(lua_State *L) {
-  release(luaL_checkudata(L, 1, RESULT_META));
+  neap_fs_free(neap__object_take(L, 1, RESULT_META));
   return 0;
 }
 
@@ -115,8 +111,15 @@ static int finish(lua_State *L, int status, lua_KContext context) {
     return neap__fs_call_fail(L, call->what, call->second_path, op->status,
                               op->detail);
   }
-  int count = call->finish ? call->finish(L, *held) : 0;
-  release(held);
+  int count = 0;
+  if (call->finish) {
+    /* While the state is closed the collector has been here, and a finalizer
+     * that drives the loop may come here nevertheless. */
+    neap__object_given(L, RESULT, RESULT_META, call->what);
+    count = call->finish(L, *held);
+  }
+  neap_fs_free(*held);
+  *held = NULL;
   return count;
 }
 
@@ -132,6 +135,8 @@ static int start(lua_State *L) {
     call->check(L);
   neap_fs_result **held = push_result(L);
   neap_op *op = neap__wait_begin(L, call->what);
+  if (call->on_file)
+    neap__fs_file_check(L, call->what); /* it may have been closed meanwhile */
   int started = call->start(L, op, held);
   if (started < 0)
     return neap__fs_call_fail(L, call->what, call->second_path, started, 0);
@@ -147,8 +152,7 @@ void neap__fs_call_register(lua_State *L, const neap__fs_call *calls) {
 }
 
 void neap__fs_call_open(lua_State *L) {
-  luaL_newmetatable(L, RESULT_META);
-  lua_pushcfunction(L, result_gc);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg functions[] = {{"__gc", result_gc}, {NULL, NULL}};
+  neap__object_class(L, RESULT_META, functions, 0);
   lua_pop(L, 1);
 }

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "fs.h"
 #include "fs_call.h"
+#include "object.h"
 #include "wait.h"
 
 /* A userdata that holds a neap_file, NULL when it has been shut. Its user value
@@ -19,22 +20,18 @@ static neap_file **check_handle(lua_State *L) {
 
 neap_file *neap__fs_file_check(lua_State *L, const char *what) {
   neap_file *file = *check_handle(L);
-  if (!file || !neap_file_is_open(file)) {
-    lua_getiuservalue(L, 1, 1);
-    neap__error_raise(L, "closed", "%s %s: the file has been closed", what,
-                      lua_tostring(L, -1));
-  }
-  return file;
+  neap__host_of(L); /* raises when neap has ended */
+  if (file && neap_file_is_open(file))
+    return file;
+  lua_getiuservalue(L, 1, 1);
+  lua_pushfstring(L, "%s %s", what, lua_tostring(L, -1));
+  neap__object_closed(L, FILE_META, lua_tostring(L, -1));
+  return NULL;
 }
 
-/* The handle, which has been checked. [-0, +0, -] */
+/* The file of the handle, which has just been checked. [-0, +0, -] */
 static neap_file *handle_of(lua_State *L) {
   return *(neap_file **)lua_touserdata(L, NEAP__FS_PATH);
-}
-
-static void shut_handle(neap_file **held) {
-  neap_file_free(*held);
-  *held = NULL;
 }
 
 /* The stack of those that open: path or prefix, mode, the handle. */
@@ -42,11 +39,15 @@ enum { HANDLE = 3 };
 
 static int end_open(lua_State *L, const char *what) {
   neap_file **held = lua_touserdata(L, HANDLE);
-  if (neap__task_current(L)->cancel_status != 0)
-    shut_handle(held); /* nobody will get it */
+  if (neap__task_current(L)->cancel_status != 0) {
+    neap_file_free(*held); /* nobody will get it */
+    *held = NULL;
+  }
   const neap_op *op = neap__wait_end(L);
   if (op->status < 0)
     return neap__fs_call_fail(L, what, false, op->status, op->detail);
+  if (!*held) /* by the collector, while the state is closed */
+    return neap__object_closed(L, FILE_META, what);
   lua_pushstring(L, neap_file_path(*held));
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, HANDLE, 1);
@@ -177,22 +178,23 @@ static int start_close(lua_State *L, neap_op *op, neap_fs_result **result) {
 
 /* back(handle, size) -> boolean */
 static int back(lua_State *L) {
-  neap_file *file = *check_handle(L);
   lua_Integer size = luaL_checkinteger(L, 2);
+  neap_file *file = *check_handle(L);
+  neap__host_of(L); /* raises when neap has ended */
   lua_pushboolean(L, file && size >= 0 && neap_file_back(file, (uint64_t)size));
   return 1;
 }
 
 /* shut(handle), __gc and __close */
 static int shut(lua_State *L) {
-  shut_handle(check_handle(L));
+  neap_file_free(neap__object_take(L, 1, FILE_META));
   return 0;
 }
 
 /* is_open(handle) -> boolean */
 static int is_open(lua_State *L) {
   const neap_file *file = *check_handle(L);
-  lua_pushboolean(L, file && neap_file_is_open(file));
+  lua_pushboolean(L, file && neap__host_find(L) && neap_file_is_open(file));
   return 1;
 }
 
@@ -216,9 +218,8 @@ void neap__fs_file_open(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"open", open_file}, {"temp", make_file},  {"back", back},
       {"shut", shut},      {"is_open", is_open}, {NULL, NULL}};
-  luaL_newmetatable(L, FILE_META);
-  lua_pushcfunction(L, shut);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg metamethods[] = {{"__gc", shut}, {NULL, NULL}};
+  neap__object_class(L, FILE_META, metamethods, 0);
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   neap__fs_call_register(L, calls);

@@ -21,8 +21,8 @@
  * the collector. is_open(handle). */
 void neap__fs_file_open(lua_State *L);
 
-/* Raises unless the first argument is the handle of an open file.
- * [-0, +0, v] */
+/* The file of the handle that is the first argument, until something runs Lua.
+ * Raises unless it is one, and open. [-0, +0, v] */
 neap_file *neap__fs_file_check(lua_State *L, const char *what);
 
 #endif

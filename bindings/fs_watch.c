@@ -8,11 +8,14 @@
 #include "object.h"
 #include "wait.h"
 
-/* A userdata that holds a neap_watch; NULL only until that has been made. */
+/* A userdata that holds a neap_watch; NULL until that has been made, and when
+ * it has been collected. One that has been closed is not NULL: it has ended. */
 #define WATCH_META "neap.watch"
 
+/* The watch that is the first argument, until something runs Lua. [-0, +0, v]
+ */
 static neap_watch *check_watch(lua_State *L) {
-  return *(neap_watch **)luaL_checkudata(L, 1, WATCH_META);
+  return *(neap_watch **)neap__object_open(L, 1, WATCH_META, "fs.watch");
 }
 
 /* watch(path, missing) -> watch */
@@ -43,20 +46,20 @@ static const char *name_of_kind(neap_change_kind kind) {
 }
 
 /* Takes the next change, which stays until its table is there.
- * [-0, +(0|1), m] */
-static bool push_change(lua_State *L, neap_watch *watch) {
+ * [-0, +(0|1), v] */
+static bool push_change(lua_State *L) {
   lua_createtable(L, 0, 2);
   neap_change found;
-  if (!neap_watch_take(watch, &found)) {
+  if (!neap_watch_take(check_watch(L), &found)) {
     lua_pop(L, 1);
     return false;
   }
-  lua_pushstring(L, name_of_kind(found.kind));
-  lua_setfield(L, -2, "kind");
-  if (found.path) {
+  if (found.path) { /* valid until a finalizer takes the next */
     lua_pushstring(L, found.path);
     lua_setfield(L, -2, "path");
   }
+  lua_pushstring(L, name_of_kind(found.kind));
+  lua_setfield(L, -2, "kind");
   return true;
 }
 
@@ -72,38 +75,39 @@ static int woken(lua_State *L, int status, lua_KContext context) {
 
 /* watch:next() -> change, nil once it has ended */
 static int next_change(lua_State *L) {
-  neap_watch *watch = check_watch(L);
+  check_watch(L);
   lua_settop(L, 1);
-  if (push_change(L, watch))
+  if (push_change(L))
     return 1;
-  if (neap_watch_has_ended(watch)) {
-    lua_pushnil(L);
-    return 1;
-  }
-  neap_op *op = neap__wait_begin(L, "a change of a file");
-  neap_watch_wait(watch, op);
-  return neap__wait(L, woken);
+  neap_op *op = NULL;
+  if (!neap_watch_has_ended(check_watch(L)))
+    op = neap__wait_begin(L, "a change of a file");
+  if (op && neap_watch_wait(check_watch(L), op) == 0)
+    return neap__wait(L, woken);
+  lua_pushnil(L); /* it has ended, perhaps just now */
+  return 1;
 }
 
 /* watch:changes() -> iterator */
 static int changes(lua_State *L) {
   check_watch(L);
   lua_settop(L, 1);
-  lua_pushcfunction(L, next_change);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushcclosure(L, next_change, 1);
   lua_insert(L, 1);
   return 2;
 }
 
 /* watch:close(), __close */
 static int close(lua_State *L) {
-  neap_watch_close(check_watch(L));
+  neap_watch *const *held = neap__object_check(L, 1, WATCH_META);
+  if (*held && neap__host_find(L))
+    neap_watch_close(*held);
   return 0;
 }
 
 static int collect(lua_State *L) {
-  neap_watch **held = luaL_checkudata(L, 1, WATCH_META);
-  neap_watch_free(*held);
-  *held = NULL;
+  neap_watch_free(neap__object_take(L, 1, WATCH_META));
   return 0;
 }
 

@@ -13,8 +13,9 @@
 /* The key of the host in the registry, by address. */
 static const char host_key;
 
-/* The host that was asked for last in this thread. A Lua state is known by its
- * registry; once any has been closed, another may have that address. */
+/* The host that was asked for last in this thread, and has not ended. A Lua
+ * state is known by its registry; once any has been closed, another may have
+ * that address. */
 static _Thread_local struct {
   const void *registry;
   neap__host *host;
@@ -36,21 +37,38 @@ void neap__host_run(neap__host *host, lua_State *L) {
   running.host = host;
 }
 
-neap__host *neap__host_of(lua_State *L) {
+/* Looks the host up, also one that has ended; NULL when there is none.
+ * [-0, +0, -] */
+static neap__host *look_up(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
+  neap__host *host = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return host;
+}
+
+neap__host *neap__host_find(lua_State *L) {
   if (running.L == L)
     return running.host;
   const void *registry = lua_topointer(L, LUA_REGISTRYINDEX);
   unsigned count = atomic_load_explicit(&closed, memory_order_acquire);
   if (last.registry == registry && last.closed == count)
     return last.host;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &host_key);
-  neap__host *host = lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  if (host) {
-    last.registry = registry;
-    last.host = host;
-    last.closed = count;
-  }
+  neap__host *host = look_up(L);
+  if (!host || !host->engine)
+    return NULL;
+  last.registry = registry;
+  last.host = host;
+  last.closed = count;
+  return host;
+}
+
+neap__host *neap__host_of(lua_State *L) {
+  neap__host *host = neap__host_find(L);
+  if (!host)
+    neap__error_raise(L, "closed",
+                      "neap has ended, for its Lua state is being closed; an "
+                      "object whose finalizer uses neap has to be made after "
+                      "neap is loaded");
   return host;
 }
 
@@ -132,15 +150,23 @@ static void warn_of_unheard(lua_State *L, neap__host *host) {
 
 static int collect(lua_State *L) {
   neap__host *host = lua_touserdata(L, 1);
+  neap_engine *engine = host->engine;
+  if (!engine)
+    return 0;
   warn_of_unheard(L, host);
   for (neap_link *link = host->root.children.next; link != &host->root.children;
        link = link->next)
     neap__task_warn_unbegun(NEAP__ITEM(link, neap__task, sibling));
   neap__task_forget_all(&host->root);
-  neap_engine_free(host->engine);
+  neap_op_forget(&host->root.op);
+  /* Callbacks of luv's handles, which end with the loop, find that neap has
+   * ended. */
   host->engine = NULL;
-  neap__slots_close(L, host);
+  if (running.host == host)
+    running.L = NULL;
   atomic_fetch_add_explicit(&closed, 1, memory_order_release);
+  neap_engine_free(engine);
+  neap__slots_close(L, host);
   return 0;
 }
 
@@ -158,8 +184,10 @@ static lua_State *new_thread(lua_State *L, const void *key) {
 }
 
 void neap__host_open(lua_State *L) {
-  if (neap__host_of(L))
-    return; /* opened again: the tasks that live go on */
+  if (look_up(L)) {
+    neap__host_of(L); /* opened again: the tasks that live go on */
+    return;
+  }
   neap__host *host = lua_newuserdatauv(L, sizeof *host, 0);
   memset(host, 0, sizeof *host);
   host->can_yield = true;
@@ -176,8 +204,6 @@ void neap__host_open(lua_State *L) {
   host->scratch = new_thread(L, &host->scratch);
   host->teller = new_thread(L, &host->teller);
   host->shelf = new_thread(L, &host->shelf);
-  lua_pushvalue(L, -1); /* host host */
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
   neap__slots_open(L); /* host anchors */
   luaL_newmetatable(L, NEAP__TASK_META);
   lua_createtable(L, 0, 0);
@@ -192,4 +218,6 @@ void neap__host_open(lua_State *L) {
   int status = neap_engine_new(NULL, &host->engine);
   if (status < 0)
     luaL_error(L, "neap cannot start: %s", neap_status_text(status));
+  neap__host_push(L, host, NEAP__SHELF_HOST);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
 }

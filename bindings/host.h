@@ -43,8 +43,15 @@ enum {
   NEAP__SHELF_VALUE,    /* what the root is given, or gives, while it waits */
 };
 
-/* The host of a Lua state; NULL before neap__host_open. [-0, +0, -] */
+/* The host of a Lua state, after neap__host_open. When Lua closes the state
+ * neap ends before what was there before it, whose finalizers run later: there
+ * this raises an error of code "closed". Nearly all that neap does asks for the
+ * host, so that nothing else needs to look for the end. [-0, +0, v] */
 neap__host *neap__host_of(lua_State *L);
+
+/* The same where nothing may be raised; NULL before neap__host_open and when
+ * neap has ended. [-0, +0, -] */
+neap__host *neap__host_find(lua_State *L);
 
 /* Notes that a coroutine is about to run, or is not known any more (NULL). */
 void neap__host_run(neap__host *host, lua_State *L);

@@ -14,8 +14,18 @@
 #include "neap.h"
 #include "wait.h"
 
-/* Where arguments and response stand while a request waits. */
-enum { WHAT_SLOT = 1, OPTS_SLOT, RESPONSE_SLOT, HEADERS_SLOT };
+/* Where arguments and response stand while a request waits; then what is needed
+ * until it has been sent. */
+enum {
+  WHAT_SLOT = 1,
+  OPTS_SLOT,
+  URL_SLOT,
+  RESPONSE_SLOT,
+  HEADERS_SLOT,
+  JAR_SLOT,
+  UPLOAD_SLOT,
+  LAST_SLOT = UPLOAD_SLOT
+};
 
 static const char *const names[] = {"http.request", "http.get", "http.post",
                                     NULL};
@@ -139,16 +149,18 @@ static void read_field(lua_State *L, size_t field, neap_http_opts *opts,
     read_headers(L, opts, bad);
     break;
   case JAR:
-    opts->jar = neap__http_jar_check(L, -1);
+    lua_pushvalue(L, -1);
+    lua_replace(L, JAR_SLOT);
     break;
   case UPLOAD:
-    opts->upload = neap__http_upload_check(L, -1);
+    lua_pushvalue(L, -1);
+    lua_replace(L, UPLOAD_SLOT);
     break;
   }
 }
 
-/* Fills in the options. Returns the name of one with a zero byte, NULL when all
- * are well. [-0, +0, v] */
+/* Fills in the options, but for objects, which go to their slots. Returns the
+ * name of one with a zero byte, NULL when all are well. [-0, +0, v] */
 static const char *read_options(lua_State *L, neap_http_opts *opts) {
   const char *bad = NULL;
   lua_pushnil(L);
@@ -165,6 +177,15 @@ static const char *read_options(lua_State *L, neap_http_opts *opts) {
   return bad;
 }
 
+/* Fills in the options that are objects. What they hold is borrowed until
+ * something runs Lua. [-0, +0, v] */
+static void look_at_objects(lua_State *L, neap_http_opts *opts) {
+  if (!lua_isnil(L, JAR_SLOT))
+    opts->jar = neap__http_jar_check(L, JAR_SLOT);
+  if (!lua_isnil(L, UPLOAD_SLOT))
+    opts->upload = neap__http_upload_check(L, UPLOAD_SLOT);
+}
+
 static int end_request(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   (void)ctx;
@@ -173,8 +194,9 @@ static int end_request(lua_State *L, int status, lua_KContext ctx) {
     neap__http_release(held); /* nobody will get it */
   neap_op *op = neap__wait_end(L);
   if (op->status < 0)
-    return neap__http_fail(L, held->what, op->status,
-                           neap_status_text(op->status), held->response);
+    return neap__http_fail(L, RESPONSE_SLOT, op->status,
+                           neap_status_text(op->status));
+  neap__http_check(L, RESPONSE_SLOT);
   lua_getfield(L, OPTS_SLOT, "stream");
   bool streamed = lua_toboolean(L, -1);
   neap__http_push(L, held, streamed);
@@ -190,17 +212,22 @@ static int end_request(lua_State *L, int status, lua_KContext ctx) {
 static int request(lua_State *L) {
   const char *what = names[luaL_checkoption(L, WHAT_SLOT, NULL, names)];
   luaL_checktype(L, OPTS_SLOT, LUA_TTABLE);
-  lua_settop(L, OPTS_SLOT);
+  lua_settop(L, URL_SLOT);
   neap__http_held *held = neap__http_hold(L, what);
-  lua_settop(L, HEADERS_SLOT);
+  lua_settop(L, LAST_SLOT);
   neap_http_opts opts = NEAP_HTTP_OPTS_INIT;
   const char *bad = read_options(L, &opts);
+  if (!lua_isnil(L, URL_SLOT)) {
+    lua_pushvalue(L, URL_SLOT);
+    opts.url = to_text(L, "url", &bad);
+  }
   if (bad) {
     lua_pushnil(L);
     lua_pushfstring(L, "the %s has a zero byte", bad);
     return 2;
   }
   neap_op *op = neap__wait_begin(L, what);
+  look_at_objects(L, &opts);
   neap_engine *engine = neap__engine(L);
   int started = neap_http_send(engine, op, &opts, &held->response);
   if (started == NEAP_EINVAL) {
@@ -210,8 +237,8 @@ static int request(lua_State *L) {
   }
   if (started < 0) {
     const char *why = neap_http_why(engine);
-    return neap__http_fail(L, what, started,
-                           *why ? why : neap_status_text(started), NULL);
+    return neap__http_fail(L, RESPONSE_SLOT, started,
+                           *why ? why : neap_status_text(started));
   }
   lua_settop(L, RESPONSE_SLOT);
   return neap__wait(L, end_request);

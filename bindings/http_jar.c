@@ -10,14 +10,12 @@
 #define JAR_META "neap.http.jar"
 
 static int jar_gc(lua_State *L) {
-  neap_http_jar **held = luaL_checkudata(L, 1, JAR_META);
-  neap_http_jar_free(*held);
-  *held = NULL;
+  neap_http_jar_free(neap__object_take(L, 1, JAR_META));
   return 0;
 }
 
 neap_http_jar *neap__http_jar_check(lua_State *L, int arg) {
-  return *(neap_http_jar **)luaL_checkudata(L, arg, JAR_META);
+  return *(neap_http_jar **)neap__object_given(L, arg, JAR_META, NULL);
 }
 
 static int check(lua_State *L, int status) {
@@ -43,8 +41,8 @@ static int text(lua_State *L) {
 
 /* add(jar, text) -> whether all lines were cookies */
 static int add(lua_State *L) {
-  int status =
-      neap_http_jar_add(neap__http_jar_check(L, 1), luaL_checkstring(L, 2));
+  const char *lines = luaL_checkstring(L, 2);
+  int status = neap_http_jar_add(neap__http_jar_check(L, 1), lines);
   if (status != NEAP_EINVAL)
     check(L, status);
   lua_pushboolean(L, status == 0);

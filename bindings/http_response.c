@@ -19,6 +19,11 @@ neap__http_held *neap__http_hold(lua_State *L, const char *what) {
   return held;
 }
 
+void neap__http_check(lua_State *L, int index) {
+  const neap__http_held *held = lua_touserdata(L, index);
+  neap__object_given(L, index, RESPONSE_META, held->what);
+}
+
 void neap__http_release(neap__http_held *held) {
   neap_http_response *response = held->response;
   held->response = NULL;
@@ -88,49 +93,68 @@ void neap__http_push(lua_State *L, const neap__http_held *held, bool streamed) {
   lua_setfield(L, -2, "url");
 }
 
-int neap__http_fail(lua_State *L, const char *what, int status,
-                    const char *text, const neap_http_response *response) {
+int neap__http_fail(lua_State *L, int index, int status, const char *text) {
+  const neap__http_held *held = lua_touserdata(L, index);
   bool transient = false;
-  if (response)
-    text = neap_http_error(response, &transient);
+  if (held->response)
+    text = neap_http_error(held->response, &transient);
+  lua_pushstring(L, text);
+  if (held->response) { /* still */
+    const char *url = neap_http_url(held->response);
+    lua_pushlstring(L, url, strcspn(url, "?#"));
+  } else {
+    lua_pushnil(L);
+  }
   neap__error_push(L, status == NEAP_ETIMEDOUT ? "timeout" : "http", "%s %s",
-                   what, text);
+                   held->what, lua_tostring(L, -2)); /* text url error */
+  lua_insert(L, -2);
+  lua_setfield(L, -2, "url");
   lua_pushboolean(L, transient);
   lua_setfield(L, -2, "retryable");
-  if (response) {
-    const char *url = neap_http_url(response);
-    lua_pushlstring(L, url, strcspn(url, "?#"));
-    lua_setfield(L, -2, "url");
-  }
   return lua_error(L);
 }
 
 static int received(lua_State *L, int status, lua_KContext context);
 
-/* Gives the next bytes of the response held at 1. */
-static int await_bytes(lua_State *L) {
-  const neap__http_held *held = lua_touserdata(L, 1);
-  neap_op *op = neap__wait_begin(L, "the body of a response");
-  neap_http_response *response = held->response;
-  if (!response)
-    return neap__error_raise(L, "closed", "%s: the response has been closed",
-                             held->what);
-  const char *bytes;
-  size_t size;
-  int peeked = neap_http_peek(response, &bytes, &size);
-  if (size > 0) {
-    lua_pushlstring(L, bytes, size); /* may raise; then they are still there */
-    neap_http_take(response, size);
-    return 1;
-  }
-  if (peeked == 0)
+/* Waits where nothing of the body is there, unless `status` is that it has
+ * ended. [-0, +0, v] */
+static int await_more(lua_State *L, neap_op *op, int status) {
+  if (status == 0)
     return 0;
-  if (peeked != NEAP_EAGAIN)
-    return neap__http_fail(L, held->what, peeked, NULL, response);
-  if (neap_http_read(neap__engine(L), op, response) < 0)
+  if (status != NEAP_EAGAIN)
+    return neap__http_fail(L, 1, status, neap_status_text(status));
+  const neap__http_held *held = lua_touserdata(L, 1);
+  if (neap_http_read(neap__engine(L), op, held->response) < 0)
     return neap__error_raise(
         L, "busy", "%s: somebody else is waiting for the body", held->what);
   return neap__wait(L, received);
+}
+
+/* The response held at 1, until something runs Lua. [-0, +0, v] */
+static neap__http_held *check_open(lua_State *L) {
+  const neap__http_held *held = lua_touserdata(L, 1);
+  return neap__object_open(L, 1, RESPONSE_META, held->what);
+}
+
+/* Gives the next bytes of the response held at 1. */
+static int await_bytes(lua_State *L) {
+  for (;;) {
+    lua_settop(L, 1);
+    neap_op *op = neap__wait_begin(L, "the body of a response");
+    neap__http_held *held = check_open(L);
+    const char *bytes;
+    size_t size;
+    int status = neap_http_peek(held->response, &bytes, &size);
+    if (size == 0)
+      return await_more(L, op, status);
+    uint64_t taken = held->taken;
+    lua_pushlstring(L, bytes, size); /* may raise; then they are still there */
+    if (held->response && held->taken == taken) {
+      held->taken++;
+      neap_http_take(held->response, size);
+      return 1;
+    } /* else a finalizer that ran there has taken them, or closed it */
+  }
 }
 
 static int received(lua_State *L, int status, lua_KContext context) {
@@ -149,7 +173,7 @@ static int receive(lua_State *L) {
 
 /* response:close() */
 static int close_response(lua_State *L) {
-  neap__http_release(neap__object_check(L, 1, RESPONSE_META));
+  neap_http_free(neap__object_take(L, 1, RESPONSE_META));
   return 0;
 }
 

@@ -12,10 +12,14 @@
 typedef struct neap__http_held {
   neap_http_response *response; /* *owned*; NULL: none yet, or closed */
   const char *what;             /* has asked for it: "http.get" */
+  uint64_t taken;               /* how often bytes were taken from it */
 } neap__http_held;
 
 /* Pushes an empty holder. `what` lasts. [-0, +1, m] */
 neap__http_held *neap__http_hold(lua_State *L, const char *what);
+
+/* Raises unless the holder at `index` holds a response. [-0, +0, v] */
+void neap__http_check(lua_State *L, int index);
 
 /* Frees what it holds. */
 void neap__http_release(neap__http_held *held);
@@ -24,10 +28,9 @@ void neap__http_release(neap__http_held *held);
  * unless `streamed`. [-0, +1, m] */
 void neap__http_push(lua_State *L, const neap__http_held *held, bool streamed);
 
-/* Raises an error object for a status, with what the response tells of it; that
- * may be NULL. [-0, +0, v] */
-int neap__http_fail(lua_State *L, const char *what, int status,
-                    const char *text, const neap_http_response *response);
+/* Raises an error object for a status, with what is known about it from the
+ * response at `index`; without one it says `text`. [-0, +0, v] */
+int neap__http_fail(lua_State *L, int index, int status, const char *text);
 
 /* Makes the metatable of holders, which are the handles of streamed responses:
  * receive() waits for the next bytes and gives nil at the end, close() drops

@@ -16,8 +16,7 @@ typedef struct box {
 } box;
 
 neap_http_upload *neap__http_upload_check(lua_State *L, int arg) {
-  box *b = luaL_checkudata(L, arg, UPLOAD_META);
-  luaL_argcheck(L, b->upload, arg, "the upload has been closed");
+  box *b = neap__object_given(L, arg, UPLOAD_META, NULL);
   return b->upload;
 }
 
@@ -42,15 +41,14 @@ static int written(lua_State *L, int status, lua_KContext context) {
 
 /* upload:write(bytes) */
 static int write_bytes(lua_State *L) {
-  const box *b = luaL_checkudata(L, 1, UPLOAD_META);
+  const box *b = neap__object_check(L, 1, UPLOAD_META);
   size_t size;
   const char *bytes = luaL_checklstring(L, 2, &size);
   neap_op *op = neap__wait_begin(L, "room for the body of a request");
   bool at_once = true;
-  int status = NEAP_ECLOSED;
-  if (b->upload)
-    status = neap_http_upload_write(neap__engine(L), op, b->upload, bytes, size,
-                                    &at_once);
+  int status =
+      neap_http_upload_write(neap__engine(L), op, neap__http_upload_check(L, 1),
+                             bytes, size, &at_once);
   if (status < 0)
     return fail(L, b, status, "more");
   return at_once ? 0 : neap__wait(L, written);
@@ -58,17 +56,14 @@ static int write_bytes(lua_State *L) {
 
 /* upload:finish() */
 static int finish(lua_State *L) {
-  const box *b = luaL_checkudata(L, 1, UPLOAD_META);
-  int status = b->upload ? neap_http_upload_end(b->upload) : NEAP_ECLOSED;
+  const box *b = neap__object_check(L, 1, UPLOAD_META);
+  int status = neap_http_upload_end(neap__http_upload_check(L, 1));
   return status < 0 ? fail(L, b, status, "fewer") : 0;
 }
 
 /* upload:close() */
 static int close_upload(lua_State *L) {
-  box *b = luaL_checkudata(L, 1, UPLOAD_META);
-  neap_http_upload *upload = b->upload;
-  b->upload = NULL;
-  neap_http_upload_free(upload);
+  neap_http_upload_free(neap__object_take(L, 1, UPLOAD_META));
   return 0;
 }
 

@@ -7,7 +7,7 @@
 
 #include "neap.h"
 
-/* The upload at `arg`. [-0, +0, v] */
+/* The upload at `arg`, until something runs Lua. [-0, +0, v] */
 neap_http_upload *neap__http_upload_check(lua_State *L, int arg);
 
 /* Adds the function upload to the table on top: upload(size) gives a body

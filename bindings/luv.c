@@ -32,14 +32,16 @@ static int add_traceback(lua_State *L) {
 static int call_back(lua_State *L, int argument_count, int result_count,
                      int flags) {
   (void)flags;
-  neap__host *host = neap__host_of(L);
+  neap__host *host = neap__host_find(L);
   int base = lua_gettop(L) - argument_count;
   lua_pushcfunction(L, add_traceback);
   lua_insert(L, base);
-  const char *before = host->outside;
-  host->outside = "a callback of luv";
+  const char *before = host ? host->outside : NULL;
+  if (host)
+    host->outside = "a callback of luv";
   int status = lua_pcall(L, argument_count, result_count, base);
-  host->outside = before;
+  if (host)
+    host->outside = before;
   if (status != LUA_OK) {
     lua_warning(L, "neap: a callback of luv failed: ", 1);
     lua_warning(L, neap__error_text(L, -1), 0);

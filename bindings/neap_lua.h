@@ -19,7 +19,8 @@ extern "C" {
 NEAP_API int luaopen_neap_core(lua_State *L);
 
 /* The engine of a Lua state in which neap.core is open, *kept* by it: for
- * neap_on_event, neap_wake and the like. Do not poll or free it. [-0, +0, -] */
+ * neap_on_event, neap_wake and the like. Do not poll or free it. NULL when neap
+ * is not open, or has ended because the state is being closed. [-0, +0, -] */
 NEAP_API neap_engine *neap_lua_engine(lua_State *L);
 
 #ifdef __cplusplus

@@ -74,6 +74,8 @@ static int connected(lua_State *L, int status, lua_KContext context) {
   neap_op *op = neap__wait_end(L);
   if (op->status < 0)
     return fail(L, LABEL, op->status, op->detail);
+  if (!*held) /* by the collector, while the state is closed */
+    return fail(L, LABEL, NEAP_ECLOSED, 0);
   push_names(L, *held);
   return 3;
 }
@@ -81,9 +83,11 @@ static int connected(lua_State *L, int status, lua_KContext context) {
 /* connect(...) -> stream, address, address of the peer */
 static int connect_to(lua_State *L) {
   const char *label = luaL_checkstring(L, LABEL);
+  const char *address = strchr(label, ' ');
+  luaL_argcheck(L, address, LABEL, "\"net.connect ADDRESS\" expected");
   neap_net_opts opts = check_opts(L);
   lua_settop(L, RESULT - 1);
-  lua_pushstring(L, strchr(label, ' ') + 1); /* "net.connect ADDRESS" */
+  lua_pushstring(L, address + 1);
   neap_stream **held = neap__stream_push(L, "net");
   neap_op *op = neap__wait_begin(L, label);
   int started = neap_net_connect(neap__engine(L), op, &opts, held);
@@ -93,9 +97,7 @@ static int connect_to(lua_State *L) {
 }
 
 static int free_addresses(lua_State *L) {
-  neap_addresses **held = luaL_checkudata(L, 1, ADDRESSES_META);
-  neap_addresses_free(*held);
-  *held = NULL;
+  neap_addresses_free(neap__object_take(L, 1, ADDRESSES_META));
   return 0;
 }
 
@@ -106,6 +108,8 @@ static int found(lua_State *L, int status, lua_KContext context) {
   neap_op *op = neap__wait_end(L);
   if (op->status < 0)
     return fail(L, 1, op->status, op->detail);
+  if (!*held) /* by the collector, while the state is closed */
+    return fail(L, 1, NEAP_ECLOSED, 0);
   lua_newtable(L);
   char text[NAME_SIZE];
   for (size_t i = 0; neap_addresses_get(*held, i, text, sizeof text); i++) {
@@ -129,10 +133,15 @@ static int lookup(lua_State *L) {
   return neap__wait(L, found);
 }
 
-/* A listener is a userdata; NULL when it has been closed. Its user value is the
- * text for those who wait for a connection. */
-static neap_listener **check_listener(lua_State *L) {
-  return luaL_checkudata(L, 1, LISTENER_META);
+/* A listener is a userdata that holds a neap_listener, NULL when it has been
+ * closed. Its user value is the text for those who wait for a connection. */
+enum { LISTENER = 1, WORDS, CONNECTION };
+
+/* The listener at LISTENER, until something runs Lua; WORDS are behind it.
+ * [-0, +0, v] */
+static neap_listener *check_listener(lua_State *L) {
+  return *(neap_listener **)neap__object_open(L, LISTENER, LISTENER_META,
+                                              lua_tostring(L, WORDS));
 }
 
 /* listen(...) -> listener, address */
@@ -165,48 +174,40 @@ static int ready(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   neap_op *op = neap__wait_end(L);
-  if (op->status < 0)
-    return fail(L, 2, op->status, op->detail);
-  return accept_next(L);
+  if (op->status < 0 && op->status != NEAP_ECLOSED)
+    return fail(L, WORDS, op->status, op->detail);
+  return accept_next(L); /* which tells that the listener is closed */
 }
 
-/* The stack: the listener, its text, a box for the connection. */
+/* The stack: the listener, its words, a box for the connection. */
 static int accept_next(lua_State *L) {
-  neap_listener *listener = *check_listener(L);
-  if (!listener)
-    return fail(L, 2, NEAP_ECLOSED, 0);
-  if (lua_gettop(L) < 3) {
-    lua_pushliteral(L, "a connection");
-    neap__stream_push(L, "net");
-  }
-  neap_stream **held = neap__stream_of(L, 3);
+  neap_stream **held = neap__stream_of(L, CONNECTION);
   int detail = 0;
-  int status = neap_listener_accept(listener, &detail, held);
+  int status = neap_listener_accept(check_listener(L), &detail, held);
   if (status == NEAP_EAGAIN) {
-    neap_op *op = neap__wait_begin(L, lua_tostring(L, 2));
-    neap_listener_wait(listener, op);
+    neap_op *op = neap__wait_begin(L, lua_tostring(L, WORDS));
+    neap_listener_wait(check_listener(L), op);
     return neap__wait(L, ready);
   }
   if (status < 0)
-    return fail(L, 2, status, detail);
+    return fail(L, WORDS, status, detail);
   push_names(L, *held);
   return 3;
 }
 
 /* listener:accept() -> stream, address, address of the peer */
 static int accept_connection(lua_State *L) {
-  check_listener(L);
-  lua_settop(L, 1);
-  lua_getiuservalue(L, 1, 1);
+  neap__object_check(L, LISTENER, LISTENER_META);
+  lua_settop(L, LISTENER);
+  lua_getiuservalue(L, LISTENER, 1);
+  lua_pushliteral(L, "a connection");
+  neap__stream_push(L, "net");
   return accept_next(L);
 }
 
 /* listener:close() */
 static int close_listener(lua_State *L) {
-  neap_listener **held = check_listener(L);
-  neap_listener *listener = *held;
-  *held = NULL;
-  neap_listener_close(listener);
+  neap_listener_close(neap__object_take(L, LISTENER, LISTENER_META));
   return 0;
 }
 
@@ -215,15 +216,14 @@ int neap__net_open_lua(lua_State *L) {
                                      {"close", close_listener},
                                      {"__gc", close_listener},
                                      {NULL, NULL}};
+  static const luaL_Reg addresses[] = {{"__gc", free_addresses}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"connect", connect_to},
                                        {"listen", listen_at},
                                        {"lookup", lookup},
                                        {NULL, NULL}};
   neap__object_class(L, LISTENER_META, methods, 0);
   lua_pop(L, 1);
-  luaL_newmetatable(L, ADDRESSES_META);
-  lua_pushcfunction(L, free_addresses);
-  lua_setfield(L, -2, "__gc");
+  neap__object_class(L, ADDRESSES_META, addresses, 0);
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   return 1;

@@ -11,6 +11,7 @@
 #include <lauxlib.h>
 
 #include "drive.h"
+#include "object.h"
 
 #define PLAN_META "neap.plan"
 
@@ -18,9 +19,7 @@
 enum { RECORDS = 1, PLAN, TABLE, RECORD };
 
 static int collect(lua_State *L) {
-  neap__plan *plan = luaL_checkudata(L, 1, PLAN_META);
-  neap_flow_free(plan->flow);
-  plan->flow = NULL;
+  neap_flow_free(neap__object_take(L, 1, PLAN_META));
   return 0;
 }
 
@@ -139,6 +138,7 @@ static int make_plan(lua_State *L) {
   luaL_checktype(L, RECORDS, LUA_TTABLE);
   lua_settop(L, 1);
   lua_Integer count = luaL_len(L, RECORDS);
+  luaL_argcheck(L, count > 0, RECORDS, "there is no root");
   neap__plan *plan = lua_newuserdatauv(L, sizeof *plan, 2);
   *plan = (neap__plan){0};
   luaL_setmetatable(L, PLAN_META);
@@ -179,15 +179,14 @@ static int make_plan(lua_State *L) {
 }
 
 neap__plan *neap__plan_check(lua_State *L, int arg) {
-  neap__plan *plan = luaL_checkudata(L, arg, PLAN_META);
+  neap__plan *plan = neap__object_given(L, arg, PLAN_META, NULL);
   lua_getiuservalue(L, arg, 1);
   return plan;
 }
 
 void neap__plan_open(lua_State *L) {
-  luaL_newmetatable(L, PLAN_META);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg metamethods[] = {{"__gc", collect}, {NULL, NULL}};
+  neap__object_class(L, PLAN_META, metamethods, 0);
   lua_pop(L, 1);
   lua_pushcfunction(L, make_plan);
 }

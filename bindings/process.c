@@ -51,7 +51,8 @@ static const char **push_list(lua_State *L, const char *name) {
       lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *list, 0);
   for (lua_Integer i = 0; i < count; i++) {
     lua_rawgeti(L, -2, i + 1);
-    list[i] = luaL_checkstring(L, -1);
+    luaL_checktype(L, -1, LUA_TSTRING); /* it lasts as long as the list */
+    list[i] = lua_tostring(L, -1);
     lua_pop(L, 1);
   }
   list[count] = NULL;
@@ -71,7 +72,7 @@ static void read_stdio(lua_State *L, neap_process_opts *opts) {
     lua_pop(L, 1);
     lua_rawgeti(L, -1, i + 1);
     opts->paths[i] = lua_tostring(L, -1);
-    lua_pop(L, 1);
+    lua_rawseti(L, -2, i + 1); /* keeps what may have been a number */
   }
 }
 
@@ -185,8 +186,11 @@ static int spawn(lua_State *L) {
   return lua_gettop(L) - results;
 }
 
-static handle *check_handle(lua_State *L) {
-  return luaL_checkudata(L, 1, PROCESS_META);
+/* The process of the handle that is the first argument, until something runs
+ * Lua. [-0, +0, v] */
+static neap_process *check_process(lua_State *L) {
+  const handle *h = neap__object_open(L, 1, PROCESS_META, NULL);
+  return h->process;
 }
 
 /* Pushes the name of a signal. [-0, +1, m] */
@@ -202,7 +206,7 @@ static int waited(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   const neap_op *op = neap__wait_end(L);
-  const handle *h = lua_touserdata(L, 1);
+  const neap_process *process = check_process(L);
   if (op->status < 0) {
     char text[128];
     neap_sys_describe(op->detail, NULL, 0, text, sizeof text);
@@ -212,7 +216,7 @@ static int waited(lua_State *L, int status, lua_KContext context) {
     return 3;
   }
   int code, signal;
-  neap_process_result(h->process, &code, &signal);
+  neap_process_result(process, &code, &signal);
   if (signal == 0) {
     lua_pushinteger(L, code);
     return 1;
@@ -224,18 +228,17 @@ static int waited(lua_State *L, int status, lua_KContext context) {
 
 /* handle:wait() -> code, signal, why neither is known */
 static int wait(lua_State *L) {
-  const handle *h = check_handle(L);
+  check_process(L);
   lua_settop(L, 1);
   neap_op *op = neap__wait_begin(L, "the end of a process");
-  neap_process_wait(h->process, op);
+  neap_process_wait(check_process(L), op);
   return neap__wait(L, waited);
 }
 
 /* handle:kill(signal) -> whether there was something to be killed */
 static int send_signal(lua_State *L) {
-  const handle *h = check_handle(L);
-  int detail, status = neap_process_kill(h->process,
-                                         (int)luaL_checkinteger(L, 2), &detail);
+  int number = (int)luaL_checkinteger(L, 2);
+  int detail, status = neap_process_kill(check_process(L), number, &detail);
   if (status == NEAP_ESYS) {
     char text[128];
     neap_sys_describe(detail, NULL, 0, text, sizeof text);
@@ -247,23 +250,23 @@ static int send_signal(lua_State *L) {
   return 1;
 }
 
-/* handle:stop() */
+/* handle:stop() and __close */
 static int stop(lua_State *L) {
-  end(check_handle(L));
+  handle *h = neap__object_check(L, 1, PROCESS_META);
+  if (neap__host_find(L))
+    end(h);
   return 0;
 }
 
 static int collect(lua_State *L) {
-  handle *h = check_handle(L);
-  end(h);
-  neap_process_free(h->process);
-  h->process = NULL;
+  stop(L);
+  neap_process_free(neap__object_take(L, 1, PROCESS_META));
   return 0;
 }
 
 /* handle:pid() */
 static int pid(lua_State *L) {
-  lua_pushinteger(L, neap_process_pid(check_handle(L)->process));
+  lua_pushinteger(L, neap_process_pid(check_process(L)));
   return 1;
 }
 

@@ -306,6 +306,7 @@ static int call(lua_State *L) {
   neap__task *task = check_task(L, TASK);
   double seconds = luaL_checknumber(L, 2);
   lua_settop(L, TASK);
+  neap__host_of(L); /* raises when neap has ended */
   neap__task_set_deadline(L, task, seconds, true);
   joins *j = push_joins(L, ALL, 1);
   neap__wait_begin(L, "a function with a time limit");
@@ -318,6 +319,7 @@ static int shield(lua_State *L) {
   neap__task *task = check_task(L, TASK);
   double seconds = luaL_checknumber(L, 2);
   lua_settop(L, TASK);
+  neap__host_of(L); /* raises when neap has ended */
   neap__task_set_deadline(L, task, seconds, true);
   joins *j = push_joins(L, ALL, 1);
   j->shielded = true;
@@ -411,6 +413,7 @@ static int join(lua_State *L) {
 /* task:cancel(reason) */
 static int cancel(lua_State *L) {
   neap__task *task = check_task(L, 1);
+  neap__host_of(L); /* raises when neap has ended */
   lua_settop(L, 2);
   if (task->cancel_status == 0 && task->state < NEAP__TASK_ENDING) {
     lua_setiuservalue(L, 1, NEAP__TASK_RESULT);
@@ -432,11 +435,11 @@ static const char *status_of(const neap__task *task) {
   }
 }
 
-/* The methods of a task, which are in its metatable, and task.status. */
+/* The methods of a task, in upvalue 2, and task.status. */
 static int get_field(lua_State *L) {
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
     return 1;
   const neap__task *task = check_task(L, 1);
   const char *key = lua_tostring(L, 2);

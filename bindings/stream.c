@@ -15,6 +15,7 @@
 typedef struct box {
   neap_stream *stream; /* *owned*; NULL when it has been closed */
   const char *code;    /* of errors */
+  uint64_t taken;      /* how often bytes were taken from it */
 } box;
 
 /* The user values of a box: what each of its methods does, in words. They name
@@ -54,6 +55,8 @@ static const char *words_for(lua_State *L, deed what) {
 /* Raises an error about what could not be done. [-0, +0, v] */
 static int fail(lua_State *L, deed what, int status, int detail) {
   const box *b = lua_touserdata(L, BOX);
+  if (status == NEAP_ECLOSED && !b->stream)
+    return neap__object_closed(L, STREAM_META, words_for(L, what));
   char name[32], text[128];
   const char *code = b->code, *why = neap_status_text(status);
   bool refused = status == NEAP_ESYS && detail != 0;
@@ -74,26 +77,26 @@ static int fail(lua_State *L, deed what, int status, int detail) {
   return lua_error(L);
 }
 
-/* Begins a wait of the method that the box at BOX is asked for. [-0, +0, v] */
-static neap_op *begin(lua_State *L, deed what) {
-  const box *b = neap__object_check(L, BOX, STREAM_META);
-  neap_op *op = neap__wait_begin(L, words_for(L, what));
-  if (!b->stream)
-    fail(L, what, NEAP_ECLOSED, 0);
-  return op;
+/* The box at BOX, which has a stream, until something runs Lua. [-0, +0, v] */
+static box *check_open(lua_State *L, deed what) {
+  return neap__object_open(L, BOX, STREAM_META, words_for(L, what));
 }
 
-/* The stream, until it has been closed. [-0, +0, -] */
-static neap_stream *stream_of(lua_State *L) {
-  const box *b = lua_touserdata(L, BOX);
-  return b->stream;
+/* Begins a wait of the method that the box at BOX is asked for, and gives its
+ * stream, until something runs Lua. [-0, +0, v] */
+static neap_op *begin(lua_State *L, deed what, neap_stream **stream) {
+  check_open(L, what);
+  neap_op *op = neap__wait_begin(L, words_for(L, what));
+  *stream = check_open(L, what)->stream;
+  return op;
 }
 
 static int received(lua_State *L, int status, lua_KContext context);
 
 static int await_bytes(lua_State *L) {
-  neap_op *op = begin(L, READ);
-  int started = neap_stream_read(stream_of(L), op);
+  neap_stream *stream;
+  neap_op *op = begin(L, READ, &stream);
+  int started = neap_stream_read(stream, op);
   if (started < 0)
     return fail(L, READ, started, 0);
   return neap__wait(L, received);
@@ -103,22 +106,28 @@ static int received(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   neap_op *op = neap__wait_end(L);
-  neap_stream *stream = stream_of(L);
-  /* It may have been closed after the wait had ended. */
-  if (op->status < 0 || !stream)
-    return fail(L, READ, stream ? op->status : NEAP_ECLOSED, op->detail);
-  const char *bytes;
-  size_t size;
-  int peeked = neap_stream_peek(stream, &bytes, &size);
-  if (peeked == NEAP_EAGAIN)
-    return await_bytes(L);
-  if (peeked < 0)
-    return fail(L, READ, peeked, neap_stream_detail(stream));
-  if (size == 0)
-    return 0;
-  lua_pushlstring(L, bytes, size); /* may raise; then they are still there */
-  neap_stream_take(stream, size);
-  return 1;
+  if (op->status < 0 && op->status != NEAP_ECLOSED)
+    return fail(L, READ, op->status, op->detail);
+  for (;;) {
+    lua_settop(L, BOX);
+    box *b = check_open(L, READ); /* it may have been closed after the wait */
+    const char *bytes;
+    size_t size;
+    int peeked = neap_stream_peek(b->stream, &bytes, &size);
+    if (peeked == NEAP_EAGAIN)
+      return await_bytes(L);
+    if (peeked < 0)
+      return fail(L, READ, peeked, neap_stream_detail(b->stream));
+    if (size == 0)
+      return 0;
+    uint64_t taken = b->taken;
+    lua_pushlstring(L, bytes, size); /* may raise; then they are still there */
+    if (b->stream && b->taken == taken) {
+      b->taken++;
+      neap_stream_take(b->stream, size);
+      return 1;
+    } /* else a finalizer that ran there has taken them, or closed it */
+  }
 }
 
 /* stream:receive() -> bytes, nil at the end */
@@ -131,7 +140,9 @@ static int receive(lua_State *L) {
 /* stream:available() -> bytes that can be received without waiting */
 static int available(lua_State *L) {
   const box *b = neap__object_check(L, BOX, STREAM_META);
-  size_t size = b->stream ? neap_stream_available(b->stream) : 0;
+  size_t size = 0;
+  if (b->stream && neap__host_find(L))
+    size = neap_stream_available(b->stream);
   lua_pushinteger(L, (lua_Integer)size);
   return 1;
 }
@@ -148,9 +159,10 @@ static int write_bytes(lua_State *L) {
   neap__object_check(L, BOX, STREAM_META);
   size_t size;
   const char *bytes = luaL_checklstring(L, BYTES, &size);
-  neap_op *op = begin(L, WRITE);
+  neap_stream *stream;
+  neap_op *op = begin(L, WRITE, &stream);
   bool at_once;
-  int started = neap_stream_write(stream_of(L), op, bytes, size, &at_once);
+  int started = neap_stream_write(stream, op, bytes, size, &at_once);
   if (started < 0)
     return fail(L, WRITE, started, 0);
   return at_once ? 0 : neap__wait(L, written);
@@ -166,8 +178,9 @@ static int finished(lua_State *L, int status, lua_KContext context) {
 /* stream:finish() */
 static int finish(lua_State *L) {
   neap__object_check(L, BOX, STREAM_META);
-  neap_op *op = begin(L, FINISH);
-  int started = neap_stream_end(stream_of(L), op);
+  neap_stream *stream;
+  neap_op *op = begin(L, FINISH, &stream);
+  int started = neap_stream_end(stream, op);
   if (started < 0)
     return fail(L, FINISH, started, 0);
   return neap__wait(L, finished);
@@ -175,10 +188,7 @@ static int finish(lua_State *L) {
 
 /* stream:close() */
 static int close_stream(lua_State *L) {
-  box *b = neap__object_check(L, BOX, STREAM_META);
-  neap_stream *stream = b->stream;
-  b->stream = NULL;
-  neap_stream_close(stream);
+  neap_stream_close(neap__object_take(L, BOX, STREAM_META));
   return 0;
 }
 

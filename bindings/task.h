@@ -92,7 +92,7 @@ struct neap__task {
 };
 
 /* The task that runs, the root when none does. */
-neap__task *neap__task_current(lua_State *L); /* [-0, +0, -] */
+neap__task *neap__task_current(lua_State *L); /* [-0, +0, v] */
 
 /* Pushes a new task, owned by `parent`, that will call the function below the
  * `count` arguments on the stack, and has its results. It has user values up to

@@ -139,7 +139,9 @@ static void end_task(lua_State *L, neap__task *task) {
 }
 
 bool neap__wait_must_pass(lua_State *L) {
-  const neap__host *host = neap__host_of(L);
+  const neap__host *host = neap__host_find(L);
+  if (!host) /* neap has ended */
+    return false;
   if (host->closing == L)
     return true;
   const neap__task *task = host->current;

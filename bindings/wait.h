@@ -10,12 +10,14 @@
 
 /* A function that waits does so in four steps:
  *
- *   1. check all arguments and make what holds the result, on the stack;
+ *   1. check all arguments and make what holds the result, on the stack: all
+ *      that allocates, for it may run a finalizer;
  *   2. op = neap__wait_begin(L, "http.get"): the operation to start. Raises,
  *      before anything has been started, where this coroutine cannot be
  *      suspended, and where it has been cancelled already. Nothing of Lua's
- *      runs in it, and nothing may until 4: what 1 has looked at still holds;
- *   3. start op (a status < 0 means it was not started: raise an error);
+ *      runs in it, and nothing may until 4, or a cancellation would be lost;
+ *   3. look at the object that the operation is on (object.h), and start op (a
+ *      status < 0 means it was not started: raise an error);
  *   4. return neap__wait(L, k): k runs when op has ended, with the stack as it
  *      was. It begins with op = neap__wait_end(L), which raises the
  *      cancellation if that is what ended the wait; else op->status and
@@ -100,7 +102,7 @@ void neap__wait_push_end(lua_State *L, const neap__task *task);
  * nanosecond are rounded up, so that nobody is woken early, or for ever. */
 uint64_t neap__deadline(neap_engine *engine, double seconds);
 
-/* The engine of this Lua state. [-0, +0, -] */
+/* The engine of this Lua state. [-0, +0, v] */
 neap_engine *neap__engine(lua_State *L);
 
 #endif

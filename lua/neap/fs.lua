@@ -4,6 +4,7 @@
 --
 -- A failure raises an error object of code "fs" with `path` and, where the
 -- system refused, `errno` ("ENOENT").
+local class = require "neap.class"
 local core = require "neap.core".fs
 local new_error = require "neap.error".new
 local options = require "neap.options"
@@ -176,13 +177,11 @@ end
 ---@class neap.fs.File: neap.Reader
 ---@field path string
 ---@field private handle userdata
-local File = {}
-File.__index = File
-File.__name = "neap.fs.File"
+local File, FileMeta = class("neap.fs.File")
 reader.extend(File)
 
 local function new_file(handle, path)
-  return setmetatable({ handle = handle, path = path }, File)
+  return setmetatable({ handle = handle, path = path }, FileMeta)
 end
 
 -- Reader's source: up to 64 KiB from the position on.
@@ -262,13 +261,13 @@ function File:close()
   if files.is_open(self.handle) then files.close(self.handle) end
 end
 
-function File:__close()
+function FileMeta:__close()
   self.rest = nil
   files.shut(self.handle)
 end
 
-function File:__tostring()
-  return ("%s: %s%s"):format(File.__name, self.path,
+function FileMeta:__tostring()
+  return ("%s: %s%s"):format(FileMeta.__name, self.path,
     files.is_open(self.handle) and "" or " (closed)")
 end
 
@@ -349,9 +348,7 @@ end
 ---@class neap.fs.TempDir
 ---@field path string
 ---@field private removed? boolean
-local TempDir = {}
-TempDir.__index = TempDir
-TempDir.__name = "neap.fs.TempDir"
+local TempDir, TempDirMeta = class("neap.fs.TempDir")
 
 --- Removes the directory and all that is in it. Again does nothing.
 function TempDir:remove()
@@ -361,17 +358,17 @@ function TempDir:remove()
   self.removed = true
 end
 
-function TempDir:__close()
+function TempDirMeta:__close()
   if self.removed then return end
   self.removed = true
   local why = core.remove_now(self.path)
   if why then warn("neap: cannot remove ", self.path, ": ", why) end
 end
 
-TempDir.__gc = TempDir.__close
+TempDirMeta.__gc = TempDirMeta.__close
 
-function TempDir:__tostring()
-  return ("%s: %s"):format(TempDir.__name, self.path)
+function TempDirMeta:__tostring()
+  return ("%s: %s"):format(TempDirMeta.__name, self.path)
 end
 
 --- Makes a temporary directory in TMPDIR or /tmp, which nobody else may use
@@ -381,7 +378,7 @@ end
 function fs.tempdir(prefix)
   prefix = temporary_prefix(prefix, "tempdir")
   local path = core.tempdir(prefix)
-  return setmetatable({ path = path }, TempDir)
+  return setmetatable({ path = path }, TempDirMeta)
 end
 
 return fs

@@ -205,9 +205,8 @@ local function header_list(headers, more)
   return list
 end
 
--- Makes one attempt to send a request.
-local function attempt(what, request)
-  local response, why = core.http.request(what, request)
+-- Returns the response that the binding gave, or raises why there is none.
+local function received(what, response, why)
   if not response then
     error(new_error {
       code = "http",
@@ -216,6 +215,11 @@ local function attempt(what, request)
     }, 0)
   end
   return responses.new(response)
+end
+
+-- Makes one attempt to send a request.
+local function attempt(what, request)
+  return (received(what, core.http.request(what, request)))
 end
 
 -- Returns what the binding is to send.
@@ -307,14 +311,12 @@ local function check_url(url, name)
   end
 end
 
--- What the binding is to send for a GET without options, but for its address,
--- which it looks at once.
+-- What the binding is to send for a GET without options, but for its address.
 local PLAIN_GET = { method = "GET", max_redirects = MAX_REDIRECTS }
 
 -- Does what `send` would without options.
 local function get(url)
-  PLAIN_GET.url = url
-  return (attempt("http.get", PLAIN_GET))
+  return (received("http.get", core.http.request("http.get", PLAIN_GET, url)))
 end
 
 --- Sends a request and waits for the whole response, whatever its status; with

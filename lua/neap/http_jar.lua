@@ -1,5 +1,6 @@
 --- Cookies that are kept between requests.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local core = require "neap.core"
 
 local M = {}
@@ -15,9 +16,7 @@ local M = {}
 ---@field expires? integer seconds since 1970; nil: not before the jar goes
 
 ---@class neap.http.Jar
-local Jar = {}
-Jar.__index = Jar
-Jar.__name = "neap.http.Jar"
+local Jar, JarMeta = class("neap.http.Jar")
 
 --- Makes a jar for the option `cookies` of requests: they send the cookies that
 --- it has for them and keep in it those that they are given (RFC 6265). Other
@@ -28,7 +27,7 @@ function M.new(text)
   if text ~= nil and type(text) ~= "string" then
     error(("bad argument #1 to 'jar' (string expected, got %s)"):format(type(text)), 2)
   end
-  local jar = setmetatable({ held = core.http.jar() }, Jar)
+  local jar = setmetatable({ held = core.http.jar() }, JarMeta)
   -- The text has secrets: nothing of it is quoted.
   if text and (text:find("\0", 1, true) or not jar.held:add(text)) then
     error("bad argument #1 to 'jar' (a line of it is no cookie)", 2)
@@ -40,7 +39,7 @@ end
 ---@param value any
 ---@return boolean
 function M.is(value)
-  return getmetatable(value) == Jar
+  return getmetatable(value) == JarMeta
 end
 
 --- Returns the cookies that have not expired, values and all.
@@ -73,7 +72,7 @@ function Jar:save()
 end
 
 --- Says how many cookies there are, and no more of them.
-function Jar:__tostring()
+function JarMeta:__tostring()
   return ("neap.http.Jar: %d cookies"):format(#self:list())
 end
 

@@ -1,5 +1,6 @@
 --- What a server has answered, whole or piece by piece.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local core = require "neap.core"
 local dates = require "neap.http_date"
 local new_error = require "neap.error".new
@@ -24,9 +25,7 @@ local M = {}
 ---@field private sse? neap.sse.Stream the state of events
 ---@field private resend? fun(headers: table): neap.http.Response
 ---@field private no_resend? string why that is not to be done
-local Response = {}
-Response.__index = Response
-Response.__name = "neap.http.Response"
+local Response, ResponseMeta = class("neap.http.Response")
 reader.extend(Response)
 
 -- How much of the body of a failure is kept for the error.
@@ -43,7 +42,7 @@ end
 ---@param response table
 ---@return neap.http.Response
 function M.new(response)
-  return setmetatable(response, Response)
+  return setmetatable(response, ResponseMeta)
 end
 
 -- Waits for the next bytes; what neap.reader builds upon.
@@ -63,7 +62,7 @@ function Response:close()
   if self.handle then self.handle:close() end
 end
 
-Response.__close = Response.close
+ResponseMeta.__close = Response.close
 
 --- Decodes the body, of one that streams all that is still to come. Raises an
 --- error object of code "json" that names the address and has `line`, `column`

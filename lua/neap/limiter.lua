@@ -5,15 +5,14 @@
 -- seconds; what is done costs tokens. (J. Turner, "New Directions in
 -- Communications (or Which Way to the Information Age?)", IEEE Communications
 -- Magazine 24(10), 1986, as the leaky bucket.)
+local class = require "neap.class"
 local core = require "neap.core"
 local options = require "neap.options"
 
 local M = {}
 
 ---@class neap.Limiter
-local Limiter = {}
-Limiter.__index = Limiter
-Limiter.__name = "neap.limiter"
+local Limiter, LimiterMeta = class("neap.limiter")
 
 local known = { rate = true, per = true, burst = true }
 
@@ -40,7 +39,7 @@ function M.new(opts)
     since = core.now(), -- when there were so many
     closed_until = 0,
     line = core.semaphore(1), -- first come, first served
-  }, Limiter)
+  }, LimiterMeta)
 end
 
 -- Adds the tokens that have come since. Returns the time.

@@ -3,6 +3,7 @@
 --
 -- A failure raises an error object of code "net" with `errno`
 -- ("ECONNREFUSED") where the system or a lookup refused.
+local class = require "neap.class"
 local core = require "neap.core".net
 local concurrent = require "neap.concurrent"
 local new_connection = require "neap.net_connection".new
@@ -92,9 +93,7 @@ end
 ---@class neap.net.Listener
 ---@field address string where: "127.0.0.1:40000", or a path
 ---@field private handle userdata
-local Listener = {}
-Listener.__index = Listener
-Listener.__name = "neap.net.Listener"
+local Listener, ListenerMeta = class("neap.net.Listener")
 
 --- Waits for a connection. Who is cancelled loses none; several may wait and get
 --- them in turn. Raises code "closed" once the listener is, and with `errno`
@@ -200,10 +199,10 @@ function Listener:close()
   self.handle:close()
 end
 
-Listener.__close = Listener.close
+ListenerMeta.__close = Listener.close
 
-function Listener:__tostring()
-  return ("%s: %s"):format(Listener.__name, self.address)
+function ListenerMeta:__tostring()
+  return ("%s: %s"):format(ListenerMeta.__name, self.address)
 end
 
 ---@class neap.net.ListenOptions
@@ -229,7 +228,7 @@ function M.listen(address, opts)
   end
   local handle_, name = core.listen("net.listen " .. address, host, port, path, opts.delay,
     opts.backlog)
-  return setmetatable({ handle = handle_, address = name }, Listener)
+  return setmetatable({ handle = handle_, address = name }, ListenerMeta)
 end
 
 return M

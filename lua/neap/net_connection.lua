@@ -1,5 +1,6 @@
 --- Connections: streams to a peer.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local stream = require "neap.stream"
 
 local M = {}
@@ -8,13 +9,11 @@ local M = {}
 ---@class neap.net.Connection: neap.Stream
 ---@field address string our end: "127.0.0.1:40000", "[::1]:40000", a path, ""
 ---@field peer string the other end
-local Connection = setmetatable({}, { __index = stream.Stream })
-Connection.__index = Connection
-Connection.__name = "neap.net.Connection"
-Connection.__close = stream.Stream.close
+local _, ConnectionMeta = class("neap.net.Connection", stream.Stream)
+ConnectionMeta.__close = stream.Stream.close
 
-function Connection:__tostring()
-  return ("%s: %s to %s"):format(Connection.__name, self.address, self.peer)
+function ConnectionMeta:__tostring()
+  return ("%s: %s to %s"):format(ConnectionMeta.__name, self.address, self.peer)
 end
 
 --- Makes a connection of what the binding calls a stream.
@@ -23,7 +22,7 @@ end
 ---@param peer string
 ---@return neap.net.Connection
 function M.new(handle, address, peer)
-  return setmetatable({ handle = handle, address = address, peer = peer }, Connection)
+  return setmetatable({ handle = handle, address = address, peer = peer }, ConnectionMeta)
 end
 
 return M

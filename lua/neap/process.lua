@@ -1,5 +1,6 @@
 --- Programs: started without a shell, talked to, waited for and ended.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local concurrent = require "neap.concurrent"
 local core = require "neap.core"
 local new_error = require "neap.error".new
@@ -222,9 +223,7 @@ end
 ---@field stdout? neap.Stream to read from, where it is "pipe"
 ---@field stderr? neap.Stream the same
 ---@field private handle table the process itself
-local Process = {}
-Process.__index = Process
-Process.__name = "neap.Process"
+local Process, ProcessMeta = class("neap.Process")
 
 -- Makes a stream of one of a program's. What the program has started may be at
 -- its other end, and ends when nobody has the process any more; whoever has the
@@ -257,7 +256,7 @@ local function start(what, argv, opts)
   if not handle then refuse(what, argv, opts, stdin, stdout, stderr) end
   local started = setmetatable({ handle = handle, pid = handle:pid(), program = argv[1],
     stdin = stream_of(stdin, handle), stdout = stream_of(stdout, handle),
-    stderr = stream_of(stderr, handle) }, Process)
+    stderr = stream_of(stderr, handle) }, ProcessMeta)
   local ok, err = pcall(core.sleep, 0) -- others run
   if not ok then
     started:close()
@@ -330,7 +329,7 @@ function Process:close()
   self.handle:stop()
 end
 
-Process.__close = Process.close
+ProcessMeta.__close = Process.close
 
 -- Writes what a program is to read. That it does not want all of it is its own
 -- affair.

@@ -3,6 +3,7 @@
 --
 -- Nobody makes streams of descriptors here: processes and connections have
 -- them. They are read as everything is (neap.reader).
+local class = require "neap.class"
 local core = require "neap.core"
 local reader = require "neap.reader"
 local writer = require "neap.writer"
@@ -11,9 +12,7 @@ local M = {}
 
 ---@class neap.Stream: neap.Reader
 ---@field private handle table the stream itself
-local Stream = {}
-Stream.__index = Stream
-Stream.__name = "neap.Stream"
+local Stream, StreamMeta = class("neap.Stream")
 reader.extend(Stream)
 
 M.Stream = Stream
@@ -50,13 +49,13 @@ function Stream:close()
   self.handle:close()
 end
 
-Stream.__close = Stream.close
+StreamMeta.__close = Stream.close
 
 --- Makes a stream of what the binding calls one.
 ---@param handle userdata
 ---@return neap.Stream
 function M.new(handle)
-  return setmetatable({ handle = handle }, Stream)
+  return setmetatable({ handle = handle }, StreamMeta)
 end
 
 --- Makes two streams, each of which gives what is written to the other. With

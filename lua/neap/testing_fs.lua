@@ -1,5 +1,6 @@
 --- Files that are kept in memory by a test.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local core = require "neap.core"
 local fs = require "neap.fs"
 local new_error = require "neap.error".new
@@ -18,9 +19,7 @@ local raw, raw_files = core.fs, core.fs.file
 ---@field private root table
 ---@field private faults table<string, string>
 ---@field private real table
-local Fake = {}
-Fake.__index = Fake
-Fake.__name = "neap.testing.Fs"
+local Fake, FakeMeta = class("neap.testing.Fs")
 
 local current -- the one that is open
 
@@ -429,7 +428,7 @@ function Fake:close()
   end
 end
 
-Fake.__close = Fake.close
+FakeMeta.__close = Fake.close
 
 --- Begins to keep files in memory.
 ---@param files? table<string, string|boolean> the content by path; true: a directory
@@ -440,7 +439,7 @@ function M.new(files)
   end
   if current then error("testing.fs: there is a fake already; close it first", 3) end
   local self = setmetatable({ delay = 0, root = new_directory(), faults = {}, real = {},
-    serial = 0 }, Fake)
+    serial = 0 }, FakeMeta)
   for path, data in pairs(files or {}) do
     if type(path) ~= "string" or (type(data) ~= "string" and data ~= true) then
       error("testing.fs: files are texts by their paths, or true for a directory", 3)

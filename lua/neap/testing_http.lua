@@ -1,5 +1,6 @@
 --- Requests that are answered by a test.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local core = require "neap.core"
 local answers = require "neap.testing_answers"
 local new_error = require "neap.error".new
@@ -39,9 +40,7 @@ local M = {}
 ---@field requests neap.testing.Request[] what was asked for so far
 ---@field private routes table
 ---@field private turns table<string, integer>
-local Fake = {}
-Fake.__index = Fake
-Fake.__name = "neap.testing.Http"
+local Fake, FakeMeta = class("neap.testing.Http")
 
 local current -- the one that is open
 
@@ -101,12 +100,11 @@ function Fake:answer(route, request)
 end
 
 -- What bodies are written to while a request is sent.
-local Upload = {}
-Upload.__index = Upload
-Upload.__close = function() end
+local Upload, UploadMeta = class("neap.testing.Upload")
+UploadMeta.__close = function() end
 
 local function new_upload(size)
-  return setmetatable({ size = size, pieces = {}, written = 0, ended = core.event() }, Upload)
+  return setmetatable({ size = size, pieces = {}, written = 0, ended = core.event() }, UploadMeta)
 end
 
 local function wrong_size(self, fault)
@@ -127,8 +125,7 @@ function Upload:finish()
 end
 
 -- The handle of a streamed response.
-local Handle = {}
-Handle.__index = Handle
+local Handle, HandleMeta = class("neap.testing.Handle")
 
 function Handle:receive()
   core.may_wait("the body of a response")
@@ -217,7 +214,7 @@ function Fake:request(what, request)
   local body = answer.body or answer.json ~= nil and core.json.encode(answer.json) or ""
   local handle = setmetatable({ what = what, at = 1, delay = answer.chunk_delay or 0,
     chunks = answer.chunks or (body ~= "" and { body } or {}),
-    failure = answer.error and failure_of(what, seen.url, answer) }, Handle)
+    failure = answer.error and failure_of(what, seen.url, answer) }, HandleMeta)
   local status = answer.status or 200
   local response = { what = what, status = status, ok = status >= 200 and status <= 299,
     headers = response_headers(answer), url = seen.url }
@@ -237,7 +234,7 @@ function Fake:close()
   core.http.request, core.http.upload = self.real.request, self.real.upload
 end
 
-Fake.__close = Fake.close
+FakeMeta.__close = Fake.close
 
 --- Begins to answer requests.
 ---@param routes table<string, any>
@@ -246,9 +243,12 @@ function M.new(routes)
   check_routes(routes)
   if current then error("testing.http: there is a fake already; close it first", 3) end
   current = setmetatable({ routes = routes, requests = {}, turns = {},
-    real = { request = core.http.request, upload = core.http.upload } }, Fake)
+    real = { request = core.http.request, upload = core.http.upload } }, FakeMeta)
   local fake = current
-  core.http.request = function(what, request) return (fake:request(what, request)) end
+  core.http.request = function(what, request, url)
+    if url then request = { method = request.method, url = url } end
+    return (fake:request(what, request))
+  end
   core.http.upload = new_upload
   return fake
 end

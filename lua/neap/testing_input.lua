@@ -1,5 +1,6 @@
 --- Questions that are answered by a test.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local core = require "neap.core"
 local answers = require "neap.testing_answers"
 local new_error = require "neap.error".new
@@ -20,9 +21,7 @@ local M = {}
 ---@field private turns table<string, integer>
 ---@field private given integer how many of the list have been
 ---@field private real function
-local Fake = {}
-Fake.__index = Fake
-Fake.__name = "neap.testing.Input"
+local Fake, FakeMeta = class("neap.testing.Input")
 
 local current -- the one that is open
 
@@ -78,7 +77,7 @@ function Fake:close()
   core.stream.ask = self.real
 end
 
-Fake.__close = Fake.close
+FakeMeta.__close = Fake.close
 
 --- Begins to answer questions.
 ---@param given table<integer|string, neap.testing.Line|neap.testing.Line[]>
@@ -87,7 +86,7 @@ function M.new(given)
   check_answers(given)
   if current then error("testing.input: there is a fake already; close it first", 3) end
   local self = setmetatable({ answers = given, prompts = {}, turns = {}, given = 0,
-    real = core.stream.ask }, Fake)
+    real = core.stream.ask }, FakeMeta)
   current = self
   core.stream.ask = function(prompt) return (self:ask(prompt)) end
   return self

@@ -1,5 +1,6 @@
 --- Peers that a test makes up.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local answers = require "neap.testing_answers"
 local core = require "neap.core"
 local errno_words = require "neap.testing_errno"
@@ -34,9 +35,7 @@ local raw = core.net
 ---@field private listeners table<string, table> by their addresses
 ---@field private tasks table<neap.Task, boolean> those of the peers
 ---@field private real table
-local Fake = {}
-Fake.__index = Fake
-Fake.__name = "neap.testing.Net"
+local Fake, FakeMeta = class("neap.testing.Net")
 
 local current -- the one that is open
 
@@ -94,8 +93,7 @@ local function join(host, port, path)
 end
 
 -- The handle of a listener.
-local Listener = {}
-Listener.__index = Listener
+local Listener, ListenerMeta = class("neap.testing.Listener")
 
 -- Waits for a connection. Who is cancelled leaves it to the next.
 function Listener:accept()
@@ -139,7 +137,7 @@ function Fake:listen(label, host, port, path)
     fail(label, errno_words.EADDRINUSE, "EADDRINUSE")
   end
   local listener = setmetatable({ fake = self, address = address, waiting = {},
-    come = core.event() }, Listener)
+    come = core.event() }, ListenerMeta)
   self.listeners[address] = listener
   return listener, address
 end
@@ -222,7 +220,7 @@ function Fake:close()
   for task in pairs(self.tasks) do task:cancel() end
 end
 
-Fake.__close = Fake.close
+FakeMeta.__close = Fake.close
 
 --- Begins to make peers up.
 ---@param peers? table<string, any>
@@ -232,7 +230,7 @@ function M.new(peers)
   check_peers(peers)
   if current then error("testing.net: there is a fake already; close it first", 3) end
   local self = setmetatable({ peers = peers, connections = {}, turns = {}, listeners = {},
-    tasks = setmetatable({}, { __mode = "k" }), port = FIRST_PORT, real = {} }, Fake)
+    tasks = setmetatable({}, { __mode = "k" }), port = FIRST_PORT, real = {} }, FakeMeta)
   current = self
   for _, name in ipairs { "connect", "listen", "lookup" } do
     self.real[name] = raw[name]

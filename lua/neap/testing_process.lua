@@ -1,5 +1,6 @@
 --- Programs that a test makes up.
 -- SPDX-License-Identifier: MIT
+local class = require "neap.class"
 local core = require "neap.core"
 local answers = require "neap.testing_answers"
 local errno_words = require "neap.testing_errno"
@@ -45,9 +46,7 @@ local M = {}
 ---@field private commands table
 ---@field private turns table<string, integer>
 ---@field private real function
-local Fake = {}
-Fake.__index = Fake
-Fake.__name = "neap.testing.Process"
+local Fake, FakeMeta = class("neap.testing.Process")
 
 local current -- the one that is open
 
@@ -96,8 +95,7 @@ local function check_commands(commands)
 end
 
 -- The process itself, as neap.core.process.spawn gives it. The program is a task.
-local Handle = {}
-Handle.__index = Handle
+local Handle, HandleMeta = class("neap.testing.ProcessHandle")
 
 -- Waits for the end; gives the exit code and the name of the signal, one of them nil.
 function Handle:wait()
@@ -210,7 +208,8 @@ function Fake:spawn(opts)
   if type(outcome) == "table" and outcome.error then
     return nil, "program", errno_words[outcome.error], outcome.error
   end
-  local handle = setmetatable({ call = call, own = {}, number = FIRST_PID + #self.calls }, Handle)
+  local handle = setmetatable({ call = call, own = {}, number = FIRST_PID + #self.calls },
+    HandleMeta)
   local ours = {}
   for i, name in ipairs(NAMES) do
     local kind = opts.stdio[i]
@@ -233,7 +232,7 @@ function Fake:close()
   core.process.spawn = self.real
 end
 
-Fake.__close = Fake.close
+FakeMeta.__close = Fake.close
 
 --- Begins to make programs up.
 ---@param commands table<string, any>
@@ -242,7 +241,7 @@ function M.new(commands)
   check_commands(commands)
   if current then error("testing.process: there is a fake already; close it first", 3) end
   local self = setmetatable({ commands = commands, calls = {}, turns = {},
-    real = core.process.spawn }, Fake)
+    real = core.process.spawn }, FakeMeta)
   current = self
   core.process.spawn = function(opts) return self:spawn(opts) end
   return self

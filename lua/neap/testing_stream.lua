@@ -3,6 +3,7 @@
 --
 -- They wait, hold up who writes and fail as those of the system do, but take no
 -- real time.
+local class = require "neap.class"
 local core = require "neap.core"
 local new_error = require "neap.error".new
 
@@ -38,8 +39,7 @@ end
 ---@field code string of its errors
 ---@field from neap.testing.Pipe
 ---@field to neap.testing.Pipe
-local Handle = {}
-Handle.__index = Handle
+local Handle, HandleMeta = class("neap.testing.StreamHandle")
 
 function Handle:check_open(words)
   if self.closed then fail("closed", words, "closed") end
@@ -131,8 +131,8 @@ end
 function M.pair(code, label, other_label, record)
   local there, back = new_pipe(), new_pipe()
   there.record = record
-  return setmetatable({ code = code, label = label, from = back, to = there }, Handle),
-    setmetatable({ code = code, label = other_label, from = there, to = back }, Handle)
+  return setmetatable({ code = code, label = label, from = back, to = there }, HandleMeta),
+    setmetatable({ code = code, label = other_label, from = there, to = back }, HandleMeta)
 end
 
 --- Makes a handle that has a text to be read, and takes nothing.
@@ -143,7 +143,7 @@ function M.of(text, label)
   local from, to = new_pipe(), new_pipe()
   if text ~= "" then from.pieces[1], from.last, from.size = text, 1, #text end
   from.ended, to.abandoned = true, true
-  return setmetatable({ code = "stream", label = label, from = from, to = to }, Handle)
+  return setmetatable({ code = "stream", label = label, from = from, to = to }, HandleMeta)
 end
 
 return M

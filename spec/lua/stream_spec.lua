@@ -142,7 +142,7 @@ describe("a stream", function()
       end,
     }
     assert.equal("closed", results[1].code)
-    assert.equal("read from a pair: closed", results[1].message)
+    assert.equal("read from a pair: the stream has been closed", results[1].message)
     assert.equal("closed", results[2].code)
     assert.equal("closed", raised(other.read, other).code)
     assert.equal("closed", raised(other.write, other, "x").code)
