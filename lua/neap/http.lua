@@ -14,8 +14,8 @@ local http = {}
 
 ---@class neap.http.Options
 ---@field headers? table<string, string|number> replace what neap would send by itself
----@field query? table<string, string|number|boolean|table> added to the address,
---- sorted by name; a list repeats its name
+---@field query? table<string, string|number|boolean|(string|number|boolean)[]> added to
+--- the address, sorted by name; a list repeats its name. An entry without a name is an error
 ---@field timeout? number seconds for one attempt, redirects and the body included; default:
 --- no limit
 ---@field connect_timeout? number seconds until there is a connection; default: 30
@@ -129,6 +129,36 @@ local function described(value)
   return type(value) == "number" and tostring(value) or type(value)
 end
 
+-- Whether a value can stand in a query.
+local function is_query_value(value)
+  return is_scalar(value) or is_boolean(value)
+end
+
+-- Whether a table is a list of such values, and nothing else.
+local function is_query_list(value)
+  if not is_table(value) then return false end
+  local count = 0
+  for key, item in pairs(value) do
+    if math.type(key) ~= "integer" or not is_query_value(item) then return false end
+    count = count + 1
+  end
+  return count == #value
+end
+
+-- Returns what is wrong with a query, nil if nothing is. Its values are not told,
+-- for they may be secrets.
+local function query_fault(query)
+  for name, value in pairs(query) do
+    if type(name) ~= "string" or name == "" then
+      return ("the option 'query' has an entry without a name, at %s; write { name = value }")
+        :format(name == "" and '""' or is_scalar(name) and ("[%s]"):format(name) or described(name))
+    elseif not is_query_value(value) and not is_query_list(value) then
+      return ("the option 'query': '%s' is a string, a number, a boolean or a list of these, "
+        .. "got a %s"):format(name, is_table(value) and "table that is none" or type(value))
+    end
+  end
+end
+
 -- Returns what is wrong with the options, nil if nothing is.
 local function fault(opts)
   local body
@@ -148,6 +178,8 @@ local function fault(opts)
   if opts.body_size and type(opts.body) ~= "function" then
     return "the option 'body_size' is for a body that is a function"
   end
+  local wrong = opts.query and query_fault(opts.query)
+  if wrong then return wrong end
   if not opts.headers then return nil end
   for name, value in pairs(opts.headers) do
     if type(name) ~= "string" or not is_scalar(value) then

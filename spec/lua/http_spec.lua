@@ -277,6 +277,30 @@ describe("neap.http", function()
         http.get, faulty, { headers = { "X: y" } })
     end)
 
+    it("queries with entries that have no name", function()
+      local asked = http.get(faulty .. "/echo", { query = { a = "b" } }).body
+      assert.truthy(asked:find("^GET /echo%?a=b HTTP"))
+      local message = "http.get: the option 'query' has an entry without a name, at %s;"
+        .. " write { name = value }"
+      for at, query in pairs { ["[1]"] = { "a=b" }, ["[5]"] = { [5] = "v" },
+        ['""'] = { [""] = "v" }, ["boolean"] = { [true] = "v" }, ["[2.5]"] = { [2.5] = "v" } } do
+        query.other = "x"
+        misused(message:format(at), http.get, faulty, { query = query })
+      end
+    end)
+
+    it("queries with values that have no text", function()
+      local message = "http.get: the option 'query': 'q' is a string, a number, a boolean or a"
+        .. " list of these, got a %s"
+      misused(message:format("function"), http.get, faulty, { query = { q = print } })
+      for _, value in ipairs { { { "x" } }, { x = "y" }, { "x", y = "z" }, { "x", nil, "y" },
+        { print } } do
+        misused(message:format("table that is none"), http.get, faulty, { query = { q = value } })
+      end
+      assert.truthy(http.get(faulty .. "/echo", { query = { q = {}, r = { 1, true, 2.5, "" } } })
+        .body:find("^GET /echo%?r=1&r=true&r=2%.5&r= HTTP"))
+    end)
+
     it("a value that JSON has not, as no retry gives it one", function()
       local err = raised(http.post, faulty, { json = { print } })
       assert.equal("json", err.code)
