@@ -2,7 +2,11 @@
  * SPDX-License-Identifier: MIT */
 #include "http_jar.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 
 #include "alloc.h"
 #include "buf.h"
@@ -14,7 +18,29 @@ typedef struct jar {
   CURLSH *share;
   size_t users; /* the owner, while it has not been freed, and handles */
   neap__buf text;
+  struct curl_slist *before; /* what it had before the last Set-Cookie */
+  bool is_looking;           /* it is us who have libcurl lock it */
 } jar;
+
+/* CURLSHOPT_LOCKFUNC. There are no threads to keep apart: libcurl calls this
+ * before it adds the cookie of a Set-Cookie, the last moment at which one can
+ * see what that may replace. */
+static void on_lock(CURL *easy, curl_lock_data data, curl_lock_access access,
+                    void *ud) {
+  (void)access;
+  jar *self = ud;
+  neap__transfer *transfer = NULL;
+  if (data != CURL_LOCK_DATA_COOKIE || self->is_looking)
+    return;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+  if (!transfer || !transfer->response->in_head)
+    return;
+  curl_slist_free_all(self->before);
+  self->before = NULL;
+  self->is_looking = true;
+  curl_easy_getinfo(easy, CURLINFO_COOKIELIST, &self->before);
+  self->is_looking = false;
+}
 
 int neap__jar_new(const neap__http *http, neap_http_jar **out) {
   const neap_alloc *alloc = &((const neap__multi *)http)->host.alloc;
@@ -28,6 +54,8 @@ int neap__jar_new(const neap__http *http, neap_http_jar **out) {
   if (curl_share_setopt(self->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE) !=
       CURLSHE_OK)
     goto fail_cookies;
+  curl_share_setopt(self->share, CURLSHOPT_USERDATA, self);
+  curl_share_setopt(self->share, CURLSHOPT_LOCKFUNC, on_lock);
   *out = &self->base;
   return 0;
 
@@ -44,6 +72,7 @@ static void leave(jar *self) {
   if (--self->users > 0)
     return;
   curl_share_cleanup(self->share);
+  curl_slist_free_all(self->before);
   neap_alloc alloc = self->alloc;
   neap__buf_free(&self->text, &alloc);
   neap__free(&alloc, self, sizeof *self);
@@ -70,6 +99,84 @@ int neap__jar_attach(neap_http_jar *base, CURL *easy) {
 void neap__jar_detach(neap_http_jar *base, CURL *easy) {
   curl_easy_setopt(easy, CURLOPT_SHARE, NULL);
   leave((jar *)base);
+}
+
+/* Whether a line of a head sets a cookie that has no name: RFC 6265 5.2 ignores
+ * those without "=", or with nothing before it, in what comes before the first
+ * ";". libcurl 7.88 passes over that part and takes the next, such as the path,
+ * for the cookie. */
+static bool is_nameless(const char *line, size_t size) {
+  static const char prefix[] = "set-cookie:";
+  size_t at = sizeof prefix - 1;
+  if (size < at || strncasecmp(line, prefix, at) != 0)
+    return false;
+  while (at < size && (line[at] == ' ' || line[at] == '\t'))
+    at++;
+  if (at < size && line[at] == '=')
+    return true;
+  while (at < size && line[at] != ';' && line[at] != '=')
+    at++;
+  return at == size || line[at] == ';';
+}
+
+static bool has_line(const struct curl_slist *list, const char *text) {
+  while (list && strcmp(list->data, text) != 0)
+    list = list->next;
+  return list;
+}
+
+/* Where a line of libcurl's says when the cookie expires. */
+static const char *expiry_of(const char *line) {
+  for (int tabs = 0; tabs < 4; tabs++)
+    line = strchr(line, '\t') + 1;
+  return line;
+}
+
+/* libcurl lists those that have expired until it has a look at all of them, as
+ * it does when a cookie is added or sent. */
+static bool has_expired(const char *line) {
+  long long expiry = strtoll(expiry_of(line), NULL, 10);
+  return expiry != 0 && expiry < (long long)time(NULL);
+}
+
+/* Takes the cookie of this line out: it has expired long since. */
+static void expire(jar *self, CURL *easy, const char *line) {
+  const char *expiry = expiry_of(line);
+  size_t size = strlen(line) + 2;
+  char *copy = neap__alloc(&self->alloc, size);
+  if (!copy)
+    return;
+  snprintf(copy, size, "%.*s1%s", (int)(expiry - line), line,
+           strchr(expiry, '\t'));
+  curl_easy_setopt(easy, CURLOPT_COOKIELIST, copy);
+  neap__free(&self->alloc, copy, size);
+}
+
+void neap__jar_check_line(neap_http_jar *base, CURL *easy, const char *line,
+                          size_t size) {
+  jar *self = (jar *)base;
+  if (!is_nameless(line, size))
+    return;
+  struct curl_slist *after = NULL, *added = NULL;
+  self->is_looking = true;
+  curl_easy_getinfo(easy, CURLINFO_COOKIELIST, &after);
+  size_t count = 0;
+  for (struct curl_slist *l = after; l; l = l->next) {
+    if (!has_line(self->before, l->data)) {
+      added = l;
+      count++;
+    }
+  }
+  /* A line sets one cookie. More only seem to be new when there was no memory
+   * for what was there before. */
+  if (count == 1) {
+    expire(self, easy, added->data);
+    for (struct curl_slist *l = self->before; l; l = l->next)
+      if (!has_line(after, l->data) && !has_expired(l->data))
+        curl_easy_setopt(easy, CURLOPT_COOKIELIST, l->data);
+  }
+  self->is_looking = false;
+  curl_slist_free_all(after);
 }
 
 /* libcurl has cookies read and written through a handle. NULL when there is no
@@ -104,6 +211,8 @@ int neap__jar_text(neap_http_jar *base, const char **text) {
     status = NEAP_ENOMEM;
   for (struct curl_slist *line = lines; line && status == 0;
        line = line->next) {
+    if (has_expired(line->data))
+      continue;
     status = append(self, line->data, strlen(line->data));
     if (status == 0)
       status = append(self, "\n", 1);
@@ -126,11 +235,18 @@ static int add_line(jar *self, CURL *easy, const char *line, size_t size) {
   if (size == 0 ||
       (line[0] == '#' && strncmp(line, http_only, sizeof http_only - 1) != 0))
     return 0;
-  size_t tabs = 0;
-  for (size_t i = 0; i < size; i++)
+  size_t tabs = 0, name = 0, value = 0;
+  for (size_t i = 0; i < size; i++) {
     tabs += line[i] == '\t';
+    if (line[i] == '\t' && tabs == 5)
+      name = i + 1;
+    if (line[i] == '\t' && tabs == 6)
+      value = i + 1;
+  }
   if (tabs != 6)
     return NEAP_EINVAL;
+  if (value == name + 1)
+    return 0; /* no name; libcurl would take the value for it */
   char *copy = neap__copy(&self->alloc, line, size);
   if (!copy)
     return NEAP_ENOMEM;

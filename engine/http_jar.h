@@ -20,4 +20,9 @@ int neap__jar_clear(neap_http_jar *base);
 int neap__jar_attach(neap_http_jar *base, CURL *easy);
 void neap__jar_detach(neap_http_jar *base, CURL *easy);
 
+/* Looks at a line of a head, whose cookie libcurl has put into the jar, and
+ * takes that out again if the cookie has no name. */
+void neap__jar_check_line(neap_http_jar *base, CURL *easy, const char *line,
+                          size_t size);
+
 #endif

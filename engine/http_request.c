@@ -266,6 +266,25 @@ static int add_header(struct curl_slist **list, const neap_alloc *alloc,
   return status;
 }
 
+/* RFC 6265 5.4: a request has one Cookie header. libcurl joins the text of
+ * CURLOPT_COOKIE with what a jar has for the request, but would put a header of
+ * CURLOPT_HTTPHEADER beside that. */
+static int add_cookie(neap__http_request *request, const neap_alloc *alloc,
+                      const char *value) {
+  neap__buf *cookie = &request->cookie;
+  value += strspn(value, " \t");
+  if (!*value)
+    return 0;
+  int status = 0;
+  if (cookie->size > 0) {
+    cookie->size--; /* the zero */
+    status = neap__buf_append(cookie, alloc, "; ", 2);
+  }
+  if (status == 0)
+    status = neap__buf_append(cookie, alloc, value, strlen(value) + 1);
+  return status;
+}
+
 static bool has_header(const neap_http_opts *opts, const char *name) {
   for (size_t i = 0; i < opts->header_count; i++) {
     if (strcasecmp(opts->headers[i].name, name) == 0)
@@ -295,8 +314,12 @@ static int copy_headers(neap__http_request *request, const neap_alloc *alloc,
     if (!has_header(opts, unasked[i]))
       status = append(&request->headers, line);
   }
-  for (size_t i = 0; i < opts->header_count && status == 0; i++)
-    status = add_header(&request->headers, alloc, &opts->headers[i]);
+  for (size_t i = 0; i < opts->header_count && status == 0; i++) {
+    const neap_http_header *header = &opts->headers[i];
+    status = strcasecmp(header->name, "cookie") == 0
+                 ? add_cookie(request, alloc, header->value)
+                 : add_header(&request->headers, alloc, header);
+  }
   /* A part of what is compressed cannot be decoded. */
   if (status == 0 && opts->header_count > 0 && has_header(opts, "Range") &&
       !has_header(opts, "Accept-Encoding"))
@@ -399,6 +422,9 @@ int neap__http_request_init(neap__http_request *request,
         opts->upload->size <= INT64_MAX ? (curl_off_t)opts->upload->size : -1;
   }
   status = copy_headers(request, alloc, opts);
+  if (status == 0 && request->cookie.size > 0 &&
+      curl_easy_setopt(easy, CURLOPT_COOKIE, request->cookie.bytes) != CURLE_OK)
+    status = NEAP_ENOMEM;
   if (status == 0)
     status = apply(request, easy);
   return status;
@@ -408,6 +434,7 @@ void neap__http_request_free(neap__http_request *request,
                              const neap_alloc *alloc) {
   curl_url_cleanup(request->url);
   curl_slist_free_all(request->headers);
+  neap__buf_free(&request->cookie, alloc);
   drop_body(request, alloc);
 }
 
@@ -435,6 +462,7 @@ int neap__http_request_follow(neap__http_request *request,
   if (!same) {
     curl_easy_setopt(easy, CURLOPT_USERNAME, NULL);
     curl_easy_setopt(easy, CURLOPT_PASSWORD, NULL);
+    curl_easy_setopt(easy, CURLOPT_COOKIE, NULL);
     neap__route_be_nobody(easy);
   }
   bool was_post = strcmp(request->method, "POST") == 0;

@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 
+#include "buf.h"
 #include "http.h"
 
 /* What a handle points into while a request is under way, and what a redirect
@@ -15,7 +16,8 @@ typedef struct neap__http_request {
   const char *text; /* the same as text, whoever has that, until a redirect */
   bool has_user;    /* the handle was given a user or a password */
   struct curl_slist *headers;
-  char *body; /* NULL: none */
+  neap__buf cookie; /* the values of its own headers of that name, as text */
+  char *body;       /* NULL: none */
   size_t body_size;
   bool has_upload;      /* it is written by and by instead, */
   curl_off_t to_upload; /* of this size; -1: unknown */

@@ -117,6 +117,8 @@ static size_t on_header(char *line, size_t one, size_t size, void *ud) {
     neap__transfer_object(transfer, status, transfer->response->fault);
     return 0;
   }
+  if (transfer->jar)
+    neap__jar_check_line(transfer->jar, transfer->easy, line, size);
   if (transfer->upload)
     stop_sending(transfer);
   if (transfer->streamed && !transfer->given)
@@ -284,6 +286,8 @@ static void give_handle(neap__transfer *transfer) {
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+  if (transfer->request.cookie.size > 0)
+    curl_easy_setopt(easy, CURLOPT_COOKIE, NULL);
   multi->handles[multi->handle_count++] = easy;
 }
 

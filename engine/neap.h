@@ -1154,7 +1154,8 @@ typedef struct neap_http_response neap_http_response;
  * real time on a virtual clock, too. A redirect to another origin takes neither
  * user nor password along, no certificate of ours, and of the headers only
  * Accept*, Cache-Control, Content-*, If-*, Range and User-Agent. Content-Length
- * and Transfer-Encoding are the engine's to set. */
+ * and Transfer-Encoding are the engine's to set. Cookie headers and what a jar
+ * has are sent as one. */
 NEAP_API int neap_http_send(neap_engine *engine, neap_op *op,
                             const neap_http_opts *opts,
                             neap_http_response **response);
@@ -1253,7 +1254,8 @@ NEAP_API void neap_http_jar_free(neap_http_jar *jar);
  * jar until the next call. NEAP_ENOMEM. */
 NEAP_API int neap_http_jar_text(neap_http_jar *jar, const char **text);
 
-/* Adds cookies from such a text; empty lines and comments are passed over.
+/* Adds cookies from such a text; empty lines, comments and cookies without a
+ * name are passed over.
  * NEAP_EINVAL when a line is none, with those before it added; NEAP_ENOMEM. */
 NEAP_API int neap_http_jar_add(neap_http_jar *jar, const char *text);
 

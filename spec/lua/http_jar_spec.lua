@@ -117,6 +117,101 @@ describe("neap.http.jar", function()
     task:await()
   end)
 
+  describe("with a server that sets what it likes", function()
+    local address, server, lines, requests
+
+    before_each(function()
+      requests = {}
+      address, server = servers.script(function(request, connection)
+        requests[#requests + 1] = request
+        local head = { "HTTP/1.1 200 OK", "Content-Length: 0" }
+        for _, line in ipairs(lines) do head[#head + 1] = "Set-Cookie: " .. line end
+        connection:write(table.concat(head, "\r\n"), "\r\n\r\n")
+      end)
+    end)
+
+    after_each(function()
+      server:cancel()
+      pcall(server.await, server)
+    end)
+
+    local function set(jar, ...)
+      lines = { ... }
+      http.get(address, { cookies = jar })
+    end
+
+    -- The Cookie header of a request with this jar.
+    local function sent(jar, headers)
+      lines = {}
+      http.get(address, { cookies = jar, headers = headers })
+      return requests[#requests].headers.cookie
+    end
+
+    it("ignores cookies without a name, whatever comes behind them", function()
+      for _, line in ipairs { "bare", "bare; Path=/", "=noname", "=noname; Path=/", "; Path=/",
+        "=", "", ";", " = ; HttpOnly", "\t=x; Path=/; tide=low", "=x; tide=low",
+        "; tide=low; Path=/", " ;Max-Age=3;Path=/a" } do
+        local jar = http.jar()
+        set(jar, line)
+        assert.same({}, jar:list(), line)
+        assert.is_nil(sent(jar), line)
+      end
+    end)
+
+    it("keeps those that a nameless one would have taken the place of", function()
+      local jar = http.jar()
+      set(jar, "=x; tide=none", "tide=high; Path=/", "=x; tide=low; Path=/", "moon=full; Path=/",
+        "; tide=low; Path=/; Max-Age=0", "Path=/; Path=/", "=x; Path=/")
+      local list = {}
+      for _, cookie in ipairs(jar:list()) do list[cookie.name] = cookie.value end
+      assert.same({ tide = "high", moon = "full", Path = "/" }, list)
+      set(jar, "tide=low; Path=/")
+      assert.equal(3, #jar:list())
+    end)
+
+    it("sends one header, with what the request has of its own", function()
+      local jar = http.jar()
+      set(jar, "home=1; Path=/")
+      for _, name in ipairs { "Cookie", "cookie", "COOKIE" } do
+        local headers = { [name] = " mine=2" }
+        assert.equal("home=1; mine=2", sent(jar, headers))
+        assert.equal("mine=2", sent(nil, headers))
+      end
+      assert.equal("home=1; a=1; b=2", sent(jar, { Cookie = "a=1", cookie = "b=2" }))
+      assert.equal("a=1; b=2", sent(nil, { Cookie = "a=1", cookie = "b=2" }))
+      assert.equal("home=1", sent(jar, { Cookie = "" }))
+      assert.equal("mine=2", sent(http.jar(), { Cookie = "mine=2" }))
+      assert.equal("home=1", sent(jar)) -- its own do not stay
+      assert.is_nil(sent())
+    end)
+
+    it("lists no cookie that has expired", function()
+      local jar = http.jar()
+      set(jar, "tide=high; Max-Age=1", "moon=full")
+      assert.equal(2, #jar:list())
+      local deadline = neap.now() + 10
+      repeat neap.sleep(0.1) until #jar:list() == 1 or neap.now() > deadline
+      assert.equal("moon", jar:list()[1].name)
+      assert.equal(jar:save(), http.jar(jar:save()):save())
+    end)
+
+    it("is not made of lines without a name", function()
+      local jar = http.jar("127.0.0.1\tFALSE\t/\tFALSE\t0\t\tvalue\n"
+        .. "127.0.0.1\tFALSE\t/\tFALSE\t0\ttide\thigh\n127.0.0.1\tFALSE\t/\tFALSE\t0\tmoon\t\n")
+      local list = {}
+      for _, cookie in ipairs(jar:list()) do list[cookie.name] = cookie.value end
+      assert.same({ tide = "high", moon = "" }, list)
+    end)
+  end)
+
+  it("leaves a cookie of the request's own to the origin it is for", function()
+    local own = { headers = { Cookie = "mine=2" } }
+    assert.equal("mine=2", http.get(url .. "/show", own).body)
+    assert.equal("", http.get(url .. "/away", own).body)
+    assert.equal("session=1; mine=2", http.get(url .. "/login",
+      { headers = own.headers, cookies = http.jar() }).body)
+  end)
+
   it("refuses a text that is none, without quoting it", function()
     for _, text in ipairs { "ALL", "hush", "Set-Cookie: hush=1", "a\0b", "FLUSH" } do
       local ok, err = pcall(http.jar, text)
