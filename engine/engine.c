@@ -237,7 +237,8 @@ const char *neap_event_name(neap_event_kind kind) {
       NEAP_EVENT_MAP(NAME)
 #undef NAME
   };
-  return names[kind];
+  size_t count = sizeof names / sizeof *names;
+  return (size_t)kind < count ? names[kind] : "unknown";
 }
 
 void neap_on_event(neap_engine *engine, neap_event_fn fn, void *ud) {

@@ -278,7 +278,7 @@ typedef enum neap_phase {
   NEAP_POST,
 } neap_phase;
 
-/* Returns "prep", "exec", "fallback" or "post". */
+/* Returns "prep", "exec", "fallback" or "post", "unknown" for what is none. */
 NEAP_API const char *neap_phase_name(neap_phase phase);
 
 typedef struct neap_node_opts {
@@ -493,13 +493,19 @@ typedef struct neap_run_opts {
   { .size = sizeof(neap_run_opts) }
 
 /* Makes a run of `node`, which belongs to the sealed `flow` (*kept*). For
- * ATTEMPT and WORKER `node` is ignored: it is the parent's. *out is *owned*. */
+ * ATTEMPT and WORKER `node` is ignored: it is the parent's. *out is *owned*.
+ * NEAP_EINVAL when the flow is not sealed, there is no node, or the parent has
+ * not asked for such a run. */
 NEAP_API int neap_run_new(neap_flow *flow, const neap_node *node,
                           const neap_run_opts *opts, neap_run **out);
 NEAP_API void neap_run_free(neap_run *run);
 
 /* Returns the step that the run waits for an answer to. The answers below
- * return the next one. The step is the run's, valid until the next answer. */
+ * return the next one. The step is the run's, valid until the next answer.
+ *
+ * An answer that the step does not allow ends the run: the next step is END,
+ * `failed`, with the status NEAP_EINVAL. A run that has ended stays so, whatever
+ * it is answered. */
 NEAP_API const neap_step *neap_run_step(neap_run *run);
 
 NEAP_API const neap_step *neap_run_ok(neap_run *run);
@@ -530,14 +536,15 @@ typedef struct neap_place {
 NEAP_API void neap_run_place(const neap_run *run, neap_place *out);
 
 /* The node visited at a depth up to that of neap_run_place, and whether it is
- * an item of a batch, with its index. */
+ * an item of a batch, with its index. NULL where no visit has been so deep. */
 NEAP_API const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
                                            bool *is_item, uint64_t *index);
 
 /* The attempt of exec that the visit at a depth has come to, from 0. */
 NEAP_API uint32_t neap_run_attempt(const neap_run *run, uint32_t depth);
 
-/* A number of the host's for each visit; 0 when the visit begins. */
+/* A number of the host's for each visit; 0 when the visit begins. NULL where no
+ * visit has been so deep. */
 NEAP_API uint64_t *neap_run_note(neap_run *run, uint32_t depth);
 
 /* How many items a batch at this depth has had, and how many of them failed. */
@@ -569,7 +576,7 @@ typedef enum neap_event_kind {
 #undef NEAP_EVENT_ENUM
 } neap_event_kind;
 
-/* Returns the name of a kind ("node_start"). */
+/* Returns the name of a kind ("node_start"), "unknown" for what is none. */
 NEAP_API const char *neap_event_name(neap_event_kind kind);
 
 typedef struct neap_event {

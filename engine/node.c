@@ -17,7 +17,7 @@ static const uint64_t default_retry_after_ns = UINT64_C(120000000000);
 
 const char *neap_phase_name(neap_phase phase) {
   static const char *const names[] = {"prep", "exec", "fallback", "post"};
-  return names[phase];
+  return (unsigned)phase <= NEAP_POST ? names[phase] : "unknown";
 }
 
 /* Options of any size with the defaults that do not depend on the kind. */

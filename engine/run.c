@@ -39,6 +39,7 @@ enum state {
   FETCHING,
   TAKING_TURN,
   ENDING_ITEM,
+  ENDED, /* the run; there is nothing left to be answered */
 };
 
 /* What the runs that share a batch know together. It belongs to the frame of
@@ -144,6 +145,7 @@ static const neap_step *raise(neap_run *run, int status, neap_phase phase,
 }
 
 static const neap_step *end(neap_run *run, bool failed) {
+  top(run)->state = ENDED;
   run->step.what = NEAP_DO_END;
   run->step.depth = run->depth;
   run->step.failed = failed;
@@ -461,6 +463,18 @@ static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
   }
 }
 
+/* The host has answered what was not asked for. Where the run would go from
+ * here nobody knows, so it has ended; what it has stays until it is freed, for
+ * workers may share it. */
+static const neap_step *refuse_answer(neap_run *run) {
+  if (top(run)->state == ENDED)
+    return &run->step;
+  neap_run_place(run, &run->failed_at);
+  end(run, true);
+  run->step.status = NEAP_EINVAL;
+  return &run->step;
+}
+
 const neap_step *neap_run_ok(neap_run *run) {
   frame *f = top(run);
   switch (f->state) {
@@ -471,6 +485,9 @@ const neap_step *neap_run_ok(neap_run *run) {
   case PREPARING:
     return begin_exec(run);
   case EXECUTING:
+    if (run->step.what == NEAP_DO_RAISE)
+      return refuse_answer(run);
+    return end_exec(run, false);
   case FALLING_BACK:
     return end_exec(run, false);
   case RETURNING:
@@ -485,7 +502,8 @@ const neap_step *neap_run_ok(neap_run *run) {
   case STRAYING:
     return end_stray(run);
   case LISTING:
-    assert(neap__node_is_parallel(f->node));
+    if (!neap__node_is_parallel(f->node))
+      return refuse_answer(run);
     return begin_batch(run, f->node->branch_count);
   case FORKING:
     f->batch->workers += run->step.count;
@@ -504,14 +522,14 @@ const neap_step *neap_run_ok(neap_run *run) {
     top(run)->batch->busy--;
     return fetch(run);
   default:
-    assert(!"ok is no answer to this step");
-    return &run->step;
+    return refuse_answer(run);
   }
 }
 
 const neap_step *neap_run_none(neap_run *run) {
+  if (top(run)->state != FETCHING || neap__node_is_parallel(top(run)->node))
+    return refuse_answer(run);
   batch *b = top(run)->batch;
-  assert(top(run)->state == FETCHING);
   b->fetching = false;
   b->over = true;
   return end_exec(run, false);
@@ -521,15 +539,17 @@ const neap_step *neap_run_action(neap_run *run, const char *action,
                                  size_t size) {
   if (top(run)->state == POSTING)
     return end_visit(run, action, size);
-  assert(top(run)->state == EXECUTING || top(run)->state == FALLING_BACK);
+  if ((top(run)->state != EXECUTING && top(run)->state != FALLING_BACK) ||
+      run->step.what == NEAP_DO_RAISE)
+    return refuse_answer(run);
   run->step.action = action;
   run->step.action_size = size;
   return end_exec(run, true);
 }
 
 const neap_step *neap_run_items(neap_run *run, uint64_t count) {
-  assert(top(run)->state == LISTING);
-  assert(!neap__node_is_parallel(top(run)->node));
+  if (top(run)->state != LISTING || neap__node_is_parallel(top(run)->node))
+    return refuse_answer(run);
   return begin_batch(run, count);
 }
 
@@ -537,6 +557,8 @@ const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
   frame *f = top(run);
   neap_run_place(run, &run->failed_at);
   switch (f->state) {
+  case ENDED:
+    return &run->step;
   case FETCHING:
     if (failure && failure->item)
       return refuse_item(run, failure);
@@ -583,11 +605,26 @@ static void begin(neap_run *run, const neap_node *node) {
   }
 }
 
+/* Whether there is what a new run is to begin with: a node, or a parent that
+ * has asked for an attempt or has items to be shared. */
+static bool is_asked_for(const neap_run_opts *o, const neap_node *node) {
+  switch (o->root) {
+  case NEAP_ROOT_VISIT:
+    return node != NULL;
+  case NEAP_ROOT_ATTEMPT:
+    return o->parent && o->parent->step.what == NEAP_DO_ATTEMPT;
+  case NEAP_ROOT_WORKER:
+    return o->parent && !top(o->parent)->is_item && top(o->parent)->batch;
+  default:
+    return false;
+  }
+}
+
 int neap_run_new(neap_flow *flow, const neap_node *node,
                  const neap_run_opts *opts, neap_run **out) {
   neap_run_opts o = {0};
   memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
-  if (!flow->sealed || (o.root != NEAP_ROOT_VISIT && !o.parent))
+  if (!flow->sealed || !is_asked_for(&o, node))
     return NEAP_EINVAL;
   neap_run *run = neap__alloc(&flow->alloc, sizeof *run);
   if (!run)
@@ -632,8 +669,18 @@ void neap_run_place(const neap_run *run, neap_place *out) {
       .depth = step->depth, .phase = step->phase, .attempt = step->attempt};
 }
 
+/* Whether there is, or has been, a frame for a depth. Those of visits that have
+ * ended stay readable until others begin. */
+static bool has_frame(const neap_run *run, uint32_t depth) {
+  return depth < run->capacity;
+}
+
 const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
                                   bool *is_item, uint64_t *index) {
+  *is_item = false;
+  *index = 0;
+  if (!has_frame(run, depth))
+    return NULL;
   const frame *f = &run->frames[depth];
   *is_item = f->is_item;
   *index = f->is_item ? f->index : 0;
@@ -641,17 +688,17 @@ const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
 }
 
 uint32_t neap_run_attempt(const neap_run *run, uint32_t depth) {
-  return run->frames[depth].attempt;
+  return has_frame(run, depth) ? run->frames[depth].attempt : 0;
 }
 
 uint64_t *neap_run_note(neap_run *run, uint32_t depth) {
-  return &run->frames[depth].note;
+  return has_frame(run, depth) ? &run->frames[depth].note : NULL;
 }
 
 void neap_run_counts(const neap_run *run, uint32_t depth, uint64_t *items,
                      uint64_t *failed) {
-  const frame *f = &run->frames[depth];
-  const batch *b = f->is_item ? NULL : f->batch;
+  const frame *f = has_frame(run, depth) ? &run->frames[depth] : NULL;
+  const batch *b = f && !f->is_item ? f->batch : NULL;
   *items = b ? b->next : 0;
   *failed = b ? b->failed : 0;
 }

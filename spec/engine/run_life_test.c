@@ -291,6 +291,137 @@ static void flows_may_be_nested_deep(void **state) {
   assert_int_equal(NEAP_EFAILED, walk_deep(NULL, true));
 }
 
+enum answer { OK, NONE, ACTION, ITEMS, FAIL, ANSWERS };
+
+static const neap_step *answer(neap_run *run, enum answer a) {
+  switch (a) {
+  case OK:
+    return neap_run_ok(run);
+  case NONE:
+    return neap_run_none(run);
+  case ACTION:
+    return neap_run_action(run, "x", 1);
+  case ITEMS:
+    return neap_run_items(run, 2);
+  default:
+    return neap_run_fail(run, NULL);
+  }
+}
+
+/* Whether a step, of a node that is a parallel or not, may be answered so. */
+static bool allows(const neap_step *step, enum answer a) {
+  bool parallel = neap_node_kind(step->node) == NEAP_PARALLEL;
+  if (step->what == NEAP_DO_END)
+    return false;
+  switch (a) {
+  case OK:
+    return step->what != NEAP_DO_RAISE &&
+           (step->what != NEAP_DO_ITEMS || parallel);
+  case NONE:
+    return step->what == NEAP_DO_FETCH && !parallel;
+  case ACTION:
+    return step->what == NEAP_DO_ATTEMPT ||
+           (step->what == NEAP_DO_CALL && step->phase != NEAP_PREP);
+  case ITEMS:
+    return step->what == NEAP_DO_ITEMS && !parallel;
+  default:
+    return true;
+  }
+}
+
+/* An answer that leads on, a failure now and then. */
+static enum answer sensible(const neap_step *step, int turn) {
+  if (step->what == NEAP_DO_RAISE)
+    return FAIL;
+  if (step->what == NEAP_DO_ITEMS && allows(step, ITEMS))
+    return ITEMS;
+  if (step->what == NEAP_DO_FETCH && allows(step, NONE) && step->index > 1)
+    return NONE;
+  if (step->what == NEAP_DO_CALL && turn % 5 == 4)
+    return FAIL;
+  return OK;
+}
+
+/* Goes some steps into a run and gives an answer there. Returns false when the
+ * run has ended before. */
+static bool answer_at(const char *graph, int turns, enum answer a) {
+  text_run t = {0};
+  neap_run *run = begin(&t, graph, 1);
+  const neap_step *step = neap_run_step(run);
+  for (int i = 0; i < turns && step->what != NEAP_DO_END; i++)
+    step = answer(run, sensible(step, i));
+  bool before_end = step->what != NEAP_DO_END;
+  bool allowed = allows(step, a);
+  int status = step->status;
+  step = answer(run, a);
+  if (before_end && !allowed) {
+    assert_int_equal(NEAP_DO_END, step->what);
+    assert_true(step->failed);
+    assert_int_equal(NEAP_EINVAL, step->status);
+    status = NEAP_EINVAL;
+  }
+  if (step->what == NEAP_DO_END) {
+    int ended = before_end ? step->status : status;
+    for (enum answer again = OK; again < ANSWERS; again++) {
+      assert_int_equal(NEAP_DO_END, answer(run, again)->what);
+      assert_int_equal(ended, neap_run_step(run)->status);
+    }
+    neap_place place;
+    neap_run_place(run, &place);
+    bool item;
+    uint64_t index;
+    assert_non_null(neap_run_node_at(run, place.depth, &item, &index));
+  }
+  end(&t, run);
+  return before_end;
+}
+
+static void an_answer_that_was_not_asked_for_ends_the_run(void **state) {
+  (void)state;
+  static const char *const graphs[] = {
+      "A all tries=2 wait=5",
+      "F flow start=B post; B prep exec post; B -x> C; B > C; C exec",
+      "B batch all tries=2",
+      "B batch all at=2",
+      "B batchflow start=A prep post; A exec post; A > C; C exec",
+      "P parallel branch=A branch=B post; A exec; B all",
+      "A exec tries=2 timeout=9 post",
+      "F flow start=B timeout=9 strict; B post; B -y> B",
+  };
+  for (size_t g = 0; g < sizeof graphs / sizeof *graphs; g++)
+    for (enum answer a = OK; a < ANSWERS; a++)
+      for (int turns = 0; answer_at(graphs[g], turns, a); turns++)
+        ;
+}
+
+static void what_is_no_place_and_no_phase_has_no_name(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run = begin(&t, "A exec", 1);
+  bool item;
+  uint64_t items, failed;
+  assert_null(neap_run_node_at(run, 1000000, &item, &items));
+  assert_null(neap_run_note(run, 1000000));
+  assert_int_equal(0, neap_run_attempt(run, 1000000));
+  neap_run_counts(run, 1000000, &items, &failed);
+  assert_int_equal(0, items);
+  assert_int_equal(0, failed);
+  assert_string_equal("post", neap_phase_name(NEAP_POST));
+  assert_string_equal("unknown", neap_phase_name((neap_phase)4));
+  assert_string_equal("unknown", neap_phase_name((neap_phase)-1));
+  assert_string_equal("unknown", neap_event_name((neap_event_kind)1000));
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  neap_run *other;
+  assert_int_equal(NEAP_EINVAL, neap_run_new(t.flow, NULL, &opts, &other));
+  opts.parent = run;
+  for (int root = NEAP_ROOT_ATTEMPT; root < NEAP_ROOT_WORKER + 2; root++) {
+    opts.root = (neap_root)root;
+    assert_int_equal(NEAP_EINVAL,
+                     neap_run_new(t.flow, t.nodes[0], &opts, &other));
+  }
+  end(&t, run);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(jitter_takes_off_no_more_than_its_share),
@@ -305,6 +436,8 @@ int main(void) {
       cmocka_unit_test(a_run_inside_a_run_counts_its_steps_there),
       cmocka_unit_test(a_run_needs_a_sealed_flow_and_a_parent),
       cmocka_unit_test(flows_may_be_nested_deep),
+      cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_run),
+      cmocka_unit_test(what_is_no_place_and_no_phase_has_no_name),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
