@@ -170,7 +170,8 @@ end
 --- then, gather returns them, and the cancellation is raised at the next wait.
 ---@param items table list and named fields alike
 ---@param opts? { on_error?: "stop"|"collect" } with "collect" all go on when one fails
----@return table results the first result of each under the same key; `n` is the length of the list; with "collect", `errors` has what each that failed has raised, under the same key
+---@return table results the first result of each under the same key; `n` is the length
+--- of the list; with "collect", `errors` has what each that failed has raised
 function M.gather(items, opts)
   options.check(opts, gather_options, "gather", 3)
   local collects = check_on_error(opts, "gather")
@@ -202,8 +203,10 @@ local map_options = { concurrency = true, on_error = true }
 --- cancels the other calls and is raised when they have unwound.
 ---@param list table `n` items if it has that field, else #list
 ---@param f function
----@param opts? { concurrency?: integer, on_error?: "stop"|"collect" } how many calls at once; all unless given; with "collect" the others go on when one fails
----@return table results the first result of each, in the order of the list; `n`; with "collect", `errors` has what f raised, under the index of the item
+---@param opts? { concurrency?: integer, on_error?: "stop"|"collect" } how many calls at
+--- once; all unless given; with "collect" the others go on when one fails
+---@return table results the first result of each, in the order of the list; `n`; with
+--- "collect", `errors` has what f raised, under the index of the item
 function M.map(list, f, opts)
   if type(list) ~= "table" or object.state(list) then
     error(("map: a list expected, got a %s"):format(type(list)), 2)

@@ -398,7 +398,8 @@ end)
 
 describe("pcall and xpcall", function()
   it("do what Lua's do", function()
-    assert.same({ true, 1, nil, 3, n = 4 }, table.pack(pcall(function(...) return ... end, 1, nil, 3)))
+    assert.same({ true, 1, nil, 3, n = 4 },
+      table.pack(pcall(function(...) return ... end, 1, nil, 3)))
     assert.same({ false, "no" }, { pcall(error, "no", 0) })
     assert.same({ false }, { pcall(error) })
     assert.same({ true, 1, nil, 3, n = 4 },
