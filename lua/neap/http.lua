@@ -37,6 +37,8 @@ local http = {}
 ---@field wait? number seconds between attempts; default: 0
 ---@field backoff? number multiplies `wait` after each; default: 1
 ---@field max_wait? number caps it, but for what a Retry-After asks; default: no cap
+---@field max_retry_after? number seconds: an answer that asks for more is not followed
+--- by another attempt; default: 120
 ---@field jitter? number 0 to 1: takes off up to this share of a wait; default: 0
 ---@field idempotent? boolean whether sending it twice is no worse than once; default:
 --- by the method, true for GET, HEAD, PUT, DELETE, OPTIONS and TRACE

@@ -23,6 +23,7 @@ local M = {}
 ---@field private closed? boolean
 ---@field private given? boolean the body has been read
 ---@field private sse? neap.sse.Stream the state of events
+---@field private closing? neap.Event set by close, for whoever connects again
 ---@field private resend? fun(headers: table): neap.http.Response
 ---@field private no_resend? string why that is not to be done
 local Response, ResponseMeta = class("neap.http.Response")
@@ -54,12 +55,17 @@ function Response:receive()
 end
 
 --- Drops what of the body is still to come, and with it the connection. Who
---- waits for it gets an error of code "closed". Closing again does nothing, nor
---- does it to a response that is whole. A response that is collected, or a
---- `<close>` variable that goes, is closed.
+--- waits for it gets an error of code "closed", and so does an iteration over its
+--- events, also while it connects again. Closing again does nothing, nor does it
+--- to a response that is whole. A response that is collected, or a `<close>`
+--- variable that goes, is closed.
 function Response:close()
   self.closed = true
-  if self.handle then self.handle:close() end
+  if not self.handle then return end
+  self.handle:close()
+  self.rest = nil
+  if self.sse then self.sse:drop() end
+  if self.closing then self.closing:set() end
 end
 
 ResponseMeta.__close = Response.close
@@ -84,6 +90,8 @@ end
 ---@field wait? number seconds before that, unless the server says; default: 3
 ---@field backoff? number multiplies the wait after each failure; default: 2
 ---@field max_wait? number seconds; caps it, but for what the server says; default: 60
+---@field max_retry_after? number seconds; a server that asks for a longer wait ends the
+--- iteration with an error that has it as `retry_after`; default: 120
 ---@field jitter? number 0 to 1: takes off up to this share of a wait; default: 0
 ---@field max_retries? integer how often in a row it tries; default: no limit
 
@@ -91,11 +99,12 @@ end
 --- for each. An event that has not ended when the stream does is dropped.
 ---
 --- Raises an error object of code "http" when this is no stream of events: its
---- status is not 200, or its type not text/event-stream.
+--- status is not 200, or its type not text/event-stream; of code "line" when an
+--- event has more than 16 MiB of data.
 ---
 --- With `reconnect` it does not end: the request is sent again, with the header
---- Last-Event-ID, as often as needed. A server ends it with status 204. The
---- response is from then on that of the last connection.
+--- Last-Event-ID, as often as needed. A server ends it with status 204, you with
+--- close. The response is from then on that of the last connection.
 ---@param opts? neap.http.EventOptions
 ---@return fun(): neap.http.Event|nil
 function Response:events(opts)

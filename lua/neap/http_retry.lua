@@ -5,6 +5,9 @@ local object = require "neap.object"
 
 local M = {}
 
+-- What max_retry_after is unless given, as of a node.
+local MAX_RETRY_AFTER = 120
+
 -- The statuses after which the same request is sent again: Request Timeout, Too
 -- Early, Too Many Requests, and those of a server or a gateway that is down for
 -- the moment. 500 is not among them: it tells of a bug, not of the moment.
@@ -20,7 +23,8 @@ local IDEMPOTENT = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS
 M.OPTIONS = {
   idempotent = { function(v) return type(v) == "boolean" end, "boolean" },
 }
-for _, name in ipairs { "max_retries", "wait", "backoff", "max_wait", "jitter" } do
+for _, name in ipairs { "max_retries", "wait", "backoff", "max_wait", "jitter",
+  "max_retry_after" } do
   local check = object.check_of(name)
   M.OPTIONS[name] = { function(v) return check(v) == nil end, check(nil) }
 end
@@ -53,20 +57,31 @@ function M.is_retryable(status)
   return STATUSES[status] or false
 end
 
+--- Whether a server asks for a longer wait than it gets.
+---@param opts table with max_retry_after, or without
+---@param asked? number the seconds that it asks for
+---@return boolean
+function M.asks_too_much(opts, asked)
+  return asked ~= nil and asked > (opts.max_retry_after or MAX_RETRY_AFTER)
+end
+
 --- Waits for the next attempt, and tells those who watch the run of that.
 ---@param what string what is tried again: "http.get http://..."
 ---@param policy table the options of a node: wait, backoff, max_wait, jitter
 ---@param attempt integer the one that failed, from 0
 ---@param failure any what it raised, or would have
 ---@param asked? number seconds to wait at least
-function M.wait(what, policy, attempt, failure, asked)
+---@param sleep? fun(seconds: number) default: neap.sleep
+function M.wait(what, policy, attempt, failure, asked, sleep)
   local delay = core.retry_delay(policy, attempt, math.random(), asked)
   core.tell_retry(what, attempt, failure, delay)
-  core.sleep(delay)
+  sleep = sleep or core.sleep
+  sleep(delay)
 end
 
 --- Sends until there is a response that will do, what is raised would not change,
---- or there are no attempts left; then that is the outcome.
+--- the server asks for too long a wait, or there are no attempts left; then that is
+--- the outcome.
 ---@param what string
 ---@param opts table
 ---@param send fun(...): table makes one attempt
@@ -75,15 +90,16 @@ end
 function M.perform(what, opts, send, ...)
   for attempt = 0, (opts.max_retries or 1) - 2 do
     local ok, result = pcall(send, ...)
-    local failure = result
+    local failure, asked = result, nil
     if ok then
-      if not STATUSES[result.status] then return result end
+      asked = result:retry_after()
+      if not STATUSES[result.status] or M.asks_too_much(opts, asked) then return result end
       result:close()
       failure = result:failure(("status %d"):format(result.status), result.body)
     elseif type(failure) ~= "table" or failure.retryable ~= true then
       error(failure, 0)
     end
-    M.wait(what, opts, attempt, failure, ok and failure.retry_after or nil)
+    M.wait(what, opts, attempt, failure, asked)
   end
   local response = send(...)
   return response

@@ -3,6 +3,8 @@
 --
 -- By the HTML standard of WHATWG, section "Server-sent events". Text is taken as
 -- it comes; what is not UTF-8 is not replaced.
+local concurrent = require "neap.concurrent"
+local core = require "neap.core"
 local new_error = require "neap.error".new
 local object = require "neap.object"
 local options = require "neap.options"
@@ -24,9 +26,12 @@ local M = {}
 ---@field chunk? string what has come and was not yet looked at, from `at` on
 ---@field at integer
 ---@field has_cr boolean whether there is a carriage return in the chunk
+---@field is_plain boolean whether an event in the chunk may be taken at once, line ends and all
 ---@field after_cr boolean a line feed that comes next belongs to the line before
 ---@field partial string[] the begin of a line
----@field size integer of what is kept of the event so far
+---@field partial_size integer of that
+---@field in_comment boolean what comes belongs to a comment, and is not kept
+---@field size integer of the data of the event so far
 ---@field data string[] the lines of the event to come
 ---@field type string its name, "" when it has none
 ---@field id string what its id will be
@@ -39,17 +44,45 @@ local Stream = {}
 Stream.__index = Stream
 
 local function new_stream(last_id, seconds)
-  return setmetatable({ at = 1, has_cr = false, after_cr = false, partial = {}, size = 0,
-    data = {}, type = "", id = last_id, last_id = last_id, is_first = true, is_between = false,
-    retry = seconds }, Stream)
+  return setmetatable({ at = 1, has_cr = false, is_plain = false, after_cr = false, partial = {},
+    partial_size = 0, in_comment = false, size = 0, data = {}, type = "", id = last_id,
+    last_id = last_id, is_first = true, is_between = false, retry = seconds }, Stream)
 end
 
-local function grow(self, size)
-  self.size = self.size + size
-  if self.size > reader.MAX_LINE then
+-- Raises an error when so many bytes of data are too many for an event.
+local function limit(size)
+  if size > reader.MAX_LINE then
     error(new_error { code = "line", retryable = false,
       message = ("an event is longer than %d bytes"):format(reader.MAX_LINE) }, 0)
   end
+end
+
+-- Drops what has come and was not yet looked at.
+function Stream:drop()
+  self.chunk = nil
+end
+
+-- Whether a comment begins here: at the begin of a line, on the first of which a
+-- byte order mark may stand before.
+local function begins_comment(self, piece)
+  local size = self.partial_size
+  if size == 0 and piece:byte() == 58 then return true end
+  return self.is_first and size < 4
+    and (table.concat(self.partial) .. piece:sub(1, 4)):find("^\xEF\xBB\xBF:") ~= nil
+end
+
+-- Keeps the begin of a line, of which the end is still to come. Nothing of a
+-- comment is kept, however long it is.
+local function keep_partial(self, piece)
+  if self.in_comment or piece == "" then return end
+  if begins_comment(self, piece) then
+    self.in_comment, self.is_first = true, false
+    self.partial, self.partial_size = {}, 0
+    return
+  end
+  self.partial[#self.partial + 1] = piece
+  self.partial_size = self.partial_size + #piece
+  limit(self.size + self.partial_size - #"data: ")
 end
 
 -- Takes the next line off what has come; nil when there is no whole one.
@@ -66,18 +99,20 @@ local function take_line(self)
     stop = chunk:find("\n", at, true)
   end
   if not stop then
-    grow(self, #chunk - at + 1)
-    self.partial[#self.partial + 1] = chunk:sub(at)
     self.chunk = nil
+    keep_partial(self, at == 1 and chunk or chunk:sub(at))
     return nil
   end
   self.after_cr = chunk:byte(stop) == 13
   self.at = stop + 1
   if stop == #chunk then self.chunk = nil end
   local line = chunk:sub(at, stop - 1)
-  if self.partial[1] then
+  if self.in_comment then
+    self.in_comment = false
+    return ":"
+  elseif self.partial[1] then
     self.partial[#self.partial + 1] = line
-    line, self.partial = table.concat(self.partial), {}
+    line, self.partial, self.partial_size = table.concat(self.partial), {}, 0
   end
   if self.is_first then
     self.is_first = false
@@ -103,7 +138,8 @@ end
 local fields = {
   event = function(self, value) self.type = value end,
   data = function(self, value)
-    grow(self, #value + 1)
+    limit(self.size + #value)
+    self.size = self.size + #value + 1
     self.data[#self.data + 1] = value
   end,
   id = function(self, value)
@@ -131,7 +167,7 @@ end
 -- at once what the functions above do. Nil when it is no such event.
 local function take_plain(self)
   local chunk, at = self.chunk, self.at
-  if not chunk or self.has_cr or not self.is_between then return nil end
+  if not chunk or not self.is_plain or not self.is_between then return nil end
   local stop = find(chunk, "\n\n", at, true)
   if not stop or sub(chunk, at, at + 5) ~= "data: " then return nil end
   local data = sub(chunk, at + 6, stop - 1)
@@ -170,6 +206,7 @@ local function feed(response)
   if not bytes then return false end
   stream.chunk, stream.at = bytes, 1
   stream.has_cr = bytes:find("\r", 1, true) ~= nil
+  stream.is_plain = not stream.has_cr and #bytes <= reader.MAX_LINE
   return true
 end
 
@@ -179,7 +216,7 @@ local OPTIONS = {
   reconnect = { function(v) return type(v) == "boolean" end, "boolean" },
   wait = { is_positive, "positive number of seconds" },
 }
-for _, name in ipairs { "max_retries", "backoff", "max_wait", "jitter" } do
+for _, name in ipairs { "max_retries", "backoff", "max_wait", "jitter", "max_retry_after" } do
   local check = object.check_of(name)
   OPTIONS[name] = { function(v) return check(v) == nil end, check(nil) }
 end
@@ -218,32 +255,73 @@ local function policy(stream, opts)
   }
 end
 
+-- Calls f, which may wait, in a task that ends when the response is closed.
+local function unless_closed(response, f, ...)
+  local arguments = table.pack(...)
+  concurrent.race {
+    function() f(table.unpack(arguments, 1, arguments.n)) end,
+    function() response.closing:wait() end,
+  }
+  if response.closed then
+    error(new_error { code = "closed", retryable = false,
+      message = ("%s: the response has been closed"):format(response.what) }, 0)
+  end
+end
+
+-- What has come of an attempt to connect again. A response that nobody has taken
+-- when it goes is closed.
+local answer = { __close = function(found)
+  if found.other then found.other:close() end
+end }
+
+-- Sends the request again and notes in `found` what comes of it: `other`, the
+-- response that takes the place of this one; `is_over`, when the server has nothing
+-- more to say; or a `failure` that another attempt may cure, and for how long the
+-- server `asked` to wait.
+local function connect(response, headers, found)
+  local other
+  other, found.failure = attempt(response.resend, headers)
+  found.asked = nil
+  if not other then return end
+  local why = fault(other)
+  if other.status == 204 then
+    other:close()
+    found.is_over = true
+  elseif why then
+    found.asked = other:retry_after()
+    found.failure = select(2, attempt(other.refuse, other, why))
+  else
+    found.other = other
+  end
+end
+
+-- Raises an error when the server asks for a longer wait than it gets.
+local function check_asked(response, opts, asked, failure)
+  if not retry.asks_too_much(opts, asked) then return end
+  error(new_error { code = "http", retryable = true, retry_after = asked, cause = failure,
+    url = failure.url, message = ("%s: the server asks to be left alone for %g s, which is "
+      .. "more than 'max_retry_after' allows"):format(response.what, asked) }, 0)
+end
+
 -- Connects again and has the response go on from there: true, or false when the
 -- server has nothing more to say. Raises `failure`, or the last one after it,
 -- when there are to be no more attempts.
 local function reconnect(response, opts, failure)
-  local stream, asked = response.sse, nil
+  local stream = response.sse
   local headers = stream.last_id ~= "" and { ["Last-Event-ID"] = stream.last_id } or {}
+  local found <close> = setmetatable({ failure = failure }, answer)
+  local function sleep(seconds) unless_closed(response, core.sleep, seconds) end
   for n = 0, math.huge do
-    if n >= (opts.max_retries or math.huge) then error(failure, 0) end
-    retry.wait(response.what, policy(stream, opts), n, failure, asked)
-    if response.closed then
-      error(new_error { code = "closed", message = "events: the response has been closed",
-        retryable = false }, 0)
-    end
-    local other, err = attempt(response.resend, headers)
-    if not other then
-      failure, asked = err, nil
-    elseif other.status == 204 then
-      other:close()
-      return false
-    elseif not fault(other) then
-      response:take_over(other)
+    if n >= (opts.max_retries or math.huge) then error(found.failure, 0) end
+    check_asked(response, opts, math.max(found.asked or 0, stream.retry or 0), found.failure)
+    retry.wait(response.what, policy(stream, opts), n, found.failure, found.asked, sleep)
+    unless_closed(response, connect, response, headers, found)
+    if found.is_over then return false end
+    if found.other then
+      response:take_over(found.other)
+      found.other = nil
       response.sse = new_stream(stream.last_id, stream.retry)
       return true
-    else
-      asked = other:retry_after()
-      failure = select(2, attempt(other.refuse, other, fault(other)))
     end
   end
 end
@@ -270,6 +348,7 @@ function M.events(response, opts)
   local why = fault(response)
   if why then response:refuse(why) end
   response.sse = response.sse or new_stream("")
+  if opts.reconnect then response.closing = response.closing or core.event() end
   return function()
     while true do
       local stream = response.sse

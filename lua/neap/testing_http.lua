@@ -1,6 +1,7 @@
 --- Requests that are answered by a test.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.class"
+local concurrent = require "neap.concurrent"
 local core = require "neap.core"
 local answers = require "neap.testing_answers"
 local new_error = require "neap.error".new
@@ -44,6 +45,9 @@ local Fake, FakeMeta = class("neap.testing.Http")
 
 local current -- the one that is open
 
+-- What a body may have that is received whole, as of a real one.
+local MAX_BODY = 64 * 1024 * 1024
+
 local ANSWER = {
   status = "integer", headers = "table", body = "string", json = "any", chunks = "table",
   delay = "number", chunk_delay = "number", error = "string", code = "string",
@@ -52,7 +56,14 @@ local ANSWER = {
 
 -- Checks an answer that a route gives, and gives it as a table.
 local function check_answer(answer, route, level)
-  return answers.check(answer, ANSWER, "body", "testing.http: " .. route, level)
+  answer = answers.check(answer, ANSWER, "body", "testing.http: " .. route, level)
+  for name, value in pairs(answer.headers or {}) do
+    if type(name) ~= "string" or type(value) ~= "string" and type(value) ~= "number" then
+      error(("testing.http: %s: headers are strings or numbers by their names")
+        :format(route), level)
+    end
+  end
+  return answer
 end
 
 local function check_routes(routes)
@@ -124,27 +135,57 @@ function Upload:finish()
   self.ended:set()
 end
 
+-- What the real one raises when no answer comes.
+local function failure_of(what, url, answer)
+  return {
+    code = answer.code or "http",
+    message = ("%s %s: %s"):format(what, responses.public(url), answer.error),
+    retryable = answer.retryable ~= false,
+    url = responses.public(url),
+  }
+end
+
 -- The handle of a streamed response.
 local Handle, HandleMeta = class("neap.testing.Handle")
 
+local function refuse(self, code, message)
+  error(new_error { code = code, retryable = false,
+    message = ("%s: %s"):format(self.what, message) }, 0)
+end
+
+local reading = { __close = function(read) read.handle.is_read = false end }
+
+-- Waits for the next piece, but no longer than until the response is closed.
+local function wait_for_piece(self)
+  if self.is_read then refuse(self, "busy", "somebody else is waiting for the body") end
+  self.is_read = true
+  local _ <close> = setmetatable({ handle = self }, reading)
+  concurrent.race {
+    function() core.sleep(self.delay) end,
+    function() self.closed:wait() end,
+  }
+end
+
 function Handle:receive()
   core.may_wait("the body of a response")
-  if self.closed then
-    error(new_error { code = "closed", retryable = false,
-      message = self.what .. ": the response has been closed" }, 0)
-  end
   local piece = self.chunks[self.at]
+  if piece and self.delay > 0 and not self.closed:is_set() then wait_for_piece(self) end
+  if self.closed:is_set() then refuse(self, "closed", "the response has been closed") end
+  if piece and self.received + #piece > self.max_body then
+    self.failure = failure_of(self.what, self.url, { retryable = false,
+      error = ("the body is larger than %d bytes"):format(self.max_body) })
+    self.at, piece = math.huge, nil
+  end
   if not piece then
     if self.failure then error(new_error(self.failure), 0) end
     return nil
   end
-  if self.delay > 0 then core.sleep(self.delay) end
-  self.at = self.at + 1
+  self.at, self.received = self.at + 1, self.received + #piece
   return piece
 end
 
 function Handle:close()
-  self.closed = true
+  self.closed:set()
 end
 
 local function header_table(list)
@@ -155,19 +196,12 @@ end
 
 local function response_headers(answer)
   local headers = {}
-  for name, value in pairs(answer.headers or {}) do headers[name:lower()] = tostring(value) end
+  for name, value in pairs(answer.headers or {}) do
+    name, value = name:lower(), tostring(value)
+    headers[name] = name == "set-cookie" and { value } or value
+  end
   if answer.json ~= nil then headers["content-type"] = "application/json" end
   return headers
-end
-
--- What the real one raises when no answer comes.
-local function failure_of(what, url, answer)
-  return {
-    code = answer.code or "http",
-    message = ("%s %s: %s"):format(what, responses.public(url), answer.error),
-    retryable = answer.retryable ~= false,
-    url = responses.public(url),
-  }
 end
 
 local function time_out(what, request)
@@ -182,6 +216,17 @@ local function wait(what, request, seconds)
     time_out(what, request)
   end
   core.sleep(seconds)
+end
+
+-- The pieces of a body, none of which is empty. Some answers have none.
+local function pieces_of(answer, seen, status)
+  if seen.method == "HEAD" or status == 204 or status == 304 then return {} end
+  local body = answer.body or answer.json ~= nil and core.json.encode(answer.json) or ""
+  local pieces = {}
+  for _, piece in ipairs(answer.chunks or { body }) do
+    if piece ~= "" then pieces[#pieces + 1] = piece end
+  end
+  return pieces
 end
 
 -- Gives the whole of a body that comes in pieces.
@@ -211,11 +256,11 @@ function Fake:request(what, request)
   if answer.error and not answer.chunks then
     error(new_error(failure_of(what, seen.url, answer)), 0)
   end
-  local body = answer.body or answer.json ~= nil and core.json.encode(answer.json) or ""
-  local handle = setmetatable({ what = what, at = 1, delay = answer.chunk_delay or 0,
-    chunks = answer.chunks or (body ~= "" and { body } or {}),
-    failure = answer.error and failure_of(what, seen.url, answer) }, HandleMeta)
   local status = answer.status or 200
+  local handle = setmetatable({ what = what, url = seen.url, at = 1, received = 0,
+    chunks = pieces_of(answer, seen, status), delay = answer.chunk_delay or 0,
+    closed = core.event(), max_body = request.max_body or request.stream and math.huge or MAX_BODY,
+    failure = answer.error and failure_of(what, seen.url, answer) }, HandleMeta)
   local response = { what = what, status = status, ok = status >= 200 and status <= 299,
     headers = response_headers(answer), url = seen.url }
   if request.stream then

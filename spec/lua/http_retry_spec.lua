@@ -149,6 +149,27 @@ describe("a request with max_retries", function()
     end
   end)
 
+  it("is not sent again when it is asked to wait for too long", function()
+    local asked = answer(503, "retry-after: 121\r\n")
+    with_answers({ asked, answer(200) }, function(url, times)
+      local response = http.get(url, { max_retries = 3 })
+      assert.equal(503, response.status)
+      assert.equal("121", response.headers["retry-after"])
+      assert.equal(1, #times)
+    end)
+    with_answers({ asked }, function(url, times)
+      local err = raised(http.get, url, { max_retries = 3, check = true })
+      assert.equal(503, err.status)
+      assert.equal(121, err.retry_after)
+      assert.equal(1, #times)
+    end)
+    with_answers({ answer(429, "retry-after: 1\r\n"), answer(200) }, function(url, times)
+      assert.equal(429, http.get(url, { max_retries = 2, max_retry_after = 0.5 }).status)
+      assert.equal(1, #times)
+      assert.equal(200, http.get(url, { max_retries = 2, max_retry_after = 1 }).status)
+    end)
+  end)
+
   it("gets past the limit of an nginx", function()
     local folder = helper.tmpdir()
     helper.write(folder .. "/tides.txt", "ebb\n")
@@ -187,7 +208,8 @@ describe("a request with max_retries", function()
   end)
 
   it("is refused with options that a node refuses", function()
-    local wrong = { max_retries = 0, wait = -1, backoff = 0, max_wait = 0, jitter = 2 }
+    local wrong = { max_retries = 0, wait = -1, backoff = 0, max_wait = 0, jitter = 2,
+      max_retry_after = 0 }
     for name, value in pairs(wrong) do
       local err = raised(http.get, "http://127.0.0.1/", { [name] = value })
       assert.matches(("bad option '%s' %%("):format(name), err)

@@ -98,6 +98,58 @@ describe("a stream of events", function()
   it("drops an event that does not end", function()
     means("data: a\n\ndata: b\n", { "a" })
   end)
+
+  it("has comments that may begin and end anywhere", function()
+    means(":\ndata: a\n\n:\n\n::\r\n:x\rdata: b\n:y\n:\ndata: c\n\n", { "a" }, { "b\nc" })
+    means("\xEF\xBB\xBF:x\ndata: a\n\n", { "a" })
+    means(":x\n\xEF\xBB\xBFdata: a\n\ndata: b\n\n", { "b" })
+  end)
+
+  describe("limits an event", function()
+    local MIB = 1 << 20
+    local PIECES = { 16 * 1024, 5 * MIB, 64 * MIB } -- the last as of a response that is whole
+
+    local function sizes(text, piece)
+      local list = {}
+      for i, event in ipairs(parse(text, piece)) do list[i] = #event.data end
+      return list
+    end
+
+    local function refused(text)
+      for _, piece in ipairs(PIECES) do
+        local err = raised(parse, text, piece)
+        assert.equal("line", err.code)
+        assert.equal("an event is longer than 16777216 bytes", err.message)
+        assert.is_false(err.retryable)
+      end
+    end
+
+    it("of one line", function()
+      for _, piece in ipairs(PIECES) do
+        assert.same({ 9 * MIB, 16 * MIB, 1 }, sizes("data: " .. ("x"):rep(9 * MIB) .. "\n\ndata: "
+          .. ("x"):rep(16 * MIB) .. "\n\ndata: x\n\n", piece))
+      end
+      refused("data: " .. ("x"):rep(16 * MIB + 1) .. "\n\n")
+      refused("data: x\n\ndata: " .. ("x"):rep(16 * MIB + 1) .. "\n\n")
+    end)
+
+    it("of many lines", function()
+      local line = "data: " .. ("x"):rep(MIB - 1) .. "\n"
+      for _, piece in ipairs(PIECES) do
+        assert.same({ 16 * MIB - 1, 16 * MIB - 1 }, sizes((line:rep(16) .. "\n"):rep(2), piece))
+      end
+      refused(line:rep(16) .. "data: x\n\n")
+    end)
+
+    it("and not comments, nor what is no data", function()
+      local comment = ":" .. ("x"):rep(3 * MIB) .. "\n"
+      local other = "x" .. comment
+      local endless = ":" .. ("x"):rep(20 * MIB) .. "\n"
+      local text = table.concat { endless, comment:rep(4), "data: ", ("x"):rep(12 * MIB), "\n",
+        comment:rep(4), other:rep(4), endless, "\n" }
+      for _, piece in ipairs(PIECES) do assert.same({ 12 * MIB }, sizes(text, piece)) end
+    end)
+  end)
 end)
 
 describe("the events of a response", function()
@@ -272,16 +324,118 @@ describe("the events of a response", function()
     end)
   end)
 
-  it("do not go on when the response has been closed", function()
-    with({ HEAD .. "retry: 20\n\ndata: a\n\n" }, function(address)
+  -- Has a task wait for the event behind "a", closes the response when `waits`
+  -- says so, and gives what the task got.
+  local function close_when(waits, next_event, response)
+    assert.equal("a", next_event().data)
+    local task = neap.spawn(function() return raised(next_event) end)
+    local deadline = neap.now() + 10
+    repeat neap.sleep(0.002) until waits() or neap.now() > deadline
+    response:close()
+    local err = neap.timeout(5, task.await, task)
+    assert.equal("closed", err.code)
+    assert.is_false(err.retryable or false)
+    assert.truthy(err.message:find("the response has been closed", 1, true))
+    assert.equal("closed", raised(next_event).code)
+  end
+
+  it("end when the response is closed while they pause", function()
+    with({ HEAD .. "retry: 20000\n\ndata: a\n\n" }, function(address, requests)
       local response = get(address)
-      local next_event = response:events { reconnect = true }
-      assert.equal("a", next_event().data)
-      local task = neap.spawn(function() return raised(next_event) end)
-      neap.sleep(0.005)
-      response:close()
-      assert.equal("closed", task:await().code)
+      close_when(function()
+        for _, task in ipairs(neap.tasks()) do
+          if task.what == "sleep" then return true end
+        end
+      end, response:events { reconnect = true }, response)
+      assert.equal(1, #requests)
     end)
+  end)
+
+  it("end when the response is closed while they connect", function()
+    local asked = {}
+    local address, server = servers.script(function(_, connection)
+      asked[#asked + 1] = true
+      if #asked == 1 then
+        connection:write(HEAD, "retry: 1\n\ndata: a\n\n")
+        connection:close()
+      else
+        asked.gone = connection:read() == nil -- at the end of the connection
+      end
+    end)
+    local response = get(address)
+    close_when(function() return asked[2] end, response:events { reconnect = true }, response)
+    local deadline = neap.now() + 10
+    repeat neap.sleep(0.002) until asked.gone or neap.now() > deadline
+    assert.is_true(asked.gone)
+    assert.equal(2, #asked)
+    server:cancel()
+    pcall(server.await, server)
+  end)
+
+  it("end when the response is closed while they read, first and again", function()
+    for times = 1, 2 do
+      local asked = 0
+      local address, server = servers.script(function(_, connection)
+        asked = asked + 1
+        connection:write(HEAD, "retry: 1\n\n")
+        if asked < times then return connection:close() end
+        connection:write("data: a\n\ndata: lo")
+        connection:read()
+      end)
+      local response = get(address)
+      local looks = 0
+      close_when(function()
+        looks = looks + 1
+        return looks > 10
+      end, response:events { reconnect = true }, response)
+      assert.equal(times, asked)
+      server:cancel()
+      pcall(server.await, server)
+    end
+  end)
+
+  it("end when the response is closed though more have come", function()
+    for _, reconnect in ipairs { false, true } do
+      with({ HEAD .. "data: a\n\ndata: b\n\n" }, function(address, requests)
+        local response = get(address)
+        local next_event = response:events { reconnect = reconnect }
+        assert.equal("a", next_event().data)
+        response:close()
+        for _ = 1, 2 do assert.equal("closed", raised(next_event).code) end
+        assert.equal(1, #requests)
+      end)
+    end
+  end)
+
+  it("do not wait for longer than they may", function()
+    local function ended(answers, opts)
+      local err
+      with(answers, function(address, requests)
+        local response <close> = get(address)
+        opts.reconnect = true
+        local next_event = response:events(opts)
+        assert.equal("a", next_event().data)
+        err = neap.timeout(5, raised, next_event)
+        assert.equal("http", err.code)
+        assert.is_true(err.retryable)
+        err.requests = #requests
+      end)
+      return err
+    end
+    local err = ended({ HEAD .. "retry: 120001\n\ndata: a\n\n" }, {})
+    assert.equal(120.001, err.retry_after)
+    assert.equal(1, err.requests)
+    assert.equal("http.get: the server asks to be left alone for 120.001 s, which is more than"
+      .. " 'max_retry_after' allows", err.message)
+    assert.equal(1e27, ended({ HEAD .. "retry: 1" .. ("0"):rep(30) .. "\ndata: a\n\n" }, {})
+      .retry_after)
+    assert.equal(2, ended({ HEAD .. "retry: 2000\ndata: a\n\n" }, { max_retry_after = 1 })
+      .retry_after)
+    err = ended({ HEAD .. "retry: 1\ndata: a\n\n", "HTTP/1.1 503 Busy\r\nRetry-After: 121\r\n"
+      .. "Content-Length: 0\r\nConnection: close\r\n\r\n" }, {})
+    assert.equal(121, err.retry_after)
+    assert.equal(503, err.cause.status)
+    assert.equal(2, err.requests)
   end)
 
   it("can only be had again of a request that can be repeated", function()

@@ -92,6 +92,39 @@ describe("a fake of HTTP", function()
     end)
   end)
 
+  it("has bodies as real ones are", function()
+    local answers = { { body = "high", headers = { ["Set-Cookie"] = "a=1" } },
+      { status = 204, body = "high" }, { body = "high" }, { chunks = { "", "high", "", " tide" } } }
+    with({ ["http://sea/tide"] = answers }, function()
+      local response = http.get("http://sea/tide")
+      assert.same({ "a=1" }, response.headers["set-cookie"])
+      assert.equal("", http.get("http://sea/tide").body)
+      assert.equal("", http.request { method = "HEAD", url = "http://sea/tide" }.body)
+      local stream <close> = http.get("http://sea/tide", { stream = true, max_body = 8 })
+      assert.equal("high", stream:read_some())
+      for _ = 1, 2 do
+        local err = raised(stream.read_some, stream)
+        assert.equal("http.get http://sea/tide: the body is larger than 8 bytes", err.message)
+        assert.is_false(err.retryable)
+      end
+      assert.equal("http.get http://sea/tide: the body is larger than 8 bytes",
+        raised(http.get, "http://sea/tide", { max_body = 8 }).message)
+    end)
+  end)
+
+  it("wakes whoever reads when the response is closed, and is read by one", function()
+    with({ ["http://sea/tide"] = { chunks = { "ebb", "flow" }, chunk_delay = 5 } }, function()
+      local response = http.get("http://sea/tide", { stream = true })
+      local task = neap.spawn(function() return raised(response.read_some, response) end)
+      neap.sleep(1)
+      assert.equal("busy", raised(response.read_some, response).code)
+      response:close()
+      assert.equal("closed", task:await().code)
+      assert.equal(1, neap.now())
+      assert.equal("closed", raised(response.read_some, response).code)
+    end)
+  end)
+
   it("streams, also events", function()
     with({
       ["http://sea/lines"] = { chunks = { "one\ntw", "o\n" }, chunk_delay = 2 },
