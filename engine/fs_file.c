@@ -473,7 +473,7 @@ static void seek_first(neap_fs_result *fs) {
 int neap_file_seek(neap_file *file, neap_op *op, neap_seek whence, int64_t by,
                    neap_fs_result **result) {
   neap_fs_result *fs;
-  if (by == INT64_MIN)
+  if (by == INT64_MIN || (unsigned)whence > NEAP_SEEK_END)
     return NEAP_EINVAL;
   int status = new_operation(file, seek_first, &fs);
   if (status < 0)

@@ -32,6 +32,16 @@
  * place; the sections follow the ideas above, files, streams, processes and
  * HTTP come last.
  *
+ * Lifetimes: whatever is *owned* by the host may be freed before or after the
+ * engine it was made with, in any order, and has to be freed by somebody. When
+ * an engine is freed, what belongs to it is closed: descriptors, programs,
+ * requests. What is left of each object is what it knows (a result, a path) and
+ * its memory; each call that would start or move something gives a status then,
+ * NEAP_ECLOSED unless its comment names another, and starts nothing. An
+ * allocator outlives all that came from it. An operation is yours: those that
+ * were pending are idle, and one that was held (neap_op_hold) may be forgotten,
+ * but no longer be settled.
+ *
  * Compatibility: every options struct begins with `size`, to be set to the
  * sizeof the struct that the host was compiled with (the NEAP_*_OPTS_INIT
  * macros do); zero in any other field means the default.
@@ -504,8 +514,8 @@ NEAP_API void neap_run_free(neap_run *run);
  * return the next one. The step is the run's, valid until the next answer.
  *
  * An answer that the step does not allow ends the run: the next step is END,
- * `failed`, with the status NEAP_EINVAL. A run that has ended stays so, whatever
- * it is answered. */
+ * `failed`, with the status NEAP_EINVAL. A run that has ended stays so,
+ * whatever it is answered. */
 NEAP_API const neap_step *neap_run_step(neap_run *run);
 
 NEAP_API const neap_step *neap_run_ok(neap_run *run);
@@ -869,9 +879,8 @@ typedef struct neap_stream neap_stream;
  * is true other processes have the same open file (the standard input of a
  * program that was started in a shell): then it stays as blocking as it was.
  *
- * *out is *owned*; neap_engine_free closes those that are left. NEAP_EINVAL
- * when `fd` is not open, or a socket other than of streams; the descriptor is
- * still the caller's then, as after NEAP_ENOMEM. */
+ * *out is *owned*. NEAP_EINVAL when `fd` is not open, or a socket other than of
+ * streams; the descriptor is still the caller's then, as after NEAP_ENOMEM. */
 NEAP_API int neap_stream_open(neap_engine *engine, int fd, bool shared,
                               neap_stream **out);
 
@@ -881,7 +890,8 @@ NEAP_API int neap_stream_pair(neap_engine *engine, neap_stream *out[2]);
 
 /* Closes the descriptor and frees the stream. Operations on it end with
  * NEAP_ECLOSED; what was not yet written is dropped (neap_stream_end waits for
- * it). NULL is ignored. */
+ * it). NULL is ignored. When its engine has been freed before, that has closed
+ * the descriptor, and nothing can be read or written any more. */
 NEAP_API void neap_stream_close(neap_stream *stream);
 
 /* Starts `op`, which ends with 0 when there are bytes, or the end, or an error,
@@ -890,13 +900,14 @@ NEAP_API void neap_stream_close(neap_stream *stream);
  * cancelled loses nothing.
  *
  * Returns 0, or without having started it NEAP_EBUSY when somebody else waits
- * to read. */
+ * to read, NEAP_ECLOSED. */
 NEAP_API int neap_stream_read(neap_stream *stream, neap_op *op);
 
 /* Gives the bytes that have come, at most 64 KiB, without taking them. They are
  * *borrowed* until the next peek at any stream of this engine, take or close. A
  * size of 0 is the end. NEAP_EAGAIN when there is nothing at the moment (also,
- * though seldom, after a read has ended), NEAP_ESYS, NEAP_ENOMEM. */
+ * though seldom, after a read has ended), NEAP_ESYS, NEAP_ENOMEM, NEAP_ECLOSED.
+ */
 NEAP_API int neap_stream_peek(neap_stream *stream, const char **bytes,
                               size_t *size);
 
@@ -926,7 +937,8 @@ NEAP_API int neap_stream_write(neap_stream *stream, neap_op *op,
 
 /* Writes the end, behind all that is being written: the peer reads it, and may
  * still be read from. Starts `op`, which ends when that has been done.
- * Cancelled it is done all the same. Returns 0 or NEAP_ENOMEM. */
+ * Cancelled it is done all the same. Returns 0, NEAP_ENOMEM, or NEAP_ECLOSED
+ * when the engine has been freed. */
 NEAP_API int neap_stream_end(neap_stream *stream, neap_op *op);
 
 /* The system's code behind the last NEAP_ESYS that neap_stream_peek returned,
@@ -934,7 +946,7 @@ NEAP_API int neap_stream_end(neap_stream *stream, neap_op *op);
 NEAP_API int neap_stream_detail(const neap_stream *stream);
 
 /* The descriptor, still the stream's; -1 when neap_stream_end closed it, as it
- * does with one that can only be written to. */
+ * does with one that can only be written to, or the engine has been freed. */
 NEAP_API int neap_stream_fd(const neap_stream *stream);
 
 /* Connections, which are streams. An address is a port and a host, or the path
@@ -987,17 +999,18 @@ NEAP_API int neap_net_listen(neap_engine *engine, const neap_net_opts *opts,
                              int *detail, neap_listener **out);
 
 /* Starts `op`, which ends with 0 when there may be a connection to accept, or
- * with NEAP_ECLOSED. Several may wait and are told in turn. */
-NEAP_API void neap_listener_wait(neap_listener *listener, neap_op *op);
+ * with NEAP_ECLOSED. Several may wait and are told in turn. Returns 0, or
+ * NEAP_ECLOSED without having started it when the engine has been freed. */
+NEAP_API int neap_listener_wait(neap_listener *listener, neap_op *op);
 
 /* Takes a connection: *out is *owned*. NEAP_EAGAIN when there is none, for
  * another has taken it, or it has failed before anybody could; NEAP_ESYS with
  * the system's code in *detail, such as that of EMFILE: the connection waits;
- * NEAP_ENOMEM, and the connection is lost. */
+ * NEAP_ENOMEM, and the connection is lost; NEAP_ECLOSED. */
 NEAP_API int neap_listener_accept(neap_listener *listener, int *detail,
                                   neap_stream **out);
 
-/* The socket, still the listener's. */
+/* The socket, still the listener's; -1 when the engine has been freed. */
 NEAP_API int neap_listener_fd(const neap_listener *listener);
 
 /* Ends it, and those who wait with NEAP_ECLOSED; removes the file of a local
@@ -1050,10 +1063,10 @@ typedef struct neap_process_failure {
  * It gets no descriptors but the three, blocks no signals, and SIGPIPE ends it.
  * It leads a process group of its own unless `same_group`.
  *
- * Returns 0; then *out is *owned* (neap_engine_free ends those that are left),
- * and so is each of `streams`, which are NULL where there is no pipe. Or
- * NEAP_ESYS with *failure, NEAP_EINVAL without a program, NEAP_ENOMEM. Needs
- * Linux 5.3; no signal handler is installed. */
+ * Returns 0; then *out is *owned*, and so is each of `streams`, which are NULL
+ * where there is no pipe. Or NEAP_ESYS with *failure, NEAP_EINVAL without a
+ * program or with a `stdio` that makes no sense, NEAP_ENOMEM. Needs Linux 5.3;
+ * no signal handler is installed. */
 NEAP_API int neap_process_spawn(neap_engine *engine,
                                 const neap_process_opts *opts,
                                 neap_process **out, neap_stream *streams[3],
@@ -1063,8 +1076,9 @@ NEAP_API int neap_process_pid(const neap_process *process);
 
 /* Starts `op`, which ends with 0 when the program has; with NEAP_ESYS and
  * ECHILD when somebody else has waited for it, as the system does where SIGCHLD
- * is ignored. Any number may wait. Cannot fail. */
-NEAP_API void neap_process_wait(neap_process *process, neap_op *op);
+ * is ignored. Any number may wait. Returns 0, or NEAP_ECLOSED without having
+ * started it when the engine has been freed: then the program has ended. */
+NEAP_API int neap_process_wait(neap_process *process, neap_op *op);
 
 /* How a program has ended: its exit code, or the signal that ended it (else 0).
  * False when it has not. */

@@ -16,7 +16,7 @@ typedef struct neap__net {
 void neap__net_init(neap__net *net, neap__streams *streams);
 
 /* Closes the listeners that are left; nothing waits for them any more. Their
- * memory is returned while the loop is freed. */
+ * memory is their owners' still. */
 void neap__net_close(neap__net *net);
 
 /* See neap_net_lookup and its siblings in neap.h. */

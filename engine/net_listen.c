@@ -22,10 +22,12 @@ enum { BACKLOG = 511 };
  * is cancelled loses none. */
 struct neap_listener {
   neap_alloc alloc;
-  neap__net *net;
+  neap__net *net; /* NULL when the engine has been freed */
   neap_link link; /* in `listeners` of `net` */
   uv_poll_t poll;
-  int fd; /* *owned* */
+  bool poll_closing; /* its close callback will come */
+  bool closed;       /* by its owner: freed when that has come */
+  int fd;            /* *owned*; -1 when it has been closed */
   bool delays;
   bool watched;      /* the loop tells of connections */
   neap_link waiting; /* ops, in the order they came */
@@ -61,8 +63,11 @@ static void watch(neap_listener *l) {
 
 static void on_closed(uv_handle_t *handle) {
   neap_listener *l = handle->data;
-  neap_alloc alloc = l->alloc;
-  neap__free(&alloc, l, sizeof *l);
+  l->poll_closing = false;
+  if (l->closed) {
+    neap_alloc alloc = l->alloc;
+    neap__free(&alloc, l, sizeof *l);
+  }
 }
 
 /* Removes the file of a local socket, if it is still ours. */
@@ -73,16 +78,27 @@ static void remove_path(const neap_listener *l) {
     unlink(l->path);
 }
 
-void neap_listener_close(neap_listener *l) {
-  if (!l)
-    return;
+/* Ends listening; all that is left of the listener is its memory. */
+static void shut(neap_listener *l) {
   while (!neap__list_empty(&l->waiting))
     neap__op_finish(NEAP__ITEM(l->waiting.next, neap_op, link), NEAP_ECLOSED,
                     0);
   neap__list_remove(&l->link);
   remove_path(l);
+  l->poll_closing = true;
   uv_close((uv_handle_t *)&l->poll, on_closed);
   close(l->fd);
+  l->fd = -1;
+}
+
+void neap_listener_close(neap_listener *l) {
+  if (!l)
+    return;
+  l->closed = true;
+  if (l->net)
+    shut(l);
+  else
+    on_closed((uv_handle_t *)&l->poll);
 }
 
 void neap__net_close(neap__net *net) {
@@ -90,7 +106,8 @@ void neap__net_close(neap__net *net) {
     neap_listener *l = NEAP__ITEM(net->listeners.next, neap_listener, link);
     while (!neap__list_empty(&l->waiting))
       neap_op_forget(NEAP__ITEM(l->waiting.next, neap_op, link));
-    neap_listener_close(l);
+    shut(l);
+    l->net = NULL;
   }
 }
 
@@ -273,11 +290,14 @@ static void drop(neap_op *op) {
   watch(l);
 }
 
-void neap_listener_wait(neap_listener *l, neap_op *op) {
+int neap_listener_wait(neap_listener *l, neap_op *op) {
+  if (!l->net)
+    return NEAP_ECLOSED;
   neap__op_begin(l->net->streams->loop, op, drop);
   op->u.request = l;
   neap__list_append(&l->waiting, &op->link);
   watch(l);
+  return 0;
 }
 
 /* accept(2): "Linux accept() passes already-pending network errors on the new
@@ -304,6 +324,8 @@ static bool is_of_connection(int why) {
 }
 
 int neap_listener_accept(neap_listener *l, int *detail, neap_stream **out) {
+  if (!l->net)
+    return NEAP_ECLOSED;
   int fd;
   do
     fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

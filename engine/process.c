@@ -163,13 +163,26 @@ static int open_streams(neap__processes *processes, neap__child *child,
   return status;
 }
 
+/* Whether the options say what the program is to have as its descriptors. */
+static bool are_stdio(const neap_process_opts *o) {
+  for (int i = 0; i < 3; i++) {
+    neap_stdio kind = o->stdio[i];
+    bool named = kind == NEAP_STDIO_FILE || kind == NEAP_STDIO_APPEND;
+    if ((unsigned)kind > NEAP_STDIO_OUTPUT || (named && !o->paths[i]) ||
+        (kind == NEAP_STDIO_OUTPUT && i != 2) ||
+        (kind == NEAP_STDIO_APPEND && i == 0))
+      return false;
+  }
+  return true;
+}
+
 int neap__process_spawn(neap__processes *processes,
                         const neap_process_opts *opts, neap_process **out,
                         neap_stream *streams[3],
                         neap_process_failure *failure) {
   neap_process_opts o = NEAP_PROCESS_OPTS_INIT;
   memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
-  if (!o.argv || !o.argv[0])
+  if (!o.argv || !o.argv[0] || !are_stdio(&o))
     return NEAP_EINVAL;
   const neap_alloc *alloc = neap__loop_alloc(processes->loop);
   neap_process *p = neap__alloc(alloc, sizeof *p);
@@ -233,12 +246,15 @@ static void drop(neap_op *op) {
   (void)op; /* its link is all that there is */
 }
 
-void neap_process_wait(neap_process *p, neap_op *op) {
+int neap_process_wait(neap_process *p, neap_op *op) {
+  if (!p->processes)
+    return NEAP_ECLOSED;
   neap__op_begin(p->processes->loop, op, drop);
   if (has_ended(p))
     neap__op_finish(op, p->status, p->detail);
   else
     neap__list_append(&p->waiters, &op->link);
+  return 0;
 }
 
 bool neap_process_result(const neap_process *p, int *code, int *signal) {
@@ -331,7 +347,8 @@ void neap__processes_close(neap__processes *processes) {
     neap_process *p = NEAP__ITEM(link, neap_process, link);
     if (!has_ended(p))
       await_end(p);
-    p->freed = true;
+    neap__list_remove(&p->link);
+    p->processes = NULL;
     let_go(p);
   }
 }

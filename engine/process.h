@@ -18,7 +18,8 @@ void neap__processes_init(neap__processes *processes, neap_loop *loop,
                           neap__streams *streams);
 
 /* Ends the processes that are left and waits until they have, at most as long
- * as they were given. Their memory is returned while the loop is freed. */
+ * as they were given. The memory of those that have been freed is returned
+ * while the loop is; that of others is their owners' still. */
 void neap__processes_close(neap__processes *processes);
 
 /* Whether anybody waits for one to end. */

@@ -37,13 +37,13 @@ typedef struct outgoing {
 
 struct neap_stream {
   neap_alloc alloc;
-  neap__streams *streams;
-  neap_link link; /* in `open` of `streams` */
+  neap__streams *streams; /* NULL when the engine has been freed */
+  neap_link link;         /* in `open` of `streams` */
   neap__channel channel;
   uv_poll_t poll;
   bool watched;       /* `poll` is initialised, and not being closed */
   bool poll_closing;  /* its close callback will come */
-  bool closed;        /* freed when that has come */
+  bool closed;        /* by its owner: freed when that has come */
   bool watch_in;      /* tell when there is something to be read */
   bool ended;         /* nothing more may be written */
   bool torn;          /* a message that could not be written to its end */
@@ -62,13 +62,6 @@ struct neap_stream {
 void neap__streams_init(neap__streams *streams, neap_loop *loop) {
   *streams = (neap__streams){.loop = loop};
   neap__list_init(&streams->open);
-}
-
-void neap__streams_close(neap__streams *streams) {
-  while (!neap__list_empty(&streams->open))
-    neap_stream_close(NEAP__ITEM(streams->open.next, neap_stream, link));
-  neap__free(neap__loop_alloc(streams->loop), streams->slab, SLAB);
-  streams->slab = NULL;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -249,7 +242,7 @@ fail_first:
 
 /* Lets go of what has been read. */
 static void drop_held(neap_stream *s) {
-  if (s->streams->tenant == s)
+  if (s->streams && s->streams->tenant == s)
     s->streams->tenant = NULL;
   neap__free(&s->alloc, s->own, s->own_size);
   s->own = NULL;
@@ -257,19 +250,37 @@ static void drop_held(neap_stream *s) {
   s->held_size = 0;
 }
 
+/* Closes the descriptor; all that is left of the stream is its memory. */
+static void shut(neap_stream *s) {
+  neap__list_remove(&s->link);
+  if (s->reader)
+    neap__op_finish(s->reader, NEAP_ECLOSED, 0);
+  s->reader = NULL;
+  end_all_outgoing(s, NEAP_ECLOSED, 0);
+  s->ended = true;
+  drop_held(s);
+  unwatch(s);
+  neap__channel_close(&s->channel);
+}
+
 void neap_stream_close(neap_stream *s) {
   if (!s)
     return;
   s->closed = true;
-  neap__list_remove(&s->link);
-  if (s->reader)
-    neap__op_finish(s->reader, NEAP_ECLOSED, 0);
-  end_all_outgoing(s, NEAP_ECLOSED, 0);
-  drop_held(s);
-  unwatch(s);
-  neap__channel_close(&s->channel);
+  if (s->streams)
+    shut(s);
   if (!s->poll_closing)
     on_poll_closed((uv_handle_t *)&s->poll);
+}
+
+void neap__streams_close(neap__streams *streams) {
+  while (!neap__list_empty(&streams->open)) {
+    neap_stream *s = NEAP__ITEM(streams->open.next, neap_stream, link);
+    shut(s);
+    s->streams = NULL;
+  }
+  neap__free(neap__loop_alloc(streams->loop), streams->slab, SLAB);
+  streams->slab = NULL;
 }
 
 int neap_stream_fd(const neap_stream *s) {
@@ -447,6 +458,8 @@ int neap_stream_write(neap_stream *s, neap_op *op, const void *bytes,
 }
 
 int neap_stream_end(neap_stream *s, neap_op *op) {
+  if (!s->streams)
+    return NEAP_ECLOSED;
   if (!neap__list_empty(&s->outgoing)) {
     int status = put_in_line(s, op, NULL, 0, true, true);
     s->ended = s->ended || status == 0;

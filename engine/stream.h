@@ -17,7 +17,7 @@ typedef struct neap__streams {
 void neap__streams_init(neap__streams *streams, neap_loop *loop);
 
 /* Closes the streams that are left; nothing waits for them any more. Their
- * memory is returned while the loop is freed. */
+ * memory is their owners' still. */
 void neap__streams_close(neap__streams *streams);
 
 /* See neap_stream_open and neap_stream_pair in neap.h. */

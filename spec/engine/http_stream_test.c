@@ -301,6 +301,37 @@ static void poll_for(neap_engine *engine, uint64_t ns) {
     neap_poll(engine, MS(1));
 }
 
+static void an_upload_and_a_jar_outlive_their_engine(void **state) {
+  (void)state;
+  static const char cookie[] = "127.0.0.1\tFALSE\t/\tFALSE\t0\ttide\thigh\n";
+  for (int sent = 0; sent < 2; sent++) {
+    call c;
+    const char *text;
+    neap_engine *engine = make_engine(0);
+    neap_http_upload *upload =
+        prepare_upload(engine, &c, "/echo", NEAP_HTTP_SIZE_UNKNOWN);
+    neap_http_jar *jar;
+    assert_int_equal(0, neap_http_jar_new(engine, &jar));
+    assert_int_equal(0, neap_http_jar_add(jar, cookie));
+    c.opts.jar = jar;
+    if (sent) {
+      begin(engine, &c);
+      poll_for(engine, MS(20));
+    }
+    write_text(engine, upload, "high");
+    neap_engine_free(engine);
+    assert_int_equal(0, c.done);
+    assert_int_equal(sent ? NEAP_ECLOSED : 0, neap_http_upload_end(upload));
+    neap_http_upload_free(upload);
+    assert_int_equal(0, neap_http_jar_add(jar, cookie));
+    assert_int_equal(0, neap_http_jar_text(jar, &text));
+    assert_non_null(strstr(text, "tide\thigh"));
+    assert_int_equal(0, neap_http_jar_clear(jar));
+    neap_http_jar_free(jar);
+    assert_int_equal(0, memory.live);
+  }
+}
+
 static void an_upload_is_sent_with_its_size_or_in_chunks(void **state) {
   call c;
   neap_http_upload *upload = prepare_upload(*state, &c, "/echo", 9);
@@ -517,6 +548,7 @@ int main(void) {
       TEST(only_one_reads_at_a_time),
       TEST(freeing_a_streamed_response_closes_its_connection),
       cmocka_unit_test(a_streamed_response_outlives_its_engine),
+      cmocka_unit_test(an_upload_and_a_jar_outlive_their_engine),
       TEST(an_upload_is_sent_with_its_size_or_in_chunks),
       TEST(an_upload_that_is_not_written_whole_fails_its_request),
       TEST(the_size_of_an_upload_is_kept),

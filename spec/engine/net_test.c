@@ -157,8 +157,25 @@ static void give_up(int turns, bool cancel) {
     if (cancel)
       neap_stream_close(streams[i]);
   }
-  neap_addresses_free(addresses);
   neap_engine_free(engine);
+  /* What is left can be asked and freed, in any order. */
+  waiter late;
+  prepare(&late);
+  int detail;
+  neap_stream *none = NULL;
+  assert_int_equal(-1, neap_listener_fd(listener));
+  assert_int_equal(NEAP_ECLOSED, neap_listener_wait(listener, &late.op));
+  assert_int_equal(NEAP_ECLOSED,
+                   neap_listener_accept(listener, &detail, &none));
+  assert_null(none);
+  char name[64];
+  if (addresses)
+    assert_true(neap_addresses_get(addresses, 0, name, sizeof name));
+  neap_addresses_free(addresses);
+  neap_listener_close(other);
+  for (int i = 0; i < 2 && !cancel; i++)
+    neap_stream_close(streams[i]);
+  neap_listener_close(listener);
   assert_int_equal(0, memory.live);
 }
 

@@ -281,6 +281,8 @@ static void what_a_program_leaves_behind_goes_with_the_engine(void **state) {
   fcntl(end, F_SETFL, 0);
   assert_int_equal(0, read(end, &byte, 1));
   close(end);
+  close_child(&c);
+  assert_int_equal(0, f->memory.live);
   f->engine = new_engine(&f->memory, 0);
 }
 
@@ -332,8 +334,21 @@ static void an_engine_freed_leaves_no_program(void **state) {
     neap_engine_free(engine);
     for (int i = 0; i < 4; i++)
       assert_false(neap_op_active(&w[i].op));
-    assert_int_equal(0, memory.live);
     assert_int_equal(-1, waitpid(-1, NULL, WNOHANG));
+    for (int i = turns > 1; i < 4; i++) {
+      int code, signal, detail;
+      assert_true(neap_process_pid(c[i].process) > 0);
+      assert_true(neap_process_result(c[i].process, &code, &signal));
+      assert_int_equal(NEAP_ECLOSED, neap_process_wait(c[i].process, &w[i].op));
+      assert_int_equal(NEAP_ECLOSED,
+                       neap_process_kill(c[i].process, SIGTERM, &detail));
+      neap_process_stop(c[i].process, 10 * MS);
+    }
+    if (turns > 1)
+      c[0].process = NULL;
+    for (int i = 0; i < 4; i++)
+      close_child(&c[i]);
+    assert_int_equal(0, memory.live);
   }
 }
 
@@ -343,6 +358,8 @@ static void a_program_that_ignores_a_freed_engine_is_killed(void **state) {
   await_line(f->engine, c.streams[1]);
   neap_process_stop(c.process, 20 * MS);
   neap_engine_free(f->engine);
+  close_child(&c);
+  assert_int_equal(0, f->memory.live);
   f->engine = new_engine(&f->memory, 0);
 }
 
@@ -438,6 +455,18 @@ static void tells_what_it_could_not_start(void **state) {
   opts.cwd = "/dev/null";
   assert_refused(f, &opts, NEAP_PROCESS_CWD, "ENOTDIR");
   opts.cwd = NULL;
+  static const struct {
+    int index;
+    neap_stdio kind;
+  } senseless[] = {{0, NEAP_STDIO_FILE},   {1, NEAP_STDIO_APPEND},
+                   {0, NEAP_STDIO_APPEND}, {1, NEAP_STDIO_OUTPUT},
+                   {2, (neap_stdio)99},    {0, (neap_stdio)-1}};
+  for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++) {
+    opts.stdio[senseless[i].index] = senseless[i].kind;
+    assert_int_equal(NEAP_EINVAL, neap_process_spawn(f->engine, &opts, &process,
+                                                     streams, &failure));
+    opts.stdio[senseless[i].index] = NEAP_STDIO_PIPE;
+  }
   opts.stdio[0] = NEAP_STDIO_FILE;
   opts.paths[0] = "/no/such";
   assert_refused(f, &opts, NEAP_PROCESS_STDIN, "ENOENT");

@@ -30,6 +30,7 @@ typedef struct fixture {
   failing_state memory;
   neap_engine *engine;
   neap_stream *stream;
+  neap_stream *others[4]; /* that are closed in the end, too */
   int peer;
   int files; /* descriptors open before the engine was there */
 } fixture;
@@ -52,6 +53,9 @@ static int setup(void **state) {
 static int teardown(void **state) {
   fixture *f = *state;
   neap_engine_free(f->engine);
+  neap_stream_close(f->stream);
+  for (int i = 0; i < 4; i++)
+    neap_stream_close(f->others[i]);
   if (f->peer >= 0)
     close(f->peer);
   assert_int_equal(0, f->memory.live);
@@ -165,7 +169,7 @@ static void keeps_what_was_not_taken(void **state) {
 
 static void streams_share_memory_without_mixing(void **state) {
   fixture *f = *state;
-  neap_stream *pair[2];
+  neap_stream **pair = f->others;
   assert_int_equal(0, neap_stream_pair(f->engine, pair));
   waiter w;
   prepare(&w);
@@ -321,6 +325,7 @@ static void who_could_write_on_and_on_lets_others_run(void **state) {
   assert_int_equal(0, neap_stream_write(f->stream, &w.op, bytes, 1, &at_once));
   assert_true(at_once);
   neap_stream_close(f->stream);
+  f->stream = NULL;
   assert_int_equal(0, pthread_join(thread, NULL));
   free(bytes);
 }
@@ -447,6 +452,7 @@ static void closing_ends_what_waits(void **state) {
   assert_int_equal(0, neap_stream_write(f->stream, &w[2].op, "x", 1, NULL));
   assert_int_equal(0, neap_stream_end(f->stream, &w[3].op));
   neap_stream_close(f->stream);
+  f->stream = NULL;
   for (int i = 0; i < 4; i++)
     assert_int_equal(0, w[i].calls);
   for (int i = 0; i < 4; i++)
@@ -464,6 +470,7 @@ static void may_be_closed_between_an_event_and_its_delivery(void **state) {
   prepare(&w);
   assert_int_equal(0, neap_stream_read(f->stream, &w.op));
   neap_stream_close(f->stream);
+  f->stream = NULL;
   neap_op_forget(&w.op);
   assert_int_equal(0, neap_pending(f->engine));
   turn(f);
@@ -496,6 +503,20 @@ static void an_engine_may_be_freed_at_any_time(void **state) {
     if (turns > 1)
       assert_int_equal(0, neap_stream_peek(pair[1], &borrowed, &size));
     neap_engine_free(engine);
+    for (int i = 0; i < 2; i++) {
+      prepare(&w[0]);
+      assert_int_equal(-1, neap_stream_fd(pair[i]));
+      assert_int_equal(0, neap_stream_available(pair[i]));
+      assert_int_equal(NEAP_ECLOSED, neap_stream_read(pair[i], &w[0].op));
+      assert_int_equal(NEAP_ECLOSED,
+                       neap_stream_peek(pair[i], &borrowed, &size));
+      neap_stream_take(pair[i], 1);
+      assert_int_equal(NEAP_ECLOSED, neap_stream_end(pair[i], &w[0].op));
+      bool at_once;
+      assert_int_equal(NEAP_ECLOSED,
+                       neap_stream_write(pair[i], &w[0].op, "x", 1, &at_once));
+      neap_stream_close(pair[i]);
+    }
     assert_int_equal(0, memory.live);
     for (int i = 0; i < 4; i++)
       assert_false(neap_op_active(&w[i].op));
@@ -539,6 +560,7 @@ static void pipes_are_streams(void **state) {
   assert_false(sigismember(&pending, SIGPIPE));
   pthread_sigmask(SIG_BLOCK, NULL, &mask);
   assert_false(sigismember(&mask, SIGPIPE));
+  neap_stream_close(out);
 }
 
 /* What others share is not made non-blocking, and yet nobody blocks. */
@@ -571,6 +593,8 @@ static void leaves_what_is_shared_as_it_was(void **state) {
   assert_memory_equal(sent, found, MEBIBYTE);
   free(sent);
   free(found);
+  neap_stream_close(in);
+  neap_stream_close(out);
 }
 
 static void files_are_always_ready(void **state) {
@@ -587,6 +611,7 @@ static void files_are_always_ready(void **state) {
   assert_int_equal(0, lseek(fd, 0, SEEK_SET));
   assert_read_of(f, file, "text");
   assert_read_of(f, file, "");
+  neap_stream_close(file);
 }
 
 static void refuses_what_is_no_stream(void **state) {
@@ -647,6 +672,8 @@ static bool survives(long fail_at) {
     assert_int_equal(NEAP_ENOMEM, status);
   }
   neap_engine_free(engine);
+  neap_stream_close(pair[0]);
+  neap_stream_close(pair[1]);
   assert_int_equal(0, memory.live);
   free(bytes);
   return memory.failed;
@@ -666,7 +693,7 @@ static void survives_each_allocation_that_fails(void **state) {
  * both are whole afterwards. */
 static void bytes_in_the_way_are_not_lost(void **state) {
   fixture *f = *state;
-  neap_stream *pair[2];
+  neap_stream **pair = f->others;
   assert_int_equal(0, neap_stream_pair(f->engine, pair));
   waiter w;
   prepare(&w);
