@@ -41,16 +41,17 @@ void neap__http_response_free(neap_http_response *response) {
 static void begin_head(neap_http_response *response) {
   response->head.size = 0;
   response->field_count = 0;
-  response->body.size = 0;
+  response->body.size = response->taken = 0;
   response->received = 0;
   response->in_head = true;
+  response->is_last = false;
   response->is_coded = response->has_length = response->is_framed = false;
 }
 
 void neap__http_response_reset(neap_http_response *response, char *url) {
   set_url(response, url);
   begin_head(response);
-  response->in_head = false;
+  response->in_head = response->is_last = false;
   response->status = 0;
 }
 
@@ -176,13 +177,29 @@ static int end_head(neap_http_response *response) {
   return status;
 }
 
+/* Whether a line begins a head: after the last head it is a trailer, though its
+ * name may begin as a status line does. */
+static bool is_status_line(const neap_http_response *response, const char *line,
+                           size_t size) {
+  return !response->is_last && size >= 5 && memcmp(line, "HTTP/", 5) == 0;
+}
+
+/* Whether this status line is of an interim response, 1xx: another head
+ * follows.
+ */
+static bool is_interim(const char *line, size_t size) {
+  const char *code = memchr(line, ' ', size);
+  return code && code + 1 < line + size && code[1] == '1';
+}
+
 int neap__http_response_line(neap_http_response *response, const char *line,
                              size_t size) {
   if (size > MAX_HEAD_SIZE - response->head_size)
     return refuse(response, neap__http_bad_head);
   response->head_size += size;
-  if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+  if (is_status_line(response, line, size)) {
     begin_head(response);
+    response->is_last = !is_interim(line, size);
     /* As much as most heads need. */
     int status = neap__buf_reserve(&response->head, &response->alloc, 512);
     return status < 0 ? status : reserve_fields(response, 16);

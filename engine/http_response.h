@@ -21,6 +21,7 @@ struct neap_http_response {
   size_t field_count, field_capacity;
   size_t head_size; /* of all heads received, interim ones included */
   bool in_head;
+  bool is_last;      /* no other head follows, but trailers may */
   bool is_coded;     /* the head names codings of the body */
   bool has_length;   /* and how long it is, */
   bool is_framed;    /* and its Transfer-Encoding, which then counts instead */
@@ -52,7 +53,8 @@ void neap__http_response_free(neap_http_response *response);
 void neap__http_response_reset(neap_http_response *response, char *url);
 
 /* Takes one line of a head, its end included. A status line begins anew, since
- * only the last head counts; trailers are passed over. NEAP_EHTTP when it is
+ * only the last head counts; trailers, whatever they begin with, are passed
+ * over. NEAP_EHTTP when it is
  * more than a sane server sends, or no header, or ends a head that does not
  * tell one length of the body: `fault` then says so. NEAP_ENOMEM. */
 int neap__http_response_line(neap_http_response *response, const char *line,

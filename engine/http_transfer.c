@@ -117,7 +117,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *ud) {
     neap__transfer_object(transfer, status, transfer->response->fault);
     return 0;
   }
-  if (transfer->jar)
+  if (transfer->jar && transfer->response->in_head)
     neap__jar_check_line(transfer->jar, transfer->easy, line, size);
   if (transfer->upload)
     stop_sending(transfer);

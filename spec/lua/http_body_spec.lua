@@ -221,6 +221,25 @@ describe("the body of a response", function()
     end
   end)
 
+  it("keeps what has come when a trailer looks like a status line", function()
+    local text = "X-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+      .. "HTTP/x: a\r\nHTTP/1.1 200: b\r\nHTTP/1.1 103 c: d\r\n\r\n"
+    for _, stream in ipairs { false, true } do
+      assert.equal("hello", get(text, stream))
+      answer = text
+      local response <close> = http.get(address, { stream = stream })
+      assert.equal("1", response.headers["x-a"])
+      assert.equal("hello", response:read("a"))
+    end
+  end)
+
+  it("with a trailer that is none is an error that does not pass", function()
+    for _, stream in ipairs { false, true } do
+      fails("the headers are malformed or too many", false,
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nhigh tide\r\n\r\n", stream)
+    end
+  end)
+
   it("in chunks that are none is an error that does not pass", function()
     for _, chunk in ipairs { "tide\r\nhello\r\n", "-5\r\nhello\r\n", "5\r\nhello, world\r\n",
       ("f"):rep(40) .. "\r\nhello\r\n" } do

@@ -158,6 +158,19 @@ describe("neap.http.jar", function()
       end
     end)
 
+    it("takes trailers for what they are", function()
+      local other, task = servers.script(function(_, connection)
+        connection:write("HTTP/1.1 200 OK\r\nSet-Cookie: tide=high\r\nTransfer-Encoding: chunked",
+          "\r\n\r\n0\r\nSet-Cookie: moon=full\r\nSet-Cookie: =x; Path=/\r\n\r\n")
+      end)
+      local jar = http.jar()
+      http.get(other, { cookies = jar })
+      assert.equal(1, #jar:list())
+      assert.equal("tide", jar:list()[1].name)
+      task:cancel()
+      pcall(task.await, task)
+    end)
+
     it("keeps those that a nameless one would have taken the place of", function()
       local jar = http.jar()
       set(jar, "=x; tide=none", "tide=high; Path=/", "=x; tide=low; Path=/", "moon=full; Path=/",
