@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "luv.h"
 #include "slots.h"
 #include "wait.h"
 
@@ -159,13 +160,12 @@ static int collect(lua_State *L) {
     neap__task_warn_unbegun(NEAP__ITEM(link, neap__task, sibling));
   neap__task_forget_all(&host->root);
   neap_op_forget(&host->root.op);
-  /* Callbacks of luv's handles, which end with the loop, find that neap has
-   * ended. */
-  host->engine = NULL;
+  host->engine = NULL; /* for callbacks of luv's handles, which end now */
   if (running.host == host)
     running.L = NULL;
   atomic_fetch_add_explicit(&closed, 1, memory_order_release);
   neap_engine_free(engine);
+  neap__luv_end(L);
   neap__slots_close(L, host);
   return 0;
 }

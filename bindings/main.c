@@ -260,6 +260,7 @@ static int run(lua_State *L) {
   } else {
     report_error(L, index);
   }
+  neap_uv_settle(host->engine);
   end_detached(host);
   lua_pushinteger(L, status);
   return 1;

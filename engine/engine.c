@@ -77,6 +77,10 @@ void neap_uv_wait(neap_engine *engine, neap_op *op) {
   neap__loop_await_guests(engine->loop, op);
 }
 
+void neap_uv_settle(neap_engine *engine) {
+  neap__loop_settle_guests(engine->loop);
+}
+
 void neap_wake(neap_engine *engine) {
   neap__loop_wake(engine->loop);
 }

@@ -11,6 +11,9 @@
 /* How often one drain looks at the queue again before I/O gets its turn. */
 enum { DRAIN_ROUNDS = 64 };
 
+/* How often uv runs for handles that are being closed. */
+enum { SETTLE_ROUNDS = 64 };
+
 enum op_state {
   OP_IDLE = 0,
   OP_HELD,    /* waits for neap_op_settle */
@@ -335,6 +338,24 @@ void neap__loop_await_guests(neap_loop *loop, neap_op *op) {
     neap__list_append(&loop->hosts, &op->link);
   else
     neap__op_finish(op, 0, 0);
+}
+
+static void note_closing(uv_handle_t *handle, void *ud) {
+  bool *closing = ud;
+  *closing = *closing || uv_is_closing(handle);
+}
+
+void neap__loop_settle_guests(neap_loop *loop) {
+  if (!loop->is_shared)
+    return;
+  /* A callback may close another handle. */
+  for (int round = 0; round < SETTLE_ROUNDS; round++) {
+    bool closing = false;
+    uv_walk(&loop->uv, note_closing, &closing);
+    if (!closing)
+      return;
+    run(loop, UV_RUN_NOWAIT);
+  }
 }
 
 void neap__op_begin_work(neap_loop *loop, neap_op *op, neap_op_fn drop) {

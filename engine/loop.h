@@ -34,6 +34,9 @@ bool neap__loop_has_guests(const neap_loop *loop);
 /* Starts `op`, which ends when there is none. */
 void neap__loop_await_guests(neap_loop *loop, neap_op *op);
 
+/* See neap_uv_settle. */
+void neap__loop_settle_guests(neap_loop *loop);
+
 uint64_t neap__loop_now(neap_loop *loop);
 uint64_t neap__loop_tick(neap_loop *loop); /* see neap_tick */
 uint64_t neap__loop_real_now(void);        /* whatever the clock of a loop is */

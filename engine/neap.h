@@ -259,6 +259,12 @@ NEAP_API void neap_op_forget(neap_op *op);
  * have put on neap_uv_loop; at once when there is none. */
 NEAP_API void neap_uv_wait(neap_engine *engine, neap_op *op);
 
+/* Has uv call the callbacks of those of others' handles that are being closed,
+ * for somebody who is about to take down what these need. Others that are due
+ * are called, too; operations of the engine's are not delivered. Does not wait,
+ * so that a handle whose end takes a thread or time may still be closing. */
+NEAP_API void neap_uv_settle(neap_engine *engine);
+
 /* Waits until neap_now() is at least `deadline_ns`; never early. Cannot fail.
  * The real clock is served to the millisecond, the virtual one exactly.
  * Operations due together are delivered in the order of their deadlines,

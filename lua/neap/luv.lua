@@ -32,6 +32,10 @@ local function take_over(uv)
   function uv.stop()
     if stopped then stopped:set() end
   end
+  -- On the loop are handles that are none of luv's.
+  function uv.walk(callback)
+    for _, handle in ipairs(core.luv.handles()) do callback(handle) end
+  end
   function uv.loop_close()
     error("loop_close: the loop belongs to neap", 2)
   end
@@ -50,6 +54,7 @@ function M.load()
   if not uv then
     core.luv.attach(find())
     uv = require "luv"
+    core.luv.adopt()
     take_over(uv)
   elseif not core.luv.is_attached(find()) then
     error("neap.luv: luv has been loaded before, with a loop of its own; call neap.luv() first", 3)

@@ -76,7 +76,9 @@ describe("objects that are dead", function()
   it("are not taken for one of another class by a function that takes several", function()
     ends_well("true\n", [[
       local neap, core = require "neap", require "neap.core"
-      local _, err = pcall(core.run, neap.spawn(function() end))
+      local task = neap.spawn(function() end)
+      task:await()
+      local _, err = pcall(core.run, task)
       print(err:find("neap.plan expected, got neap.task", 1, true) ~= nil)
     ]])
   end)

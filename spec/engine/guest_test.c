@@ -144,6 +144,46 @@ static void guests_that_stay_are_closed(void **state) {
   neap_poll(*state, 0);
 }
 
+/* A handle whose end is counted. */
+typedef struct guest {
+  uv_timer_t timer;
+  struct guest *next; /* closed when this one has been, or NULL */
+  int *ends;
+} guest;
+
+static void on_guest_closed(uv_handle_t *handle) {
+  const guest *g = handle->data;
+  ++*g->ends;
+  if (g->next)
+    uv_close((uv_handle_t *)&g->next->timer, on_guest_closed);
+}
+
+static void guests_that_are_closing_are_settled(void **state) {
+  neap_engine *engine = *state;
+  neap_uv_settle(engine); /* nobody shares the loop: nothing */
+  static guest guests[3]; /* the last is open until the engine ends */
+  int ends = 0, rings = 0;
+  for (int i = 0; i < 3; i++) {
+    uv_timer_init(neap_uv_loop(engine), &guests[i].timer);
+    guests[i].timer.data = &guests[i];
+    guests[i].ends = &ends;
+  }
+  guests[0].next = &guests[1];
+  bool done = false;
+  neap_op op;
+  neap_op_init(&op, note, &done);
+  neap_sleep_until(engine, &op, 0);
+  uv_close((uv_handle_t *)&guests[0].timer, on_guest_closed);
+  guests[2].timer.data = &rings;
+  uv_timer_start(&guests[2].timer, count, 3600000, 0);
+  neap_uv_settle(engine);
+  assert_int_equal(2, ends);
+  assert_int_equal(0, rings);
+  assert_false(done); /* that is for neap_poll to say */
+  neap_poll(engine, 0);
+  assert_true(done);
+}
+
 #define TEST(name)                                                             \
   cmocka_unit_test_setup_teardown(name, open_engine, close_engine)
 
@@ -155,6 +195,7 @@ int main(void) {
       TEST(one_can_wait_for_guests_to_leave),
       TEST(ours_are_no_guests),
       TEST(guests_that_stay_are_closed),
+      TEST(guests_that_are_closing_are_settled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

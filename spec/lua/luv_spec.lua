@@ -100,6 +100,31 @@ describe("luv", function()
     assert.truthy(raised(uv.loop_close):find("the loop belongs to neap", 1, true))
   end)
 
+  it("walks through its own handles, not neap's", function()
+    local one, other = uv.new_timer(), uv.new_tcp()
+    local found = {}
+    uv.walk(function(handle) found[handle] = true end)
+    assert.same({ [one] = true, [other] = true }, found)
+    uv.walk(function(handle) handle:close() end)
+    uv.run()
+    found = {}
+    uv.walk(function(handle) found[handle] = true end)
+    assert.same({}, found)
+  end)
+
+  it("lets handles that were closed be collected", function()
+    local weak = setmetatable({}, { __mode = "k" })
+    for _ = 1, 100 do
+      local timer = uv.new_timer()
+      weak[timer] = true
+      timer:close()
+      uv.fs_scandir(helper.root, function() end)
+    end
+    uv.run()
+    for _ = 1, 3 do collectgarbage() end
+    assert.is_nil(next(weak))
+  end)
+
   it("is not taken for a deadlock", function()
     local event, timer = neap.event(), uv.new_timer()
     timer:start(5, 0, function() timer:close() event:set() end)
@@ -118,7 +143,7 @@ describe("a script with luv", function()
   local function run(script)
     local path = helper.write(helper.tmpdir() .. "/script.lua", script)
     local lua_path = helper.root .. "/lua/?.lua;" .. helper.root .. "/lua/?/init.lua;;"
-    return helper.run({ helper.neap, "run", path }, { timeout = 30 }),
+    return helper.run({ helper.neap, path }, { timeout = 30 }),
       helper.run({ helper.lua, path },
         { timeout = 30, env = { LUA_PATH = lua_path, LUA_CPATH = helper.build .. "/lib/?.so;;" } })
   end
@@ -139,6 +164,67 @@ describe("a script with luv", function()
       assert.equal("", result.stderr)
       assert.equal(0, result.status)
     end
+  end)
+
+  it("ends with handles that are closing, and calls of threads under way", function()
+    local script = [[
+      local neap = require "neap"
+      local uv = neap.luv()
+      for _ = 1, 20 do
+        local tcp, peer = uv.new_tcp(), uv.new_tcp()
+        tcp:bind("127.0.0.1", 0)
+        tcp:listen(10, function() end)
+        peer:connect("127.0.0.1", tcp:getsockname().port, function() end)
+        uv.new_timer():close()
+        uv.new_pipe():close()
+        uv.new_fs_event():start("/", {}, function() end)
+        local poll = uv.new_fs_poll()
+        poll:start("/", 1, function() end)
+        poll:close()
+        pcall(uv.spawn, "/no/such/program", {}) -- which closes its handle
+        uv.fs_scandir("/", function() end)
+        uv.fs_open("/", "r", 0, function() end)
+        uv.new_work(function() end, function() end):queue()
+        uv.getaddrinfo("127.0.0.1", nil, nil, function() end)
+      end
+      io.stdout:write("done\n")
+      io.stdout:flush()
+    ]]
+    for _, ending in ipairs {
+      "", "neap.sleep(0.002)", "os.exit(true, true)",
+      "local t = uv.new_timer() t:start(1, 0, function() os.exit(true, true) end) neap.sleep(60)",
+    } do
+      for _, result in ipairs { run(script .. ending) } do
+        assert.equal("done\n", result.stdout)
+        assert.equal("", result.stderr)
+        assert.equal(0, result.status, ending)
+      end
+    end
+  end)
+
+  it("is told that handles are closed when it ends", function()
+    local result = helper.run { helper.neap, "-e", [[
+      local neap = require "neap"
+      local uv = neap.luv()
+      local timer = uv.new_timer()
+      timer:close(function()
+        print "closed"
+        neap.spawn(print, "is not begun any more")
+      end)
+    ]] }
+    assert.equal("closed\n", result.stdout)
+    assert.equal(0, result.status)
+  end)
+
+  it("is not called back when its state is being closed", function()
+    local _, result = run [[
+      local neap = require "neap"
+      local uv = neap.luv()
+      uv.new_timer():close(function() print "called" end)
+      uv.fs_open("/", "r", 0, function() print "called" end)
+    ]]
+    assert.equal("", result.stdout .. result.stderr)
+    assert.equal(0, result.status)
   end)
 
   it("is warned of what a callback raises, and goes on", function()
