@@ -45,7 +45,8 @@ static void begin_head(neap_http_response *response) {
   response->received = 0;
   response->in_head = true;
   response->is_last = false;
-  response->is_coded = response->has_length = response->is_framed = false;
+  response->is_coded = response->is_framed = false;
+  response->length_count = 0;
 }
 
 void neap__http_response_reset(neap_http_response *response, char *url) {
@@ -86,12 +87,14 @@ static int reserve_fields(neap_http_response *response, size_t count) {
 /* Notes the headers that say what the body is like. */
 static void note_name(neap_http_response *response, const char *name,
                       size_t size) {
-  if (size == 14 && memcmp(name, "content-length", 14) == 0)
-    response->has_length = true;
-  else if (size == 16 && memcmp(name, "content-encoding", 16) == 0)
+  if (size == 14 && memcmp(name, "content-length", 14) == 0) {
+    if (response->length_count++ == 0)
+      response->lengths_begin = response->field_count;
+  } else if (size == 16 && memcmp(name, "content-encoding", 16) == 0) {
     response->is_coded = true;
-  else if (size == 17 && memcmp(name, "transfer-encoding", 17) == 0)
+  } else if (size == 17 && memcmp(name, "transfer-encoding", 17) == 0) {
     response->is_coded = response->is_framed = true;
+  }
 }
 
 static int add_field(neap_http_response *response, const char *name,
@@ -164,15 +167,16 @@ static int read_lengths(neap_http_response *response, const char *text,
  * none at all. */
 static int end_head(neap_http_response *response) {
   response->in_head = false;
-  if (!response->has_length || response->is_framed)
-    return 0;
+  size_t left = response->is_framed ? 0 : response->length_count;
   uint64_t length = UINT64_MAX;
   int status = 0;
-  for (size_t i = 0; i < response->field_count && status == 0; i++) {
+  for (size_t i = response->lengths_begin; left > 0 && status == 0; i++) {
     const neap__http_field *field = &response->fields[i];
-    if (strcmp(response->head.bytes + field->name, "content-length") == 0)
-      status =
-          read_lengths(response, response->head.bytes + field->value, &length);
+    if (strcmp(response->head.bytes + field->name, "content-length") != 0)
+      continue;
+    left--;
+    status =
+        read_lengths(response, response->head.bytes + field->value, &length);
   }
   return status;
 }

@@ -21,11 +21,12 @@ struct neap_http_response {
   size_t field_count, field_capacity;
   size_t head_size; /* of all heads received, interim ones included */
   bool in_head;
-  bool is_last;      /* no other head follows, but trailers may */
-  bool is_coded;     /* the head names codings of the body */
-  bool has_length;   /* and how long it is, */
-  bool is_framed;    /* and its Transfer-Encoding, which then counts instead */
-  const char *fault; /* a sentence about the line that was refused */
+  bool is_last;        /* no other head follows, but trailers may */
+  bool is_coded;       /* the head names codings of the body */
+  bool is_framed;      /* and its Transfer-Encoding, which makes lengths void */
+  size_t length_count; /* how many Content-Lengths there are, */
+  size_t lengths_begin; /* and which field is the first of them */
+  const char *fault;    /* a sentence about the line that was refused */
   neap__buf body;
   size_t taken;      /* how much of that has been */
   uint64_t received; /* bytes of the body, in all */

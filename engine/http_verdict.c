@@ -164,8 +164,9 @@ static bool is_cut_at_begin(const neap__transfer *transfer) {
   const neap_http_response *response = transfer->response;
   long version = CURL_HTTP_VERSION_NONE;
   curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
-  return response->is_coded && !response->has_length && !response->is_framed &&
-         !transfer->decoder && version <= CURL_HTTP_VERSION_1_1 &&
+  return response->is_coded && response->length_count == 0 &&
+         !response->is_framed && !transfer->decoder &&
+         version <= CURL_HTTP_VERSION_1_1 &&
          !neap__transfer_is_redirect(transfer) && response->status != 204 &&
          response->status != 304 &&
          strcmp(transfer->request.method, "HEAD") != 0;
