@@ -187,6 +187,34 @@ describe("the body of a response", function()
     end
   end)
 
+  it("that grows is decoded as it is read, to its end or its fault", function()
+    -- 64 MiB of the letter x.
+    local bomb = hex "cfffff7f0024f0e2b14072effff9ffff0f8004401c1680eefd3fffffff01900088c302"
+      .. hex "d0bdffcfffff7f001200715800baf7ff"
+    local function read(body, most)
+      answer = coded("br", "length", body)
+      local response <close> = http.get(address, { stream = true })
+      local size = 0
+      local ok, err = pcall(function()
+        for bytes in response:chunks() do
+          size = size + #bytes
+          if size >= most then return end
+        end
+      end)
+      return size, ok or err
+    end
+    assert.is_true(read(bomb, 1) < 1024 * 1024) -- and is left
+    local size, outcome = read(bomb, math.huge)
+    assert.equal(64 << 20, size)
+    assert.is_true(outcome)
+    size, outcome = read(bomb .. "tide", math.huge)
+    assert.equal(64 << 20, size)
+    assert.is_false(outcome.retryable)
+    size, outcome = read(bomb:sub(1, -8), math.huge)
+    assert.is_true(size > 1 << 20 and size < 64 << 20)
+    assert.is_true(outcome.retryable)
+  end)
+
   it("has one length, however often it is told", function()
     local same = "Content-Length: 5\r\n"
     assert.equal("hello", get(same .. same .. "\r\nhello"))

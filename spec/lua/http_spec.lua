@@ -11,12 +11,14 @@ local function start_nginx()
   local folder = helper.tmpdir()
   servers.certificates(folder)
   helper.write(folder .. "/tides.txt", ("ebb and flow\n"):rep(1000))
+  helper.write(folder .. "/large.txt", ("ebb and flow\n"):rep(500000))
   return servers.nginx(folder, {
     secure = true,
     http = "gzip on; gzip_types text/plain; gzip_min_length 1;",
     server = [[
       location = /protocol { return 200 $server_protocol; }
       location = /file { alias tides.txt; }
+      location = /large { alias large.txt; }
       location = /busy { add_header Retry-After 7 always; return 429; }
       location = /down { return 503; }
     ]],
@@ -54,6 +56,22 @@ describe("neap.http", function()
       assert.equal("high tide", response.headers["x-greeting"])
       assert.same({ "a=1", "b=2" }, response.headers["set-cookie"])
       assert.equal(faulty .. "/hello", response.url)
+    end)
+
+    it("that was compressed, however slowly it is read", function()
+      local opts = { stream = true, ca_file = folder .. "/ca.pem" }
+      for _, base in ipairs { plain, secure } do
+        neap.map({ 1, 2, 3 }, function(i)
+          local response <close> = http.get(base .. "/large", opts)
+          assert.equal("gzip", response.headers["content-encoding"])
+          local size, turns = 0, 0
+          for bytes in response:chunks() do
+            size, turns = size + #bytes, turns + 1
+            if turns % i == 0 then neap.sleep(0.001) end
+          end
+          assert.equal(6500000, size)
+        end)
+      end
     end)
 
     it("of any status without raising", function()
