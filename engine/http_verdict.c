@@ -51,13 +51,18 @@ void neap__verdict_explain(neap__transfer *transfer, bool transient,
   response->transient = transient;
 }
 
-/* Writes nanoseconds as seconds, whatever the locale. */
+/* Writes nanoseconds as seconds, whatever the locale, with as many digits as it
+ * takes: none or three, six, nine. */
 static void write_seconds(char *text, size_t size, uint64_t ns) {
-  unsigned long long ms = ns / 1000000;
-  if (ms % 1000 == 0)
-    snprintf(text, size, "%llu s", ms / 1000);
+  unsigned long long whole = ns / 1000000000, rest = ns % 1000000000;
+  if (rest == 0)
+    snprintf(text, size, "%llu s", whole);
+  else if (rest % 1000000 == 0)
+    snprintf(text, size, "%llu.%03llu s", whole, rest / 1000000);
+  else if (rest % 1000 == 0)
+    snprintf(text, size, "%llu.%06llu s", whole, rest / 1000);
   else
-    snprintf(text, size, "%llu.%03llu s", ms / 1000, ms % 1000);
+    snprintf(text, size, "%llu.%09llu s", whole, rest);
 }
 
 int neap__verdict_time_out(neap__transfer *transfer, const char *which,

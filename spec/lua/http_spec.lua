@@ -217,6 +217,11 @@ describe("neap.http", function()
         message = "total timeout of 0.050 s" }, { timeout = 0.05 })
       fails("/stall", { code = "timeout", retryable = true,
         message = "idle timeout of 0.050 s" }, { idle_timeout = 0.05 })
+      for text, seconds in pairs { ["0.000500"] = 0.0005, ["0.000000001"] = 1e-9,
+        ["0.001234500"] = 0.0012345 } do
+        fails("/hang", { code = "timeout", retryable = true,
+          message = ("total timeout of %s s"):format(text) }, { timeout = seconds })
+      end
     end)
 
     it("for a certificate that nobody vouches for", function()
