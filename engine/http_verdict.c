@@ -20,7 +20,8 @@ typedef struct verdict {
   const char *sentence;
 } verdict;
 
-/* A trailer without a colon is a CURLE_BAD_FUNCTION_ARGUMENT. */
+/* CURLE_BAD_FUNCTION_ARGUMENT is what libcurl 7.88 calls a trailer without a
+ * colon. */
 static const verdict verdicts[] = {
     {CURLE_UNSUPPORTED_PROTOCOL, false, "the answer is not HTTP"},
     {CURLE_WEIRD_SERVER_REPLY, false, "the answer is not HTTP"},
@@ -35,7 +36,8 @@ static const verdict verdicts[] = {
     {CURLE_RECV_ERROR, true, "the connection broke"},
     {CURLE_BAD_CONTENT_ENCODING, false,
      "the body has more than 5 encodings, one in another"},
-    {CURLE_BAD_FUNCTION_ARGUMENT, false, neap__http_bad_head},
+    {CURLE_BAD_FUNCTION_ARGUMENT, false,
+     "the answer is not HTTP: a trailer is malformed"},
     {CURLE_HTTP2_STREAM, true, "the HTTP/2 stream broke"},
     {CURLE_PROXY, true, "the proxy refused"},
     {CURLE_SSL_CACERT_BADFILE, false,

@@ -444,6 +444,64 @@ static void little_becomes_no_more_than_there_is_room_for(void **state) {
   free(text.at);
 }
 
+/* The beginning of a stream, as a server sends it that has said so much. */
+static bytes flush_zlib(bytes text) {
+  z_stream z = {0};
+  assert_int_equal(Z_OK, deflateInit2(&z, 6, Z_DEFLATED, 31, 8, 0));
+  bytes packed = new_bytes();
+  z.next_in = text.at;
+  z.avail_in = (uInt)text.size;
+  z.next_out = packed.at;
+  z.avail_out = MAX;
+  assert_int_equal(Z_OK, deflate(&z, Z_SYNC_FLUSH));
+  packed.size = z.total_out;
+  deflateEnd(&z);
+  return packed;
+}
+
+static bytes flush_brotli(bytes text) {
+  BrotliEncoderState *encoder = BrotliEncoderCreateInstance(NULL, NULL, NULL);
+  bytes packed = new_bytes();
+  const uint8_t *in = text.at;
+  uint8_t *out = packed.at;
+  size_t left = text.size, room = MAX;
+  assert_true(BrotliEncoderCompressStream(encoder, BROTLI_OPERATION_FLUSH,
+                                          &left, &in, &room, &out, NULL));
+  BrotliEncoderDestroyInstance(encoder);
+  packed.size = MAX - room;
+  return packed;
+}
+
+static bytes flush_zstd(bytes text) {
+  ZSTD_CCtx *context = ZSTD_createCCtx();
+  bytes packed = new_bytes();
+  ZSTD_inBuffer in = {text.at, text.size, 0};
+  ZSTD_outBuffer out = {packed.at, MAX, 0};
+  assert_int_equal(0, ZSTD_compressStream2(context, &out, &in, ZSTD_e_flush));
+  ZSTD_freeCCtx(context);
+  packed.size = out.pos;
+  return packed;
+}
+
+static void what_a_server_has_flushed_is_given_at_once(void **state) {
+  (void)state;
+  static const coding flushed[] = {{"gzip", flush_zlib, true},
+                                   {"br", flush_brotli, true},
+                                   {"zstd", flush_zstd, true}};
+  bytes text = make_text(50);
+  for (size_t i = 0; i < sizeof flushed / sizeof *flushed; i++) {
+    bytes packed = flushed[i].pack(text);
+    outcome o = decode(flushed[i].name, packed, 3, MAX);
+    assert_int_equal(0, o.status);
+    assert_false(o.is_whole);
+    assert_int_equal(text.size, o.body.size);
+    assert_memory_equal(text.at, o.body.at, text.size);
+    free(o.body.at);
+    free(packed.at);
+  }
+  free(text.at);
+}
+
 static void each_allocation_of_a_decoder_may_fail(void **state) {
   (void)state;
   static const char *const headers[] = {"Content-Encoding: gzip, br, zstd\r\n",
@@ -476,6 +534,7 @@ int main(void) {
       cmocka_unit_test(codings_that_are_none_change_nothing),
       cmocka_unit_test(codings_that_nobody_knows_are_told),
       cmocka_unit_test(little_becomes_no_more_than_there_is_room_for),
+      cmocka_unit_test(what_a_server_has_flushed_is_given_at_once),
       cmocka_unit_test(each_allocation_of_a_decoder_may_fail),
   };
   return cmocka_run_group_tests_name("http_decode", tests, NULL, NULL);

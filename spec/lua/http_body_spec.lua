@@ -263,7 +263,7 @@ describe("the body of a response", function()
 
   it("with a trailer that is none is an error that does not pass", function()
     for _, stream in ipairs { false, true } do
-      fails("the headers are malformed or too many", false,
+      fails("the answer is not HTTP: a trailer is malformed", false,
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nhigh tide\r\n\r\n", stream)
     end
   end)
