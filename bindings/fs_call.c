@@ -26,10 +26,7 @@ static int result_gc(lua_State *L) {
  * [-?, +1, m] */
 static neap_fs_result **push_result(lua_State *L) {
   lua_settop(L, NEAP__FS_MORE);
-  neap_fs_result **held = lua_newuserdatauv(L, sizeof(*held), 0);
-  *held = NULL;
-  luaL_setmetatable(L, RESULT_META);
-  return held;
+  return neap__object_new(L, RESULT_META, sizeof(neap_fs_result *), 0);
 }
 
 const char *neap__fs_call_path(lua_State *L, int arg) {

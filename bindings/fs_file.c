@@ -68,10 +68,7 @@ static int made(lua_State *L, int status, lua_KContext context) {
 
 static neap_file **push_handle(lua_State *L) {
   lua_settop(L, HANDLE - 1);
-  neap_file **held = lua_newuserdatauv(L, sizeof(*held), 1);
-  *held = NULL;
-  luaL_setmetatable(L, FILE_META);
-  return held;
+  return neap__object_new(L, FILE_META, sizeof(neap_file *), 1);
 }
 
 /* open(path, mode) -> handle, path */
@@ -194,7 +191,7 @@ static int shut(lua_State *L) {
 /* is_open(handle) -> boolean */
 static int is_open(lua_State *L) {
   const neap_file *file = *check_handle(L);
-  lua_pushboolean(L, file && neap__host_find(L) && neap_file_is_open(file));
+  lua_pushboolean(L, file && neap_file_is_open(file));
   return 1;
 }
 

@@ -22,9 +22,7 @@ static neap_watch *check_watch(lua_State *L) {
 static int new_watch(lua_State *L) {
   const char *path = neap__fs_call_path(L, 1);
   bool missing = lua_toboolean(L, 2);
-  neap_watch **held = lua_newuserdatauv(L, sizeof(*held), 0);
-  *held = NULL;
-  luaL_setmetatable(L, WATCH_META);
+  neap_watch **held = neap__object_new(L, WATCH_META, sizeof(*held), 0);
   int detail;
   neap_engine *engine = neap__engine(L);
   int status = missing ? neap_watch_missing(engine, path, &detail, held)
@@ -101,7 +99,7 @@ static int changes(lua_State *L) {
 /* watch:close(), __close */
 static int close(lua_State *L) {
   neap_watch *const *held = neap__object_check(L, 1, WATCH_META);
-  if (*held && neap__host_find(L))
+  if (*held)
     neap_watch_close(*held);
   return 0;
 }

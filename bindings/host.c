@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "luv.h"
+#include "object.h"
 #include "slots.h"
 #include "wait.h"
 
@@ -164,6 +165,7 @@ static int collect(lua_State *L) {
   if (running.host == host)
     running.L = NULL;
   atomic_fetch_add_explicit(&closed, 1, memory_order_release);
+  neap__object_end(L);
   neap_engine_free(engine);
   neap__luv_end(L);
   neap__slots_close(L, host);

@@ -24,9 +24,7 @@ static int check(lua_State *L, int status) {
 
 /* jar() -> an empty jar */
 static int jar(lua_State *L) {
-  neap_http_jar **held = lua_newuserdatauv(L, sizeof(*held), 0);
-  *held = NULL;
-  luaL_setmetatable(L, JAR_META);
+  neap_http_jar **held = neap__object_new(L, JAR_META, sizeof(*held), 0);
   check(L, neap_http_jar_new(neap__engine(L), held));
   return 1;
 }

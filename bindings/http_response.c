@@ -13,9 +13,8 @@
 #define RESPONSE_META "neap.http.response"
 
 neap__http_held *neap__http_hold(lua_State *L, const char *what) {
-  neap__http_held *held = lua_newuserdatauv(L, sizeof *held, 0);
-  *held = (neap__http_held){.what = what};
-  luaL_setmetatable(L, RESPONSE_META);
+  neap__http_held *held = neap__object_new(L, RESPONSE_META, sizeof *held, 0);
+  held->what = what;
   return held;
 }
 

@@ -70,9 +70,8 @@ static int close_upload(lua_State *L) {
 /* upload(size) */
 static int new_upload(lua_State *L) {
   lua_Integer size = luaL_optinteger(L, 1, -1);
-  box *b = lua_newuserdatauv(L, sizeof *b, 0);
-  *b = (box){.size = size};
-  luaL_setmetatable(L, UPLOAD_META);
+  box *b = neap__object_new(L, UPLOAD_META, sizeof *b, 0);
+  b->size = size;
   uint64_t bytes = size < 0 ? NEAP_HTTP_SIZE_UNKNOWN : (uint64_t)size;
   if (neap_http_upload_new(neap__engine(L), bytes, &b->upload) < 0)
     neap__error_no_memory(L);

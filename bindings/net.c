@@ -123,9 +123,7 @@ static int found(lua_State *L, int status, lua_KContext context) {
 static int lookup(lua_State *L) {
   const char *label = luaL_checkstring(L, 1), *host = luaL_checkstring(L, 2);
   lua_settop(L, 2);
-  neap_addresses **held = lua_newuserdatauv(L, sizeof *held, 0);
-  *held = NULL;
-  luaL_setmetatable(L, ADDRESSES_META);
+  neap_addresses **held = neap__object_new(L, ADDRESSES_META, sizeof *held, 0);
   neap_op *op = neap__wait_begin(L, label);
   int started = neap_net_lookup(neap__engine(L), op, host, held);
   if (started < 0)
@@ -148,9 +146,7 @@ static neap_listener *check_listener(lua_State *L) {
 static int listen_at(lua_State *L) {
   luaL_checkstring(L, LABEL);
   neap_net_opts opts = check_opts(L);
-  neap_listener **held = lua_newuserdatauv(L, sizeof *held, 1);
-  *held = NULL;
-  luaL_setmetatable(L, LISTENER_META);
+  neap_listener **held = neap__object_new(L, LISTENER_META, sizeof *held, 1);
   int detail = 0;
   int status = neap_net_listen(neap__engine(L), &opts, &detail, held);
   if (status == NEAP_EINVAL)

@@ -38,6 +38,59 @@ void neap__object_class(lua_State *L, const char *name,
   lua_settop(L, values + 1);
 }
 
+/* The objects that were made in finalizers, as weak keys of a table in the
+ * registry. */
+static const char made_late_key;
+
+/* Notes the object on top. [-0, +0, m] */
+static void note_late(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &made_late_key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &made_late_key);
+  }
+  lua_pushvalue(L, -2);
+  lua_pushboolean(L, true);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+void *neap__object_new(lua_State *L, const char *name, size_t size,
+                       int values) {
+  void *object = lua_newuserdatauv(L, size, values);
+  memset(object, 0, size);
+  luaL_setmetatable(L, name);
+  /* When a state is closed, "if any finalizer marks objects for collection
+   * during that phase, these marks have no effect" (Lua 5.4 manual, 2.5.3).
+   * Whether it is nobody tells; that a finalizer runs, lua_gc does. */
+  if (lua_gc(L, LUA_GCCOUNT) < 0)
+    note_late(L);
+  return object;
+}
+
+/* Runs below lua_pcall. */
+static int end_late(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &made_late_key) == LUA_TNIL)
+    return 0;
+  for (lua_pushnil(L); lua_next(L, 1); lua_settop(L, 2))
+    if (luaL_getmetafield(L, 2, "__gc") != LUA_TNIL) {
+      lua_pushvalue(L, 2);
+      lua_call(L, 1, 0);
+    }
+  return 0;
+}
+
+void neap__object_end(lua_State *L) {
+  lua_pushcfunction(L, end_late);
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+    lua_pop(L, 1);
+}
+
 void *neap__object_check(lua_State *L, int arg, const char *name) {
   /* A table may have the metatable of an object. */
   void *object = lua_touserdata(L, arg);
@@ -83,7 +136,7 @@ void *neap__object_take(lua_State *L, int arg, const char *name) {
   void **object = neap__object_check(L, arg, name);
   void *held = *object;
   *object = NULL;
-  return neap__host_find(L) ? held : NULL;
+  return held;
 }
 
 void neap__object_mark(lua_State *L) {

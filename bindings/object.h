@@ -27,6 +27,15 @@
 void neap__object_class(lua_State *L, const char *name,
                         const luaL_Reg *functions, int count);
 
+/* Pushes a new object of the class registered as `name`, which has a __gc: it
+ * is zero, so that it holds nothing yet, and has so many user values.
+ * [-0, +1, m] */
+void *neap__object_new(lua_State *L, const char *name, size_t size, int values);
+
+/* Collects the objects that Lua will not: those made while the state is being
+ * closed. Calls no code of the user's. [-0, +0, -] */
+void neap__object_end(lua_State *L);
+
 /* Returns the object at `arg` of a method of the class registered as `name`;
  * raises an error when it is none. That the metatable is in upvalue 1 spares
  * the search for the name. [-0, +0, v] */
@@ -46,8 +55,8 @@ void *neap__object_given(lua_State *L, int arg, const char *name,
 int neap__object_closed(lua_State *L, const char *name, const char *what);
 
 /* Takes from the object at `arg` what it holds, for whoever closes it, and
- * returns that; NULL when it holds nothing, or when neap has ended, which has
- * closed it. Raises only when it is no object of that class. [-0, +0, v] */
+ * returns that; NULL when it holds nothing. Raises only when it is no object of
+ * that class. [-0, +0, v] */
 void *neap__object_take(lua_State *L, int arg, const char *name);
 
 /* Gives the object on top the metatable in upvalue 1. [-0, +0, -] */

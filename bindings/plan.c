@@ -139,9 +139,7 @@ static int make_plan(lua_State *L) {
   lua_settop(L, 1);
   lua_Integer count = luaL_len(L, RECORDS);
   luaL_argcheck(L, count > 0, RECORDS, "there is no root");
-  neap__plan *plan = lua_newuserdatauv(L, sizeof *plan, 2);
-  *plan = (neap__plan){0};
-  luaL_setmetatable(L, PLAN_META);
+  neap__plan *plan = neap__object_new(L, PLAN_META, sizeof *plan, 2);
   lua_createtable(L, (int)count * (NEAP__PLAN_SIZE + 1), 1);
   lua_pushvalue(L, PLAN);
   lua_rawseti(L, TABLE, 0);

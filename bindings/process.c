@@ -119,9 +119,7 @@ static void hand_over(lua_State *L, handle *h) {
  * [-0, +4, m] */
 static handle *push_results(lua_State *L, const neap_process_opts *opts,
                             neap_stream **streams[3]) {
-  handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  *h = (handle){0};
-  luaL_setmetatable(L, PROCESS_META);
+  handle *h = neap__object_new(L, PROCESS_META, sizeof *h, 0);
   for (int i = 0; i < 3; i++) {
     streams[i] = NULL;
     if (opts->stdio[i] == NEAP_STDIO_PIPE) {
@@ -252,9 +250,7 @@ static int send_signal(lua_State *L) {
 
 /* handle:stop() and __close */
 static int stop(lua_State *L) {
-  handle *h = neap__object_check(L, 1, PROCESS_META);
-  if (neap__host_find(L))
-    end(h);
+  end(neap__object_check(L, 1, PROCESS_META));
   return 0;
 }
 

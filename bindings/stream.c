@@ -28,9 +28,8 @@ enum { BOX = 1, BYTES };
 neap_stream **neap__stream_push(lua_State *L, const char *code) {
   static const char *const formats[] = {"", "read from %s", "write to %s",
                                         "finish %s"};
-  box *b = lua_newuserdatauv(L, sizeof *b, DEEDS); /* label box */
-  *b = (box){.code = code};
-  luaL_setmetatable(L, STREAM_META);
+  box *b = neap__object_new(L, STREAM_META, sizeof *b, DEEDS); /* label box */
+  b->code = code;
   for (int i = READ; i <= DEEDS; i++) {
     lua_pushfstring(L, formats[i], lua_tostring(L, -2));
     lua_setiuservalue(L, -2, i);
@@ -140,9 +139,7 @@ static int receive(lua_State *L) {
 /* stream:available() -> bytes that can be received without waiting */
 static int available(lua_State *L) {
   const box *b = neap__object_check(L, BOX, STREAM_META);
-  size_t size = 0;
-  if (b->stream && neap__host_find(L))
-    size = neap_stream_available(b->stream);
+  size_t size = b->stream ? neap_stream_available(b->stream) : 0;
   lua_pushinteger(L, (lua_Integer)size);
   return 1;
 }
