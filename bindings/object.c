@@ -62,6 +62,7 @@ static void note_late(lua_State *L) {
 
 void *neap__object_new(lua_State *L, const char *name, size_t size,
                        int values) {
+  neap__host_of(L); /* raises when neap has ended: nobody would collect it */
   void *object = lua_newuserdatauv(L, size, values);
   memset(object, 0, size);
   luaL_setmetatable(L, name);

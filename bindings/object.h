@@ -29,7 +29,7 @@ void neap__object_class(lua_State *L, const char *name,
 
 /* Pushes a new object of the class registered as `name`, which has a __gc: it
  * is zero, so that it holds nothing yet, and has so many user values.
- * [-0, +1, m] */
+ * [-0, +1, v] */
 void *neap__object_new(lua_State *L, const char *name, size_t size, int values);
 
 /* Collects the objects that Lua will not: those made while the state is being

@@ -732,6 +732,8 @@ static void ring(neap_op *op) {
 
 void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds,
                              bool wakes) {
+  if (neap__task_has_ended(task))
+    return; /* nobody would free it */
   void *ud;
   lua_Alloc alloc = lua_getallocf(L, &ud);
   struct deadline *deadline = alloc(ud, NULL, 0, sizeof *deadline);
