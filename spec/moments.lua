@@ -231,6 +231,18 @@ S["a program"] = function()
     finish = function() if cat then cat:close() end end }
 end
 
+S["a program that is run"] = function()
+  return { run = function()
+    return process.run({ "cat", stdin = "text", grace = 0.1 }).stdout
+  end }
+end
+
+S["JSON"] = function()
+  return { run = function()
+    return neap.json.encode(neap.json.decode('{"a":[1,2.5,"x",null,true]}'), { sort_keys = true })
+  end }
+end
+
 S["a watch"] = function(folder)
   local watch
   return { close = function() if watch then watch:close() end end,

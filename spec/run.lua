@@ -14,7 +14,10 @@ local helper = require "spec.helper"
 -- busted forgets the modules that a spec file loaded when it is through with
 -- it. The core is loaded before, so that all files share it; a core that
 -- cannot be loaded is reported by the specs that need it.
-pcall(require, "neap.core")
+local has_core = pcall(require, "neap.core")
+
+local stress = math.tointeger(tonumber(os.getenv("NEAP_GC_STRESS")))
+if stress and has_core then require "spec.gc_stress".begin(stress) end
 
 local passed, failed = 0, 0
 local current -- the full name of the `it` that ran last
