@@ -22,6 +22,7 @@
 #include "spawn.h"
 #include "stream.h"
 #include "testing.h"
+#include "trace.h"
 #include "wait.h"
 
 /* now() -> seconds */
@@ -150,6 +151,7 @@ int luaopen_neap_core(lua_State *L) {
   lua_setfield(L, -2, "plan");
   neap__params_open(L);
   neap__retry_open(L);
+  neap__trace_open(L);
   neap__json_open(L);
   lua_setfield(L, -2, "json");
   neap__fs_open(L);

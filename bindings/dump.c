@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "host.h"
+#include "trace.h"
 #include "visit.h"
 
 enum { MAX_TASKS = 1000 /* tasks that neap.dump shows */ };
@@ -103,7 +104,7 @@ static void push_text(lua_State *L) {
   if (failed)
     push_error(L, index);
   else if (waits(task))
-    luaL_traceback(L, task->L, NULL, 0);
+    neap__trace(L, task->L, 0);
   else
     lua_pushnil(L);
   const char *path = lua_tostring(L, index + 1);
@@ -205,7 +206,7 @@ static void push_table(lua_State *L) {
     lua_setfield(L, -2, "what");
     lua_pushnumber(L, seconds_of(task));
     lua_setfield(L, -2, "seconds");
-    luaL_traceback(L, task->L, NULL, 0);
+    neap__trace(L, task->L, 0);
     lua_setfield(L, -2, "traceback");
   }
   lua_pushstring(L, status);

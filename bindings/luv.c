@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "trace.h"
 #include "wait.h"
 
 struct uv_loop_s;
@@ -22,8 +23,11 @@ typedef int (*call_fn)(lua_State *L, int argument_count, int result_count,
 /* Adds a traceback to what was raised, unless it is an object that has more to
  * tell. */
 static int add_traceback(lua_State *L) {
-  if (lua_type(L, 1) == LUA_TSTRING)
-    luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    lua_pushliteral(L, "\n");
+    neap__trace(L, L, 1);
+    lua_concat(L, 3);
+  }
   return 1;
 }
 

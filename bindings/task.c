@@ -19,6 +19,7 @@
 #include "error.h"
 #include "host.h"
 #include "slots.h"
+#include "trace.h"
 #include "visit.h"
 #include "wait.h"
 
@@ -92,7 +93,7 @@ int neap__task_trace(lua_State *L) {
     lua_settop(L, 2);
     lua_createtable(L, 0, 4);
     if (task->noted == NOTHING && task->cancel_status != NEAP_ECANCELED) {
-      luaL_traceback(L, L, NULL, 1);
+      neap__trace(L, L, 1);
       lua_setfield(L, 3, "traceback");
     }
     lua_pushvalue(L, 3);

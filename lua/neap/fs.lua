@@ -70,13 +70,6 @@ local function check_string(value, n, where, is_path)
   end
 end
 
--- Raises an error at the caller of our caller unless an option is a boolean.
-local function check_boolean(opts, name, where)
-  if opts[name] ~= nil and type(opts[name]) ~= "boolean" then
-    error(("%s: '%s' is true or false"):format(where, name), 3)
-  end
-end
-
 --- Creates a file or replaces its content.
 ---
 --- With `atomic`, whoever reads the file, also after a crash, finds either what
@@ -91,8 +84,7 @@ end
 function fs.write(path, data, opts)
   check_string(path, 1, "write", true)
   check_string(data, 2, "write")
-  opts = options.check(opts, { atomic = true }, "fs.write")
-  check_boolean(opts, "atomic", "fs.write")
+  opts = options.check(opts, { atomic = options.boolean }, "fs.write")
   local write = opts.atomic and core.replace or core.write
   write(path, data)
 end
@@ -108,6 +100,10 @@ function fs.append(path, ...)
   core.append(path, writer.join("append", 2, ...))
 end
 
+local MKDIR = { parents = options.boolean, mode = { function(value)
+  return math.type(value) == "integer" and value >= 1 and value <= 4095
+end, "permission bits from 1 to 4095 (octal 7777)" } }
+
 --- Makes a directory. With `parents` also those above it that are missing, and
 --- it is fine if it is there.
 ---@param path string
@@ -115,13 +111,8 @@ end
 --- from which the umask is taken; default: octal 777
 function fs.mkdir(path, opts)
   check_string(path, 1, "mkdir", true)
-  opts = options.check(opts, { parents = true, mode = true }, "fs.mkdir")
-  check_boolean(opts, "parents", "fs.mkdir")
-  local mode = opts.mode
-  if mode ~= nil and (math.type(mode) ~= "integer" or mode < 1 or mode > 4095) then
-    error("fs.mkdir: 'mode' is permission bits from 1 to 4095 (octal 7777)", 2)
-  end
-  core.mkdir(path, opts.parents, mode)
+  opts = options.check(opts, MKDIR, "fs.mkdir")
+  core.mkdir(path, opts.parents, opts.mode)
 end
 
 local NAMELESS = { [""] = true, ["."] = true, [".."] = true }
@@ -137,8 +128,7 @@ local NAMELESS = { [""] = true, ["."] = true, [".."] = true }
 ---@param opts? { recursive?: boolean }
 function fs.remove(path, opts)
   check_string(path, 1, "remove", true)
-  opts = options.check(opts, { recursive = true }, "fs.remove")
-  check_boolean(opts, "recursive", "fs.remove")
+  opts = options.check(opts, { recursive = options.boolean }, "fs.remove")
   if NAMELESS[path:match("([^/]*)/*$")] and path ~= "" then
     error(new_error { code = "fs", path = path, errno = "EINVAL", retryable = false,
       message = ("fs.remove %s: the path has to end with the name of what is to be removed")
@@ -162,8 +152,7 @@ end
 ---@return neap.fs.Watch
 function fs.watch(path, opts)
   check_string(path, 1, "watch", true)
-  opts = options.check(opts, { missing = true }, "fs.watch")
-  check_boolean(opts, "missing", "fs.watch")
+  opts = options.check(opts, { missing = options.boolean }, "fs.watch")
   return (core.watch(path, opts.missing))
 end
 

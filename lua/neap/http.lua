@@ -161,14 +161,10 @@ local function query_fault(query)
   end
 end
 
--- Returns what is wrong with the options, nil if nothing is.
+-- Returns what is wrong with the options together, nil if nothing is.
 local function fault(opts)
   local body
-  for name, value in pairs(opts) do
-    local rule = REQUEST[name]
-    if not rule[1](value) then
-      return ("bad option '%s' (%s expected, got %s)"):format(name, rule[2], described(value))
-    end
+  for name in pairs(opts) do
     if BODIES[name] then
       if body then
         if name < body then body, name = name, body end

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local object = require "neap.object"
+local options = require "neap.options"
 
 local M = {}
 
@@ -18,15 +19,12 @@ local STATUSES = { [408] = true, [425] = true, [429] = true, [502] = true, [503]
 local IDEMPOTENT = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true,
   TRACE = true }
 
---- The options: for each a test of its value, and what is expected in words.
----@type table<string, table>
-M.OPTIONS = {
-  idempotent = { function(v) return type(v) == "boolean" end, "boolean" },
-}
+--- The options.
+---@type table<string, neap.Rule>
+M.OPTIONS = { idempotent = options.boolean }
 for _, name in ipairs { "max_retries", "wait", "backoff", "max_wait", "jitter",
   "max_retry_after" } do
-  local check = object.check_of(name)
-  M.OPTIONS[name] = { function(v) return check(v) == nil end, check(nil) }
+  M.OPTIONS[name] = object.rule_of(name)
 end
 
 --- Says what is wrong with asking for these attempts, nil if nothing is.

@@ -117,7 +117,7 @@ M.json = core.json
 ---@param opts { rate: number, per?: number, burst?: number }
 ---@return neap.Limiter
 function M.limiter(opts)
-  return require("neap.limiter").new(opts)
+  return (require("neap.limiter").new(opts))
 end
 
 --- Gives luv, on the loop that neap drives; see neap.luv.

@@ -14,26 +14,22 @@ local M = {}
 ---@class neap.Limiter
 local Limiter, LimiterMeta = class("neap.limiter")
 
-local known = { rate = true, per = true, burst = true }
-
-local function positive(value, name, where)
-  if math.type(value) == nil or not (value > 0 and value < math.huge) then
-    error(("%s: '%s' is a number above 0"):format(where, name), 3)
-  end
-  return value
-end
+local positive = { function(value)
+  return type(value) == "number" and value > 0 and value < math.huge
+end, "number above 0" }
+local known = { rate = positive, per = positive, burst = positive }
 
 --- Makes a limiter, whose bucket is full.
 --- `rate` tokens every `per` seconds (1), at most `burst` (`rate`) at once.
 ---@param opts { rate: number, per?: number, burst?: number }
 ---@return neap.Limiter
 function M.new(opts)
-  options.check(opts, known, "limiter", 3)
-  opts = opts or {}
-  local rate = positive(opts.rate, "rate", "limiter")
-  local burst = positive(opts.burst or rate, "burst", "limiter")
+  opts = options.check(opts, known, "limiter")
+  options.expect("limiter", "rate", opts.rate, positive)
+  local rate = opts.rate
+  local burst = opts.burst or rate
   return setmetatable({
-    rate = rate / positive(opts.per or 1, "per", "limiter"),
+    rate = rate / (opts.per or 1),
     burst = burst,
     tokens = burst,
     since = core.now(), -- when there were so many

@@ -36,21 +36,6 @@ local function split(address, where)
   return host, port
 end
 
-local function check_boolean(opts, name, where)
-  if opts[name] ~= nil and type(opts[name]) ~= "boolean" then
-    error(("%s: bad option '%s' (boolean expected, got %s)")
-      :format(where, name, type(opts[name])), 3)
-  end
-end
-
-local function check_count(opts, name, where)
-  local value = opts[name]
-  if value ~= nil and (math.type(value) ~= "integer" or value < 1 or value > 0x7fffffff) then
-    error(("%s: bad option '%s' (whole number from 1 expected, got %s)")
-      :format(where, name, tostring(value)), 3)
-  end
-end
-
 ---@class neap.net.ConnectOptions
 ---@field timeout? number seconds; default: no limit but the system's
 ---@field delay? boolean gather small writes into larger packets (Nagle's
@@ -64,17 +49,12 @@ end
 ---@return neap.net.Connection
 function M.connect(address, opts)
   local host, port, path = split(address, "connect")
-  opts = options.check(opts, { timeout = true, delay = true }, "net.connect")
-  check_boolean(opts, "delay", "net.connect")
+  opts = options.check(opts, { timeout = options.seconds, delay = options.boolean }, "net.connect")
   local label = "net.connect " .. address
   local function connect()
     return new_connection(core.connect(label, host, port, path, opts.delay))
   end
   if opts.timeout == nil then return (connect()) end
-  if type(opts.timeout) ~= "number" or not (opts.timeout > 0) then -- luacheck: ignore 581
-    error(("net.connect: bad option 'timeout' (positive number of seconds expected, got %s)")
-      :format(tostring(opts.timeout)), 2)
-  end
   return (concurrent.timeout(opts.timeout, connect))
 end
 
@@ -171,8 +151,7 @@ function Listener:serve(handler, opts)
   if type(handler) ~= "function" then
     error(("bad argument #1 to 'serve' (function expected, got %s)"):format(type(handler)), 2)
   end
-  opts = options.check(opts, { max_connections = true }, "serve")
-  check_count(opts, "max_connections", "serve")
+  opts = options.check(opts, { max_connections = options.count(1) }, "serve")
   local max = opts.max_connections or 1000
   local count, fewer = 0, event() -- how many are served; one less is
   local ended = setmetatable({}, { __close = function()
@@ -209,6 +188,8 @@ end
 ---@field backlog? integer connections that nobody has accepted yet; default: 511
 ---@field delay? boolean as for connect, of what is accepted
 
+local LISTEN = { backlog = options.count(1, 0x7fffffff), delay = options.boolean }
+
 --- Listens for connections; does not wait. Port 0 stands for one that is free,
 --- `listener.address` tells which. The host is an address of this machine in
 --- digits: "127.0.0.1" for this machine only, "0.0.0.0" for all. At a path, the
@@ -219,9 +200,7 @@ end
 ---@return neap.net.Listener
 function M.listen(address, opts)
   local host, port, path = split(address, "listen")
-  opts = options.check(opts, { backlog = true, delay = true }, "net.listen")
-  check_boolean(opts, "delay", "net.listen")
-  check_count(opts, "backlog", "net.listen")
+  opts = options.check(opts, LISTEN, "net.listen")
   if host and not host:find("^[%d.]+$") and not host:find(":", 1, true) then
     error(("bad argument #1 to 'listen' (an address in digits expected, got %q; for this machine"
       .. " only that is 127.0.0.1)"):format(host), 2)

@@ -24,66 +24,49 @@ local function has_items(kind) return is_batch(kind) or is_parallel(kind) end
 local function any() return true end
 
 local function number(low, high, what)
-  return function(value)
-    if type(value) ~= "number" or not (value >= low and value <= high) then return what end
-  end
+  return { function(value)
+    return type(value) == "number" and value >= low and value <= high
+  end, what }
 end
 
-local function integer(what)
-  return function(value)
-    if math.type(value) ~= "integer" or value < 1 or value > 0xffffffff then return what end
-  end
-end
-
-local function typed(name, what)
-  return function(value)
-    if type(value) ~= name then return what end
-  end
-end
+local attempts = options.count(1, 0xffffffff)
 
 -- Every name that means something: the type its values have, which kinds it
--- is for, and a function that says what was expected of a wrong value.
+-- is for, and the rule for its values.
 local names = {
-  prep = { type = "function", for_kind = any },
-  exec = { type = "function", for_kind = is_plain },
-  process_after_fail = { type = "function", for_kind = any },
-  post = { type = "function", for_kind = any },
-  name = { type = "string", for_kind = any, check = typed("string", "a string") },
-  params = { type = "table", for_kind = any, check = typed("table", "a table") },
-  max_retries = { type = "number", for_kind = any,
-    check = integer("the number of attempts, an integer of 1 or more") },
-  wait = { type = "number", for_kind = any, check = number(0, math.huge, "seconds, 0 or more") },
+  prep = { type = "function", for_kind = any, rule = options.func },
+  exec = { type = "function", for_kind = is_plain, rule = options.func },
+  process_after_fail = { type = "function", for_kind = any, rule = options.func },
+  post = { type = "function", for_kind = any, rule = options.func },
+  name = { type = "string", for_kind = any, rule = options.string },
+  params = { type = "table", for_kind = any, rule = options.table },
+  max_retries = { type = "number", for_kind = any, rule = attempts },
+  wait = { type = "number", for_kind = any,
+    rule = number(0, math.huge, "number of seconds from 0") },
   backoff = { type = "number", for_kind = any,
-    check = number(0x1p-20, 0x1p20, "a factor above 0 for each further wait") },
+    rule = number(0x1p-20, 0x1p20, "number above 0") },
   max_wait = { type = "number", for_kind = any,
-    check = number(1e-9, math.huge, "seconds, more than 0") },
+    rule = number(1e-9, math.huge, "positive number of seconds") },
   max_retry_after = { type = "number", for_kind = any,
-    check = number(1e-9, math.huge, "seconds, more than 0") },
-  jitter = { type = "number", for_kind = any, check = number(0, 1, "a share from 0 to 1") },
+    rule = number(1e-9, math.huge, "positive number of seconds") },
+  jitter = { type = "number", for_kind = any, rule = number(0, 1, "number from 0 to 1") },
   timeout = { type = "number", for_kind = any,
-    check = number(1e-9, math.huge, "seconds, more than 0") },
-  atomic = { type = "boolean", for_kind = is_plain, check = typed("boolean", "true or false") },
-  concurrency = { type = "number", for_kind = has_items,
-    check = integer("the number of items or branches at once, an integer of 1 or more") },
-  on_error = { type = "string", for_kind = has_items, check = function(value)
-    if value ~= "stop" and value ~= "collect" then return '"stop" or "collect"' end
-  end },
-  start = { type = "table", for_kind = is_flow, check = function(value)
-    if not M.is_node(value) then return "a node" end
-  end },
-  strict = { type = "boolean", for_kind = is_flow, check = typed("boolean", "true or false") },
+    rule = number(1e-9, math.huge, "positive number of seconds") },
+  atomic = { type = "boolean", for_kind = is_plain, rule = options.boolean },
+  concurrency = { type = "number", for_kind = has_items, rule = attempts },
+  on_error = { type = "string", for_kind = has_items, rule = { function(value)
+    return value == "stop" or value == "collect"
+  end, '"stop" or "collect"' } },
+  start = { type = "table", for_kind = is_flow,
+    rule = { function(value) return M.is_node(value) end, "node" } },
+  strict = { type = "boolean", for_kind = is_flow, rule = options.boolean },
 }
 
-for _, method in ipairs { "prep", "exec", "process_after_fail", "post" } do
-  names[method].check = typed("function", "a function")
-end
-
---- Returns the check of an option: a function that says what was expected of a
---- wrong value, for others that have the same option.
+--- The rule for an option, for others that have the same one.
 ---@param name string
----@return fun(value: any): string|nil
-function M.check_of(name)
-  return names[name].check
+---@return neap.Rule
+function M.rule_of(name)
+  return names[name].rule
 end
 
 -- What other libraries, and earlier habits, call these; written as `plain`
@@ -138,30 +121,37 @@ end
 local function why_not(kind, key)
   if key == "exec" and is_flow(kind) then return "its exec is the walk from its start" end
   if key == "exec" then return "its exec is the run of its branches" end
-  return "it is not for this kind of node"
+  local others = {}
+  for name, other in pairs(M.kinds) do
+    if names[key].for_kind(other) then others[#others + 1] = name end
+  end
+  table.sort(others, function(a, b) return M.kinds[a] < M.kinds[b] end)
+  local last = table.remove(others)
+  return ("it is an option of %s and %s"):format(table.concat(others, ", "), last)
 end
 
--- Raises at `level` unless the field may be set to the value.
-local function check_field(state, key, value, level)
+-- Raises unless the field may be set to the value.
+local function check_field(state, key, value)
   if type(key) ~= "string" then return end
   local known = names[key]
   local what = state.label
   if known then
     if value == nil then return end
     if not known.for_kind(state.kind) then
-      blame(("%s: '%s' cannot be set: %s"):format(what, key, why_not(state.kind, key)), level + 1)
+      blame(("%s: '%s' cannot be set: %s"):format(what, key, why_not(state.kind, key)))
     end
-    local expected = known.check(value)
-    if expected then
-      blame(("%s: '%s' is %s; expected %s"):format(what, key,
-        type(value) == "string" and ("%q"):format(value) or tostring(value), expected), level + 1)
+    local fault = options.fault(key, value, known.rule)
+    if fault then
+      local class = M.state(value)
+      blame(("%s: %s%s"):format(what, fault, class and ("; it is the class %s, make a node of it: "
+        .. "%s()"):format(class.label, class.label) or ""))
     end
   elseif taken[key] then
-    blame(("%s: '%s' cannot be a field: %s"):format(what, key, taken[key]), level + 1)
+    blame(("%s: '%s' cannot be a field: %s"):format(what, key, taken[key]))
   else
     local like = meant[plain(key)] or misspelt(state.kind, key, value)
     if like then
-      blame(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, like), level + 1)
+      blame(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, like))
     end
   end
 end
@@ -253,9 +243,9 @@ local instantiate -- (class, fields) -> node
 local function assign(object, key, value)
   local state = M.state(object)
   if is_parallel(state.kind) and math.type(key) == "integer" then
-    blame(("%s: branches are given where a parallel is made, and stay"):format(state.label), 2)
+    blame(("%s: branches are given where a parallel is made, and stay"):format(state.label))
   end
-  check_field(state, key, value, 2)
+  check_field(state, key, value)
   state.fields[key] = value
   if key == "name" then state.label = state.fields.name end
   if names[key] then touch(state) end
@@ -314,18 +304,18 @@ local function check_branches(state, given, count, is_class)
   if is_class then
     if count > 0 then
       blame(("%s: branches are for a node, not for the class: %s { a, b }"):format(state.label,
-        state.label), 4)
+        state.label))
     end
     return nil
   end
   if count == 0 then
-    blame(("%s: at least one branch expected, as in neap.parallel { a, b }"):format(state.label), 4)
+    blame(("%s: at least one branch expected, as in neap.parallel { a, b }"):format(state.label))
   end
   local branches = {}
   for i = 1, count do
     local why = why_no_branch(given[i])
     if why then
-      blame(("%s: branch %d %s"):format(state.label, i, why), 4)
+      blame(("%s: branch %d %s"):format(state.label, i, why))
     end
     branches[i] = given[i]
   end
@@ -335,33 +325,24 @@ end
 -- What stands in a flow's table without a name is there for its wiring.
 local function check_wiring(state, value, is_class)
   if is_class or not is_flow(state.kind) then
-    blame(("%s: options are named; got a %s without a name"):format(state.label, type(value)), 4)
+    blame(("%s: options are named; got a %s without a name"):format(state.label, type(value)))
   end
   if M.is_node(value) or value == M.END then return end
   if type(value) == "table" and rawget(value, "source") then
     blame(("%s: %s - %q leads nowhere; write >> and the next node behind it"):format(state.label,
-      M.name(value.source), value.action), 4)
+      M.name(value.source), value.action))
   end
   blame(("%s: wiring expected, such as a >> b; got %s"):format(state.label,
-    M.state(value) and "the class " .. M.name(value) or "a " .. type(value)), 4)
+    M.state(value) and "the class " .. M.name(value) or "a " .. type(value)))
 end
 
--- Where the function at `level`, counted as error does, is: "file:line"; nil where
--- that is unknown.
-local function place_of(level)
-  if debug.getinfo(level, "t").istailcall then return nil end
-  local info = debug.getinfo(level + 1, "Sl")
-  return info and info.currentline > 0 and ("%s:%d"):format(info.short_src, info.currentline) or nil
-end
-
--- Derives a class or a node. What is wrong is blamed on the caller's caller, so
--- it must not be called in tail position.
+-- Derives a class or a node.
 local function derive(parent, given, is_class)
   local label = parent.fields.name
   if given == nil then given = {} end
   if type(given) ~= "table" or M.state(given) then
     blame(("%s: a table of options expected, got %s"):format(label,
-      M.state(given) and "a node" or type(given)), 3)
+      M.state(given) and "a node" or type(given)))
   end
   if type(given.name) == "string" then label = given.name end
   local state = { kind = parent.kind, parent = parent, is_class = is_class, label = label,
@@ -370,7 +351,7 @@ local function derive(parent, given, is_class)
   local positional = 0
   for key, value in pairs(given) do
     if math.type(key) ~= "integer" then
-      check_field(state, key, value, 3)
+      check_field(state, key, value)
       state.fields[key] = value
     else
       positional = positional + 1
@@ -389,15 +370,15 @@ local function derive(parent, given, is_class)
   elseif is_flow(state.kind) and not is_class and not state.fields.start then
     if positional > 0 then
       blame(("%s: 'start' is missing; name the node that comes first: { start = node, ... }")
-        :format(label), 3)
+        :format(label))
     end
-    state.made_at = place_of(3)
+    state.made_at = options.place()
   end
   return new_object(state)
 end
 
 function instantiate(class, given)
-  return (derive(M.state(class), given, false))
+  return (derive(M.state(class), given, false)) -- no tail call: see options.place
 end
 
 local empty_params = core.read_only {}

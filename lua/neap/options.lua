@@ -1,15 +1,113 @@
---- Checking names: unknown options are refused with the name most likely meant.
+--- Checking options: their names, unknown ones of which are refused with the name
+--- most likely meant, and their values. All are refused in the same words, at the
+--- line of the script that gave them.
 -- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+
 local M = {}
 
---- Raises an error at `level`, counted as error does from whoever calls this.
---- Where a tail call has taken the place of that function, as in
---- `return Flow { ... }`, there is no position to give.
+--- What a value has to be: a test, and how that is called in an error. Where the
+--- name has quotes or braces in it, the error shows what was given.
+---@alias neap.Rule { [1]: fun(value: any): boolean, [2]: string }
+
+local function of_type(name)
+  return { function(value) return type(value) == name end, name }
+end
+
+M.boolean, M.string, M.table, M.func, M.number =
+  of_type "boolean", of_type "string", of_type "table", of_type "function", of_type "number"
+
+---@type neap.Rule
+M.integer = { function(value) return math.type(value) == "integer" end, "integer" }
+
+--- Seconds, which also may be no whole number.
+---@type neap.Rule
+M.seconds = { function(value) return type(value) == "number" and value > 0 end,
+  "positive number of seconds" }
+
+--- The rule for whole numbers from `low` to `high`.
+---@param low integer
+---@param high? integer default: the largest there is
+---@return neap.Rule
+function M.count(low, high)
+  return { function(value)
+    return math.type(value) == "integer" and value >= low and value <= (high or math.maxinteger)
+  end, ("whole number from %d"):format(low) }
+end
+
+-- What the sources of neap's own functions begin with: "=neap" in the
+-- executable, "@" and the folder elsewhere.
+local own = debug.getinfo(1, "S").source:gsub("options%.lua$", ""):gsub("%.options$", "")
+core.own_source(own)
+
+-- Whether a function of which debug.getinfo tells this is neap's. Of those in C,
+-- spawn is the only one that calls back into what checks options.
+local function is_own(info)
+  if info.what ~= "C" then return info.source:sub(1, #own) == own end
+  local neap = package.loaded.neap
+  return type(neap) == "table" and info.func == rawget(neap, "spawn")
+end
+
+--- The line of the script that has called into neap: "file:line". Where a tail
+--- call has taken its place, as in `return Flow { ... }`, there is none.
+---@return string|nil
+function M.place()
+  local level, hidden = 1, false
+  local info = debug.getinfo(level, "fSlt")
+  while info and is_own(info) do
+    hidden = info.istailcall
+    level = level + 1
+    info = debug.getinfo(level, "fSlt")
+  end
+  if not info or hidden or info.currentline < 0 then return nil end
+  return ("%s:%d"):format(info.short_src, info.currentline)
+end
+
+--- Raises an error at that line.
 ---@param message string
----@param level integer
-function M.blame(message, level)
-  if debug.getinfo(level, "t").istailcall then error(message, 0) end
-  error(message, level + 1)
+function M.blame(message)
+  local place = M.place()
+  error(place and ("%s: %s"):format(place, message) or message, 0)
+end
+
+local function describe_table(value)
+  local keys = {}
+  for key, inner in pairs(value) do
+    keys[#keys + 1] = ("%s = %s"):format(tostring(key),
+      type(inner) == "string" and ("%q"):format(inner) or type(inner))
+  end
+  table.sort(keys)
+  return keys[1] and ("{ %s }"):format(table.concat(keys, ", ")) or "an empty table"
+end
+
+-- What was given in place of what is expected: a number itself, else the type; what
+-- might be confidential only where it is most likely a slip in a word.
+local function describe(value, expected)
+  if type(value) == "number" then return tostring(value) end
+  if type(value) == "string" and expected:find('"', 1, true) then return ("%q"):format(value) end
+  if type(value) == "table" and expected:find("{", 1, true) then return describe_table(value) end
+  return type(value)
+end
+
+--- Raises an error unless a value is what an option has to be.
+---@param where string the function's name, for the message
+---@param name string
+---@param value any
+---@param rule neap.Rule
+function M.expect(where, name, value, rule)
+  local fault = M.fault(name, value, rule)
+  if fault then M.blame(("%s: %s"):format(where, fault)) end
+end
+
+--- What is wrong with the value of an option, nil if nothing is.
+---@param name string
+---@param value any
+---@param rule neap.Rule
+---@return string|nil
+function M.fault(name, value, rule)
+  local test, expected = rule[1], rule[2]
+  if test(value) then return nil end
+  return ("bad option '%s' (%s expected, got %s)"):format(name, expected, describe(value, expected))
 end
 
 -- Whether `a` becomes `b` by one insertion, deletion or substitution, or by
@@ -68,26 +166,29 @@ function M.nearest(name, known)
   return best
 end
 
---- Raises an error when `given` is no table or has a key that is not known.
+--- Raises an error when `given` is no table, has a key that is not known, or a
+--- value that its rule refuses.
 ---@param given table|nil nil stands for no options
----@param known table<string, any> the names are the keys
+---@param known table<string, neap.Rule|true|string> by name: its rule; true takes any
+--- value; a string is the name that is meant, of what is known by another elsewhere
 ---@param where string the function's name, for the message
----@param level? integer whom to blame, as for error; default 2, the caller's caller
 ---@return table given an empty table where it was nil
-function M.check(given, known, where, level)
-  level = (level or 2) + 1
+function M.check(given, known, where)
   if given == nil then return {} end
   if type(given) ~= "table" then
-    error(("%s: options expected as a table, got a %s"):format(where, type(given)), level)
+    M.blame(("%s: options expected as a table, got a %s"):format(where, type(given)))
   end
-  for name in pairs(given) do
+  for name, value in pairs(given) do
+    local rule = known[name]
     if type(name) ~= "string" then
-      error(("%s: options are named; got the key %s"):format(where, tostring(name)), level)
-    elseif known[name] == nil then
-      local meant = M.nearest(name, known)
-      error(("%s: unknown option '%s'%s"):format(where, name,
-        meant and ("; did you mean '%s'?"):format(meant) or ""), level)
+      M.blame(("%s: options are named; got the key %s"):format(where, tostring(name)))
+    elseif rule == nil or type(rule) == "string" then
+      local other = rule or M.nearest(name, known)
+      if type(known[other]) == "string" then other = known[other] end
+      M.blame(("%s: unknown option '%s'%s"):format(where, name,
+        other and ("; did you mean '%s'?"):format(other) or ""))
     end
+    if rule ~= true then M.expect(where, name, value, rule) end
   end
   return given
 end

@@ -72,10 +72,6 @@ local function one_of(words, keys)
   end
 end
 
-local function is_positive(value)
-  return type(value) == "number" and value > 0
-end
-
 local WORDS = { pipe = true, inherit = true, null = true }
 local FILES = { file = is_path, append = is_path }
 local INPUT = {
@@ -104,41 +100,27 @@ end
 
 -- What each option must be, and how that is called.
 local SPAWN = {
-  cwd = { is_path, "a path" },
-  env = { function(v) return type(v) == "table" end, "a table" },
+  cwd = { is_path, "path" },
+  env = options.table,
   stdin = INPUT,
   stdout = OUTPUT,
   stderr = ERRORS,
-  grace = { function(v) return type(v) == "number" and v >= 0 end, "seconds from 0" },
+  grace = { function(v) return type(v) == "number" and v >= 0 end, "number of seconds from 0" },
 }
 local RUN = {
   cwd = SPAWN.cwd,
   env = SPAWN.env,
   stdin = {
     is_run_input,
-    'a string that it reads, "inherit", "null", { file = path } or { text = string }' },
+    'string that it reads, "inherit", "null", { file = path } or { text = string }' },
   stdout = OUTPUT,
   stderr = ERRORS,
   grace = SPAWN.grace,
-  timeout = { is_positive, "a positive number of seconds" },
-  max_output = {
-    function(v) return math.type(v) == "integer" and v > 0 end, "a whole number of bytes from 1" },
-  check = { function(v) return type(v) == "boolean" end, "a boolean" },
+  timeout = options.seconds,
+  max_output = options.count(1),
+  check = options.boolean,
   wait_for = { one_of({ leader = true, outputs = true }, {}), '"leader" or "outputs"' },
 }
-
--- Says what a wrong value is.
-local function describe(value)
-  if is_text(value) then return ("%q"):format(value) end
-  if type(value) ~= "table" then return type(value) end
-  local keys = {}
-  for key, inner in pairs(value) do
-    keys[#keys + 1] = ("%s = %s"):format(tostring(key),
-      is_text(inner) and ("%q"):format(inner) or type(inner))
-  end
-  table.sort(keys)
-  return keys[1] and ("{ %s }"):format(table.concat(keys, ", ")) or "an empty table"
-end
 
 -- Returns the program and its arguments, and the options.
 local function parse(given, known, what)
@@ -163,13 +145,7 @@ local function parse(given, known, what)
     if argv[i]:find("\0", 1, true) then blame("%s has a zero byte", name) end
   end
   if argv[1] == "" then blame("the program is an empty string") end
-  options.check(opts, known, what, 4)
-  for name, value in pairs(opts) do
-    local test, expected = table.unpack(known[name])
-    if not test(value) then
-      blame("bad option '%s' (%s expected, got %s)", name, expected, describe(value))
-    end
-  end
+  options.check(opts, known, what)
   for name, value in pairs(opts.env or {}) do
     if type(name) ~= "string" or name == "" or name:find("[=%z]") then
       blame("the name of a variable is a string without '=', got %s",

@@ -210,30 +210,16 @@ local function feed(response)
   return true
 end
 
-local function is_positive(v) return type(v) == "number" and v > 0 end
-
 local OPTIONS = {
-  reconnect = { function(v) return type(v) == "boolean" end, "boolean" },
-  wait = { is_positive, "positive number of seconds" },
+  reconnect = options.boolean,
+  wait = options.seconds,
 }
 for _, name in ipairs { "max_retries", "backoff", "max_wait", "jitter", "max_retry_after" } do
-  local check = object.check_of(name)
-  OPTIONS[name] = { function(v) return check(v) == nil end, check(nil) }
+  OPTIONS[name] = object.rule_of(name)
 end
 
 -- Where the standard leaves the choice: a few seconds, more after each failure.
 local DEFAULTS = { wait = 3, backoff = 2, max_wait = 60, jitter = 0 }
-
-local function check_options(opts, level)
-  opts = options.check(opts, OPTIONS, "events", level + 1)
-  for name, value in pairs(opts) do
-    local test, expected = table.unpack(OPTIONS[name])
-    if not test(value) then
-      error(("events: bad option '%s' (%s expected)"):format(name, expected), level + 1)
-    end
-  end
-  return opts
-end
 
 -- Returns the result of f, or nil and an error that may be cured by trying
 -- again; raises others.
@@ -339,7 +325,7 @@ end
 ---@param opts? table
 ---@return fun(): neap.http.Event|nil
 function M.events(response, opts)
-  opts = check_options(opts, 3)
+  opts = options.check(opts, OPTIONS, "events")
   if opts.reconnect and not response.resend then
     error("events: 'reconnect' is for responses with stream = true", 3)
   elseif opts.reconnect and response.no_resend then

@@ -64,7 +64,7 @@ local function restore()
   is_running = false
 end
 
-local RUN_OPTIONS = { seed = true }
+local RUN_OPTIONS = { seed = options.count(1) }
 
 --- Calls f in a task of its own on a virtual clock, and waits for its end.
 ---
@@ -85,9 +85,6 @@ function M.run(f, opts)
   check_function(f, "run")
   opts = options.check(opts, RUN_OPTIONS, "testing.run")
   local seed = opts.seed or 1
-  if math.type(seed) ~= "integer" or seed < 1 then
-    error("testing.run: 'seed' is a whole number from 1", 2)
-  end
   if is_running then error("testing.run: one is going on already", 2) end
   local others = raw.others()
   if others > 0 then
@@ -173,7 +170,7 @@ local function cancel_after(steps, scenario)
   return has_ended
 end
 
-local SWEEP_OPTIONS = { seed = true, max_steps = true }
+local SWEEP_OPTIONS = { seed = options.count(1), max_steps = options.count(1) }
 
 --- Runs a scenario again and again, each time from the start and in a testing.run
 --- of its own, and cancels it: before its first step, after the first, after the
@@ -191,9 +188,6 @@ function M.sweep(scenario, opts)
   check_function(scenario, "sweep")
   opts = options.check(opts, SWEEP_OPTIONS, "testing.sweep")
   local max = opts.max_steps or 10000
-  if math.type(max) ~= "integer" or max < 1 then
-    error("testing.sweep: 'max_steps' is a whole number from 1", 2)
-  end
   for steps = 0, max do
     local ok, result = pcall(M.run, function() return cancel_after(steps, scenario) end,
       { seed = opts.seed })

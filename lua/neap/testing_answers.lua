@@ -13,27 +13,16 @@ end
 
 --- Checks one answer, and gives it as a table.
 ---@param answer any
----@param types table<string, string> what it may have, with the type of each: "integer", a
---- type of Lua's, or "any"
+---@param rules table<string, neap.Rule|true> what it may have
 ---@param plain string the field that an answer is which is only a string
 ---@param where string for messages: the fake, and what is answered
----@param level integer as for error, counted from the caller; 0 without a position
 ---@return table
-function M.check(answer, types, plain, where, level)
-  level = level > 0 and level + 1 or 0
+function M.check(answer, rules, plain, where)
   if type(answer) == "string" then return { [plain] = answer } end
   if type(answer) ~= "table" then
-    error(("%s: an answer is a table or a string, got a %s"):format(where, type(answer)), level)
+    options.blame(("%s: an answer is a table or a string, got a %s"):format(where, type(answer)))
   end
-  options.check(answer, types, where, level)
-  for name, value in pairs(answer) do
-    local wanted = types[name]
-    local given = wanted == "integer" and math.type(value) or type(value)
-    if wanted ~= "any" and given ~= wanted then
-      error(("%s: '%s' is of type %s"):format(where, name, wanted), level)
-    end
-  end
-  return answer
+  return (options.check(answer, rules, where))
 end
 
 --- The answer whose turn it is: of a list one after the other, its last for ever.

@@ -6,6 +6,7 @@ local core = require "neap.core"
 local answers = require "neap.testing_answers"
 local new_error = require "neap.error".new
 local object = require "neap.object"
+local options = require "neap.options"
 local responses = require "neap.http_response"
 
 local M = {}
@@ -49,18 +50,18 @@ local current -- the one that is open
 local MAX_BODY = 64 * 1024 * 1024
 
 local ANSWER = {
-  status = "integer", headers = "table", body = "string", json = "any", chunks = "table",
-  delay = "number", chunk_delay = "number", error = "string", code = "string",
-  retryable = "boolean",
+  status = options.integer, headers = options.table, body = options.string, json = true,
+  chunks = options.table, delay = options.number, chunk_delay = options.number,
+  error = options.string, code = options.string, retryable = options.boolean,
 }
 
 -- Checks an answer that a route gives, and gives it as a table.
-local function check_answer(answer, route, level)
-  answer = answers.check(answer, ANSWER, "body", "testing.http: " .. route, level)
+local function check_answer(answer, route)
+  answer = answers.check(answer, ANSWER, "body", "testing.http: " .. route)
   for name, value in pairs(answer.headers or {}) do
     if type(name) ~= "string" or type(value) ~= "string" and type(value) ~= "number" then
-      error(("testing.http: %s: headers are strings or numbers by their names")
-        :format(route), level)
+      options.blame(("testing.http: %s: headers are strings or numbers by their names")
+        :format(route))
     end
   end
   return answer
@@ -76,7 +77,7 @@ local function check_routes(routes)
       error(('testing.http: a route is "GET http://host/path", got %s'):format(tostring(route)), 4)
     end
     for _, answer in ipairs(answers.is_list(given) and given or { given }) do
-      if type(answer) ~= "function" then check_answer(answer, route, 5) end
+      if type(answer) ~= "function" then check_answer(answer, route) end
     end
   end
 end
@@ -107,7 +108,7 @@ end
 function Fake:answer(route, request)
   local answer = answers.take(self.turns, route, self.routes[route])
   if type(answer) == "function" then answer = answer(request) end
-  return check_answer(answer, route, 0)
+  return check_answer(answer, route)
 end
 
 -- What bodies are written to while a request is sent.

@@ -7,6 +7,7 @@ local errno_words = require "neap.testing_errno"
 local new_connection = require "neap.net_connection".new
 local new_error = require "neap.error".new
 local object = require "neap.object"
+local options = require "neap.options"
 local streams = require "neap.testing_stream"
 
 local M = {}
@@ -39,15 +40,15 @@ local Fake, FakeMeta = class("neap.testing.Net")
 
 local current -- the one that is open
 
-local PEER = { text = "string", delay = "number", error = "string" }
+local PEER = { text = options.string, delay = options.number, error = options.string }
 local FIRST_PORT = 49151 -- the last before those that are free for any use
 
-local function check_peer(peer, address, level)
+local function check_peer(peer, address)
   local where = "testing.net: " .. address
-  local checked = answers.check(peer, PEER, "text", where, level > 0 and level + 1 or 0)
+  local checked = answers.check(peer, PEER, "text", where)
   if checked.error and not errno_words[checked.error] then
-    error(("%s: 'error' is the name of an errno such as \"ECONNREFUSED\", got %q")
-      :format(where, checked.error), level)
+    options.blame(("%s: 'error' is the name of an errno such as \"ECONNREFUSED\", got %q")
+      :format(where, checked.error))
   end
   return checked
 end
@@ -72,7 +73,7 @@ local function check_peers(peers)
             :format(address), 4)
         end
       elseif type(peer) ~= "function" then
-        check_peer(peer, address, 5)
+        check_peer(peer, address)
       end
     end
   end
@@ -184,7 +185,7 @@ function Fake:connect(label, host, port, path)
   if not key then fail_unknown(label, address) end
   local peer = answers.take(self.turns, key, self.peers[key])
   if type(peer) ~= "function" then
-    peer = check_peer(peer, key, 0)
+    peer = check_peer(peer, key)
     core.sleep(peer.delay or 0)
     if peer.error then fail(label, errno_words[peer.error], peer.error) end
   end

@@ -7,6 +7,7 @@ local errno_words = require "neap.testing_errno"
 local fs = require "neap.fs"
 local new_error = require "neap.error".new
 local object = require "neap.object"
+local options = require "neap.options"
 local stream = require "neap.stream"
 local streams = require "neap.testing_stream"
 
@@ -51,8 +52,8 @@ local Fake, FakeMeta = class("neap.testing.Process")
 local current -- the one that is open
 
 local OUTCOME = {
-  stdout = "string", stderr = "string", code = "integer", signal = "string", delay = "number",
-  error = "string",
+  stdout = options.string, stderr = options.string, code = options.integer,
+  signal = options.string, delay = options.number, error = options.string,
 }
 -- Signals that end no program unless it says otherwise.
 local HARMLESS = { SIGCHLD = true, SIGCONT = true, SIGSTOP = true, SIGTSTP = true, SIGTTIN = true,
@@ -68,12 +69,12 @@ for name in ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM T
 end
 
 -- Checks what a program is to do, and gives it as a table.
-local function check_outcome(outcome, command, level)
+local function check_outcome(outcome, command)
   local where = "testing.process: " .. command
-  local checked = answers.check(outcome, OUTCOME, "stdout", where, level > 0 and level + 1 or 0)
+  local checked = answers.check(outcome, OUTCOME, "stdout", where)
   if checked.error and not errno_words[checked.error] then
-    error(("%s: 'error' is the name of an errno such as \"ENOENT\", got %q")
-      :format(where, checked.error), level)
+    options.blame(("%s: 'error' is the name of an errno such as \"ENOENT\", got %q")
+      :format(where, checked.error))
   end
   return checked
 end
@@ -89,7 +90,7 @@ local function check_commands(commands)
         4)
     end
     for _, outcome in ipairs(answers.is_list(given) and given or { given }) do
-      if type(outcome) ~= "function" then check_outcome(outcome, command, 5) end
+      if type(outcome) ~= "function" then check_outcome(outcome, command) end
     end
   end
 end
@@ -171,7 +172,7 @@ local function play(handle, outcome)
     for i = 1, 3 do own[i]:close() end
   end })
   if type(outcome) == "function" then
-    outcome = check_outcome(outcome(call) or {}, call.command, 0)
+    outcome = check_outcome(outcome(call) or {}, call.command)
     if outcome.error then
       error(("testing.process: %s: 'error' is for what was not started, not for what a function "
         .. "gives"):format(call.command), 0)
@@ -204,7 +205,7 @@ function Fake:spawn(opts)
         call.command) }, 0)
   end
   local outcome = answers.take(self.turns, command, self.commands[command])
-  if type(outcome) ~= "function" then outcome = check_outcome(outcome, command, 0) end
+  if type(outcome) ~= "function" then outcome = check_outcome(outcome, command) end
   if type(outcome) == "table" and outcome.error then
     return nil, "program", errno_words[outcome.error], outcome.error
   end

@@ -9,7 +9,9 @@
 -- `a >> b - "y" >> c` sees a node or a pair of node and action on its left.
 local object = require "neap.object"
 
-local blame = require("neap.options").blame
+local options = require "neap.options"
+
+local blame = options.blame
 
 local M = {}
 
@@ -37,25 +39,27 @@ local function describe(value)
   return value == nil and "nil" or "a " .. type(value)
 end
 
--- Raises, blaming the caller at `level`, unless both ends can be wired.
-local function connect(source, action, target, level)
+-- Raises unless both ends can be wired.
+local function connect(source, action, target)
   local from = object.state(source)
   if not from or from.is_class then
-    blame(("cannot wire %s: a node expected before the action"):format(describe(source)), level + 1)
+    blame(("cannot wire %s: a node expected before the action"):format(describe(source)))
   end
   if type(action) ~= "string" then
     blame(("cannot wire %s: an action is a string, got %s"):format(from.label,
-      describe(action)), level + 1)
+      describe(action)))
   end
   if target ~= M.END and not object.is_node(target) then
     blame(("cannot wire %s on '%s' to %s: a node or neap.END expected"):format(from.label, action,
-      describe(target)), level + 1)
+      describe(target)))
   end
   local old = from.targets[action]
   if old == nil then
     from.actions[#from.actions + 1] = action
   elseif old ~= target then
-    warn(("neap: %s was wired on '%s' to %s, now to %s"):format(from.label, action,
+    local place = options.place()
+    warn(("neap: %s%s was wired on '%s' to %s, now to %s"):format(place and place .. ": " or "",
+      from.label, action,
       old == M.END and "the end" or object.name(old),
       target == M.END and "the end" or object.name(target)))
   end
@@ -68,7 +72,7 @@ local function wire(left, right)
   local source, action = left, "default"
   if is_pair(left) then source, action = left.source, left.action end
   local target = is_pair(right) and right.source or right
-  connect(source, action, target, 2)
+  connect(source, action, target)
   local chains = object.chains
   local first = chains[source] or source
   chains[source] = nil
@@ -81,7 +85,7 @@ local function pair(node, action)
   if not object.is_node(node) or type(action) ~= "string" then
     blame(("cannot wire: a node, then '-' and an action, which is a string; got %s - %s"):format(
       object.is_node(node) and object.name(node) or describe(node),
-      type(action) == "string" and ("%q"):format(action) or describe(action)), 2)
+      type(action) == "string" and ("%q"):format(action) or describe(action)))
   end
   return setmetatable({ source = node, action = action }, pair_meta)
 end
@@ -97,7 +101,7 @@ object.set_operators { __shr = wire, __sub = pair }
 ---@return table target
 function M.to(node, target, action)
   if action == nil then action = "default" end
-  connect(node, action, target, 2)
+  connect(node, action, target)
   return target
 end
 

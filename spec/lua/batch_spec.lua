@@ -339,7 +339,7 @@ describe("concurrency", function()
 
   it("below 1, or no integer, is refused", function()
     for _, n in ipairs { 0, -1, 1.5 } do
-      assert.matches("'concurrency' is", failure(BatchNode, { concurrency = n }), 1, true)
+      assert.matches("bad option 'concurrency' (", failure(BatchNode, { concurrency = n }), 1, true)
     end
   end)
 
@@ -450,7 +450,7 @@ describe("on_error = \"stop\", the default,", function()
   end)
 
   it("is spelt so, or \"collect\"", function()
-    assert.matches("'on_error' is \"go\"; expected \"stop\" or \"collect\"",
+    assert.matches("bad option 'on_error' (\"stop\" or \"collect\" expected, got \"go\")",
       failure(BatchNode, { on_error = "go" }), 1, true)
   end)
 end)

@@ -104,6 +104,24 @@ describe("an error that leaves a run", function()
     assert.matches("error_spec.lua", err.traceback, 1, true)
   end)
 
+  it("has a traceback without neap's own functions where one of these raised it", function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local function in_script() local _ = neap.limiter { rat = 3 } end
+    for tries = 1, 2 do
+      local node, lines = Node { exec = in_script, max_retries = tries }, {}
+      for each in left(node).traceback:gmatch "[^\n]+" do lines[#lines + 1] = each end
+      assert.matches(("^\tspec/lua/error_spec.lua:%d: in "):format(line), lines[2])
+      assert.is_nil(table.concat(lines, "\n"):find("lua/neap/", 1, true))
+    end
+  end)
+
+  it("has a traceback with what the script has called in C", function()
+    local node = Node { exec = function() table.sort({ 1, 2 }, function() error "x" end) end }
+    local trace = left(node).traceback
+    assert.matches("in function 'error'", trace, 1, true)
+    assert.matches("in function 'table.sort'", trace, 1, true)
+  end)
+
   it("has the traceback also where somebody might have caught it", function()
     local function deep_inside() error "x" end
     local node = Node { exec = function() local _ = deep_inside() return _ end,

@@ -163,7 +163,8 @@ describe("a flow", function()
   end)
 
   it("may get its start from its class, before or after the class has nodes, or later", function()
-    local a, b = Node { post = function() return "x" end }, Node { post = function() return "y" end }
+    local a = Node { post = function() return "x" end }
+    local b = Node { post = function() return "y" end }
     local Late = Flow:extend {}
     assert.equal("y", Late { start = a, a - "x" >> b }:run())
     Late.start = a
@@ -175,9 +176,11 @@ describe("a flow", function()
   end)
 
   it("takes a node as its start, nothing else", function()
-    assert.matches("'start' is 3; expected a node", failure(Flow, { start = 3 }), 1, true)
-    assert.matches("expected a node", failure(Flow, { start = Node }), 1, true)
-    assert.matches("expected a node", failure(Flow, { start = neap.END }), 1, true)
+    assert.matches("bad option 'start' (node expected, got 3)", failure(Flow, { start = 3 }), 1,
+      true)
+    assert.matches("bad option 'start' (node expected, got table); it is the class Node, make a "
+      .. "node of it: Node()", failure(Flow, { start = Node }), 1, true)
+    assert.matches("node expected", failure(Flow, { start = neap.END }), 1, true)
   end)
 
   it("may be given its start later, and another one after a run", function()

@@ -59,11 +59,12 @@ describe("fs.mkdir", function()
     fs.mkdir(at "private", { mode = 448 })
     assert.equal(448, fs.stat(at "private").mode & 511)
     for _, mode in ipairs { 0, -1, 4096, 1.5, "rw" } do
-      assert.matches("fs.mkdir: 'mode' is permission bits",
+      assert.matches("fs.mkdir: bad option 'mode' %(permission bits",
         misused(fs.mkdir, at "x", { mode = mode }))
     end
     assert.matches("did you mean 'parents'", misused(fs.mkdir, at "x", { parent = true }))
-    assert.matches("'parents' is true or false", misused(fs.mkdir, at "x", { parents = 1 }))
+    assert.matches("bad option 'parents' %(boolean expected, got 1%)",
+      misused(fs.mkdir, at "x", { parents = 1 }))
   end)
 end)
 

@@ -285,7 +285,8 @@ describe("a watch of what may be missing", function()
       return err
     end
     assert.matches("did you mean 'missing'", misused(at "x", { mising = true }))
-    assert.matches("fs.watch: 'missing' is true or false", misused(at "x", { missing = 1 }))
+    assert.matches("fs.watch: bad option 'missing' %(boolean expected, got 1%)",
+      misused(at "x", { missing = 1 }))
     assert.equal("ENOENT", misused("", { missing = true }).errno)
     fs.write(at "file", "x")
     assert.equal("ENOTDIR", misused(at "file/below", { missing = true }).errno)

@@ -290,7 +290,7 @@ describe("classes", function()
   it("use a name that is set later in messages", function()
     local node = Node()
     node.name = "Renamed"
-    assert.matches("^%S+ Renamed: 'wait' is", failure(function() node.wait = "long" end))
+    assert.matches("^%S+ Renamed: bad option 'wait' %(", failure(function() node.wait = "long" end))
   end)
 end)
 
@@ -376,14 +376,16 @@ describe("an option", function()
   for name, values in pairs(wrong) do
     it(("with a value out of its range is refused: %s"):format(name), function()
       for _, value in ipairs(values) do
-        assert.matches(("'%s' is "):format(name), refusal { [name] = value }, 1, true)
+        assert.matches(("bad option '%s' ("):format(name), refusal { [name] = value }, 1, true)
       end
     end)
   end
 
   it("of another kind of node is refused", function()
-    assert.matches("'concurrency' cannot be set", refusal { concurrency = 2 }, 1, true)
-    assert.matches("'strict' cannot be set", refusal { strict = true }, 1, true)
+    assert.matches("'concurrency' cannot be set: it is an option of BatchNode, BatchFlow and "
+      .. "Parallel", refusal { concurrency = 2 }, 1, true)
+    assert.matches("'strict' cannot be set: it is an option of Flow and BatchFlow",
+      refusal { strict = true }, 1, true)
     assert.matches("'exec' cannot be set: its exec is the walk from its start",
       refusal({ exec = print }, "Flow"), 1, true)
     assert.matches("'atomic' cannot be set", refusal({ atomic = true }, "Flow"), 1, true)

@@ -79,13 +79,93 @@ describe("options.check", function()
       failure(function() call { "x" } end), 1, true)
   end)
 
-  it("blames its caller's caller, or the level given", function()
-    local function inner() options.check({ x = 1 }, {}, "f") end
-    local function outer() options.check({ x = 1 }, {}, "f", 1) end
-    local line = debug.getinfo(1, "l").currentline
-    assert.matches((":%d: f: unknown"):format(line + 2),
-      failure(function() inner() end), 1, true)
-    assert.matches((":%d: f: unknown"):format(line - 1), failure(outer), 1, true)
+  it("refuses a name that others use, with the one that is meant", function()
+    local known = { url = options.string, base_url = "url" }
+    local function refusal(given)
+      return failure(function() options.check(given, known, "new") end)
+    end
+    assert.matches("new: unknown option 'base_url'; did you mean 'url'?",
+      refusal { base_url = "x" }, 1, true)
+    assert.matches("new: unknown option 'baseurl'; did you mean 'url'?",
+      refusal { baseurl = "x" }, 1, true)
+  end)
+
+  it("refuses what the rule of a name does not allow", function()
+    local known = { seconds = options.seconds, count = options.count(2, 9), name = options.string,
+      word = { function(v) return v == "a" end, '"a"' }, any = true,
+      file = { function() return false end, "{ file = path }" } }
+    local function refusal(given)
+      return failure(function() options.check(given, known, "f") end):match(": (f: .*)")
+    end
+    local function expected(name, what, got)
+      return ("f: bad option '%s' (%s expected, got %s)"):format(name, what, got)
+    end
+    assert.equal(expected("seconds", "positive number of seconds", 0), refusal { seconds = 0 })
+    assert.equal(expected("seconds", "positive number of seconds", "string"),
+      refusal { seconds = "soon" })
+    assert.equal(expected("count", "whole number from 2", 1.5), refusal { count = 1.5 })
+    assert.equal(expected("count", "whole number from 2", 10), refusal { count = 10 })
+    assert.equal(expected("name", "string", "boolean"), refusal { name = true })
+    assert.equal(expected("word", '"a"', '"b"'), refusal { word = "b" })
+    assert.equal(expected("file", "{ file = path }", '{ fil = "x" }'),
+      refusal { file = { fil = "x" } })
+    assert.equal(expected("file", "{ file = path }", "an empty table"), refusal { file = {} })
+    options.check({ seconds = 0.5, count = 9, name = "", word = "a", any = print }, known, "f")
+  end)
+
+  it("shows no text that may be confidential", function()
+    local given = { headers = "Authorization: Bearer secret" }
+    assert.matches("table expected, got string)", failure(function()
+      options.check(given, { headers = options.table }, "f")
+    end), 1, true)
+  end)
+end)
+
+describe("an option that makes no sense is refused at the line of the script:", function()
+  local node = neap.Node()
+  local calls = {
+    ["neap.Node"] = function(o) local _ = neap.Node(o) end,
+    ["Class:extend"] = function(o) local _ = neap.Flow:extend(o) end,
+    ["a field"] = function(o) for key, value in pairs(o) do node[key] = value end end,
+    ["node:run"] = function(o) node:run({}, o) end,
+    ["neap.spawn"] = function(o) neap.spawn(node, {}, o) end,
+    ["neap.map"] = function(o) neap.map({}, print, o) end,
+    ["neap.gather"] = function(o) neap.gather({}, o) end,
+    ["neap.limiter"] = function(o) neap.limiter(o) end,
+    ["http.get"] = function(o) neap.http.get("http://127.0.0.1:1/", o) end,
+    ["http.post"] = function(o) neap.http.post("http://127.0.0.1:1/", o) end,
+    ["http.request"] = function(o) neap.http.request(o) end,
+    ["net.connect"] = function(o) neap.net.connect("127.0.0.1:1", o) end,
+    ["net.listen"] = function(o) neap.net.listen("127.0.0.1:0", o) end,
+    ["fs.write"] = function(o) neap.fs.write("/", "", o) end,
+    ["fs.read"] = function(o) neap.fs.read("/", o) end,
+    ["fs.mkdir"] = function(o) neap.fs.mkdir("/", o) end,
+    ["fs.remove"] = function(o) neap.fs.remove("/", o) end,
+    ["fs.watch"] = function(o) neap.fs.watch("/", o) end,
+    ["process.run"] = function(o) o[1] = "true" neap.process.run(o) end,
+    ["process.spawn"] = function(o) o[1] = "true" neap.process.spawn(o) end,
+    ["json.encode"] = function(o) neap.json.encode({}, o) end,
+    ["json.decode"] = function(o) neap.json.decode("{}", o) end,
+    ["llm.new"] = function(o) neap.llm.new(o) end,
+    ["client:chat"] = function(o) neap.llm.new({ url = "http://127.0.0.1:1" }):chat("", o) end,
+    ["testing.run"] = function(o) neap.testing.run(print, o) end,
+    ["testing.sweep"] = function(o) neap.testing.sweep(print, o) end,
+  }
+  for name, call in pairs(calls) do
+    it(name, function()
+      local line = debug.getinfo(call, "S").linedefined
+      local err = failure(call, { max_retrys = 1, tiemout = 1 })
+      assert.matches(("^spec/lua/options_spec.lua:%d: .*'"):format(line), err)
+    end)
+  end
+
+  it("and not that of somebody else where a tail call has taken its place", function()
+    local function make() return neap.limiter { rat = 1 } end
+    local function call()
+      local limiter = make()
+      return limiter
+    end
+    assert.equal("limiter: unknown option 'rat'; did you mean 'rate'?", failure(call))
   end)
 end)
 

@@ -653,11 +653,11 @@ describe("making a parallel", function()
   it("refuses exec and the options of flows", function()
     assert.equal("fork: 'exec' cannot be set: its exec is the run of its branches",
       message { a, exec = print })
-    assert.equal("fork: 'start' cannot be set: it is not for this kind of node",
+    assert.equal("fork: 'start' cannot be set: it is an option of Flow and BatchFlow",
       message { a, start = b })
-    assert.equal("fork: 'strict' cannot be set: it is not for this kind of node",
+    assert.equal("fork: 'strict' cannot be set: it is an option of Flow and BatchFlow",
       message { a, strict = true })
-    assert.equal("fork: 'atomic' cannot be set: it is not for this kind of node",
+    assert.equal("fork: 'atomic' cannot be set: it is an option of Node and BatchNode",
       message { a, atomic = true })
     local fork = parallel { name = "fork", a }
     assert.matches("its exec is the run of its branches", failure(function()
@@ -670,9 +670,10 @@ describe("making a parallel", function()
       message { a, concurency = 2 })
     assert.equal("fork: unknown option 'max_retry'; did you mean 'max_retries'?",
       message { a, max_retry = 2 })
-    assert.matches("'concurrency' is 0; expected the number of items or branches at once",
+    assert.matches("bad option 'concurrency' (whole number from 1 expected, got 0)",
       message { a, concurrency = 0 }, 1, true)
-    assert.matches("'on_error' is \"go\"", message { a, on_error = "go" }, 1, true)
+    assert.matches("bad option 'on_error' (\"stop\" or \"collect\" expected, got \"go\")",
+      message { a, on_error = "go" }, 1, true)
   end)
 
   it("refuses branches of a class, and new ones later", function()

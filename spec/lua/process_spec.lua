@@ -246,7 +246,7 @@ describe("a program that cannot be started", function()
       ['{ file = "x", text = "y" }'] = { file = "x", text = "y" },
       ["{ text = boolean }"] = { text = true },
     } do
-      assert.matches(("bad option 'stdin' (a string that it reads, \"inherit\", \"null\", { file = "
+      assert.matches(("bad option 'stdin' (string that it reads, \"inherit\", \"null\", { file = "
         .. "path } or { text = string } expected, got %s)"):format(got),
         raised(process.run, { "cat", stdin = stdin }), 1, true)
     end

@@ -35,7 +35,7 @@ describe("max_retries", function()
   end)
 
   it("below 1 is refused", function()
-    assert.matches("'max_retries' is 0; expected the number of attempts",
+    assert.matches("bad option 'max_retries' (whole number from 1 expected, got 0)",
       failure(Node, { max_retries = 0 }), 1, true)
   end)
 

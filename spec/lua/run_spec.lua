@@ -167,14 +167,14 @@ describe("opts", function()
   end)
 
   local wrong = {
-    { "params", 3, "'params' expected as a table, got a number" },
-    { "on_event", {}, "'on_event' expected as a function, got a table" },
-    { "timeout", "1", "'timeout' expected as a number, got a string" },
-    { "timeout", 0, "'timeout' is in seconds, more than 0" },
-    { "timeout", 0 / 0, "'timeout' is in seconds, more than 0" },
-    { "max_steps", 0, "'max_steps' is an integer of 1 or more" },
-    { "max_steps", 1.5, "'max_steps' is an integer of 1 or more" },
-    { "max_steps", "9", "'max_steps' is an integer of 1 or more" },
+    { "params", 3, "bad option 'params' (table expected, got 3)" },
+    { "on_event", {}, "bad option 'on_event' (function expected, got table)" },
+    { "timeout", "1", "bad option 'timeout' (positive number of seconds expected, got string)" },
+    { "timeout", 0, "bad option 'timeout' (positive number of seconds expected" },
+    { "timeout", 0 / 0, "bad option 'timeout' (positive number of seconds expected" },
+    { "max_steps", 0, "bad option 'max_steps' (whole number from 1 expected" },
+    { "max_steps", 1.5, "bad option 'max_steps' (whole number from 1 expected" },
+    { "max_steps", "9", "bad option 'max_steps' (whole number from 1 expected" },
   }
   for _, case in ipairs(wrong) do
     it(("with '%s' as %s are refused where they are given"):format(case[1], case[2]), function()

@@ -475,7 +475,7 @@ describe("the events of a response", function()
         function() local e = response:events(again) return e end)
       refused("events: unknown option 'reconect'; did you mean 'reconnect'?",
         function() local e = response:events { reconect = true } return e end)
-      refused("events: bad option 'wait' (positive number of seconds expected)",
+      refused("events: bad option 'wait' (positive number of seconds expected, got 0)",
         function() local e = response:events { wait = 0 } return e end)
     end)
   end)

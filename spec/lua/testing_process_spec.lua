@@ -212,7 +212,8 @@ describe("a fake of programs", function()
     misused("testing.process: ls: an answer is a table or a string, got a boolean", { ls = true })
     misused("testing.process: ls: unknown option 'stdot'; did you mean 'stdout'?",
       { ls = { stdot = "" } })
-    misused("testing.process: ls: 'code' is of type integer", { ls = { code = "1" } })
+    misused("testing.process: ls: bad option 'code' (integer expected, got string)",
+      { ls = { code = "1" } })
     misused("testing.process: ls: 'error' is the name of an errno such as \"ENOENT\", got \"gone\"",
       { ls = { { error = "gone" } } })
     local fake <close> = testing.process {}

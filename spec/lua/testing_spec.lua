@@ -147,7 +147,8 @@ describe("testing.run", function()
 
   it("refuses what makes no sense", function()
     misused("bad argument #1 to 'run' (function expected, got nil)", testing.run)
-    misused("testing.run: 'seed' is a whole number from 1", testing.run, print, { seed = 0 })
+    misused("testing.run: bad option 'seed' (whole number from 1 expected, got 0)",
+      testing.run, print, { seed = 0 })
     misused("testing.run: unknown option 'sed'; did you mean 'seed'?", testing.run, print,
       { sed = 1 })
     misused("testing.run: one is going on already", testing.run, function() testing.run(print) end)
@@ -312,8 +313,8 @@ describe("testing.sweep", function()
 
   it("refuses what makes no sense", function()
     misused("bad argument #1 to 'sweep' (function expected, got table)", testing.sweep, {})
-    misused("testing.sweep: 'max_steps' is a whole number from 1", testing.sweep, print,
-      { max_steps = 0 })
+    misused("testing.sweep: bad option 'max_steps' (whole number from 1 expected, got 0)",
+      testing.sweep, print, { max_steps = 0 })
   end)
 end)
 

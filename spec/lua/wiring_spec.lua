@@ -131,11 +131,13 @@ describe("wiring an action again", function()
   it("warns and replaces", function()
     local a, b, c = step "a", step "b", step "c"
     local _ = a >> b
-    assert.same({ "neap: a was wired on 'default' to b, now to c" },
-      warnings(function() a:to(c) end))
+    local line = debug.getinfo(1, "l").currentline + 2
+    assert.same({ ("neap: spec/lua/wiring_spec.lua:%d: a was wired on 'default' to b, now to c")
+      :format(line) }, warnings(function() a:to(c) end))
     assert.equal("a c", walk(a))
-    assert.same({ "neap: a was wired on 'default' to c, now to the end" },
-      warnings(function() a:to(neap.END) end))
+    local warning = table.unpack(warnings(function() local _ = a >> neap.END end))
+    assert.matches("^neap: spec/lua/wiring_spec.lua:%d+: a was wired on 'default' to c, now to the "
+      .. "end$", warning)
   end)
 
   it("to the same target is no news", function()

@@ -48,7 +48,7 @@ function M.flow(file, rest, accept)
   if not chunk then return nil, problem end
   local trace
   local ok, value = xpcall(chunk, function(err)
-    trace = debug.traceback(nil, 2)
+    trace = core.traceback(2)
     return err
   end, table.unpack(rest))
   if not ok then

@@ -1,0 +1,107 @@
+/* Tracebacks, without the functions of neap's own.
+ * SPDX-License-Identifier: MIT
+ *
+ * Lua writes the lines, for only it finds the names of functions. Each line is
+ * about one level of the stack, from the innermost on, but for two that say how
+ * many were left out or that a tail call has taken the place of some.
+ */
+#include "trace.h"
+
+#include <lauxlib.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The beginning of the sources, in the registry by address. */
+static const char own_key;
+
+/* Whose level it is that a line is about. */
+typedef enum owner {
+  SCRIPT,
+  NEAP,
+  NOBODY, /* a function in C, which may have been called by either */
+} owner;
+
+static owner owner_of(lua_State *of, int level, const char *own) {
+  lua_Debug ar;
+  if (!lua_getstack(of, level, &ar) || !lua_getinfo(of, "S", &ar))
+    return SCRIPT;
+  if (*ar.what == 'C')
+    return NOBODY;
+  return own && strncmp(ar.source, own, strlen(own)) == 0 ? NEAP : SCRIPT;
+}
+
+/* True of a line of `size` bytes that begins so, or ends so. */
+static bool begins(const char *line, size_t size, const char *with) {
+  size_t length = strlen(with);
+  return size >= length && memcmp(line, with, length) == 0;
+}
+
+static bool ends(const char *line, size_t size, const char *with) {
+  size_t length = strlen(with);
+  return size >= length && memcmp(line + size - length, with, length) == 0;
+}
+
+/* Adds to the buffer the lines of a traceback that are kept. Returns how many
+ * these are besides the first, which is its title. */
+static int add_lines(luaL_Buffer *buffer, const char *text, lua_State *of,
+                     int level, const char *own) {
+  bool kept = true;
+  int count = -1;
+  while (*text) {
+    size_t size = 1 + strcspn(text + 1, "\n"); /* with the one before it */
+    if (begins(text, size, "\n\t...\t(skipping ")) {
+      level += atoi(text + strlen("\n\t...\t(skipping "));
+      kept = true;
+    } else if (begins(text, size, "\n\t") && !begins(text, size, "\n\t(...")) {
+      owner whose = owner_of(of, level, own);
+      /* What neap calls in C, to raise something, is no news either. */
+      kept =
+          whose == SCRIPT || (whose == NOBODY && !ends(text, size, " in ?") &&
+                              owner_of(of, level + 1, own) != NEAP);
+      level++;
+    }
+    if (kept) {
+      luaL_addlstring(buffer, text, size);
+      count++;
+    }
+    text += size;
+  }
+  return count;
+}
+
+void neap__trace(lua_State *L, lua_State *of, int level) {
+  luaL_checkstack(L, LUA_MINSTACK, "no room for a traceback");
+  int top = lua_gettop(L);
+  luaL_traceback(L, of, NULL, level);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &own_key);
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  int count = add_lines(&buffer, lua_tostring(L, top + 1), of, level,
+                        lua_tostring(L, top + 2));
+  luaL_pushresult(&buffer);
+  if (count > 0) /* else all of it is neap's: then that is to be seen */
+    lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+}
+
+/* own_source(prefix) */
+static int own_source(lua_State *L) {
+  luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &own_key);
+  return 0;
+}
+
+/* traceback(level) -> text; levels count as for debug.traceback */
+static int traceback(lua_State *L) {
+  neap__trace(L, L, (int)luaL_checkinteger(L, 1));
+  return 1;
+}
+
+void neap__trace_open(lua_State *L) {
+  lua_pushcfunction(L, own_source);
+  lua_setfield(L, -2, "own_source");
+  lua_pushcfunction(L, traceback);
+  lua_setfield(L, -2, "traceback");
+}

@@ -1,0 +1,18 @@
+/* Tracebacks, without the functions of neap's own.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_TRACE_H
+#define NEAP_BINDINGS_TRACE_H
+
+#include <lua.h>
+
+/* Pushes the traceback of the coroutine `of`, which may be L, as luaL_traceback
+ * does from `level` on, without the lines of neap's own functions and of what
+ * has no name. [-0, +1, m] */
+void neap__trace(lua_State *L, lua_State *of, int level);
+
+/* Adds own_source(prefix) to the table on top: says what the sources of neap's
+ * own functions begin with; and traceback(level), as debug.traceback but for
+ * these functions. [-0, +0, m] */
+void neap__trace_open(lua_State *L);
+
+#endif
