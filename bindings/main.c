@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +30,15 @@ static neap__task *stopped_task;
 static volatile sig_atomic_t stop_signal;
 static volatile sig_atomic_t asked;
 static volatile sig_atomic_t has_answer; /* the script has an on_interrupt */
+static volatile sig_atomic_t lost;       /* maybe something that was printed */
+static bool is_filter; /* whether SIGPIPE ends it, as it ends a filter */
+static pthread_t main_thread;
+static struct {
+  lua_Hook hook;
+  int mask, count;
+} former; /* the hook that is to come back */
 
-/* The key of that in the registry, by address. */
+/* The key of the script's on_interrupt in the registry, by address. */
 static const char answer_key;
 
 /* Cancels a task and, below it, those that its cancellation would reach only
@@ -55,8 +64,17 @@ static void stop_computing(lua_State *L, lua_Debug *ar) {
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
   cancel_all(stopped_task);
-  neap__task_current(L)->told = true;
+  neap__task *task = neap__task_current(L); /* which may belong to nobody */
+  neap__task_cancel(task, NEAP_ECANCELED);
+  task->told = true;
   neap__error_raise(L, "cancelled", "stopped by signal %d", (int)stop_signal);
+}
+
+/* Whether nobody wants to hear of a signal: neap does not, or whoever started
+ * it, as nohup does. */
+static bool is_ignored(int number) {
+  struct sigaction action;
+  return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 static void release_signals(void) {
@@ -64,18 +82,69 @@ static void release_signals(void) {
   signal(SIGTERM, SIG_DFL);
 }
 
+/* Has the coroutine that runs call `hook` soon, if one runs, and the loop look
+ * what has come. */
+static void interrupt(lua_Hook hook) {
+  if (stopped_host->current && hook)
+    lua_sethook(stopped_host->running, hook,
+                LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  neap_wake(stopped_host->engine);
+}
+
 /* The first signal cancels, unless the script answers it. It is the only one
  * that is caught: a second one ends the process, should the first not help.
- * Calls nothing but what may be called from a signal handler; neap_wake and
- * lua_sethook may. */
+ * But a second SIGHUP does nothing, for of a terminal that is closed its shell
+ * and the kernel tell one each. Calls nothing but what may be called from a
+ * signal handler; neap_wake and lua_sethook may. */
 static void stop(int number) {
+  bool is_to_be_answered = stop_signal == SIGINT && has_answer;
+  if (stop_signal && !is_to_be_answered)
+    return;
   int saved = errno;
   release_signals();
   stop_signal = number;
-  if (stopped_host->current && !(number == SIGINT && has_answer))
-    lua_sethook(stopped_host->running, stop_computing,
-                LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-  neap_wake(stopped_host->engine);
+  interrupt(number == SIGINT && has_answer ? NULL : stop_computing);
+  errno = saved;
+}
+
+/* Whether nobody reads any more what goes to this descriptor. */
+static bool has_no_reader(int fd) {
+  struct pollfd look = {.fd = fd, .events = POLLOUT};
+  return poll(&look, 1, 0) == 1 && (look.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/* Stops, as SIGPIPE would have stopped a filter, if something was lost that was
+ * printed. */
+static void check_readers(void) {
+  lost = 0;
+  if ((ferror(stdout) && has_no_reader(STDOUT_FILENO)) ||
+      (ferror(stderr) && has_no_reader(STDERR_FILENO)))
+    stop(SIGPIPE);
+}
+
+static void check_readers_in_hook(lua_State *L, lua_Debug *ar) {
+  lua_sethook(L, former.hook, former.mask, former.count);
+  check_readers();
+  if (stop_signal == SIGPIPE)
+    stop_computing(L, ar);
+}
+
+/* SIGPIPE: something was written that nobody reads. If it was printed, the
+ * error of its FILE tells soon; a connection is not the process. */
+static void lose(int number) {
+  (void)number;
+  int saved = errno;
+  if (!lost && !stop_signal && pthread_equal(pthread_self(), main_thread) &&
+      (has_no_reader(STDOUT_FILENO) || has_no_reader(STDERR_FILENO))) {
+    lost = 1;
+    lua_State *L = stopped_host->running;
+    if (stopped_host->current) {
+      former.hook = lua_gethook(L);
+      former.mask = lua_gethookmask(L);
+      former.count = lua_gethookcount(L);
+    }
+    interrupt(check_readers_in_hook);
+  }
   errno = saved;
 }
 
@@ -88,15 +157,22 @@ static void ask(int number) {
   errno = saved;
 }
 
-/* Has SIGINT and SIGTERM cancel `task`. A system call that blocks, such as that
- * of io.read, is interrupted rather than begun again. */
+/* Has signals cancel `task`. A system call that blocks, such as that of
+ * io.read, is interrupted rather than begun again. */
 static void catch_signals(neap__host *host, neap__task *task) {
   stopped_host = host;
   stopped_task = task;
+  main_thread = pthread_self();
   struct sigaction action = {.sa_handler = stop};
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  if (!is_ignored(SIGHUP))
+    sigaction(SIGHUP, &action, NULL);
+  struct sigaction loss = {.sa_handler = lose, .sa_flags = SA_RESTART};
+  sigemptyset(&loss.sa_mask);
+  if (is_filter)
+    sigaction(SIGPIPE, &loss, NULL);
   struct sigaction question = {.sa_handler = ask, .sa_flags = SA_RESTART};
   sigemptyset(&question.sa_mask);
   sigaction(SIGUSR1, &question, NULL);
@@ -158,8 +234,11 @@ static bool drive(lua_State *L, neap__host *host, neap__task *task) {
   while (!neap__task_has_ended(task)) {
     if (asked)
       answer(host);
+    if (lost)
+      check_readers();
     if (stop_signal == SIGINT && !cancelled && answer_interrupt(L, kept)) {
-      stop_signal = 0;
+      if (stop_signal == SIGINT) /* no other has come since */
+        stop_signal = 0;
       catch_signals(host, task);
     } else if (stop_signal && !cancelled) {
       cancelled = true;
@@ -248,6 +327,9 @@ static int run(lua_State *L) {
   catch_signals(host, task);
   bool well = drive(L, host, task);
   release_signals();
+  signal(SIGPIPE, SIG_IGN);
+  if (!stop_signal && !is_ignored(SIGHUP))
+    signal(SIGHUP, SIG_DFL);
   if (task->state == NEAP__TASK_FAILED)
     neap__task_release(task); /* its error will have been heard */
   int status = EXIT_FAILURE;
@@ -280,8 +362,22 @@ static int load_module(lua_State *L) {
   return 1;
 }
 
+/* The module neap.cli.has_lost_reader: a function that tells whether we are
+ * stopped because nobody reads what we print. */
+static int has_lost_reader(lua_State *L) {
+  lua_pushboolean(L, stop_signal == SIGPIPE);
+  return 1;
+}
+
+static int load_has_lost_reader(lua_State *L) {
+  lua_pushcfunction(L, has_lost_reader);
+  return 1;
+}
+
 static void preload(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_pushcfunction(L, load_has_lost_reader);
+  lua_setfield(L, -2, "neap.cli.has_lost_reader");
   lua_pushcfunction(L, luaopen_neap_core);
   lua_setfield(L, -2, "neap.core");
   for (size_t i = 0; neap__lua_modules[i].name; i++) {
@@ -316,18 +412,18 @@ static void open_standard_streams(void) {
 
 /* What print could not write has been lost without a word until here. */
 static int check_output(int status) {
-  bool lost = fflush(stdout) != 0 || ferror(stdout);
-  if (!lost || status != EXIT_SUCCESS)
+  bool well = fflush(stdout) == 0 && !ferror(stdout);
+  if (well || status != EXIT_SUCCESS)
     return status;
+  if (is_filter && has_no_reader(STDOUT_FILENO))
+    return 128 + SIGPIPE;
   fprintf(stderr, "neap: standard output: %s\n", strerror(errno));
   return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv) {
   open_standard_streams();
-  /* A peer that closes its end is an error of that write, not of the process.
-   */
-  signal(SIGPIPE, SIG_IGN);
+  is_filter = !is_ignored(SIGPIPE);
   neap__pool pool = {0};
   lua_State *L = neap__state_new(&pool);
   if (!L) {

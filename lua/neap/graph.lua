@@ -140,6 +140,9 @@ local function record(node, index_of, is_walked)
   }
 end
 
+--- Whether something was resolved, which is done to run it.
+M.planned = false
+
 --- Resolves a node or flow for the engine. The result is kept until something
 --- it has read from changes.
 ---@param root table
@@ -156,6 +159,7 @@ function M.plan(root)
   local records = {}
   for i, node in ipairs(nodes) do records[i] = record(node, index_of, i > 1 and walked[node]) end
   kept = { plan = core.plan(records) }
+  M.planned = true
   for _, node in ipairs(nodes) do object.note_plan(object.state(node), kept) end
   root_state.plan = kept
   return kept.plan

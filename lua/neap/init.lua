@@ -41,6 +41,11 @@ M.AsyncBatchFlow = M.BatchFlow
 ---@return number seconds
 M.now = core.now
 
+--- Whether the file from which this is called is the script that was started,
+--- rather than a module or a file whose flow a command wants to have.
+---@type fun(): boolean
+M.is_main = require("neap.main").is_main
+
 --- Waits. Never wakes early; `sleep(0)` lets others run.
 ---@param seconds number 0 or more
 M.sleep = core.sleep

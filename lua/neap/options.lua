@@ -150,15 +150,17 @@ function M.near(name, known)
   return best
 end
 
---- Finds the known name most like `name`, if any is like it at all: no more
---- than a third of its letters differ.
+--- Finds the known name most like `name`, in capitals or not, if any is like it
+--- at all: no more than a third of its letters differ.
 ---@param name string
 ---@param known table<string, any> the names are the keys
 ---@return string|nil name
 function M.nearest(name, known)
   local best, least = nil, math.max(1, #name // 3) + 1
+  local lower = name:lower()
   for candidate in pairs(known) do
-    local d = one_edit(name, candidate) and 1 or distance(name, candidate)
+    local other = candidate:lower()
+    local d = other == lower and 0 or one_edit(lower, other) and 1 or distance(lower, other)
     if d < least or (d == least and best and candidate < best) then
       best, least = candidate, d
     end

@@ -21,6 +21,7 @@
 /* What the next calls of accept4 fail with; 0 ends the list. */
 static const int *accept_errors;
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags) {
   int (*original)(int, struct sockaddr *, socklen_t *, int);
   if (accept_errors && *accept_errors != 0) {

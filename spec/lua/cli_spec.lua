@@ -121,6 +121,53 @@ describe("neap", function()
       local result = neap({ "a.lua" }, { ["a.lua"] = GREET })
       assert.equal("neap: a.lua returns a flow; neap run a.lua runs it\n", result.stderr)
       assert.equal(1, result.status)
+      result = neap { "-e", "return require 'neap'.Node()" }
+      assert.equal("neap: -e: the code returns a flow, and runs none\n", result.stderr)
+      assert.equal(1, result.status)
+    end)
+
+    it("ends well when it has run a flow, and returns one for commands", function()
+      for _, run in ipairs { "flow:run()", "neap.Flow { start = flow }:run()",
+        "neap.spawn(flow):await()" } do
+        local files = { ["a.lua"] = [[
+          local neap = require "neap"
+          local flow = neap.Node { name = "n", exec = function() print "ran" end }
+          ]] .. run .. [[ return flow]] }
+        assert.same({ status = 0, stdout = "ran\n", stderr = "" }, neap({ "a.lua" }, files))
+        assert.equal(0, neap({ "graph", "a.lua" }, files).status)
+      end
+    end)
+
+    it("can tell that it is the main script", function()
+      local files = {
+        ["a.lua"] = [[
+          local neap = require "neap"
+          local function inside() return neap.is_main() end
+          print(neap.is_main(), (inside()))
+          package.path = "./?.lua;" .. package.path
+          require "b"
+          return neap.Node { name = "n" }]],
+        ["b.lua"] = "print(require 'neap'.is_main())",
+        ["c.lua"] = "dofile 'b.lua'",
+      }
+      assert.equal("true\ttrue\nfalse\n", neap({ "a.lua" }, files).stdout)
+      assert.equal("true\ttrue\nfalse\n", neap({ "./a.lua" }, files).stdout)
+      assert.equal("true\ttrue\nfalse\n", neap({ "-", "a.lua" }, files, files["a.lua"]).stdout)
+      assert.equal("true\n", neap({ "-e", files["b.lua"] }).stdout)
+      assert.equal("false\n", neap({ "c.lua" }, files).stdout)
+      assert.equal("false\tfalse\nfalse\n", neap({ "run", "a.lua", "--quiet" }, files).stdout)
+      assert.matches("^false\tfalse\n", neap({ "graph", "a.lua" }, files).stdout)
+      assert.matches("^false\tfalse\n", neap({ "check", "a.lua" }, files).stdout)
+    end)
+
+    it("can tell so under a Lua that is not ours", function()
+      local main = helper.write(helper.tmpdir() .. "/a.lua", [[
+        print(require "neap".is_main())
+        if ... then dofile(...) end]])
+      assert.equal("true\n", helper.run({ helper.lua, main }, { cwd = helper.root }).stdout)
+      local other = helper.write(helper.tmpdir() .. "/b.lua", helper.read(main))
+      assert.equal("true\nfalse\n",
+        helper.run({ helper.lua, other, main }, { cwd = helper.root }).stdout)
     end)
   end)
 
@@ -148,12 +195,14 @@ describe("neap", function()
     end)
 
     it("suggest the command or option most like an unknown one", function()
-      for word, meant in pairs { rnu = "run", grpah = "graph", ["--hlep"] = "--help" } do
+      for word, meant in pairs { rnu = "run", grpah = "graph", ["--hlep"] = "--help",
+        ["-V"] = "-v", ["-E"] = "-e", ["-H"] = "-h", ["--VERSION"] = "--version" } do
         local result = neap { word }
         assert.matches(("'%s'; did you mean '%s'?"):format(word, meant), result.stderr, 1, true)
         assert.equal(2, result.status)
       end
       assert.matches("did you mean 'check'?", neap({ "help", "chek" }).stderr, 1, true)
+      assert.equal("neap: unknown option '-x'\nTry: neap help\n", neap({ "-x" }).stderr)
     end)
   end)
 
@@ -184,6 +233,26 @@ describe("neap", function()
           for name, value in pairs(self.params) do shared[name] = value end
         end }]])
       assert.same({ a = "1", b = 1, c = { true }, d = "" }, json.decode(result.stdout).shared)
+    end)
+
+    it("reads the shared store from standard input", function()
+      for _, from in ipairs { "-", "@-" } do
+        local function run(stdin, file)
+          return neap({ "run", file or "a.lua", "--json", "--quiet", "--shared", from },
+            { ["a.lua"] = GREET }, stdin)
+        end
+        assert.equal("Hi, nil", json.decode(run('{"greeting":"Hi"}\n').stdout).shared.text)
+        for _, case in ipairs {
+          { "'--shared' from standard input: invalid JSON", '{"greeting"' },
+          { "'--shared' from standard input: invalid JSON", "" },
+          { "'--shared' from standard input is a JSON object, got a number", "5" },
+          { "'--shared' from standard input: FILE is read from there", GREET, "-" },
+        } do
+          local result = run(case[2], case[3])
+          assert.matches(case[1], result.stderr, 1, true)
+          assert.equal(2, result.status)
+        end
+      end
     end)
 
     it("reads a shared store of 5 MB in one line", function()
@@ -510,6 +579,7 @@ describe("neap", function()
       local closed = { "item 1 closed", "item 2 closed" }
       expect(130, closed, { "run", "a.lua", "--", "INT" }, flow)
       expect(143, closed, { "run", "a.lua", "--", "TERM" }, flow)
+      expect(129, closed, { "run", "a.lua", "--", "HUP" }, flow)
     end)
 
     -- The second node of a flow sends itself the signal and waits.
@@ -619,7 +689,8 @@ describe("neap", function()
         end
         local _ <close> = guard "script"
         go(50000)]])
-      local result = helper.run { "sh", "-c", 'ulimit -s 1024 && exec "$0" "$1"', helper.neap, deep }
+      local result = helper.run { "sh", "-c", 'ulimit -s 1024 && exec "$0" "$1"', helper.neap,
+        deep }
       assert.same({ 130, "script closed\n" }, { result.status, result.stdout })
     end)
 
@@ -642,12 +713,146 @@ describe("neap", function()
       assert.equal(130, result.status)
     end)
 
+    it("is let be when it is SIGHUP and nohup is in use", function()
+      local script = helper.write(helper.tmpdir() .. "/a.lua", PRELUDE .. [[
+        signal "HUP"
+        neap.sleep(0.05)
+        print "went on"]])
+      local result = helper.run { "sh", "-c", [[trap '' HUP; exec "$0" "$1"]], helper.neap,
+        script }
+      assert.same({ status = 0, stdout = "went on\n", stderr = "" }, result)
+    end)
+
+    it("may be a SIGHUP that comes twice, as from a terminal and its shell", function()
+      expect(129, { "script closed" }, { "a.lua" }, [[
+        local _ <close> = setmetatable({}, { __close = function()
+          signal "HUP"
+          print "script closed"
+        end })
+        signal "HUP"
+        neap.sleep(3600)]])
+    end)
+
+    it("ends what a script has started", function()
+      for how, status in pairs { INT = 130, TERM = 143, HUP = 129 } do
+        local notes = helper.tmpdir() .. "/pid"
+        expect(status, { "script closed" }, { "a.lua", how, notes }, [[
+          local _ <close> = guard "script"
+          local how, notes = ...
+          local child = neap.process.spawn { "sleep", "3600" }
+          neap.fs.write(notes, tostring(child.pid))
+          signal(how)
+          child:wait()]])
+        local pid = helper.read(notes)
+        local deadline = os.time() + 10
+        repeat
+          local there, stat = pcall(helper.read, "/proc/" .. pid .. "/stat")
+          there = there and not stat:find(") Z ", 1, true)
+          assert.is_true(not there or os.time() < deadline, "it goes on")
+        until not there
+      end
+    end)
+
     it("ends at once with the second when code will not be stopped", function()
       expect(130, {}, { "a.lua" }, [[
         local _ <close> = guard "script"
         pcall(function() signal "INT" while true do end end)
         signal "INT"]])
     end)
+  end)
+end)
+
+describe("a script that nobody listens to any more", function()
+  -- Runs the executable with these words, quoted, its stdout going to `reader`, or
+  -- what `redirection` says. Returns what that prints, the exit status, and what is in
+  -- the file `notes`.
+  local function piped(reader, words, redirection)
+    local folder = helper.tmpdir()
+    helper.write(folder .. "/stderr", "")
+    local command = ("{ %s %s %s; echo $? >status; } | %s"):format(
+      helper.quote(helper.neap), words, redirection or "2>stderr", reader)
+    local result = helper.run({ "sh", "-c", command }, { cwd = folder, timeout = 30 })
+    assert.equal("", helper.read(folder .. "/stderr"):sub(1, 1000))
+    local ok, notes = pcall(helper.read, folder .. "/notes")
+    return result.stdout, tonumber(helper.read(folder .. "/status")), ok and notes or nil
+  end
+
+  local function code(text)
+    return "-e " .. helper.quote(text)
+  end
+
+  local ENDLESS = {
+    ["print"] = "while true do print 'y' end",
+    ["io.write"] = "while true do io.write('y', '\\n') end",
+    ["an open file"] = "local out = io.stdout while true do out:write 'y\\n' end",
+    ["a coroutine"] = "while true do coroutine.wrap(function() print 'y' end)() end",
+    ["pcall"] = "while true do assert(pcall(print, 'y')) end",
+    ["a node"] = [[local neap = require 'neap'
+      local a = neap.Node { name = 'a', exec = function() print 'y' end }
+      neap.Flow { name = 'f', start = a, a >> a }:run()]],
+    ["a task"] = [[local neap = require 'neap'
+      neap.spawn_detached(function() while true do print 'y' neap.sleep(0) end end)
+      neap.sleep(3600)]],
+  }
+
+  it("ends without a word, whatever it prints with", function()
+    for what, endless in pairs(ENDLESS) do
+      local stdout, status = piped("head -n 1", code(endless))
+      assert.same({ what, "y\n", 141 }, { what, stdout, status })
+    end
+  end)
+
+  it("ends so when it is stderr that went there", function()
+    local stdout, status = piped("head -n 1",
+      code "while true do io.stderr:write 'y\\n' end", "2>&1 >/dev/null")
+    assert.same({ "y\n", 141 }, { stdout, status })
+  end)
+
+  it("unwinds before", function()
+    local _, status, notes = piped("head -n 1", code [[
+      local _ <close> = setmetatable({}, { __close = function()
+        io.open("notes", "w"):write("closed"):close()
+      end })
+      while true do print 'y' end]])
+    assert.same({ 141, "closed" }, { status, notes })
+  end)
+
+  it("ends so, too, when what it printed is only written at its end", function()
+    local _, status = piped("true", code "require 'neap'.sleep(0.1) io.write 'x'")
+    assert.equal(141, status)
+    _, status = piped("true", code "require 'neap'.sleep(0.1) io.write 'x' return 3")
+    assert.equal(3, status)
+  end)
+
+  it("ends the commands in that way", function()
+    local file = helper.write(helper.tmpdir() .. "/a.lua", [[
+      return require "neap".Node { name = "n", exec = function()
+        for i = 1, 100000 do print(i) end
+      end }]])
+    for _, more in ipairs { "", " --quiet" } do
+      local stdout, status = piped("head -n 1", "run " .. helper.quote(file) .. more)
+      assert.same({ "1\n", 141 }, { stdout, status })
+    end
+  end)
+
+  it("goes on when it is a connection or a program that has gone", function()
+    local stdout, status = piped("cat", code [[
+      local neap = require "neap"
+      local file = io.popen("true", "w")
+      neap.sleep(0.1)
+      file:write("x")
+      print((file:flush()))
+      local child = neap.process.spawn { "true" }
+      child:wait()
+      print(neap.try(child.stdin.write, child.stdin, "x"))]])
+    assert.matches("^nil\nnil\t", stdout)
+    assert.equal(0, status)
+  end)
+
+  it("goes on where SIGPIPE is ignored, and says so at its end", function()
+    local result = helper.run { "sh", "-c", "trap '' PIPE; \"$0\" -e \"$1\" | true", helper.neap,
+      "require 'neap'.sleep(0.1) print 'x'" }
+    assert.equal("neap: standard output: Broken pipe\n", result.stderr)
   end)
 end)
 

@@ -19,7 +19,7 @@ commands, which take a Lua file that returns a flow:
 
 FILE may be - for standard input; a file that has the name of a command is
 run as ./NAME. Ctrl-C cancels what runs and lets it clean up; pressed again, it
-ends the process at once.
+ends the process at once. SIGTERM and SIGHUP do the same.
 ]]
 
 local texts = {
@@ -30,6 +30,7 @@ Runs the flow or node that FILE returns. Progress and errors go to stderr.
 
   --shared JSON       the shared store, an object or array; default: {}
   --shared @FILE      the same, read from a file
+  --shared -          the same, read from standard input
   --param NAME=TEXT   a param of the flow; may be given several times
   --param NAME:=JSON  a param that is a number, a boolean, a list, ...
   --timeout SECONDS   cancel the flow when it takes longer
@@ -41,7 +42,7 @@ Runs the flow or node that FILE returns. Progress and errors go to stderr.
   -- ARG...           what FILE gets as ... and arg
 
 Exit status: 0 when the flow ended, 1 when it failed or FILE has no flow, 2
-when the arguments make no sense, 130 after Ctrl-C, 143 after SIGTERM.
+when the arguments make no sense, 128 + N after signal N (130 after Ctrl-C).
 ]],
   graph = [[
 usage: neap graph FILE [--format mermaid|dot] [-- ARG...]

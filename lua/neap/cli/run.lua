@@ -17,7 +17,7 @@ local TICK <const> = 0.2
 local write = io.stderr.write
 
 local known = {
-  shared = { value = "JSON or @FILE" },
+  shared = { value = "JSON, @FILE or -" },
   param = { value = "NAME=TEXT or NAME:=JSON", many = true },
   timeout = { value = "seconds" },
   ["max-steps"] = { value = "a number" },
@@ -41,15 +41,29 @@ local function read_file(path)
   return text, problem and ("%s: %s"):format(path, problem)
 end
 
-local function read_shared(text)
-  if not text then return {} end
-  local what = "'--shared'"
-  if text:find("^@") then
-    local content, problem = read_file(text:sub(2))
-    if not content then return nil, ("%s: %s"):format(what, problem) end
-    what, text = ("%s %s"):format(what, text), content
+-- Gives the text of the shared store and where it is from, for messages.
+local function find_shared(text, file)
+  local what, path = "'--shared'", text:match("^@(.*)$") or text
+  local content, problem
+  if path == "-" then
+    what = what .. " from standard input"
+    if file == "-" then return nil, what .. ": FILE is read from there" end
+    content, problem = io.stdin:read("a")
+  elseif path ~= text then
+    content, problem = read_file(path)
+    if content then what = ("%s %s"):format(what, text) end
+  else
+    content = text
   end
-  local shared, problem = decode(text, what)
+  if not content then return nil, ("%s: %s"):format(what, problem) end
+  return content, what
+end
+
+local function read_shared(text, file)
+  if not text then return {} end
+  local content, what = find_shared(text, file)
+  if not content then return nil, what end
+  local shared, problem = decode(content, what)
   if problem then return nil, problem end
   if type(shared) ~= "table" then
     return nil, ("%s is a JSON object, got %s"):format(what, plain.of(shared) == neap.json.null
@@ -75,8 +89,8 @@ local function read_params(list)
 end
 
 -- Reads the values; gives the shared store and the options of run.
-local function read_options(given)
-  local shared, problem = read_shared(given.shared)
+local function read_options(given, file)
+  local shared, problem = read_shared(given.shared, file)
   if not shared then return nil, problem end
   local opts = {}
   opts.params, problem = read_params(given.param)
@@ -184,10 +198,11 @@ function M.main(...)
   local args, status = load.args("run", known, { ... })
   if not args then return status end
   local given = args.options
-  local shared, opts = read_options(given)
+  local shared, opts = read_options(given, args.file)
   if not shared then return report.misuse("run: " .. opts, "run") end
 
   local outcome = perform(args, shared, opts)
+  if require "neap.cli.has_lost_reader"() then return 1 end -- a filter ends without a word
   local ok, err, trace = outcome.ok, outcome.err, outcome.trace
   if not ok then
     report.failure(outcome.text or report.text_of(err))

@@ -1,24 +1,31 @@
 --- `neap FILE` and `neap -e CODE`: running scripts.
 -- SPDX-License-Identifier: MIT
+local main = require "neap.main"
 local report = require "neap.cli.report"
 
 local M = {}
 
 --- Loads a Lua file, "-" being standard input, and makes `arg` what Lua would:
---- the file at 0, what it is to get from 1 on.
+--- the file at 0, what it is to get from 1 on. It is not the main script.
 ---@param file string
 ---@param ... string
 ---@return function|nil chunk
 ---@return string|nil problem
 function M.load(file, ...)
   arg = { [-1] = arg and arg[0], [0] = file, ... } -- luacheck: globals arg
+  main.source = false
   return loadfile(file ~= "-" and file or nil)
 end
 
--- The exit status for what the script `file` returned.
-local function status_of(value, file)
-  if type(value) == "table" and require("neap.object").is_node(value) then
-    return report.failure(("%s returns a flow; neap run %s runs it"):format(file, file))
+-- Runs the main script and gives the exit status for what it returned. A flow is
+-- for commands, and nothing has been done if no flow was run.
+local function run(chunk, file, ...)
+  main.source = debug.getinfo(chunk, "S").source
+  local value = chunk(...)
+  if type(value) == "table" and require("neap.object").is_node(value)
+    and not require("neap.graph").planned then
+    return report.failure(file == "-e" and "-e: the code returns a flow, and runs none"
+      or ("%s returns a flow; neap run %s runs it"):format(file, file))
   end
   local status = math.tointeger(value)
   if not status then return 0 end
@@ -29,10 +36,11 @@ end
 ---@param file string
 ---@param ... string its arguments
 ---@return integer status what the script returned, if that is a number; 1 if it is a flow
+--- and none has been run
 function M.main(file, ...)
   local chunk, problem = M.load(file, ...)
   if not chunk then return report.failure(problem) end
-  return status_of(chunk(...), file)
+  return run(chunk, file, ...)
 end
 
 --- Runs a piece of code.
@@ -44,7 +52,7 @@ function M.main_code(code, ...)
   arg = { [-1] = arg and arg[0], [0] = "-e", ... } -- luacheck: globals arg
   local chunk, problem = load(code, "=(command line)")
   if not chunk then return report.failure(problem) end
-  return status_of(chunk(...), "-e")
+  return run(chunk, "-e", ...)
 end
 
 return M
