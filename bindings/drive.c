@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "params.h"
+#include "retry.h"
 #include "visit.h"
 #include "wait.h"
 
@@ -49,33 +50,6 @@ static answer wait_for_retry(lua_State *L, const neap_step *step) {
   return neap__drive_wait(L, neap__drive_go_on);
 }
 
-/* Runs below lua_pcall, for the fields of an error may be computed: gives its
- * `retryable` and `retry_after`. */
-static int read_fields(lua_State *L) {
-  lua_getfield(L, 1, "retryable");
-  lua_getfield(L, 1, "retry_after");
-  return 2;
-}
-
-/* What the error in ERROR says about further attempts. */
-static neap_failure read_failure(lua_State *L) {
-  neap_failure failure = {0};
-  if (!lua_istable(L, ERROR))
-    return failure;
-  int top = lua_gettop(L);
-  lua_pushcfunction(L, read_fields);
-  lua_pushvalue(L, ERROR);
-  if (lua_pcall(L, 1, 2, 0) == LUA_OK) {
-    failure.final = lua_isboolean(L, -2) && !lua_toboolean(L, -2);
-    double seconds = lua_tonumber(L, -1);
-    if (seconds > 0)
-      failure.retry_after_ns =
-          seconds < 1e9 ? (uint64_t)(seconds * 1e9) : UINT64_C(1) << 62;
-  }
-  lua_settop(L, top);
-  return failure;
-}
-
 static int after_clearing(lua_State *L, int status, lua_KContext context);
 
 /* Cancels what a failed attempt has spawned before the run takes its next step,
@@ -108,7 +82,7 @@ static int after_clearing(lua_State *L, int status, lua_KContext context) {
 
 answer neap__drive_failed(lua_State *L, neap__task *task) {
   lua_replace(L, ERROR);
-  neap_failure failure = read_failure(L);
+  neap_failure failure = neap__retry_failure(L, ERROR);
   answer next = neap_run_fail(task->run, &failure);
   neap__report_failure(L, task, next);
   return clear(L, task);

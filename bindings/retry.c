@@ -22,19 +22,71 @@ static uint64_t nanoseconds(double seconds) {
   return ns < 0x1p63 ? (uint64_t)ns : UINT64_C(1) << 63;
 }
 
-/* retry_delay(opts, attempt, random, retry_after) -> seconds. `opts` has wait,
- * backoff, max_wait and jitter as a node has; `attempt` counts from 0. */
-static int retry_delay(lua_State *L) {
+/* Runs below lua_pcall: gives `retryable` and `retry_after` of an error. */
+static int read_fields(lua_State *L) {
+  lua_getfield(L, 1, "retryable");
+  lua_getfield(L, 1, "retry_after");
+  return 2;
+}
+
+neap_failure neap__retry_failure(lua_State *L, int index) {
+  neap_failure failure = {0};
+  if (!lua_istable(L, index))
+    return failure;
+  int top = lua_gettop(L);
+  index = lua_absindex(L, index);
+  lua_pushcfunction(L, read_fields);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 2, 0) == LUA_OK) {
+    failure.final = lua_isboolean(L, -2) && !lua_toboolean(L, -2);
+    double seconds = lua_tonumber(L, -1);
+    if (seconds > 0)
+      failure.retry_after_ns =
+          seconds < 1e9 ? (uint64_t)(seconds * 1e9) : UINT64_C(1) << 62;
+  }
+  lua_settop(L, top);
+  return failure;
+}
+
+/* The options of a node that attempts go by, of the table at index 1.
+ * [-0, +0, v] */
+static neap_node_opts read_policy(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_Integer attempt = luaL_checkinteger(L, 2);
   neap_node_opts opts = NEAP_NODE_OPTS_INIT;
+  opts.max_attempts = (uint32_t)number(L, "max_retries", 1);
   opts.wait_ns = nanoseconds(number(L, "wait", 0));
   opts.backoff = number(L, "backoff", 1);
   opts.max_wait_ns = nanoseconds(number(L, "max_wait", 0));
+  opts.max_retry_after_ns = nanoseconds(number(L, "max_retry_after", 0));
   opts.jitter = number(L, "jitter", 0);
+  return opts;
+}
+
+/* retry_delay(opts, attempt, random, retry_after) -> seconds. `opts` has wait,
+ * backoff, max_wait and jitter as a node has; `attempt` counts from 0. */
+static int retry_delay(lua_State *L) {
+  neap_node_opts opts = read_policy(L);
+  lua_Integer attempt = luaL_checkinteger(L, 2);
   uint64_t ns =
       neap_retry_delay(&opts, (uint32_t)attempt, luaL_checknumber(L, 3),
                        nanoseconds(luaL_optnumber(L, 4, 0)));
+  lua_pushnumber(L, (double)ns / 1e9);
+  return 1;
+}
+
+/* next_attempt(opts, attempt, random, error) -> the seconds to wait after that
+ * attempt has raised that error; nil when none follows. `opts` has max_retries
+ * and max_retry_after, too. */
+static int next_attempt(lua_State *L) {
+  neap_node_opts opts = read_policy(L);
+  uint32_t attempt = (uint32_t)luaL_checkinteger(L, 2);
+  double random = luaL_checknumber(L, 3);
+  lua_settop(L, 4);
+  neap_failure failure = neap__retry_failure(L, 4);
+  if (!neap_may_retry(&opts, attempt, &failure))
+    return 0;
+  uint64_t ns =
+      neap_retry_delay(&opts, attempt, random, failure.retry_after_ns);
   lua_pushnumber(L, (double)ns / 1e9);
   return 1;
 }
@@ -53,6 +105,8 @@ static int tell_retry(lua_State *L) {
 void neap__retry_open(lua_State *L) {
   lua_pushcfunction(L, retry_delay);
   lua_setfield(L, -2, "retry_delay");
+  lua_pushcfunction(L, next_attempt);
+  lua_setfield(L, -2, "next_attempt");
   lua_pushcfunction(L, tell_retry);
   lua_setfield(L, -2, "tell_retry");
 }

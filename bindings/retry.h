@@ -5,7 +5,14 @@
 
 #include <lua.h>
 
-/* Adds retry_delay and tell_retry to the table on top. [-0, +0, m] */
+#include "neap.h"
+
+/* What the error at an index says about further attempts. Its fields may be
+ * computed; what raises then says nothing. [-0, +0, m] */
+neap_failure neap__retry_failure(lua_State *L, int index);
+
+/* Adds retry_delay, next_attempt and tell_retry to the table on top. [-0, +0,
+ * m] */
 void neap__retry_open(lua_State *L);
 
 #endif

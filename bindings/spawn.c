@@ -301,15 +301,17 @@ static int run(lua_State *L) {
 }
 
 /* call(task, seconds): awaits a task that does what the caller calls, and so
- * ends with it; gives it no more than so many seconds. */
+ * ends with it; gives it no more than so many seconds, unless they are nil. */
 static int call(lua_State *L) {
   neap__task *task = check_task(L, TASK);
-  double seconds = luaL_checknumber(L, 2);
+  bool bounded = !lua_isnoneornil(L, 2);
+  double seconds = luaL_optnumber(L, 2, 0);
   lua_settop(L, TASK);
   neap__host_of(L); /* raises when neap has ended */
-  neap__task_set_deadline(L, task, seconds, true);
+  if (bounded)
+    neap__task_set_deadline(L, task, seconds, true);
   joins *j = push_joins(L, ALL, 1);
-  neap__wait_begin(L, "a function with a time limit");
+  neap__wait_begin(L, bounded ? "a function with a time limit" : "a function");
   return await_call(L, j);
 }
 

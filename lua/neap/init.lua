@@ -96,6 +96,7 @@ M.map = concurrent.map
 M.timeout = concurrent.timeout
 M.shield = concurrent.shield
 M.try = concurrent.try
+M.retry = require "neap.retry"
 
 --- Has a function answer Ctrl-C (SIGINT) instead of the end of the script: it may
 --- cancel what is going on, and the script stays. It runs as a task that belongs

@@ -440,3 +440,153 @@ describe("the event of a retried flow", function()
     end
   end)
 end)
+
+describe("neap.retry", function()
+  -- A function that raises these one after the other, and returns what it is called with
+  -- once none is left; and a table in which it counts its calls.
+  local function failing(...)
+    local errors, count = table.pack(...), { calls = 0 }
+    return function(...)
+      count.calls = count.calls + 1
+      if count.calls <= errors.n then error(errors[count.calls], 0) end
+      return ...
+    end, count
+  end
+
+  it("gives what f returns for its arguments, nils included", function()
+    assert.same({ 1, nil, 3, nil, n = 4 },
+      table.pack(neap.retry({}, function(...) return ... end, 1, nil, 3, nil)))
+    assert.same({ "x", n = 1 }, table.pack(neap.retry(nil, (failing()), "x")))
+  end)
+
+  it("calls f again until it returns, max_retries times at most", function()
+    local f, count = failing("a", "b")
+    assert.same({ "x", 3 }, { neap.retry({ max_retries = 3 }, f, "x"), count.calls })
+    f, count = failing("a", "b")
+    assert.same({ "b", 2 }, { failure(neap.retry, { max_retries = 2 }, f), count.calls })
+    f, count = failing("a")
+    assert.same({ "a", 1 }, { failure(neap.retry, {}, f), count.calls })
+  end)
+
+  it("raises what f raised last, itself", function()
+    local last = {}
+    assert.equal(last, failure(neap.retry, { max_retries = 2 }, (failing({}, last))))
+    assert.is_nil(failure(neap.retry, { max_retries = 2 }, (failing(nil, nil))))
+  end)
+
+  it("waits as a node does", function()
+    neap.testing.run(function()
+      local before = neap.now()
+      neap.retry({ max_retries = 4, wait = 1, backoff = 10, max_wait = 50 }, (failing(1, 2, 3)))
+      assert.equal(1 + 10 + 50, neap.now() - before)
+      before = neap.now()
+      neap.retry({ max_retries = 2, wait = 100, jitter = 1 }, (failing(1)))
+      assert.is_true(neap.now() - before < 100)
+    end)
+  end)
+
+  it("heeds retryable and retry_after of what was raised, up to max_retry_after", function()
+    neap.testing.run(function()
+      local f, count = failing { retryable = false }
+      failure(neap.retry, { max_retries = 3 }, f)
+      assert.equal(1, count.calls)
+      local before = neap.now()
+      neap.retry({ max_retries = 2, max_wait = 1 }, (failing { retry_after = 9 }))
+      assert.equal(9, neap.now() - before)
+      f, count = failing({ retry_after = 121 }, { retry_after = 9 })
+      assert.equal(121, failure(neap.retry, { max_retries = 3 }, f).retry_after)
+      assert.equal(1, count.calls)
+      before = neap.now()
+      f = failing { retry_after = 121 }
+      neap.retry({ max_retries = 3, max_retry_after = 200 }, f)
+      assert.equal(121, neap.now() - before)
+    end)
+  end)
+
+  it("bounds each attempt with timeout", function()
+    local calls = 0
+    assert.equal("made it", neap.retry({ max_retries = 3, timeout = 0.05 }, function()
+      calls = calls + 1
+      neap.sleep(calls < 3 and 10 or 0)
+      return "made it"
+    end))
+    assert.equal("timeout", failure(neap.retry, { timeout = 0.01 }, neap.sleep, 10).code)
+  end)
+
+  it("runs a flow, and whatever can be called", function()
+    local flow = Flow { start = Node { post = function(_, shared) return shared.action end } }
+    assert.equal("done", neap.retry({ max_retries = 2 }, flow, { action = "done" }))
+    local callable = setmetatable({}, { __call = function(_, x) return x end })
+    assert.equal(5, neap.retry({}, callable, 5))
+  end)
+
+  it("ends what an attempt has spawned with it", function()
+    local log = {}
+    neap.retry({ max_retries = 2 }, function()
+      log[#log + 1] = "attempt"
+      if #log > 1 then return end
+      neap.spawn(function()
+        local _ <close> = setmetatable({}, { __close = function() log[#log + 1] = "unwound" end })
+        neap.sleep(10)
+      end)
+      neap.sleep(0)
+      error "again"
+    end)
+    assert.same({ "attempt", "unwound", "attempt" }, log)
+  end)
+
+  it("never tries a cancellation again, neither in f nor while it waits", function()
+    for _, options in ipairs { { max_retries = 9 }, { max_retries = 9, wait = 10 } } do
+      local calls = 0
+      local task = neap.spawn(neap.retry, options, function()
+        calls = calls + 1
+        if options.wait then error "again" end
+        neap.sleep(10)
+      end)
+      neap.sleep(0.001)
+      task:cancel()
+      assert.equal("cancelled", failure(task.await, task).code)
+      assert.equal(1, calls)
+    end
+  end)
+
+  it("tries again what another task that was cancelled raises, as a node does", function()
+    local other = neap.spawn(neap.sleep, 10)
+    other:cancel()
+    local calls = 0
+    failure(neap.retry, { max_retries = 2 }, function()
+      calls = calls + 1
+      other:await()
+    end)
+    assert.equal(2, calls)
+  end)
+
+  it("tells those who watch the run", function()
+    local seen = {}
+    local node = Node { name = "n", exec = function()
+      neap.retry({ max_retries = 2 }, (failing "first"))
+    end }
+    node:run({}, { on_event = function(event)
+      if event.kind == "retry" then
+        seen[#seen + 1] = { event.node, event.what, event.attempt, event.delay, event.error }
+      end
+    end })
+    assert.same({ { "n", "neap.retry", 1, 0, "first" } }, seen)
+  end)
+
+  it("refuses what makes no sense, where it is called", function()
+    local function refusal(...)
+      local arguments = table.pack(...)
+      return failure(function() neap.retry(table.unpack(arguments, 1, arguments.n)) end)
+    end
+    assert.matches("retry_spec.lua:%d+: retry: bad option 'max_retries' %(whole number from 1",
+      refusal({ max_retries = 0 }, print))
+    assert.matches("retry: unknown option 'max_retry'; did you mean 'max_retries'?",
+      refusal({ max_retry = 2 }, print), 1, true)
+    assert.matches("retry: options expected as a table, got a function", refusal(print), 1, true)
+    for _, value in ipairs { 3, {}, Node } do
+      assert.matches("retry_spec.lua:%d+: retry: a function or a flow expected",
+        refusal({}, value))
+    end
+  end)
+end)
