@@ -204,11 +204,11 @@ static answer take_action(lua_State *L, neap__task *task,
     return neap_run_action(task->run, NULL, 0);
   const char *type = luaL_typename(L, -1);
   const char *text = neap__error_text(L, -1);
-  neap__report_path(L, task->run, step->depth);
+  neap__report_post(L, step);
   neap__error_push(L, "action",
-                   "post of %s returned a %s (%s); an action is a string, or "
+                   "%spost of %s returned a %s (%s); an action is a string, or "
                    "nothing for \"default\"",
-                   lua_tostring(L, -1), type, text);
+                   lua_tostring(L, -1), neap_node_name(step->node), type, text);
   return neap__drive_fail(L, task);
 }
 

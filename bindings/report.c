@@ -82,6 +82,19 @@ static void push_wired(lua_State *L, const neap_node *node) {
   luaL_pushresult(&buffer);
 }
 
+void neap__report_post(lua_State *L, const neap_step *step) {
+  int post = record_of(step->node)->methods + NEAP__PLAN_PHASE + NEAP_POST;
+  int top = lua_gettop(L);
+  lua_Debug ar;
+  if (lua_rawgeti(L, PLAN, post) == LUA_TFUNCTION &&
+      lua_getinfo(L, ">S", &ar) && ar.linedefined > 0) {
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.linedefined);
+    return;
+  }
+  lua_settop(L, top);
+  lua_pushliteral(L, "");
+}
+
 /* An event about the visit at a depth. */
 static neap_event make_event(const neap__task *task, neap_event_kind kind,
                              uint32_t depth) {
@@ -298,13 +311,15 @@ void neap__report_retry(lua_State *L, neap__task *task, const char *what,
 
 void neap__report_stray_action(lua_State *L, neap__task *task,
                                const neap_step *step) {
+  neap__report_post(L, step);
   neap__report_path(L, task->run, step->depth);
   neap__report_action(L, step);
   push_wired(L, step->node);
   lua_pushfstring(L,
-                  "neap: %s ended with the action '%s', for which it has no "
+                  "neap: %s%s ended with the action '%s', for which it has no "
                   "successor (it has %s); %s",
-                  lua_tostring(L, -3), lua_tostring(L, -2), lua_tostring(L, -1),
+                  lua_tostring(L, -4), lua_tostring(L, -3), lua_tostring(L, -2),
+                  lua_tostring(L, -1),
                   step->phase == NEAP_EXEC ? "it goes on with 'default'"
                                            : "the flow ends here");
   lua_warning(L, lua_tostring(L, -1), 0);
@@ -313,7 +328,7 @@ void neap__report_stray_action(lua_State *L, neap__task *task,
     event.message = lua_tostring(L, -1);
     emit(L, task, &event);
   }
-  lua_pop(L, 4);
+  lua_pop(L, 5);
 }
 
 void neap__report_origin(lua_State *L, neap__task *task) {
@@ -327,12 +342,14 @@ void neap__report_refusal(lua_State *L, const neap_step *step) {
   const char *name = neap_node_name(step->node);
   int top = lua_gettop(L);
   if (step->status == NEAP_EACTION) {
+    neap__report_post(L, step);
     neap__report_action(L, step);
     push_wired(L, step->node);
     neap__error_push(L, "action",
-                     "%s ended with the action '%s', for which it has no "
+                     "%s%s ended with the action '%s', for which it has no "
                      "successor (it has %s), and the flow is strict",
-                     name, lua_tostring(L, -2), lua_tostring(L, -1));
+                     lua_tostring(L, -3), name, lua_tostring(L, -2),
+                     lua_tostring(L, -1));
   } else if (step->status == NEAP_EMAXSTEPS) {
     neap__error_push(L, "max_steps",
                      "the run has taken as many steps as max_steps allows, "

@@ -168,6 +168,10 @@ void neap__report_path(lua_State *L, const neap_run *run, uint32_t depth);
 /* Pushes the action of a step. [-0, +1, m] */
 void neap__report_action(lua_State *L, const neap_step *step);
 
+/* Pushes where post of the node of a step is defined, "order.lua:12: "; nothing
+ * where it has none in Lua. [-0, +1, m] */
+void neap__report_post(lua_State *L, const neap_step *step);
+
 /* Notes that the error in ERROR arose where the table on top says, or that
  * nobody knows (nil). [-1, +0, -] */
 void neap__report_origin(lua_State *L, neap__task *task);

@@ -46,8 +46,9 @@ describe("the next node", function()
     local a, b, c = step("a", "odd"), step "b", step "c"
     local action, visited, warnings = run(Flow { name = "f", start = a, a - "x" >> b, a >> c })
     assert.same({ "odd", "a", 1 }, { action, visited, #warnings })
-    assert.equal("neap: f > a ended with the action 'odd', for which it has no successor "
-      .. "(it has 'x', 'default'); the flow ends here", warnings[1])
+    assert.equal(("neap: spec/lua/flow_spec.lua:%d: f > a ended with the action 'odd', for which "
+      .. "it has no successor (it has 'x', 'default'); the flow ends here")
+      :format(debug.getinfo(a.post, "S").linedefined), warnings[1])
   end)
 
   it("is none for \"default\" as for any other action", function()
@@ -64,7 +65,7 @@ describe("the next node", function()
     for _, lua in ipairs { { helper.neap }, { helper.lua, "-W" } } do
       local result = helper.run { lua[1], lua[2] or {}, path }
       assert.equal(0, result.status)
-      assert.matches("warning: neap: f > a ended with the action 'odd'", result.stderr, 1, true)
+      assert.matches("odd.lua:2: f > a ended with the action 'odd'", result.stderr, 1, true)
     end
   end)
 
