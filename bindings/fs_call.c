@@ -99,7 +99,7 @@ static int finish(lua_State *L, int status, lua_KContext context) {
   (void)context;
   const neap__fs_call *call = this_call(L);
   neap_fs_result **held = lua_touserdata(L, RESULT);
-  if (*held && call->discard && neap__task_current(L)->cancel_status != 0)
+  if (*held && call->discard && neap__wait_is_over(neap__task_current(L)))
     call->discard(L, held);
   const neap_op *op = neap__wait_end(L);
   if (op->status < 0) {

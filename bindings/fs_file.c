@@ -39,7 +39,7 @@ enum { HANDLE = 3 };
 
 static int end_open(lua_State *L, const char *what) {
   neap_file **held = lua_touserdata(L, HANDLE);
-  if (neap__task_current(L)->cancel_status != 0) {
+  if (neap__wait_is_over(neap__task_current(L))) {
     neap_file_free(*held); /* nobody will get it */
     *held = NULL;
   }

@@ -190,7 +190,7 @@ static int end_request(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   (void)ctx;
   neap__http_held *held = lua_touserdata(L, RESPONSE_SLOT);
-  if (neap__task_current(L)->cancel_status != 0)
+  if (neap__wait_is_over(neap__task_current(L)))
     neap__http_release(held); /* nobody will get it */
   neap_op *op = neap__wait_end(L);
   if (op->status < 0)

@@ -60,7 +60,7 @@ static void push_names(lua_State *L, const neap_stream *stream) {
 
 /* Where nobody will get a stream, closes it. */
 static void discard_if_cancelled(lua_State *L, neap_stream **held) {
-  if (*held && neap__task_current(L)->cancel_status != 0) {
+  if (*held && neap__wait_is_over(neap__task_current(L))) {
     neap_stream_close(*held);
     *held = NULL;
   }
