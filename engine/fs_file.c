@@ -358,7 +358,15 @@ static void read_first(neap_fs_result *fs) {
     neap__fs_op_end(fs, NEAP_ENOMEM, 0);
     return;
   }
-  uv_buf_t buf = uv_buf_init(fs->bytes.bytes, CHUNK);
+  /* The system refuses a read that could pass the end of all positions. */
+  uint64_t size = CHUNK;
+  if (file->seekable && size > INT64_MAX - file->position)
+    size = INT64_MAX - file->position;
+  if (size == 0) {
+    neap__fs_op_end(fs, 0, 0);
+    return;
+  }
+  uv_buf_t buf = uv_buf_init(fs->bytes.bytes, (unsigned)size);
   int64_t offset = file->seekable ? (int64_t)file->position : -1;
   neap__fs_op_go_on(
       fs, uv_fs_read(fs->loop, &fs->uv, file->fd, &buf, 1, offset, on_read));

@@ -53,6 +53,7 @@ local M = {}
 
 local GRACE = 2
 local MAX_OUTPUT = 64 * 1024 * 1024
+local MAX_SIGNAL = 64 -- of Linux
 
 local function is_text(value)
   return type(value) == "string" or type(value) == "number"
@@ -282,7 +283,7 @@ function Process:kill(signal)
   if signal == nil then signal = "SIGTERM" end
   local number = signal
   if type(signal) == "string" then number = core.process.signal(signal) end
-  if math.type(number) ~= "integer" or number < 1 then
+  if math.type(number) ~= "integer" or number < 1 or number > MAX_SIGNAL then
     error(("kill: the name or the number of a signal expected, got %s")
       :format(type(signal) == "string" and ("%q"):format(signal) or tostring(signal)), 2)
   end

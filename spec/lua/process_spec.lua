@@ -288,6 +288,10 @@ describe("process.spawn", function()
     assert.is_false(sleeper:kill())
     assert.matches("the name or the number of a signal expected, got \"SIGNONE\"",
       raised(sleeper.kill, sleeper, "SIGNONE"))
+    for _, signal in ipairs { 0, -9, 65, (1 << 32) + 9, math.mininteger, 9.0, 0/0, true } do
+      assert.matches("the name or the number of a signal expected, got ",
+        raised(sleeper.kill, sleeper, signal))
+    end
   end)
 
   it("ends with the task that spawned it, and with its variable", function()
