@@ -185,15 +185,16 @@ static const char *same_place(const char *text, const char *read,
                               const char *place) {
   if (text == read)
     return place;
-  for (;;) {
+  while (*read != '\0') {
     const char *end = token_end(read), *text_end = token_end(text);
-    if (place < end || *read == '\0') {
+    if (place < end) {
       ptrdiff_t into = place - read, size = text_end - text;
       return text + (into < size ? into : size - 1);
     }
     read = end;
     text = text_end;
   }
+  return text;
 }
 
 /* Raises the error that jansson has told of about `text`, which it was given

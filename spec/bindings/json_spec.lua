@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local helper = require "spec.helper"
+local memory = require "lua_memory"
 local json = neap.json
 
 --- What `f` raises, which must be an error object of code "json".
@@ -763,8 +764,8 @@ describe("json", function()
   end)
 
   describe("stands finalizers", function()
-    -- Each finalizer makes the next, so that one runs in every cycle of the collector,
-    -- and a collector without pauses runs its cycles while encode allocates.
+    -- Each finalizer makes the next, so that one runs in every collection, and there is
+    -- a collection at each allocation of encode.
     local meta, act = {}, nil
     function meta.__gc()
       if act then
@@ -773,35 +774,34 @@ describe("json", function()
       end
     end
 
-    before_each(function()
-      collectgarbage("incremental", 10, 1000)
-      setmetatable({}, meta)
-    end)
-    after_each(function()
-      act = nil
-      collectgarbage("incremental", 200, 100)
-      collectgarbage()
-    end)
-
-    -- Has `change` called by finalizers while encode works on what `make` gives, many
-    -- times; each text that comes is JSON.
-    local function encode_while(make, change)
+    -- Calls f while finalizers call `change`; gives what pcall would.
+    local function disturb(change, f, ...)
       local acts = 0
-      for _ = 1, 300 do
+      act = function()
+        acts = acts + 1
+        change()
+      end
+      setmetatable({}, meta)
+      memory.collect_every(1)
+      local ok, result = pcall(f, ...)
+      memory.collect_every(0)
+      act = nil
+      assert.is_true(acts > 0, "no finalizer ran")
+      return ok, result
+    end
+
+    -- Has `change` called at each allocation while encode works on what `make` gives;
+    -- each text that comes is JSON.
+    local function encode_while(make, change)
+      for _ = 1, 10 do
         local value = make()
-        act = function()
-          acts = acts + 1
-          change(value)
-        end
-        local ok, result = pcall(json.encode, value)
-        act = act and function() end
+        local ok, result = disturb(function() change(value) end, json.encode, value)
         if ok then
           json.decode(result)
         else
           assert.equal("json", result.code, tostring(result))
         end
       end
-      assert.is_true(acts > 0, "no finalizer ran inside encode")
     end
 
     local function object()
@@ -864,15 +864,10 @@ describe("json", function()
     end)
 
     it("that run while decode makes tables", function()
-      local text, acts = json.encode(object()), 0
-      act = function()
-        acts = acts + 1
-        json.decode("[1,2]")
-      end
-      for _ = 1, 100 do
-        assert.equal(text, json.encode(json.decode(text)))
-      end
-      assert.is_true(acts > 0, "no finalizer ran inside decode")
+      local text = json.encode { object(), { 1, 2 }, "x" }
+      local ok, value = disturb(function() json.decode("[1,2]") end, json.decode, text)
+      assert.is_true(ok, value)
+      assert.equal(text, json.encode(value))
     end)
   end)
 end)
