@@ -12,6 +12,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "object.h"
 #include "task.h"
@@ -121,7 +122,7 @@ static int sent(lua_State *L, int status, lua_KContext context) {
 static int send(lua_State *L) {
   channel *c = check_channel(L);
   lua_settop(L, VALUE);
-  luaL_argcheck(L, !lua_isnil(L, VALUE), 2, "nil cannot be sent");
+  neap__check_that(L, !lua_isnil(L, VALUE), 2, "nil cannot be sent");
   if (c->closed)
     return neap__error_raise(L, "closed", "send on a closed channel");
   if (give(L, c))
@@ -212,8 +213,8 @@ static int length(lua_State *L) {
 
 /* channel(capacity) -> channel */
 static int new_channel(lua_State *L) {
-  lua_Integer capacity = luaL_optinteger(L, 1, 0);
-  luaL_argcheck(L, capacity >= 0, 1, "a capacity is 0 or more");
+  lua_Integer capacity = neap__opt_integer(L, 1, 0);
+  neap__check_that(L, capacity >= 0, 1, "a capacity is 0 or more");
   channel *c = lua_newuserdatauv(L, sizeof *c, 1);
   *c = (channel){.capacity = capacity};
   neap__list_init(&c->senders);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "check.h"
 #include "coroutine.h"
 #include "error.h"
 #include "event.h"
@@ -43,8 +44,8 @@ static int slept(lua_State *L, int status, lua_KContext context) {
 /* sleep(seconds, quiet): a quiet sleep is nothing that could wake anyone, so it
  * hides no deadlock. */
 static int sleep_for(lua_State *L) {
-  double seconds = luaL_checknumber(L, 1);
-  luaL_argcheck(L, seconds >= 0, 1, "seconds are 0 or more");
+  double seconds = neap__check_number(L, 1);
+  neap__check_that(L, seconds >= 0, 1, "seconds are 0 or more");
   neap_op *op = neap__wait_begin(L, "sleep");
   neap_engine *engine = neap__engine(L);
   neap_sleep_until(engine, op, neap__deadline(engine, seconds));
@@ -90,7 +91,7 @@ static int is_cancelled(lua_State *L) {
 /* may_wait(what, shielded): raises where `what` could not wait; although it was
  * cancelled, where that is `shielded` */
 static int may_wait(lua_State *L) {
-  const char *what = luaL_checkstring(L, 1);
+  const char *what = neap__check_string(L, 1);
   if (lua_toboolean(L, 2))
     neap__wait_shielded(L, what);
   else
@@ -107,13 +108,13 @@ static int suppress(lua_State *L) {
 
 /* isatty(fd) -> boolean */
 static int is_terminal(lua_State *L) {
-  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  lua_pushboolean(L, isatty((int)neap__check_integer(L, 1)));
   return 1;
 }
 
 /* on_leave(f): f(error, origin) makes the object for errors that leave a run */
 static int on_leave(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  neap__check_type(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, NEAP__ERROR_WRAP);
   return 0;

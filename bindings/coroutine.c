@@ -13,6 +13,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "host.h"
 #include "protect.h"
@@ -182,7 +183,7 @@ static int wrapped_call(lua_State *L) {
 }
 
 static int co_wrap(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  neap__check_type(L, 1, LUA_TFUNCTION);
   lua_State *co = lua_newthread(L);
   lua_pushvalue(L, 1);
   lua_xmove(L, co, 1);
@@ -208,7 +209,8 @@ static const char *status_of(lua_State *L, lua_State *co) {
 
 static lua_State *check_coroutine(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
-  luaL_argexpected(L, co, 1, "coroutine");
+  if (!co)
+    neap__check_type_fail(L, 1, "coroutine");
   return co;
 }
 

@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "fs_call.h"
 #include "fs_file.h"
 #include "fs_watch.h"
@@ -33,20 +34,20 @@ static uint64_t max_size_of(lua_State *L) {
   int arg = NEAP__FS_DATA;
   if (lua_isnoneornil(L, arg))
     return 0;
-  luaL_checktype(L, arg, LUA_TTABLE);
+  neap__check_type(L, arg, LUA_TTABLE);
   lua_Integer max_size = 0;
   for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
     lua_pushvalue(L, -2); /* key value key */
     const char *name = luaL_tolstring(L, -1, NULL);
     if (strcmp(name, "max_size") != 0) {
       lua_pushfstring(L, "unknown option '%s'; did you mean 'max_size'?", name);
-      luaL_argerror(L, arg, lua_tostring(L, -1));
+      neap__check_fail(L, arg, lua_tostring(L, -1));
     }
     lua_pop(L, 2);
     int is_integer;
     max_size = lua_tointegerx(L, -1, &is_integer);
-    luaL_argcheck(L, is_integer && max_size > 0, arg,
-                  "max_size is a positive number of bytes");
+    neap__check_that(L, is_integer && max_size > 0, arg,
+                     "max_size is a positive number of bytes");
   }
   return (uint64_t)max_size;
 }
@@ -64,7 +65,7 @@ static int start_read(lua_State *L, neap_op *op, neap_fs_result **result) {
 }
 
 static void check_data(lua_State *L) {
-  luaL_checkstring(L, NEAP__FS_DATA);
+  neap__check_string(L, NEAP__FS_DATA);
 }
 
 static int write_data(lua_State *L, neap_op *op, bool append,
@@ -163,9 +164,9 @@ static bool push_false(lua_State *L, const neap_op *op) {
 
 /* The permission bits at `arg`, 0 where there are none. [-0, +0, v] */
 static void check_bits(lua_State *L, int arg) {
-  lua_Integer mode = luaL_optinteger(L, arg, 0);
-  luaL_argcheck(L, mode >= 0 && mode <= 07777, arg,
-                "a mode is permission bits from 0 to 4095 (octal 7777)");
+  lua_Integer mode = neap__opt_integer(L, arg, 0);
+  neap__check_that(L, mode >= 0 && mode <= 07777, arg,
+                   "a mode is permission bits from 0 to 4095 (octal 7777)");
 }
 
 /* mkdir(path, parents, mode) */
@@ -210,7 +211,7 @@ static int start_realpath(lua_State *L, neap_op *op, neap_fs_result **result) {
 }
 
 static void check_chmod(lua_State *L) {
-  luaL_checkinteger(L, NEAP__FS_DATA);
+  neap__check_integer(L, NEAP__FS_DATA);
   check_bits(L, NEAP__FS_DATA);
 }
 

@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "fs_file.h"
 #include "object.h"
@@ -31,8 +32,8 @@ static neap_fs_result **push_result(lua_State *L) {
 
 const char *neap__fs_call_path(lua_State *L, int arg) {
   size_t size;
-  const char *path = luaL_checklstring(L, arg, &size);
-  luaL_argcheck(L, strlen(path) == size, arg, "path contains a zero byte");
+  const char *path = neap__check_lstring(L, arg, &size);
+  neap__check_that(L, strlen(path) == size, arg, "path contains a zero byte");
   return path;
 }
 

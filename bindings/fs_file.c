@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "fs.h"
 #include "fs_call.h"
@@ -15,7 +16,10 @@
 #define FILE_META "neap.file"
 
 static neap_file **check_handle(lua_State *L) {
-  return luaL_checkudata(L, 1, FILE_META);
+  void *file = luaL_testudata(L, 1, FILE_META);
+  if (!file)
+    neap__check_type_fail(L, 1, FILE_META);
+  return file;
 }
 
 neap_file *neap__fs_file_check(lua_State *L, const char *what) {
@@ -74,12 +78,12 @@ static neap_file **push_handle(lua_State *L) {
 /* open(path, mode) -> handle, path */
 static int open_file(lua_State *L) {
   const char *path = neap__fs_call_path(L, 1);
-  const char *mode = luaL_checkstring(L, 2);
+  const char *mode = neap__check_string(L, 2);
   neap_file **held = push_handle(L);
   neap_op *op = neap__wait_begin(L, "fs.open");
   int started = neap_file_open(neap__engine(L), op, path, mode, held);
   if (started == NEAP_EINVAL)
-    return luaL_argerror(L, 2, "no such mode");
+    return neap__check_fail(L, 2, "no such mode");
   if (started < 0)
     return neap__fs_call_fail(L, "fs.open", false, started, 0);
   return neap__wait(L, opened);
@@ -119,7 +123,7 @@ static void put_back(lua_State *L, neap_fs_result **result) {
 }
 
 static void check_data(lua_State *L) {
-  luaL_checkstring(L, NEAP__FS_DATA);
+  neap__check_string(L, NEAP__FS_DATA);
 }
 
 static int start_write(lua_State *L, neap_op *op, neap_fs_result **result) {
@@ -133,9 +137,9 @@ static void check_seek(lua_State *L) {
   static const char *const names[] = {"set", "cur", "end", NULL};
   static const neap_seek values[] = {NEAP_SEEK_SET, NEAP_SEEK_CUR,
                                      NEAP_SEEK_END};
-  int found = luaL_checkoption(L, NEAP__FS_DATA, NULL, names);
-  luaL_argcheck(L, luaL_checkinteger(L, NEAP__FS_MORE) != LUA_MININTEGER,
-                NEAP__FS_MORE, "offset out of range");
+  int found = neap__check_option(L, NEAP__FS_DATA, NULL, names);
+  neap__check_that(L, neap__check_integer(L, NEAP__FS_MORE) != LUA_MININTEGER,
+                   NEAP__FS_MORE, "offset out of range");
   lua_pushinteger(L, values[found]);
   lua_replace(L, NEAP__FS_DATA);
 }
@@ -160,8 +164,8 @@ static int start_stat(lua_State *L, neap_op *op, neap_fs_result **result) {
 }
 
 static void check_size(lua_State *L) {
-  luaL_argcheck(L, luaL_checkinteger(L, NEAP__FS_DATA) >= 0, NEAP__FS_DATA,
-                "size is 0 or more");
+  neap__check_that(L, neap__check_integer(L, NEAP__FS_DATA) >= 0, NEAP__FS_DATA,
+                   "size is 0 or more");
 }
 
 static int start_truncate(lua_State *L, neap_op *op, neap_fs_result **result) {
@@ -175,7 +179,7 @@ static int start_close(lua_State *L, neap_op *op, neap_fs_result **result) {
 
 /* back(handle, size) -> boolean */
 static int back(lua_State *L) {
-  lua_Integer size = luaL_checkinteger(L, 2);
+  lua_Integer size = neap__check_integer(L, 2);
   neap_file *file = *check_handle(L);
   neap__host_of(L); /* raises when neap has ended */
   lua_pushboolean(L, file && size >= 0 && neap_file_back(file, (uint64_t)size));

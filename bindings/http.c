@@ -8,6 +8,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "http_jar.h"
 #include "http_response.h"
 #include "http_upload.h"
@@ -76,7 +77,7 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 
 /* Seconds as nanoseconds, 0 for none. [-0, +0, v] */
 static uint64_t to_ns(lua_State *L) {
-  double ns = luaL_checknumber(L, -1) * 1e9;
+  double ns = neap__check_number(L, -1) * 1e9;
   if (!(ns > 0))
     return 0;
   if (ns >= 0x1p63)
@@ -86,7 +87,7 @@ static uint64_t to_ns(lua_State *L) {
 
 /* A count from 0 to `max`. [-0, +0, v] */
 static uint64_t to_count(lua_State *L, uint64_t max) {
-  lua_Integer count = luaL_checkinteger(L, -1);
+  lua_Integer count = neap__check_integer(L, -1);
   if (count < 0)
     return 0;
   return (uint64_t)count < max ? (uint64_t)count : max;
@@ -94,7 +95,7 @@ static uint64_t to_count(lua_State *L, uint64_t max) {
 
 /* A string; *bad becomes `name` when it has a zero byte. [-0, +0, v] */
 static const char *to_text(lua_State *L, const char *name, const char **bad) {
-  luaL_checktype(L, -1, LUA_TSTRING);
+  neap__check_type(L, -1, LUA_TSTRING);
   size_t size;
   const char *text = lua_tolstring(L, -1, &size);
   if (strlen(text) != size)
@@ -104,7 +105,7 @@ static const char *to_text(lua_State *L, const char *name, const char **bad) {
 
 /* The array of headers, kept in the stack's slot for that. [-0, +0, v] */
 static void read_headers(lua_State *L, neap_http_opts *opts, const char **bad) {
-  luaL_checktype(L, -1, LUA_TTABLE);
+  neap__check_type(L, -1, LUA_TTABLE);
   size_t count = (size_t)lua_rawlen(L, -1) / 2;
   neap_http_header *headers =
       lua_newuserdatauv(L, (count + 1) * sizeof *headers, 0);
@@ -143,7 +144,7 @@ static void read_field(lua_State *L, size_t field, neap_http_opts *opts,
     *(bool *)place = lua_toboolean(L, -1);
     break;
   case BODY:
-    opts->body = luaL_checklstring(L, -1, &opts->body_size);
+    opts->body = neap__check_lstring(L, -1, &opts->body_size);
     break;
   case HEADERS:
     read_headers(L, opts, bad);
@@ -210,8 +211,8 @@ static int end_request(lua_State *L, int status, lua_KContext ctx) {
 }
 
 static int request(lua_State *L) {
-  const char *what = names[luaL_checkoption(L, WHAT_SLOT, NULL, names)];
-  luaL_checktype(L, OPTS_SLOT, LUA_TTABLE);
+  const char *what = names[neap__check_option(L, WHAT_SLOT, NULL, names)];
+  neap__check_type(L, OPTS_SLOT, LUA_TTABLE);
   lua_settop(L, URL_SLOT);
   neap__http_held *held = neap__http_hold(L, what);
   lua_settop(L, LAST_SLOT);

@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "object.h"
 #include "wait.h"
 
@@ -39,7 +40,7 @@ static int text(lua_State *L) {
 
 /* add(jar, text) -> whether all lines were cookies */
 static int add(lua_State *L) {
-  const char *lines = luaL_checkstring(L, 2);
+  const char *lines = neap__check_string(L, 2);
   int status = neap_http_jar_add(neap__http_jar_check(L, 1), lines);
   if (status != NEAP_EINVAL)
     check(L, status);

@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "object.h"
 #include "wait.h"
@@ -43,7 +44,7 @@ static int written(lua_State *L, int status, lua_KContext context) {
 static int write_bytes(lua_State *L) {
   const box *b = neap__object_check(L, 1, UPLOAD_META);
   size_t size;
-  const char *bytes = luaL_checklstring(L, 2, &size);
+  const char *bytes = neap__check_lstring(L, 2, &size);
   neap_op *op = neap__wait_begin(L, "room for the body of a request");
   bool at_once = true;
   int status =
@@ -69,7 +70,7 @@ static int close_upload(lua_State *L) {
 
 /* upload(size) */
 static int new_upload(lua_State *L) {
-  lua_Integer size = luaL_optinteger(L, 1, -1);
+  lua_Integer size = neap__opt_integer(L, 1, -1);
   box *b = neap__object_new(L, UPLOAD_META, sizeof *b, 0);
   b->size = size;
   uint64_t bytes = size < 0 ? NEAP_HTTP_SIZE_UNKNOWN : (uint64_t)size;

@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "json_decode.h"
 #include "json_encode.h"
 
@@ -13,7 +14,7 @@
 #define NULL_KEY   "neap.json.null"
 
 void neap__json_check_names(lua_State *L, int arg, const char *const *names) {
-  luaL_checktype(L, arg, LUA_TTABLE);
+  neap__check_type(L, arg, LUA_TTABLE);
   for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
     bool is_string = lua_type(L, -2) == LUA_TSTRING;
     const char *name = is_string ? lua_tostring(L, -2) : "", *near = NULL;
@@ -26,7 +27,7 @@ void neap__json_check_names(lua_State *L, int arg, const char *const *names) {
     if (!is_string)
       name = lua_isnumber(L, -2) ? lua_tostring(L, -2) : luaL_typename(L, -2);
     lua_pushfstring(L, "unknown option '%s'; did you mean '%s'?", name, near);
-    luaL_argerror(L, arg, lua_tostring(L, -1));
+    neap__check_fail(L, arg, lua_tostring(L, -1));
   }
 }
 
@@ -41,9 +42,9 @@ static int array(lua_State *L) {
     lua_settop(L, 0);
     lua_newtable(L);
   }
-  luaL_checktype(L, 1, LUA_TTABLE);
+  neap__check_type(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  luaL_argcheck(
+  neap__check_that(
       L, !lua_getmetatable(L, 1) || lua_rawequal(L, -1, NEAP__JSON_ARRAY), 1,
       "it has a metatable of its own");
   lua_pushvalue(L, NEAP__JSON_ARRAY);

@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "json.h"
 
@@ -38,7 +39,9 @@ static void release(struct document *document) {
 }
 
 static int document_gc(lua_State *L) {
-  release(luaL_checkudata(L, 1, DOCUMENT_META));
+  struct document *document = luaL_testudata(L, 1, DOCUMENT_META);
+  if (document != NULL)
+    release(document);
   return 0;
 }
 
@@ -368,7 +371,7 @@ static int check_option(lua_State *L, int arg, const char *name,
   }
   luaL_addchar(&b, '\'');
   luaL_pushresult(&b);
-  return luaL_argerror(L, arg, lua_tostring(L, -1));
+  return neap__check_fail(L, arg, lua_tostring(L, -1));
 }
 
 /* Reads the options at `arg`. [-0, +0, v] */
@@ -386,7 +389,7 @@ static struct options check_options(lua_State *L, int arg) {
 }
 
 int neap__json_decode(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TSTRING);
+  neap__check_type(L, 1, LUA_TSTRING);
   struct options options = check_options(L, 2);
   size_t size;
   const char *text = lua_tolstring(L, 1, &size);
@@ -396,7 +399,7 @@ int neap__json_decode(lua_State *L) {
     return refuse_text(L, "invalid JSON", text, nul, "NUL byte");
   const char *readable = push_readable(L, &options, text, &size);
   /* jansson counts what it has read in an int. */
-  luaL_argcheck(L, size < INT_MAX, 1, "2 GB or more");
+  neap__check_that(L, size < INT_MAX, 1, "2 GB or more");
 
   struct document *document = push_document(L);
   json_error_t error;

@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "json.h"
 #include "params.h"
@@ -509,19 +510,20 @@ static void check_options(lua_State *L, int arg, struct encoder *e) {
   neap__json_check_names(L, arg, names);
   if (neap__json_option(L, arg, "indent")) {
     lua_Integer indent = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
-    luaL_argcheck(L, indent >= 0 && indent <= JSON_MAX_INDENT, arg,
-                  "indent is an integer from 0 to 31");
+    neap__check_that(L, indent >= 0 && indent <= JSON_MAX_INDENT, arg,
+                     "indent is an integer from 0 to 31");
     e->indent = (int)indent;
   }
   if (neap__json_option(L, arg, "sort_keys")) {
-    luaL_argcheck(L, lua_isboolean(L, -1), arg, "sort_keys is true or false");
+    neap__check_that(L, lua_isboolean(L, -1), arg,
+                     "sort_keys is true or false");
     e->sort_keys = lua_toboolean(L, -1);
   }
   lua_pop(L, 2);
 }
 
 int neap__json_encode(lua_State *L) {
-  luaL_checkany(L, 1);
+  neap__check_any(L, 1);
   struct encoder e;
   e.L = L;
   e.bytes = e.start;

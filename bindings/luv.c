@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "error.h"
 #include "trace.h"
 #include "wait.h"
@@ -80,14 +81,14 @@ static void find(lua_State *L, const char *path, const char *name, void *out) {
 /* is_attached(path) -> boolean */
 static int is_attached(lua_State *L) {
   struct uv_loop_s *(*get_loop)(lua_State *);
-  find(L, luaL_checkstring(L, 1), "luv_loop", &get_loop);
+  find(L, neap__check_string(L, 1), "luv_loop", &get_loop);
   lua_pushboolean(L, get_loop(L) == neap_uv_loop(neap__engine(L)));
   return 1;
 }
 
 /* attach(path) */
 static int attach(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = neap__check_string(L, 1);
   void (*set_loop)(lua_State *, struct uv_loop_s *);
   void (*set_callback)(lua_State *, call_fn);
   find(L, path, "luv_set_loop", &set_loop);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "error.h"
 #include "modules.h"
 #include "neap_lua.h"
@@ -180,9 +181,9 @@ static void catch_signals(neap__host *host, neap__task *task) {
 
 /* on_interrupt(f) -> what there was before */
 static int on_interrupt(lua_State *L) {
-  luaL_checkany(L, 1);
+  neap__check_any(L, 1);
   if (!lua_isnil(L, 1))
-    luaL_checktype(L, 1, LUA_TFUNCTION);
+    neap__check_type(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &answer_key);
   lua_insert(L, 1);

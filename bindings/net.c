@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "error.h"
 #include "object.h"
 #include "stream.h"
@@ -22,11 +23,11 @@ enum { LABEL = 1, HOST, PORT, PATH, DELAYS, BACKLOG, RESULT };
 
 static neap_net_opts check_opts(lua_State *L) {
   neap_net_opts opts = NEAP_NET_OPTS_INIT;
-  opts.host = luaL_optstring(L, HOST, NULL);
-  opts.port = (uint16_t)luaL_optinteger(L, PORT, 0);
-  opts.path = luaL_optstring(L, PATH, NULL);
+  opts.host = neap__opt_string(L, HOST, NULL);
+  opts.port = (uint16_t)neap__opt_integer(L, PORT, 0);
+  opts.path = neap__opt_string(L, PATH, NULL);
   opts.delays = lua_toboolean(L, DELAYS);
-  opts.backlog = (int)luaL_optinteger(L, BACKLOG, 0);
+  opts.backlog = (int)neap__opt_integer(L, BACKLOG, 0);
   return opts;
 }
 
@@ -82,9 +83,9 @@ static int connected(lua_State *L, int status, lua_KContext context) {
 
 /* connect(...) -> stream, address, address of the peer */
 static int connect_to(lua_State *L) {
-  const char *label = luaL_checkstring(L, LABEL);
+  const char *label = neap__check_string(L, LABEL);
   const char *address = strchr(label, ' ');
-  luaL_argcheck(L, address, LABEL, "\"net.connect ADDRESS\" expected");
+  neap__check_that(L, address, LABEL, "\"net.connect ADDRESS\" expected");
   neap_net_opts opts = check_opts(L);
   lua_settop(L, RESULT - 1);
   lua_pushstring(L, address + 1);
@@ -121,7 +122,8 @@ static int found(lua_State *L, int status, lua_KContext context) {
 
 /* lookup(label, host) -> list of addresses */
 static int lookup(lua_State *L) {
-  const char *label = luaL_checkstring(L, 1), *host = luaL_checkstring(L, 2);
+  const char *label = neap__check_string(L, 1),
+             *host = neap__check_string(L, 2);
   lua_settop(L, 2);
   neap_addresses **held = neap__object_new(L, ADDRESSES_META, sizeof *held, 0);
   neap_op *op = neap__wait_begin(L, label);
@@ -144,7 +146,7 @@ static neap_listener *check_listener(lua_State *L) {
 
 /* listen(...) -> listener, address */
 static int listen_at(lua_State *L) {
-  luaL_checkstring(L, LABEL);
+  neap__check_string(L, LABEL);
   neap_net_opts opts = check_opts(L);
   neap_listener **held = neap__object_new(L, LISTENER_META, sizeof *held, 1);
   int detail = 0;

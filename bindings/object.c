@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "check.h"
 #include "error.h"
 #include "host.h"
 
@@ -101,7 +102,10 @@ void *neap__object_check(lua_State *L, int arg, const char *name) {
     if (same)
       return object;
   }
-  return luaL_checkudata(L, arg, name);
+  object = luaL_testudata(L, arg, name);
+  if (!object)
+    neap__check_self_fail(L, name);
+  return object;
 }
 
 /* What an object of the class is in words: "stream" of "neap.stream". */
@@ -130,7 +134,10 @@ void *neap__object_open(lua_State *L, int arg, const char *name,
 
 void *neap__object_given(lua_State *L, int arg, const char *name,
                          const char *what) {
-  return need_open(L, luaL_checkudata(L, arg, name), name, what);
+  void *object = luaL_testudata(L, arg, name);
+  if (!object)
+    neap__check_type_fail(L, arg, name);
+  return need_open(L, object, name, what);
 }
 
 void *neap__object_take(lua_State *L, int arg, const char *name) {

@@ -11,6 +11,8 @@
 #include <lauxlib.h>
 #include <stdbool.h>
 
+#include "check.h"
+
 static int refuse(lua_State *L) {
   const char *key = luaL_tolstring(L, 2, NULL);
   return luaL_error(L,
@@ -21,7 +23,7 @@ static int refuse(lua_State *L) {
 
 /* As Lua's next. */
 static int next_pair(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  neap__check_type(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   if (lua_next(L, 1))
     return 2;
@@ -114,7 +116,7 @@ void neap__params_merge(lua_State *L, int under, int over) {
 
 /* read_only(table) -> a table that reads from it */
 static int read_only(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  neap__check_type(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   neap__params_protect(L);
   return 1;
@@ -122,7 +124,7 @@ static int read_only(lua_State *L) {
 
 /* revealed(value) -> the table behind one that is read-only, else the value */
 static int revealed(lua_State *L) {
-  luaL_checkany(L, 1);
+  neap__check_any(L, 1);
   lua_settop(L, 1);
   neap__params_reveal(L);
   return 1;

@@ -10,6 +10,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "drive.h"
 #include "object.h"
 
@@ -122,7 +123,7 @@ static void wire(lua_State *L, neap_flow *flow, neap_node **nodes,
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, -2, i);
     size_t size;
-    const char *action = luaL_checklstring(L, -1, &size);
+    const char *action = neap__check_lstring(L, -1, &size);
     lua_rawseti(L, TABLE, (*next)++);
     lua_rawgeti(L, -1, i);
     lua_Integer target = lua_tointeger(L, -1);
@@ -135,10 +136,10 @@ static void wire(lua_State *L, neap_flow *flow, neap_node **nodes,
 
 /* plan(records) -> plan. The first record is that of the root. */
 static int make_plan(lua_State *L) {
-  luaL_checktype(L, RECORDS, LUA_TTABLE);
+  neap__check_type(L, RECORDS, LUA_TTABLE);
   lua_settop(L, 1);
   lua_Integer count = luaL_len(L, RECORDS);
-  luaL_argcheck(L, count > 0, RECORDS, "there is no root");
+  neap__check_that(L, count > 0, RECORDS, "there is no root");
   neap__plan *plan = neap__object_new(L, PLAN_META, sizeof *plan, 2);
   lua_createtable(L, (int)count * (NEAP__PLAN_SIZE + 1), 1);
   lua_pushvalue(L, PLAN);

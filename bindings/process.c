@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "error.h"
 #include "list.h"
 #include "neap.h"
@@ -45,13 +46,13 @@ static const char *push_text(lua_State *L, const char *name) {
 static const char **push_list(lua_State *L, const char *name) {
   if (lua_getfield(L, OPTS, name) == LUA_TNIL)
     return NULL;
-  luaL_checktype(L, -1, LUA_TTABLE);
+  neap__check_type(L, -1, LUA_TTABLE);
   lua_Integer count = luaL_len(L, -1);
   const char **list =
       lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *list, 0);
   for (lua_Integer i = 0; i < count; i++) {
     lua_rawgeti(L, -2, i + 1);
-    luaL_checktype(L, -1, LUA_TSTRING); /* it lasts as long as the list */
+    neap__check_type(L, -1, LUA_TSTRING); /* it lasts as long as the list */
     list[i] = lua_tostring(L, -1);
     lua_pop(L, 1);
   }
@@ -68,7 +69,7 @@ static void read_stdio(lua_State *L, neap_process_opts *opts) {
   lua_getfield(L, OPTS, "paths");
   for (int i = 0; i < 3; i++) {
     lua_rawgeti(L, -2, i + 1);
-    opts->stdio[i] = (neap_stdio)luaL_checkoption(L, -1, NULL, kinds);
+    opts->stdio[i] = (neap_stdio)neap__check_option(L, -1, NULL, kinds);
     lua_pop(L, 1);
     lua_rawgeti(L, -1, i + 1);
     opts->paths[i] = lua_tostring(L, -1);
@@ -151,18 +152,18 @@ static int refuse(lua_State *L, int status,
 }
 
 static int spawn(lua_State *L) {
-  luaL_checktype(L, OPTS, LUA_TTABLE);
+  neap__check_type(L, OPTS, LUA_TTABLE);
   lua_settop(L, OPTS);
   neap_process_opts opts = NEAP_PROCESS_OPTS_INIT;
   opts.argv = push_list(L, "argv");
-  luaL_argcheck(L, opts.argv && opts.argv[0], OPTS, "no program");
+  neap__check_that(L, opts.argv && opts.argv[0], OPTS, "no program");
   opts.env = push_list(L, "env");
   opts.cwd = push_text(L, "cwd");
   read_stdio(L, &opts);
   lua_getfield(L, OPTS, "same_group");
   opts.same_group = lua_toboolean(L, -1);
   lua_getfield(L, OPTS, "grace");
-  double grace = luaL_checknumber(L, -1);
+  double grace = neap__check_number(L, -1);
   neap_stream **boxes[3], *streams[3];
   int results = lua_gettop(L);
   handle *h = push_results(L, &opts, boxes);
@@ -235,7 +236,7 @@ static int wait(lua_State *L) {
 
 /* handle:kill(signal) -> whether there was something to be killed */
 static int send_signal(lua_State *L) {
-  int number = (int)luaL_checkinteger(L, 2);
+  int number = (int)neap__check_integer(L, 2);
   int detail, status = neap_process_kill(check_process(L), number, &detail);
   if (status == NEAP_ESYS) {
     char text[128];
@@ -268,7 +269,7 @@ static int pid(lua_State *L) {
 
 /* signal(name) -> number or nil */
 static int number_of_signal(lua_State *L) {
-  const char *name = luaL_checkstring(L, 1);
+  const char *name = neap__check_string(L, 1);
   if (strncmp(name, "SIG", 3) == 0)
     name += 3;
   for (int i = 1; i < NSIG; i++) {

@@ -8,6 +8,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "wait.h"
 
 /* The xpcall that was there before, in the registry by address. */
@@ -26,7 +27,7 @@ static int finish(lua_State *L, int status, lua_KContext below) {
 }
 
 static int protected_call(lua_State *L) {
-  luaL_checkany(L, 1);
+  neap__check_any(L, 1);
   lua_pushboolean(L, 1);
   lua_insert(L, 1);
   int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish);
@@ -35,7 +36,7 @@ static int protected_call(lua_State *L) {
 
 /* xpcall(f, handler, ...): handler true f ... */
 static int protected_call_with(lua_State *L) {
-  luaL_checktype(L, 2, LUA_TFUNCTION);
+  neap__check_type(L, 2, LUA_TFUNCTION);
   lua_pushboolean(L, 1);
   lua_pushvalue(L, 1);
   lua_rotate(L, 3, 2); /* f handler true f ... */

@@ -4,12 +4,13 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "drive.h"
 
 /* Returns the number at `key` of the options. [-0, +0, v] */
 static double number(lua_State *L, const char *key, double otherwise) {
   lua_getfield(L, 1, key);
-  double value = luaL_optnumber(L, -1, otherwise);
+  double value = neap__opt_number(L, -1, otherwise);
   lua_pop(L, 1);
   return value;
 }
@@ -51,7 +52,7 @@ neap_failure neap__retry_failure(lua_State *L, int index) {
 /* The options of a node that attempts go by, of the table at index 1.
  * [-0, +0, v] */
 static neap_node_opts read_policy(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  neap__check_type(L, 1, LUA_TTABLE);
   neap_node_opts opts = NEAP_NODE_OPTS_INIT;
   opts.max_attempts = (uint32_t)number(L, "max_retries", 1);
   opts.wait_ns = nanoseconds(number(L, "wait", 0));
@@ -66,10 +67,10 @@ static neap_node_opts read_policy(lua_State *L) {
  * backoff, max_wait and jitter as a node has; `attempt` counts from 0. */
 static int retry_delay(lua_State *L) {
   neap_node_opts opts = read_policy(L);
-  lua_Integer attempt = luaL_checkinteger(L, 2);
+  lua_Integer attempt = neap__check_integer(L, 2);
   uint64_t ns =
-      neap_retry_delay(&opts, (uint32_t)attempt, luaL_checknumber(L, 3),
-                       nanoseconds(luaL_optnumber(L, 4, 0)));
+      neap_retry_delay(&opts, (uint32_t)attempt, neap__check_number(L, 3),
+                       nanoseconds(neap__opt_number(L, 4, 0)));
   lua_pushnumber(L, (double)ns / 1e9);
   return 1;
 }
@@ -79,8 +80,8 @@ static int retry_delay(lua_State *L) {
  * and max_retry_after, too. */
 static int next_attempt(lua_State *L) {
   neap_node_opts opts = read_policy(L);
-  uint32_t attempt = (uint32_t)luaL_checkinteger(L, 2);
-  double random = luaL_checknumber(L, 3);
+  uint32_t attempt = (uint32_t)neap__check_integer(L, 2);
+  double random = neap__check_number(L, 3);
   lua_settop(L, 4);
   neap_failure failure = neap__retry_failure(L, 4);
   if (!neap_may_retry(&opts, attempt, &failure))
@@ -94,11 +95,11 @@ static int next_attempt(lua_State *L) {
 /* tell_retry(what, attempt, failure, delay): tells those who watch the run that
  * `attempt`, from 0, failed and that the next follows in `delay` seconds. */
 static int tell_retry(lua_State *L) {
-  const char *what = luaL_checkstring(L, 1);
-  lua_Integer attempt = luaL_checkinteger(L, 2);
-  luaL_checkany(L, 3);
+  const char *what = neap__check_string(L, 1);
+  lua_Integer attempt = neap__check_integer(L, 2);
+  neap__check_any(L, 3);
   neap__report_retry(L, neap__task_current(L), what, (uint32_t)attempt,
-                     nanoseconds(luaL_checknumber(L, 4)), 3);
+                     nanoseconds(neap__check_number(L, 4)), 3);
   return 0;
 }
 

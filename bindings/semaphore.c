@@ -12,6 +12,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "host.h"
 #include "object.h"
@@ -175,8 +176,8 @@ static int close_guard(lua_State *L) {
 
 /* semaphore(n) -> semaphore */
 static int new_semaphore(lua_State *L) {
-  lua_Integer n = luaL_checkinteger(L, 1);
-  luaL_argcheck(L, n >= 1, 1, "a semaphore has at least one place");
+  lua_Integer n = neap__check_integer(L, 1);
+  neap__check_that(L, n >= 1, 1, "a semaphore has at least one place");
   semaphore *s = lua_newuserdatauv(L, sizeof *s, 1);
   *s = (semaphore){.free = n};
   neap__list_init(&s->queue);

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "drive.h"
 #include "error.h"
 #include "object.h"
@@ -24,7 +25,7 @@ neap__task *neap__spawn(lua_State *L, int count) {
 
 /* spawn(f, ...) -> task */
 static int spawn(lua_State *L) {
-  luaL_checkany(L, 1);
+  neap__check_any(L, 1);
   neap__spawn(L, lua_gettop(L) - 1);
   neap__report_task(neap__task_current(L), NEAP_EVENT_SPAWN);
   return 1;
@@ -53,9 +54,9 @@ static int spawner(lua_State *L) {
 static neap__task *spawn_run(lua_State *L) {
   lua_pushcfunction(L, neap__drive_begin);
   neap__plan *plan = neap__plan_check(L, 1); /* pushes its table */
-  lua_Integer max_steps = luaL_optinteger(L, 5, 0);
+  lua_Integer max_steps = neap__opt_integer(L, 5, 0);
   bool is_limited = !lua_isnil(L, 6);
-  double limit = is_limited ? luaL_checknumber(L, 6) : 0;
+  double limit = is_limited ? neap__check_number(L, 6) : 0;
   lua_pushvalue(L, 2);
   lua_pushvalue(L, 3);
   neap__task *task =
@@ -305,7 +306,7 @@ static int run(lua_State *L) {
 static int call(lua_State *L) {
   neap__task *task = check_task(L, TASK);
   bool bounded = !lua_isnoneornil(L, 2);
-  double seconds = luaL_optnumber(L, 2, 0);
+  double seconds = neap__opt_number(L, 2, 0);
   lua_settop(L, TASK);
   neap__host_of(L); /* raises when neap has ended */
   if (bounded)
@@ -319,7 +320,7 @@ static int call(lua_State *L) {
  * has been cancelled. */
 static int shield(lua_State *L) {
   neap__task *task = check_task(L, TASK);
-  double seconds = luaL_checknumber(L, 2);
+  double seconds = neap__check_number(L, 2);
   lua_settop(L, TASK);
   neap__host_of(L); /* raises when neap has ended */
   neap__task_set_deadline(L, task, seconds, true);
@@ -370,9 +371,9 @@ static int joined(lua_State *L, int status, lua_KContext context) {
  * cancelled and have ended when this returns or raises. */
 static int join(lua_State *L) {
   static const char *const modes[] = {"all", "failure", "any", NULL};
-  luaL_checktype(L, 1, LUA_TTABLE);
-  enum mode mode = (enum mode)luaL_checkoption(L, 2, NULL, modes);
-  lua_Integer own = luaL_optinteger(L, 3, 0);
+  neap__check_type(L, 1, LUA_TTABLE);
+  enum mode mode = (enum mode)neap__check_option(L, 2, NULL, modes);
+  lua_Integer own = neap__opt_integer(L, 3, 0);
   lua_settop(L, 1);
   lua_Integer count = luaL_len(L, 1);
   joins *j = push_joins(L, mode, (size_t)count);

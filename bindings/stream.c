@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "error.h"
 #include "object.h"
 #include "wait.h"
@@ -155,7 +156,7 @@ static int written(lua_State *L, int status, lua_KContext context) {
 static int write_bytes(lua_State *L) {
   neap__object_check(L, BOX, STREAM_META);
   size_t size;
-  const char *bytes = luaL_checklstring(L, BYTES, &size);
+  const char *bytes = neap__check_lstring(L, BYTES, &size);
   neap_stream *stream;
   neap_op *op = begin(L, WRITE, &stream);
   bool at_once;

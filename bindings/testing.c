@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "check.h"
 #include "error.h"
 #include "wait.h"
 
@@ -16,7 +17,7 @@ static int set_clock(lua_State *L) {
 
 /* seed(n) */
 static int seed(lua_State *L) {
-  neap__host_of(L)->seed = (uint64_t)luaL_optinteger(L, 1, 0);
+  neap__host_of(L)->seed = (uint64_t)neap__opt_integer(L, 1, 0);
   return 0;
 }
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
+
 /* The beginning of the sources, in the registry by address. */
 static const char own_key;
 
@@ -87,7 +89,7 @@ void neap__trace(lua_State *L, lua_State *of, int level) {
 
 /* own_source(prefix) */
 static int own_source(lua_State *L) {
-  luaL_checkstring(L, 1);
+  neap__check_string(L, 1);
   lua_settop(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &own_key);
   return 0;
@@ -95,7 +97,7 @@ static int own_source(lua_State *L) {
 
 /* traceback(level) -> text; levels count as for debug.traceback */
 static int traceback(lua_State *L) {
-  neap__trace(L, L, (int)luaL_checkinteger(L, 1));
+  neap__trace(L, L, (int)neap__check_integer(L, 1));
   return 1;
 }
 
