@@ -235,6 +235,10 @@ int neap_process_spawn(neap_engine *engine, const neap_process_opts *opts,
   return neap__process_spawn(&engine->processes, opts, out, streams, failure);
 }
 
+void neap_end_processes(neap_engine *engine) {
+  neap__processes_close(&engine->processes);
+}
+
 const char *neap_event_name(neap_event_kind kind) {
   static const char *const names[] = {
 #define NAME(name, text) text,

@@ -1110,6 +1110,13 @@ NEAP_API void neap_process_stop(neap_process *process, uint64_t grace_ns);
  * NEAP_ECLOSED. NULL is ignored. */
 NEAP_API void neap_process_free(neap_process *process);
 
+/* Ends all processes of an engine, with what they have started, and waits until
+ * they have ended, no longer than they were given. Operations that wait for
+ * them are forgotten. neap_engine_free does this, too; here it is for a host
+ * that leaves without freeing its engine, since that may have to wait for
+ * others. */
+NEAP_API void neap_end_processes(neap_engine *engine);
+
 typedef struct neap_http_header {
   const char *name;
   const char *value;

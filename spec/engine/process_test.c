@@ -363,6 +363,19 @@ static void a_program_that_ignores_a_freed_engine_is_killed(void **state) {
   f->engine = new_engine(&f->memory, 0);
 }
 
+static void processes_can_be_ended_before_their_engine(void **state) {
+  fixture *f = *state;
+  child c = start(f->engine, "trap '' TERM; echo; sleep 60; sleep 60");
+  await_line(f->engine, c.streams[1]);
+  neap_process_stop(c.process, 20 * MS);
+  neap_end_processes(f->engine);
+  assert_int_equal(-1, waitpid(-1, NULL, WNOHANG));
+  close_child(&c);
+  c = start(f->engine, "exit 3");
+  assert_ends(f->engine, &c, 3, 0);
+  close_child(&c);
+}
+
 static void engines_do_not_take_from_each_other(void **state) {
   fixture *f = *state;
   failing_state memory;
@@ -569,6 +582,7 @@ int main(void) {
       TEST(a_freed_process_is_ended_and_waited_for),
       TEST(an_engine_freed_leaves_no_program),
       TEST(a_program_that_ignores_a_freed_engine_is_killed),
+      TEST(processes_can_be_ended_before_their_engine),
       TEST(engines_do_not_take_from_each_other),
       TEST(tells_when_somebody_else_has_waited),
       TEST(a_program_starts_without_what_is_ours),
