@@ -65,9 +65,11 @@ static void stop_computing(lua_State *L, lua_Debug *ar) {
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
   cancel_all(stopped_task);
-  neap__task *task = neap__task_current(L); /* which may belong to nobody */
-  neap__task_cancel(task, NEAP_ECANCELED);
-  task->told = true;
+  neap__task *task = stopped_host->current;
+  if (task) {
+    cancel_all(task); /* which may be detached */
+    task->told = true;
+  }
   neap__error_raise(L, "cancelled", "stopped by signal %d", (int)stop_signal);
 }
 
@@ -448,6 +450,7 @@ int main(int argc, char **argv) {
   if (stop_signal) {
     /* All tasks have unwound. The thread pool may still be in a system call
      * that blocks, for which the end of the engine would wait. */
+    neap_end_processes(stopped_host->engine);
     fflush(NULL);
     _exit(status);
   }
