@@ -41,7 +41,8 @@ typedef enum kind {
   BODY,
   HEADERS,
   JAR,
-  UPLOAD
+  UPLOAD,
+  IDEMPOTENCE
 } kind;
 
 static const struct {
@@ -68,6 +69,7 @@ static const struct {
     FIELD("key_password", TEXT, key_password),
     FIELD("jar", JAR, jar),
     FIELD("upload", UPLOAD, upload),
+    FIELD("idempotent", IDEMPOTENCE, idempotence),
 #undef FIELD
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
@@ -156,6 +158,10 @@ static void read_field(lua_State *L, size_t field, neap_http_opts *opts,
   case UPLOAD:
     lua_pushvalue(L, -1);
     lua_replace(L, UPLOAD_SLOT);
+    break;
+  case IDEMPOTENCE:
+    opts->idempotence =
+        lua_toboolean(L, -1) ? NEAP_HTTP_IDEMPOTENT : NEAP_HTTP_NOT_IDEMPOTENT;
     break;
   }
 }

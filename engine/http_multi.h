@@ -44,6 +44,7 @@ typedef struct neap__transfer {
   neap_op *op;
   CURL *easy;         /* CURLOPT_PRIVATE leads back here */
   bool is_ordinary;   /* easy has no options that another request had to undo */
+  bool is_spoilt;     /* libcurl remembers of easy what spoils other requests */
   bool added;         /* easy is in the multi handle */
   neap_http_jar *jar; /* NULL: none */
   neap__http_request request;
@@ -60,6 +61,7 @@ typedef struct neap__transfer {
   uint64_t connect_timeout, idle_timeout, timeout; /* ns; 0: none */
   uint64_t max_body;
   uint32_t redirects, max_redirects;
+  unsigned repeats; /* how often it was launched again: http_repeat.h */
   /* When the last byte moved; 0 until there is a connection, since its timeout
    * covers what is before. */
   uint64_t moved_at;

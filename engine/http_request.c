@@ -331,6 +331,16 @@ static bool begins(const char *line, const char *prefix) {
   return strncasecmp(line, prefix, strlen(prefix)) == 0;
 }
 
+/* In place: "If you add a header with no content as in 'Accept:' (no data on
+ * the right side of the colon), the internally used header will get disabled."
+ */
+void neap__http_request_drop_expect(neap__http_request *request) {
+  for (struct curl_slist *h = request->headers; h; h = h->next) {
+    if (begins(h->data, "expect:"))
+      h->data[strlen("expect:")] = '\0';
+  }
+}
+
 static bool is_free_of_credentials(const char *line) {
   static const char *const prefixes[] = {
       "accept", "cache-control", "content-",  "expect",
@@ -407,6 +417,7 @@ int neap__http_request_init(neap__http_request *request,
   if (status < 0)
     return status;
   snprintf(request->method, sizeof request->method, "%s", method);
+  request->idempotence = opts->idempotence;
   status = read_url(request, easy, alloc, opts->url, url_text, why);
   if (status < 0)
     return status;
@@ -428,6 +439,19 @@ int neap__http_request_init(neap__http_request *request,
   if (status == 0)
     status = apply(request, easy);
   return status;
+}
+
+/* RFC 9110 9.2.2. */
+bool neap__http_request_is_idempotent(const neap__http_request *request) {
+  static const char *const methods[] = {"GET",    "HEAD",    "PUT",
+                                        "DELETE", "OPTIONS", "TRACE"};
+  if (request->idempotence != NEAP_HTTP_BY_METHOD)
+    return request->idempotence == NEAP_HTTP_IDEMPOTENT;
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+    if (strcmp(request->method, methods[i]) == 0)
+      return true;
+  }
+  return false;
 }
 
 void neap__http_request_free(neap__http_request *request,

@@ -19,6 +19,7 @@ typedef struct neap__http_request {
   neap__buf cookie; /* the values of its own headers of that name, as text */
   char *body;       /* NULL: none */
   size_t body_size;
+  neap_http_idempotence idempotence;
   bool has_upload;      /* it is written by and by instead, */
   curl_off_t to_upload; /* of this size; -1: unknown */
 } neap__http_request;
@@ -33,6 +34,12 @@ int neap__http_request_init(neap__http_request *request,
                             const neap_alloc *alloc, const neap_http_opts *opts,
                             CURL *easy, char **url_text,
                             char why[NEAP__HTTP_WHY_SIZE]);
+
+/* Whether sending it twice does no more than sending it once. */
+bool neap__http_request_is_idempotent(const neap__http_request *request);
+
+/* Has a handle that was told of the request send no header "Expect". */
+void neap__http_request_drop_expect(neap__http_request *request);
 
 void neap__http_request_free(neap__http_request *request,
                              const neap_alloc *alloc);

@@ -49,11 +49,16 @@ static void begin_head(neap_http_response *response) {
   response->length_count = 0;
 }
 
-void neap__http_response_reset(neap_http_response *response, char *url) {
-  set_url(response, url);
+void neap__http_response_restart(neap_http_response *response) {
   begin_head(response);
   response->in_head = response->is_last = false;
+  response->head_size = 0;
   response->status = 0;
+}
+
+void neap__http_response_reset(neap_http_response *response, char *url) {
+  set_url(response, url);
+  neap__http_response_restart(response);
 }
 
 static bool is_blank(char c) {

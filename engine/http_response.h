@@ -19,7 +19,7 @@ struct neap_http_response {
   neap__buf head;
   neap__http_field *fields;
   size_t field_count, field_capacity;
-  size_t head_size; /* of all heads received, interim ones included */
+  size_t head_size; /* received so far, interim heads included */
   bool in_head;
   bool is_last;        /* no other head follows, but trailers may */
   bool is_coded;       /* the head names codings of the body */
@@ -48,6 +48,10 @@ neap_http_response *neap__http_response_new(const neap_alloc *alloc);
 
 /* NULL is ignored. */
 void neap__http_response_free(neap_http_response *response);
+
+/* Makes it the response of the same request, which is sent again: nothing has
+ * arrived yet, and all but the memory and the address is forgotten. */
+void neap__http_response_restart(neap_http_response *response);
 
 /* Makes it the response of another request, of which nothing has arrived yet:
  * all but the memory is forgotten. `url` is *transferred*. */

@@ -10,6 +10,7 @@
 #include "alloc.h"
 #include "http_coding.h"
 #include "http_jar.h"
+#include "http_repeat.h"
 #include "http_route.h"
 #include "http_verdict.h"
 
@@ -198,6 +199,7 @@ static int on_connected(void *ud, char *remote_ip, char *local_ip,
   (void)remote_port;
   (void)local_port;
   note_progress(ud);
+  neap__repeat_forbid(ud);
   return CURL_PREREQFUNC_OK;
 }
 
@@ -227,14 +229,12 @@ static long to_ms(uint64_t ns) {
  * Failing, it is for want of memory or because libcurl was built without what
  * neap promises. */
 static int set_up(CURL *easy, neap__multi *multi) {
-  bool ok =
-      curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-      curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-      curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-      curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NEAP__CODINGS) ==
-          CURLE_OK &&
-      curl_easy_setopt(easy, CURLOPT_USERAGENT, "neap/" NEAP_VERSION) ==
-          CURLE_OK;
+  bool ok = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+            curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NEAP__CODINGS) ==
+                CURLE_OK &&
+            curl_easy_setopt(easy, CURLOPT_USERAGENT, "neap/" NEAP_VERSION) ==
+                CURLE_OK;
   if (!ok)
     return NEAP_ENOMEM;
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -273,7 +273,8 @@ static CURL *take_handle(neap__multi *multi) {
 static void give_handle(neap__transfer *transfer) {
   neap__multi *multi = transfer->multi;
   CURL *easy = transfer->easy;
-  bool is_wanted = multi->handle_count < NEAP__HTTP_HANDLES && !transfer->jar;
+  bool is_wanted = multi->handle_count < NEAP__HTTP_HANDLES && !transfer->jar &&
+                   !transfer->is_spoilt;
   if (is_wanted && (!transfer->is_ordinary || transfer->request.has_user)) {
     curl_easy_reset(easy);
     is_wanted = set_up(easy, multi) == 0;
@@ -328,9 +329,11 @@ static int launch(neap__transfer *transfer) {
    * making another. */
   curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT,
                    (long)(strncmp(transfer->response->url, "https:", 6) == 0));
+  neap__repeat_allow(transfer);
   transfer->moved_at = 0;
   transfer->moved = 0;
   transfer->paused = 0;
+  transfer->refused = false;
   if (curl_multi_add_handle(transfer->multi->curl, transfer->easy) != CURLM_OK)
     return NEAP_ENOMEM;
   transfer->added = true;
@@ -483,6 +486,15 @@ void neap__transfer_written(neap_http_upload *upload) {
     neap__transfer_pause(transfer, transfer->paused & ~CURLPAUSE_SEND);
 }
 
+/* Hands the request to libcurl once more. */
+static int launch_again(neap__transfer *transfer) {
+  withdraw(transfer);
+  int status = launch(transfer);
+  if (status < 0)
+    neap__verdict_explain(transfer, true, neap__verdict_no_memory);
+  return status;
+}
+
 /* Sends the request that the redirect asks for. libcurl could follow by itself,
  * but would repeat a PUT where a GET is due and hand keys in headers of any
  * name to whomever the server points at. */
@@ -516,22 +528,27 @@ static int follow(neap__transfer *transfer) {
   if (!transfer->request.has_upload)
     end_upload(transfer);
   neap__http_response_reset(transfer->response, url);
-  withdraw(transfer);
-  error = launch(transfer);
-  if (error < 0)
-    neap__verdict_explain(transfer, true, neap__verdict_no_memory);
-  return error;
+  return launch_again(transfer);
 }
 
 void neap__transfer_end(neap__transfer *transfer, CURLcode code) {
-  transfer->response->status = status_of(transfer);
-  int status = neap__verdict_of(transfer, code);
-  if (status == 0 && neap__transfer_is_redirect(transfer)) {
-    status = follow(transfer);
-    if (status == 0)
+  int status;
+  if (neap__repeat_is_due(transfer, code)) {
+    neap__decoder_free(transfer->decoder);
+    transfer->decoder = NULL;
+    neap__http_response_restart(transfer->response);
+    status = launch_again(transfer);
+  } else {
+    transfer->response->status = status_of(transfer);
+    status = neap__verdict_of(transfer, code);
+    if (status < 0 || !neap__transfer_is_redirect(transfer)) {
+      finish(transfer, status);
       return;
+    }
+    status = follow(transfer);
   }
-  finish(transfer, status);
+  if (status < 0)
+    finish(transfer, status);
 }
 
 /* `ns` after `since`; NEAP_FOREVER where there is no such limit. */

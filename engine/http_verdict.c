@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http_repeat.h"
 #include "http_route.h"
 
 const char neap__verdict_no_memory[] = "out of memory";
@@ -193,6 +194,8 @@ static int judge_end(neap__transfer *transfer) {
 }
 
 int neap__verdict_of(neap__transfer *transfer, CURLcode code) {
+  if (neap__repeat_was_wanted(transfer, code))
+    code = transfer->response->head_size > 0 ? CURLE_OK : CURLE_GOT_NOTHING;
   if (code == CURLE_OK)
     return judge_end(transfer);
   if (transfer->objection < 0)

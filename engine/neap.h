@@ -1128,6 +1128,15 @@ typedef struct neap_http_jar neap_http_jar;
 /* The body of a request, written while it is sent; see neap_http_upload_new. */
 typedef struct neap_http_upload neap_http_upload;
 
+/* Whether a request may be sent again when nobody knows what became of it,
+ * since sending it twice does no more than sending it once. By their method
+ * GET, HEAD, PUT, DELETE, OPTIONS and TRACE may. */
+typedef enum neap_http_idempotence {
+  NEAP_HTTP_BY_METHOD,
+  NEAP_HTTP_IDEMPOTENT,
+  NEAP_HTTP_NOT_IDEMPOTENT,
+} neap_http_idempotence;
+
 /* A request; everything in it is copied by neap_http_send. */
 typedef struct neap_http_opts {
   size_t size;
@@ -1153,6 +1162,7 @@ typedef struct neap_http_opts {
   bool stream;              /* end with the head of the response */
   neap_http_upload *upload; /* *kept* while it is under way, instead of `body`;
                                NULL: none. For one request only */
+  neap_http_idempotence idempotence; /* whether it may be sent twice */
 } neap_http_opts;
 
 #define NEAP_HTTP_OPTS_INIT                                                    \
@@ -1181,15 +1191,18 @@ typedef struct neap_http_response neap_http_response;
  * Certificates are always verified. Without `proxy` the
  * environment variables for proxies are honoured as by curl. Connections are
  * kept and reused by the engine; over TLS many requests share one where the
- * server speaks HTTP/2. There are at most half as many at once as the process
- * may open files, and no more than 1024; other requests wait their turn, which
- * counts for `timeout_ns` only. The time to connect includes the name lookup
- * and TLS; the idle time counts from when there is a connection; all three are
- * real time on a virtual clock, too. A redirect to another origin takes neither
- * user nor password along, no certificate of ours, and of the headers only
- * Accept*, Cache-Control, Content-*, If-*, Range and User-Agent. Content-Length
- * and Transfer-Encoding are the engine's to set. Cookie headers and what a jar
- * has are sent as one. */
+ * server speaks HTTP/2. When one that was kept ends before the first byte of an
+ * answer, a request that is idempotent and has a body that can be sent from its
+ * beginning goes out on another; any other fails. There are at most half as
+ * many at once as the process may open files, and no more than 1024; other
+ * requests wait their turn, which counts for `timeout_ns` only. The time to
+ * connect includes the name lookup and TLS; the idle time counts from when
+ * there is a connection; all three are real time on a virtual clock, too. A
+ * redirect to another origin takes neither user nor password along, no
+ * certificate of ours, and of the headers only Accept*, Cache-Control,
+ * Content-*, If-*, Range and User-Agent. Content-Length and Transfer-Encoding
+ * are the engine's to set. Cookie headers and what a jar has are sent as one.
+ */
 NEAP_API int neap_http_send(neap_engine *engine, neap_op *op,
                             const neap_http_opts *opts,
                             neap_http_response **response);

@@ -77,8 +77,9 @@ end
 
 --- Serves HTTP/1.1 from a task of the caller's: `answer(request, connection)` is
 --- called for each request, reads its body if it has one and writes the answer,
---- head and all. Ends when the task that it returns is cancelled.
----@param answer fun(request: servers.request, connection: neap.Stream)
+--- head and all, or returns false to have the connection closed. Ends when the task
+--- that it returns is cancelled.
+---@param answer fun(request: servers.request, connection: neap.Stream): false|nil
 ---@return string address
 ---@return neap.Task
 function M.script(answer)
@@ -87,7 +88,9 @@ function M.script(answer)
   return "http://" .. listener.address, neap.spawn(function()
     local _ <close> = listener
     listener:serve(function(connection)
-      for request in read_head, connection do answer(request, connection) end
+      for request in read_head, connection do
+        if answer(request, connection) == false then return end
+      end
     end)
   end)
 end

@@ -276,6 +276,7 @@ local function make_request(url, method, opts, headers)
     proxy = opts.proxy == false and "" or opts.proxy,
     jar = opts.cookies and opts.cookies.held,
     stream = opts.stream,
+    idempotent = opts.idempotent,
   }
 end
 

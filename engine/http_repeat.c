@@ -1,0 +1,102 @@
+/* When a request is sent again that nobody asked to be.
+ * SPDX-License-Identifier: MIT */
+#include "http_repeat.h"
+
+#include <string.h>
+
+/* How often at most. A connection that is new ends it but with HTTP/2. */
+enum { MAX_REPEATS = 5 };
+
+static bool is_secure(const neap__transfer *transfer) {
+  return strncmp(transfer->response->url, "https:", 6) == 0;
+}
+
+/* CURLOPT_PROTOCOLS_STR is looked at whenever libcurl begins to look for a
+ * connection. */
+void neap__repeat_allow(neap__transfer *transfer) {
+  curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR,
+                   is_secure(transfer) ? "https" : "http");
+}
+
+/* It has to name a protocol: any but ours. */
+void neap__repeat_forbid(neap__transfer *transfer) {
+  curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR,
+                   is_secure(transfer) ? "http" : "https");
+}
+
+/* "Total time of all redirection steps": we follow redirects ourselves, so it
+ * is only libcurl's repeats that take some. */
+bool neap__repeat_was_wanted(const neap__transfer *transfer, CURLcode code) {
+  curl_off_t us = 0;
+  if (code == CURLE_UNSUPPORTED_PROTOCOL)
+    curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_TIME_T, &us);
+  return us > 0;
+}
+
+/* Whether the server cannot have acted on the request, or doing so once more
+ * does no harm. */
+static bool is_safe(const neap__transfer *transfer) {
+  return transfer->moved_at == 0 ||
+         neap__http_request_is_idempotent(&transfer->request);
+}
+
+/* Whether this is how a connection fails that had been kept and is dead.
+ * libcurl repeats nothing when that shows while a body is sent. */
+static bool is_stale(const neap__transfer *transfer, CURLcode code) {
+  long made = 0;
+  switch (code) {
+  case CURLE_GOT_NOTHING:
+  case CURLE_SEND_ERROR:
+  case CURLE_RECV_ERROR:
+  case CURLE_HTTP2:
+    curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &made);
+    return transfer->moved_at != 0 && made == 0;
+  default:
+    return false;
+  }
+}
+
+/* Whether the body can be sent from its beginning. */
+static bool has_whole_body(const neap__transfer *transfer) {
+  const neap_http_upload *upload = transfer->upload;
+  return !transfer->request.has_upload ||
+         (upload && upload->sent == 0 &&
+          upload->written == neap__http_upload_unsent(upload));
+}
+
+/* Whether the server did not take what "Expect: 100-continue" offered. The
+ * request is to be sent without (RFC 9110 10.1.1). */
+static bool is_unexpected(const neap__transfer *transfer) {
+  long status = 0;
+  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  return status == 417;
+}
+
+bool neap__repeat_is_due(neap__transfer *transfer, CURLcode code) {
+  bool is_wanted = neap__repeat_was_wanted(transfer, code);
+  /* libcurl counts repeats for as long as a handle lives, and does not forget
+   * that a server has refused a stream. */
+  if (is_wanted)
+    transfer->is_spoilt = true;
+  if (transfer->objection < 0 || transfer->given ||
+      transfer->repeats == MAX_REPEATS || !has_whole_body(transfer))
+    return false;
+  if (is_wanted && is_unexpected(transfer)) {
+    neap__http_request_drop_expect(&transfer->request);
+  } else if (transfer->response->head_size > 0 ||
+             !(is_wanted || is_stale(transfer, code)) || !is_safe(transfer)) {
+    return false;
+  }
+  /* Where all that were kept have died, a further one of them will not do. Over
+   * TLS the first repeats may rather share what one of them makes anew. A
+   * server that keeps refusing may want HTTP/1.1, of which libcurl does not
+   * tell. */
+  bool is_fresh = !is_secure(transfer) || transfer->repeats > 0;
+  curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, (long)is_fresh);
+  if (transfer->repeats > 0)
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION,
+                     (long)CURL_HTTP_VERSION_1_1);
+  transfer->is_spoilt = true;
+  transfer->repeats++;
+  return true;
+}
