@@ -231,7 +231,7 @@ end
 ---@param params table
 function M.set_params(node, params)
   if not M.state(node) then
-    error("set_params is called on a node or class: node:set_params { ... }", 2)
+    error("set_params is a method: call it as node:set_params { ... }", 2)
   elseif type(params) ~= "table" then
     error(("set_params: a table expected, got a %s"):format(type(params)), 2)
   end

@@ -48,6 +48,12 @@ local function is_own(info)
   return type(neap) == "table" and info.func == rawget(neap, "spawn")
 end
 
+--- Functions of neap's that others of neap's call in the place of their own: what
+--- called them has not gone by a tail call of the script's. (One of the script's
+--- would go unseen there, and the line be that of the caller's caller.)
+---@type table<function, true>
+M.tail_called = setmetatable({}, { __mode = "k" })
+
 --- The line of the script that has called into neap: "file:line". Where a tail
 --- call has taken its place, as in `return Flow { ... }`, there is none.
 ---@return string|nil
@@ -55,7 +61,7 @@ function M.place()
   local level, hidden = 1, false
   local info = debug.getinfo(level, "fSlt")
   while info and is_own(info) do
-    hidden = info.istailcall
+    hidden = info.istailcall and not M.tail_called[info.func]
     level = level + 1
     info = debug.getinfo(level, "fSlt")
   end

@@ -21,7 +21,8 @@ function M.prepare(node, shared, opts, where)
   if not object.is_node(node) then
     local state = object.state(node)
     options.blame(state and ("%s: %s is a class; make a node of it first: %s()"):format(where,
-      state.label, state.label) or ("%s: a node or flow expected"):format(where))
+      state.label, state.label) or ("%s: a node or flow expected%s"):format(where,
+      where == "run" and "; call it as node:run(shared)" or ""))
   end
   if shared == nil then shared = {} end
   if opts == nil then return graph.plan(node), shared end

@@ -39,19 +39,20 @@ local function describe(value)
   return value == nil and "nil" or "a " .. type(value)
 end
 
--- Raises unless both ends can be wired.
-local function connect(source, action, target)
+-- Raises unless both ends can be wired; `hint` is for the error then.
+local function connect(source, action, target, hint)
   local from = object.state(source)
   if not from or from.is_class then
-    blame(("cannot wire %s: a node expected before the action"):format(describe(source)))
+    blame(("cannot wire %s: a node expected before the action%s"):format(describe(source),
+      hint or ""))
   end
   if type(action) ~= "string" then
     blame(("cannot wire %s: an action is a string, got %s"):format(from.label,
       describe(action)))
   end
   if target ~= M.END and not object.is_node(target) then
-    blame(("cannot wire %s on '%s' to %s: a node or neap.END expected"):format(from.label, action,
-      describe(target)))
+    blame(("cannot wire %s on '%s' to %s: a node or neap.END expected%s"):format(from.label, action,
+      describe(target), hint or ""))
   end
   local old = from.targets[action]
   if old == nil then
@@ -101,7 +102,7 @@ object.set_operators { __shr = wire, __sub = pair }
 ---@return table target
 function M.to(node, target, action)
   if action == nil then action = "default" end
-  connect(node, action, target)
+  connect(node, action, target, "; call it as node:to(target, action)")
   return target
 end
 
