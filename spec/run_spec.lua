@@ -59,6 +59,15 @@ describe("spec/run.lua", function()
   end)
 end)
 
+describe("ctest", function()
+  it("runs specs and C tests of a build, sanitizers included", function()
+    local result = helper.run({ "ctest", "--test-dir", helper.build, "--output-on-failure",
+      "-R", "options_spec|status_test" })
+    assert.equal(0, result.status, result.stdout)
+    assert.matches("100%% tests passed, 0 tests failed out of 2\n", result.stdout)
+  end)
+end)
+
 describe("helper.run", function()
   it("tells status, output and errors apart", function()
     assert.same({ status = 3, stdout = "out\n", stderr = "err\n" },
