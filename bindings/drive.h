@@ -43,9 +43,9 @@ void neap__drive_locate(lua_State *L, neap__task *task);
  * anything but wait. [-0, +0, -] */
 void neap__report_task(neap__task *task, neap_event_kind kind);
 
-/* Tells those who watch the run that a task works for that something failed, as
- * the error at stack index `error` says, and is tried again after a delay.
- * `attempt` counts from 0. [-0, +0, v] */
+/* Tells those who watch the run of `task` that `what` has failed, with the
+ * error at stack index `error`, and is tried again after a delay. `attempt`
+ * counts from 0. [-0, +0, v] */
 void neap__report_retry(lua_State *L, neap__task *task, const char *what,
                         uint32_t attempt, uint64_t delay_ns, int error);
 

@@ -159,7 +159,7 @@ static int after_attempt(lua_State *L, int status, lua_KContext context) {
                      neap__part_join(L, task, neap_run_step(task->run)));
 }
 
-/* What somebody waits for who joins the parts that a step is about. */
+/* Names what a task waits for when it joins the parts of this step. */
 static const char *name_parts(const neap_step *step) {
   if (step->what == NEAP_DO_ATTEMPT)
     return "an attempt";

@@ -95,8 +95,8 @@ static int give_results(lua_State *L, int arg) {
   return task->results;
 }
 
-/* For what somebody waits: until all have ended; but no longer than until the
- * first has failed; or has ended, which ends its rivals. */
+/* What ends a join: that all tasks have ended; that all have ended or one has
+ * failed; that one has ended, whose rivals are then cancelled. */
 enum mode { ALL, FAILURE, ANY };
 
 typedef struct joins joins;
@@ -108,11 +108,12 @@ typedef struct member {
   bool own; /* it works for the call that waits, and ends with that */
 } member;
 
-/* All that somebody waits for, on his stack. */
+/* All that a task waits for in one join; it lies on the stack of its waiter. */
 struct joins {
   neap__task *waiter;
   enum mode mode;
-  bool decided;      /* or given up: what is waited for is the end of the own */
+  bool decided;      /* the outcome is known, or the wait given up; now `own`
+                        tasks are waited for */
   bool shielded;     /* the own are not cancelled with the waiter */
   size_t remaining;  /* how many have not ended */
   neap__task *first; /* the first that failed, or ended; of those who end when

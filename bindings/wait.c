@@ -207,8 +207,8 @@ neap_op *neap__wait_begin(lua_State *L, const char *what) {
   neap__task *task = host->current;
   if (task && task->cancel_status != 0 && (!task->told || !can_yield)) {
     task->what = what;
-    /* Who could not have waited anyway has not been told for all of the task.
-     */
+    /* An error where nothing could have waited may be swallowed there, so it
+     * does not count as the one time that the task is told. */
     task->told = task->told || can_yield;
     neap__wait_push_end(L, task);
     lua_error(L);

@@ -20,8 +20,8 @@ typedef struct neap__http_request {
   char *body;       /* NULL: none */
   size_t body_size;
   neap_http_idempotence idempotence;
-  bool has_upload;      /* it is written by and by instead, */
-  curl_off_t to_upload; /* of this size; -1: unknown */
+  bool has_upload;      /* the body is written while it is sent */
+  curl_off_t to_upload; /* the size of such a body; -1: unknown */
 } neap__http_request;
 
 /* Checks `opts`, copies them into an empty request and sets up `easy` for

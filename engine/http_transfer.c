@@ -44,7 +44,8 @@ void neap__transfer_object(neap__transfer *transfer, int status,
   transfer->reason = reason;
 }
 
-/* When, nobody asks without an idle timeout. */
+/* Notes when bytes moved last. Without an idle timeout the time itself is never
+ * looked at, which spares the clock. */
 static void note_progress(neap__transfer *transfer) {
   transfer->moved_at = transfer->idle_timeout > 0 ? uv_hrtime() : 1;
 }

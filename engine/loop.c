@@ -32,12 +32,12 @@ struct neap_loop {
   void *alarm_ud;
   neap_link ready;    /* operations that have ended */
   neap_link draining; /* those of them whose turn it is */
-  neap_link io;       /* operations of I/O that are pending, but for */
-  neap_link work;     /* those of threads */
+  neap_link io;       /* operations of I/O that are pending, without threads */
+  neap_link work;     /* those that a thread works on */
   size_t pending;     /* operations that are pending or ready */
-  neap_op *turn;      /* that ends when another has been delivered, or NULL */
+  neap_op *turn;      /* ends when another has been delivered; or NULL */
   bool turn_may_wait;
-  neap_op *idler;  /* that ends when nothing else is pending, or NULL */
+  neap_op *idler;  /* ends when nothing else is pending; or NULL */
   bool broken;     /* the drain is to end */
   bool is_shared;  /* others have handles on uv, which are referenced */
   bool had_guests; /* when uv began to run */

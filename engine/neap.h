@@ -3,18 +3,19 @@
 #ifndef NEAP_H
 #define NEAP_H
 
-/* neap.h is the face of the engine, long because it is the only one: everything
- * a host may use, and all that the Lua binding uses. The engine knows neither
- * Lua nor what your nodes compute; it knows which node comes next, when to try
- * again, what time it is and how to wait for timers, files and the network.
+/* neap.h is the public interface of the engine: everything that a host may use,
+ * and all that the Lua binding uses. It is one header, so that a host finds
+ * everything in one place, and therefore long. The engine knows neither Lua nor
+ * what your nodes compute. It knows which node comes next, when to try again,
+ * what time it is, and how to wait for timers, files and the network.
  *
  * Three ideas carry the interface.
  *
  *   An *engine* (neap_engine) owns an event loop, a clock and the queue of
  *   what is ready. neap_poll() is the only function that calls you back.
  *
- *   An *operation* (neap_op) is one thing that somebody waits for. You own its
- *   memory; you start it, and neap_poll() later calls its `done` exactly once,
+ *   An *operation* (neap_op) is one thing to wait for. You own its memory; you
+ *   start it, and neap_poll() later calls its `done` exactly once,
  *   never from inside the function that started or cancelled it, and never
  *   from beneath a callback of libuv or libcurl. `done` may start operations,
  *   cancel others and free its own.
@@ -28,18 +29,17 @@
  * time. Engines are independent of each other; flows are immutable once
  * sealed and may be shared by runs of the same thread.
  *
- * It is one header, and long, because a host should find all there is in one
- * place; the sections follow the ideas above, files, streams, processes and
- * HTTP come last.
+ * The sections follow the ideas above: the engine, operations, flows and runs.
+ * Files, streams, connections, processes and HTTP come last.
  *
  * Lifetimes: whatever is *owned* by the host may be freed before or after the
- * engine it was made with, in any order, and has to be freed by somebody. When
- * an engine is freed, what belongs to it is closed: descriptors, programs,
- * requests. What is left of each object is what it knows (a result, a path) and
- * its memory; each call that would start or move something gives a status then,
- * NEAP_ECLOSED unless its comment names another, and starts nothing. An
- * allocator outlives all that came from it. An operation is yours: those that
- * were pending are idle, and one that was held (neap_op_hold) may be forgotten,
+ * engine it was made with, in any order; the host has to free it. When an
+ * engine is freed, what belongs to it is closed: descriptors, programs,
+ * requests. An object that outlives its engine keeps what it knows (a result, a
+ * path). A call that would start or move something then starts nothing and
+ * returns a status, NEAP_ECLOSED unless its comment names another. An allocator
+ * must outlive all that came from it. Operations are yours: those that were
+ * pending are idle then, and one that was held (neap_op_hold) may be forgotten,
  * but no longer be settled.
  *
  * Compatibility: every options struct begins with `size`, to be set to the
@@ -173,8 +173,8 @@ NEAP_API uint64_t neap_tick(neap_engine *engine);
  * called from inside `done`. */
 NEAP_API int neap_poll(neap_engine *engine, uint64_t max_wait_ns);
 
-/* Called from `done`: has neap_poll return when that has, and leave what else
- * is ready to the next. */
+/* Called from `done`: makes neap_poll return after this `done`. What else is
+ * ready is left to the next neap_poll. */
 NEAP_API void neap_break(neap_engine *engine);
 
 /* The number of operations that the engine will complete by itself: those
@@ -183,15 +183,15 @@ NEAP_API void neap_break(neap_engine *engine);
  * something. */
 NEAP_API size_t neap_pending(const neap_engine *engine);
 
-/* Sets the clock: makes it virtual, from 0 on, or real. What waits for a time
- * does so for as long as it had left. */
+/* Makes the clock virtual, from 0 on, or real. Each wait for a time keeps the
+ * rest that it had left. */
 NEAP_API void neap_set_clock(neap_engine *engine, neap_clock clock);
 
 /* The loop of libuv on which the engine does its I/O, for handles and requests
- * of your own: neap_poll calls their callbacks. It is the engine that runs and
- * closes the loop. From now on those that are active and referenced count as
- * one more that is pending. Handles that are left when the engine is freed are
- * closed without a callback, unless you have closed them. */
+ * of your own: neap_poll calls their callbacks. Only the engine runs and closes
+ * the loop. From this call on, while any of your handles is active and
+ * referenced, they count as one pending operation. When the engine is freed, it
+ * closes handles that you have not closed, without a callback. */
 NEAP_API struct uv_loop_s *neap_uv_loop(neap_engine *engine);
 
 /* Makes a neap_poll that waits return soon. The only function that may be
@@ -240,29 +240,32 @@ NEAP_API void neap_op_settle(neap_op *op, int status);
  * already keeps its outcome; one that is idle stays idle. */
 NEAP_API void neap_op_cancel(neap_op *op, int status);
 
-/* Starts `op`, which ends as soon as one other operation has been delivered,
- * before any other, with detail 1. When nothing is ready and I/O that has ended
- * has been looked for, it ends with detail 0; with `may_wait` only when nothing
- * is pending, and until then there is waiting, and the virtual clock jumps, as
- * ever. So tests go step by step. NEAP_EBUSY when there is one already. */
+/* Starts `op`, which lets exactly one other operation be delivered and then
+ * ends with detail 1. So tests go step by step. When nothing is ready, not even
+ * I/O that has just ended, `op` ends with detail 0. With `may_wait` it does so
+ * only when nothing is pending either; until then neap_poll waits, and the
+ * virtual clock jumps, as ever. NEAP_EBUSY when there is such an operation
+ * already. */
 NEAP_API int neap_turn(neap_engine *engine, neap_op *op, bool may_wait);
 
-/* Starts `op`, which ends when nothing else is pending, but for a turn: nothing
- * is left that could end by itself. NEAP_EBUSY when there is one already. */
+/* Starts `op`, which ends when nothing else is pending (the operation of
+ * neap_turn does not count): nothing is left that could end by itself.
+ * NEAP_EBUSY when there is such an operation already. */
 NEAP_API int neap_wait_idle(neap_engine *engine, neap_op *op);
 
 /* Drops the operation without ever calling `done`; it is idle afterwards. For
  * owners that are about to free it. */
 NEAP_API void neap_op_forget(neap_op *op);
 
-/* Starts `op`, which ends when none of those is active any more that others
- * have put on neap_uv_loop; at once when there is none. */
+/* Starts `op`, which ends when none of the handles that others have put on
+ * neap_uv_loop is active any more; at once when there is none. */
 NEAP_API void neap_uv_wait(neap_engine *engine, neap_op *op);
 
-/* Has uv call the callbacks of those of others' handles that are being closed,
- * for somebody who is about to take down what these need. Others that are due
- * are called, too; operations of the engine's are not delivered. Does not wait,
- * so that a handle whose end takes a thread or time may still be closing. */
+/* Makes uv call the close callbacks of handles that others have put on
+ * neap_uv_loop and are closing. Call it before you take down what these
+ * callbacks need. Other callbacks of such handles that are due are called, too;
+ * the engine's own operations are not delivered. It does not wait, so a handle
+ * whose closing takes a thread or time may still be closing afterwards. */
 NEAP_API void neap_uv_settle(neap_engine *engine);
 
 /* Waits until neap_now() is at least `deadline_ns`; never early. Cannot fail.
@@ -359,15 +362,16 @@ NEAP_API int neap_flow_seal(neap_flow *flow);
 
 NEAP_API const char *neap_node_name(const neap_node *node);
 NEAP_API neap_kind neap_node_kind(const neap_node *node);
-/* Of a parallel that has none of its own 0, once sealed its branches. */
+/* How many items or branches at once. For a parallel that was given 0: 0 until
+ * the flow is sealed, then the number of its branches. */
 NEAP_API uint32_t neap_node_concurrency(const neap_node *node);
 NEAP_API uint32_t neap_node_max_attempts(const neap_node *node);
 
 /* What a host says of a failure. */
 typedef struct neap_failure {
   bool final;              /* no further attempts; a fallback is still tried */
-  bool item;               /* of FETCH: what was fetched is of no use, and is
-                              an item that has failed without an attempt. A
+  bool item;               /* of FETCH: what was fetched is useless; it counts
+                              as an item that has failed without an attempt. A
                               batch that collects goes on, whatever `caught`
                               says of the step */
   uint64_t retry_after_ns; /* the next attempt waits at least this long */
@@ -375,15 +379,16 @@ typedef struct neap_failure {
 
 /* True when another attempt follows attempt `attempt` (from 0), which failed:
  * there is one left, the failure is not final and does not ask for a longer
- * wait than max_retry_after. NULL stands for a failure that says nothing. It is
- * what runs do; for whoever repeats something of his own in the same way. */
+ * wait than max_retry_after. NULL stands for a failure that says nothing. Runs
+ * decide by this function; a host can use it to repeat work of its own by the
+ * same rules. */
 NEAP_API bool neap_may_retry(const neap_node_opts *opts, uint32_t attempt,
                              const neap_failure *failure);
 
 /* The wait in ns after attempt `attempt` (from 0) failed: wait * backoff ^
  * attempt, capped by max_wait, less the share `jitter * random` (random in
- * [0, 1)), but at least `retry_after_ns`. It is what runs wait; for whoever
- * repeats something of his own in the same way. Other options do not matter. */
+ * [0, 1)), but at least `retry_after_ns`. Runs wait for so long; a host can use
+ * it to repeat work of its own by the same rules. Other options are ignored. */
 NEAP_API uint64_t neap_retry_delay(const neap_node_opts *opts, uint32_t attempt,
                                    double random, uint64_t retry_after_ns);
 NEAP_API uint64_t neap_node_timeout(const neap_node *node); /* ns */
@@ -431,14 +436,16 @@ typedef enum neap_do {
   /* The items of the batch at `depth` begin. Answer: items or fail; of a
    * parallel, whose branches are known, ok or fail. */
   NEAP_DO_ITEMS,
-  /* Start `count` runs (NEAP_ROOT_WORKER) that share the items of the batch
-   * among them. Where nobody knows how many items there are, a worker (then
-   * `depth` is 0) asks for one more when all have an item: it works for the
-   * same parent. What was fetched for depth 1 stays meanwhile. Answer: ok, or
-   * fail when that is impossible. */
+  /* Start `count` runs (NEAP_ROOT_WORKER) that share the items of the batch.
+   * Where the number of items is unknown, a worker (then `depth` is 0) asks for
+   * one more worker of the same parent when all have an item. What was fetched
+   * for depth 1 stays meanwhile. Answer: ok, or fail when that is impossible.
+   */
   NEAP_DO_FORK,
-  /* Wait until one of these has ended; `failed` when one has failed already.
-   * Answer: ok; or fail when it failed, of which the first counts. */
+  /* Wait until one of these runs has ended; `failed` when one has failed
+   * already. Answer: ok, or fail when that run failed. The first failure
+   * counts.
+   */
   NEAP_DO_JOIN,
   /* Cancel all of these that have not ended. Answer: ok. */
   NEAP_DO_STOP,
@@ -452,10 +459,10 @@ typedef enum neap_do {
    * inside it is over, too. Answer: ok. */
   NEAP_DO_ITEM_END,
   /* No successor for the action of the visit at `depth`, though `node` has
-   * some: tell somebody. The walk that the visit is part of ends here, unless
-   * `phase` is exec: then the action is what the walk inside the visit has
-   * ended with, and `node`, which has no post, ends with "default" in its place
-   * and goes on. Answer: ok. */
+   * some: warn the user. The walk that the visit is part of ends here, unless
+   * `phase` is exec. Then the walk inside the visit has ended with that action,
+   * and `node`, which has no post, goes on with "default" instead. Answer: ok.
+   */
   NEAP_DO_WARN,
   /* The run itself fails with `status` at the visit of `node`. Answer: fail. */
   NEAP_DO_RAISE,
@@ -497,8 +504,8 @@ typedef struct neap_run_opts {
   neap_root root;
   neap_run *parent;   /* *kept*: of ATTEMPT and WORKER, who was asked; of a
                          worker that a worker asked for, the latter's parent */
-  uint64_t max_steps; /* visits, items of batches included; 0: no limit. Shared
-                         with those who have this run as parent. Once it is
+  uint64_t max_steps; /* visits, items of batches included; 0: no limit. Runs
+                         that have this one as parent share it. Once it is
                          passed, no attempt, fallback or batch catches a failure
                        */
   uint64_t seed;      /* for jitter */
@@ -713,12 +720,13 @@ NEAP_API int neap_fs_realpath(neap_engine *engine, neap_op *op,
 NEAP_API int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
                            uint32_t mode, neap_fs_result **result);
 
-/* Writes a file so that whoever reads it, also after a crash, finds either what
- * was there or all of `bytes` (copied): writes them beside it, has them brought
- * to the disk, and renames. A file that is there keeps its mode, not its owner,
- * and must be a regular one (EINVAL); of a link, the file it leads to is
- * replaced. Nothing is left behind when it fails or is cancelled; what one
- * leaves whose process is killed, the next in that folder removes. */
+/* Writes a file so that a reader, even after a crash, finds either what was
+ * there or all of `bytes` (copied): writes them to a file beside it, brings
+ * that to the disk, and renames it. A file that is replaced keeps its mode, not
+ * its owner, and must be a regular one (EINVAL); where the path is a link, the
+ * file it leads to is replaced. Nothing is left behind when the operation fails
+ * or is cancelled. What a killed process leaves behind, the next replace in
+ * that folder removes. */
 NEAP_API int neap_fs_replace(neap_engine *engine, neap_op *op, const char *path,
                              const void *bytes, size_t size,
                              neap_fs_result **result);
@@ -759,8 +767,9 @@ NEAP_API int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
                             const char *mode, neap_file **file);
 
 /* The same for a new file whose path is `prefix` and six further characters, to
- * be read and written by its owner only (mode 0600). It is removed when it is
- * closed, in whatever way; unless its path leads nowhere by then. */
+ * be read and written by its owner only (mode 0600). The file is removed when
+ * it is closed, by neap_file_close, neap_file_free or the end of the engine, if
+ * it still has that path. */
 NEAP_API int neap_file_temp(neap_engine *engine, neap_op *op,
                             const char *prefix, neap_file **file);
 
@@ -772,12 +781,12 @@ NEAP_API int neap_file_temp(neap_engine *engine, neap_op *op,
  *
  * read: at most 64 KiB from the position on, in neap_fs_bytes; none at the end.
  * Bytes that a cancelled read has taken from a pipe are given to the next one.
- * write: all of `bytes`, which are copied. One that is cancelled or fails may
- * have written a part, behind which the position is then. sync: all that has
- * been written is on the disk. fstat: as neap_fs_stat. truncate: to `size`
- * bytes, also to more; the position stays. close: waits for what is under way;
- * its failure may be that of an earlier write. Nothing can be started any more
- * from then on; it goes on when it is cancelled. */
+ * write: all of `bytes`, which are copied. A write that fails or is cancelled
+ * may have written a part; the position is then behind that part. sync: brings
+ * all that has been written to the disk. fstat: as neap_fs_stat. truncate: to
+ * `size` bytes, also to more; the position stays. close: waits for what is
+ * under way; its failure may be that of an earlier write. After it nothing can
+ * be started any more. A close that is cancelled goes on unseen. */
 NEAP_API int neap_file_read(neap_file *file, neap_op *op,
                             neap_fs_result **result);
 NEAP_API int neap_file_write(neap_file *file, neap_op *op, const void *bytes,
@@ -797,9 +806,9 @@ typedef enum neap_seek {
   NEAP_SEEK_END,     /* from the end */
 } neap_seek;
 
-/* Moves the position by `offset` bytes from there; neap_fs_offset tells where
- * it is then, from the start. A pipe, a terminal and such have none: ESPIPE.
- * Before the start: EINVAL. Started and ended as those above. */
+/* Moves the position to `offset` bytes from `whence`; neap_fs_offset then tells
+ * where it is, from the start. A pipe or a terminal has no position: ESPIPE. A
+ * place before the start is EINVAL. Starts and ends as the operations above. */
 NEAP_API int neap_file_seek(neap_file *file, neap_op *op, neap_seek whence,
                             int64_t offset, neap_fs_result **result);
 NEAP_API uint64_t neap_fs_offset(const neap_fs_result *result);
@@ -819,10 +828,10 @@ NEAP_API const char *neap_file_path(const neap_file *file);
 /* False once neap_file_close has been called, or the engine freed. */
 NEAP_API bool neap_file_is_open(const neap_file *file);
 
-/* Returns the handle. A file that is open is closed when the operations on it
- * have ended, by a thread, without anybody waiting for it or hearing how that
- * went; neap_engine_free waits. NULL is ignored. May be called after
- * neap_engine_free, which closes all files. */
+/* Frees the handle. A thread closes the file when the operations on it have
+ * ended. Only neap_engine_free waits for that, and nobody is told how it went;
+ * neap_file_close tells. NULL is ignored. May be called after neap_engine_free,
+ * which closes all files. */
 NEAP_API void neap_file_free(neap_file *file);
 
 /* Watching a file or a directory (not those within it) for changes, which are
@@ -845,13 +854,13 @@ typedef struct neap_change {
  * removed, replaced, made again, and where links lead to it they may be made to
  * point elsewhere. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the system's code
  * in *detail (which may be NULL): ENOENT where there is nothing of that name,
- * ENOSPC when the user watches as much as he may. *watch is *owned*. */
+ * ENOSPC when the system allows the user no more watches. *watch is *owned*. */
 NEAP_API int neap_watch_new(neap_engine *engine, const char *path, int *detail,
                             neap_watch **watch);
 
-/* The same of a path that may be missing, now and later, with the directories
- * above it: what is made there is waited for. It only ends when it is closed.
- */
+/* The same for a path that may be missing, now and later, with the directories
+ * above it; it is watched as soon as it is made. The watch only ends when it is
+ * closed. */
 NEAP_API int neap_watch_missing(neap_engine *engine, const char *path,
                                 int *detail, neap_watch **watch);
 
@@ -860,8 +869,8 @@ NEAP_API int neap_watch_missing(neap_engine *engine, const char *path,
  * NEAP_EINVAL when it has been closed. */
 NEAP_API int neap_watch_wait(neap_watch *watch, neap_op *op);
 
-/* Takes the oldest change; false when there is none. Changes that are the same
- * as the one before, which nobody had taken yet, are not told again. */
+/* Takes the oldest change; false when there is none. A change that equals the
+ * last one is not kept again while that has not been taken. */
 NEAP_API bool neap_watch_take(neap_watch *watch, neap_change *out);
 
 /* True when there is nothing to take and will not be: it has been closed, or
@@ -873,7 +882,7 @@ NEAP_API bool neap_watch_has_ended(const neap_watch *watch);
  * Again does nothing. */
 NEAP_API void neap_watch_close(neap_watch *watch);
 
-/* Returns it, closed or not. NULL is ignored. May be called after
+/* Frees a watch, closed or not. NULL is ignored. May be called after
  * neap_engine_free, which closes it. */
 NEAP_API void neap_watch_free(neap_watch *watch);
 
@@ -900,13 +909,13 @@ NEAP_API int neap_stream_pair(neap_engine *engine, neap_stream *out[2]);
  * the descriptor, and nothing can be read or written any more. */
 NEAP_API void neap_stream_close(neap_stream *stream);
 
-/* Starts `op`, which ends with 0 when there are bytes, or the end, or an error,
- * for neap_stream_peek to give; or with NEAP_ECLOSED. Nothing is read before
- * somebody peeks, so a peer is held up by who does not read, and who is
- * cancelled loses nothing.
+/* Starts `op`, which ends with 0 when neap_stream_peek has something to give:
+ * bytes, the end or an error; or with NEAP_ECLOSED. Nothing is read before a
+ * peek. So a peer that sends faster than you peek is held up, and cancelling
+ * `op` loses nothing.
  *
- * Returns 0, or without having started it NEAP_EBUSY when somebody else waits
- * to read, NEAP_ECLOSED. */
+ * Returns 0, or without having started `op` NEAP_EBUSY when another operation
+ * waits to read, or NEAP_ECLOSED. */
 NEAP_API int neap_stream_read(neap_stream *stream, neap_op *op);
 
 /* Gives the bytes that have come, at most 64 KiB, without taking them. They are
@@ -926,25 +935,28 @@ NEAP_API size_t neap_stream_available(const neap_stream *stream);
 NEAP_API void neap_stream_take(neap_stream *stream, size_t size);
 
 /* Writes bytes, behind those of earlier writes that have not ended. Starts
- * `op`, which ends when the system has all of them, so that who writes is held
- * up by a peer that does not read; what the system does not take at once is
- * copied. Or with NEAP_ESYS: EPIPE (never a signal) when nobody reads any more.
+ * `op`, which ends when the system has taken all of them, so a peer that does
+ * not read holds up the writer. What the system does not take at once is
+ * copied. `op` ends with NEAP_ESYS and EPIPE (never a signal) when nobody reads
+ * any more.
  *
- * Where `written` is not NULL it is set to whether the system took all of them
- * at once: then `op` was not started, and there is nothing to wait for.
+ * If `written` is not NULL, it is set to whether the system took all bytes at
+ * once. Then `op` was not started, and there is nothing to wait for.
  *
- * Cancelled before its first byte is written a write is not made; later, the
- * rest is written all the same, since the peer would take for it what follows.
+ * A write that is cancelled before its first byte was written is not made. One
+ * that is cancelled later is completed: the peer would take the next write for
+ * the missing rest.
  *
- * Returns 0, NEAP_ECLOSED after neap_stream_end, NEAP_ENOMEM. When memory was
- * missing for the rest of what was begun, all writes after that fail so. */
+ * Returns 0, NEAP_ECLOSED after neap_stream_end, or NEAP_ENOMEM. If memory is
+ * missing for the rest of a write that was begun, all later writes fail, too.
+ */
 NEAP_API int neap_stream_write(neap_stream *stream, neap_op *op,
                                const void *bytes, size_t size, bool *written);
 
 /* Writes the end, behind all that is being written: the peer reads it, and may
- * still be read from. Starts `op`, which ends when that has been done.
- * Cancelled it is done all the same. Returns 0, NEAP_ENOMEM, or NEAP_ECLOSED
- * when the engine has been freed. */
+ * go on sending. Starts `op`, which ends when that has been done; cancelling
+ * `op` does not stop it. Returns 0, NEAP_ENOMEM, or NEAP_ECLOSED when the
+ * engine has been freed. */
 NEAP_API int neap_stream_end(neap_stream *stream, neap_op *op);
 
 /* The system's code behind the last NEAP_ESYS that neap_stream_peek returned,
@@ -995,10 +1007,10 @@ NEAP_API void neap_addresses_free(neap_addresses *addresses);
 NEAP_API int neap_net_name(int fd, bool peer, char *text, size_t size);
 
 /* Listens for connections, at once: the host has to be in digits (else
- * NEAP_EINVAL). Only 127.0.0.1 is asked for unless `opts` say otherwise. A file
+ * NEAP_EINVAL). Without a host in `opts` it listens on 127.0.0.1 only. The file
  * of a local socket at which nobody answers any more is replaced; any other
  * file, and a link, stays (EADDRINUSE). *out is *owned*; neap_engine_free
- * closes those that are left. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the
+ * closes listeners that are left. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the
  * system's code in *detail. */
 typedef struct neap_listener neap_listener;
 NEAP_API int neap_net_listen(neap_engine *engine, const neap_net_opts *opts,
@@ -1009,9 +1021,9 @@ NEAP_API int neap_net_listen(neap_engine *engine, const neap_net_opts *opts,
  * NEAP_ECLOSED without having started it when the engine has been freed. */
 NEAP_API int neap_listener_wait(neap_listener *listener, neap_op *op);
 
-/* Takes a connection: *out is *owned*. NEAP_EAGAIN when there is none, for
- * another has taken it, or it has failed before anybody could; NEAP_ESYS with
- * the system's code in *detail, such as that of EMFILE: the connection waits;
+/* Takes a connection: *out is *owned*. NEAP_EAGAIN when there is none, because
+ * another has taken it or it failed before that; NEAP_ESYS with the system's
+ * code in *detail, such as that of EMFILE, while the connection waits;
  * NEAP_ENOMEM, and the connection is lost; NEAP_ECLOSED. */
 NEAP_API int neap_listener_accept(neap_listener *listener, int *detail,
                                   neap_stream **out);
@@ -1019,8 +1031,9 @@ NEAP_API int neap_listener_accept(neap_listener *listener, int *detail,
 /* The socket, still the listener's; -1 when the engine has been freed. */
 NEAP_API int neap_listener_fd(const neap_listener *listener);
 
-/* Ends it, and those who wait with NEAP_ECLOSED; removes the file of a local
- * socket. What it has accepted goes on. NULL is ignored. */
+/* Closes and frees the listener, and removes the file of a local socket.
+ * Operations that wait for it end with NEAP_ECLOSED; accepted connections go
+ * on. NULL is ignored. */
 NEAP_API void neap_listener_close(neap_listener *listener);
 /* A program that was started. */
 typedef struct neap_process neap_process;

@@ -16,7 +16,7 @@ local ARTICLES <const> = {
   "Seals were seen. Keep your distance.",
 }
 
--- Two articles at once, for in earnest a model would be asked to shorten them.
+-- Two articles at once: a real newsletter would ask a model to shorten each.
 local gather = BatchNode {
   name = "gather",
   concurrency = 2,
