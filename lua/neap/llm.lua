@@ -2,6 +2,9 @@
 -- `POST /chat/completions`, and its stand-in without a network.
 -- SPDX-License-Identifier: MIT
 
+local options = require "neap.options"
+local quotes = require "neap.llm_quotes"
+
 local llm = {}
 
 ---@alias neap.llm.Message { role: string, content: string|table[] }
@@ -29,24 +32,52 @@ local llm = {}
 
 local DEFAULT_TIMEOUT = 120 -- seconds, for the whole exchange
 
--- How much of a reply an error quotes, in bytes.
-local EXCERPT = 300
-
 -- Statuses below 500 after which the same request may succeed.
 local RETRYABLE = { [408] = true, [409] = true, [425] = true, [429] = true }
 
-local CHAT_OPTIONS = {
-  headers = true,
-  max_tokens = true,
-  model = true,
-  system = true,
-  temperature = true,
-  timeout = true,
+-- What a 429 says that no waiting cures.
+local NO_MONEY = {
+  insufficient_quota = true,
+  insufficient_balance = true,
+  billing_not_active = true,
+  billing_hard_limit_reached = true,
 }
 
-local CLIENT_OPTIONS = { http = true, key = true, url = true }
-for name in pairs(CHAT_OPTIONS) do
-  CLIENT_OPTIONS[name] = true
+-- Why a reply has no text and will have none the next time either, by its
+-- `finish_reason`.
+local ENDS = {
+  tool_calls = "the model called tools",
+  function_call = "the model called a function",
+  content_filter = "a content filter took the text",
+  length = "max_tokens were spent before there was text",
+}
+
+local CHAT_OPTIONS = {
+  headers = options.table,
+  max_tokens = options.count(1),
+  model = options.string,
+  system = options.string,
+  temperature = { function(value)
+    return type(value) == "number" and value >= 0 and value < math.huge
+  end, "number from 0" },
+  timeout = options.seconds,
+  max_completion_tokens = "max_tokens", -- as other clients have it
+}
+
+local CLIENT_OPTIONS = {
+  http = { function(value)
+    return type(value) == "table" and type(value.post) == "function"
+  end, "table with a function post" },
+  key = options.string,
+  url = true,
+  api_key = "key",
+  token = "key",
+  api_base = "url",
+  base_url = "url",
+  endpoint = "url",
+}
+for name, rule in pairs(CHAT_OPTIONS) do
+  CLIENT_OPTIONS[name] = rule
 end
 
 --- Returns the value of an environment variable, nil also for an empty one.
@@ -88,26 +119,6 @@ local function url_of_environment()
     }, 0)
   end
   return url
-end
-
---- Returns the beginning of a reply as errors may quote it: one line, valid
--- UTF-8, without the `secrets` and without users and queries of addresses.
-local function excerpt(body, secrets)
-  for _, secret in ipairs(secrets) do
-    body = body:gsub(secret:gsub("%p", "%%%0"), "[redacted]")
-  end
-  -- The patterns below are not linear, and the rest would not be quoted.
-  body = body:sub(1, 4 * EXCERPT)
-  body = body:gsub("([Bb]earer )%S+", "%1[redacted]")
-  body = body:gsub("(%a+://)[^%s/\"@]*@", "%1")
-  body = body:gsub("(%a+://[^%s?\"]*)%?[^%s\"]*", "%1")
-  body = body:gsub("[%s%c]+", " ")
-  if #body > EXCERPT then
-    -- Not in the middle of a character.
-    body = body:sub(1, EXCERPT - 3):gsub("[\xC0-\xF7][\x80-\xBF]*$", "")
-    body = body .. "..."
-  end
-  return utf8.len(body) and body or (body:gsub("[\x80-\xFF]", "?"))
 end
 
 --- Returns what must not appear in errors: the key and the values of headers,
@@ -165,7 +176,9 @@ local function messages_of(prompt, system)
   if type(prompt) == "string" then
     prompt = { { role = "user", content = prompt } }
   elseif type(prompt) ~= "table" or #prompt == 0 then
-    error("bad argument #1 to 'chat' (string or list of messages expected)", 3)
+    options.blame(
+      "bad argument #1 to 'chat' (string or list of messages expected)"
+    )
   end
   if not system then
     return prompt
@@ -185,36 +198,129 @@ local function headers_of(key, ...)
 end
 
 --- Raises the error for a response: `fields` and what they all have in common.
-local function fail(fields, response, url, secrets)
+-- `sent` is what the request had in it that is nobody else's business.
+local function fail(fields, response, sent)
   fields.status = response.status
-  fields.url = public_url(url)
-  fields.body = excerpt(response.body or "", secrets)
+  fields.url = public_url(sent.url)
+  fields.body = quotes.excerpt(response.body or "", sent.secrets, sent.messages)
   fields.message =
     ("%s from %s: %s"):format(fields.message, fields.url, fields.body)
   error(require("neap.error").new(fields), 0)
 end
 
+--- Returns the decoded body of a response; nil where it is no JSON.
+local function decode(response)
+  local ok, reply = pcall(require("neap.json").decode, response.body)
+  return ok and reply or nil
+end
+
+--- Returns the `error` of a reply, nil where it has none.
+local function failure_of(reply)
+  local failure = at(reply, "error")
+  return (type(failure) == "table" or type(failure) == "string") and failure
+    or nil
+end
+
+--- Returns whether the account has run out of money.
+local function is_spent(failure)
+  return NO_MONEY[at(failure, "code")] or NO_MONEY[at(failure, "type")] or false
+end
+
+--- Returns whether a status says that the same request may succeed later.
+local function passes(status)
+  return RETRYABLE[status] or math.type(status) == "integer" and status >= 500
+    or false
+end
+
+--- Returns whether an error that came with a 2xx may pass: by the status in it,
+-- else by its words.
+local function may_pass(failure)
+  local code = at(failure, "code")
+  if is_spent(failure) then
+    return false
+  elseif type(code) == "number" then
+    return passes(math.tointeger(code))
+  end
+  local words = table.concat({
+    tostring(code), tostring(at(failure, "type")),
+    tostring(type(failure) == "string" and failure or at(failure, "message")),
+  }, " "):lower()
+  for _, word in ipairs { "overloaded", "rate.?limit", "server.?error",
+    "unavailable", "timed? ?out" } do
+    if words:find(word) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Returns the text of a message: its content, or that of its parts which are
+-- text; nil if it has none.
+local function text_of(message)
+  local content = at(message, "content")
+  if type(content) == "string" then
+    return content
+  elseif type(content) ~= "table" then
+    return nil
+  end
+  local texts = {}
+  for _, part in ipairs(content) do
+    local kind, text = at(part, "type"), at(part, "text")
+    if type(text) == "string" and (kind == nil or kind == "text") then
+      texts[#texts + 1] = text
+    end
+  end
+  return texts[1] and table.concat(texts) or nil
+end
+
+--- Returns why a reply with a message has no text.
+local function why_no_text(choice)
+  if type(at(choice, "message", "refusal")) == "string" then
+    return "the model refused"
+  elseif type(at(choice, "message", "tool_calls")) == "table" then
+    return ENDS.tool_calls
+  end
+  return ENDS[at(choice, "finish_reason")] or "it is empty"
+end
+
 --- Returns the text and the decoded body of a response, or raises.
-local function read_reply(response, url, secrets)
+local function read_reply(response, sent)
   local status = response.status
+  local reply = decode(response)
+  local failure = failure_of(reply)
   if status < 200 or status > 299 then
     fail({
       code = "http",
       message = "HTTP status " .. status,
-      retryable = status >= 500 or RETRYABLE[status] or false,
+      retryable = passes(status) and not is_spent(failure),
       retry_after = require("neap.http").retry_after(response.headers or {}),
-    }, response, url, secrets)
+    }, response, sent)
   end
-  local ok, reply = pcall(require("neap.json").decode, response.body)
-  local text = ok and at(reply, "choices", 1, "message", "content")
-  if type(text) ~= "string" then
-    fail({
-      code = "llm",
-      message = ok and "a reply without text" or "a reply that is no JSON",
-      retryable = true,
-    }, response, url, secrets)
+  local choice = at(reply, "choices", 1)
+  local message = at(choice, "message")
+  local text = text_of(message)
+  if text then
+    return text, reply
   end
-  return text, reply
+  local what, retryable = "a reply that is no JSON", true
+  if failure then
+    what, retryable = "an error", may_pass(failure)
+  elseif type(message) == "table" then
+    what = ("a reply without text (%s)"):format(why_no_text(choice))
+    retryable = false -- it has been paid for, and would be again
+  elseif reply ~= nil then
+    what = "a reply without text"
+  end
+  fail({ code = "llm", message = what, retryable = retryable }, response, sent)
+end
+
+--- Raises an error unless chat was called with its client: a dot in place of the
+-- colon has the prompt stand there.
+local function check_self(self, client)
+  if self ~= client then
+    options.blame(("bad argument #1 to 'chat' (a client expected, got %s; call "
+      .. "it as client:chat(...))"):format(type(self)))
+  end
 end
 
 --- Returns the client for an endpoint. The key and the address, which may hold
@@ -223,9 +329,9 @@ local function online(url, key, defaults, http)
   url = endpoint(url)
   local client = { offline = false, model = defaults.model }
 
-  function client.chat(_, prompt, opts)
-    opts = opts or {}
-    require("neap.options").check(opts, CHAT_OPTIONS, "chat")
+  function client.chat(self, prompt, opts)
+    check_self(self, client)
+    opts = options.check(opts, CHAT_OPTIONS, "chat")
     local function option(name)
       if opts[name] ~= nil then
         return opts[name]
@@ -248,7 +354,11 @@ local function online(url, key, defaults, http)
       headers = headers,
       timeout = option("timeout") or DEFAULT_TIMEOUT,
     })
-    return read_reply(response, url, secrets_of(key, headers))
+    return read_reply(response, {
+      url = url,
+      secrets = secrets_of(key, headers),
+      messages = messages,
+    })
   end
 
   return client
@@ -292,8 +402,9 @@ local function offline()
       "using the built-in offline summariser, ", summary.method, "\n")
   end
 
-  function client.chat(_, prompt, opts)
-    require("neap.options").check(opts or {}, CHAT_OPTIONS, "chat")
+  function client.chat(self, prompt, opts)
+    check_self(self, client)
+    options.check(opts, CHAT_OPTIONS, "chat")
     local words = last_words(messages_of(prompt))
     if not words then
       error("the offline summariser needs a message of the user", 2)
@@ -320,22 +431,24 @@ end
 -- override the client's. It raises
 --
 -- * code "http" for a status other than 2xx, with `status`, `retryable` (408,
---   409, 425, 429 and 5xx), `retry_after` in seconds if the server named a
---   time, and the beginning of the `body`;
--- * code "llm", `retryable`, for a reply that is no JSON or has no text;
+--   409, 425, 429 and 5xx, but for a quota that is spent), `retry_after` in
+--   seconds if the server named a time, and the beginning of the `body`;
+-- * code "llm" for a reply that is no JSON (`retryable`), is an error (by what
+--   that says), or has no text though it has a message: tool calls, a refusal,
+--   a content filter (not `retryable`);
 -- * code "json", not `retryable`, for a prompt that is not UTF-8;
 -- * what `http.post` raises when there was no response.
 --
--- None of them holds the key, a header's value, or the query of an address.
+-- None of them holds the key, a header's value, the query of an address, or
+-- words of the prompt that the server quotes.
 --
 -- An address in NEAP_LLM_URL that is none raises code "llm", not `retryable`.
 ---@param opts? neap.llm.opts
 ---@return neap.llm.Client
 function llm.new(opts)
-  opts = opts or {}
-  require("neap.options").check(opts, CLIENT_OPTIONS, "llm.new")
+  opts = options.check(opts, CLIENT_OPTIONS, "llm.new")
   if opts.url and not is_url(opts.url) then
-    error("llm.new: the url must begin with http:// or https://", 2)
+    options.blame("llm.new: the url must begin with http:// or https://")
   end
   local url = opts.url or url_of_environment()
   if not url then

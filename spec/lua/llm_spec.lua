@@ -1,6 +1,7 @@
 -- The client for chat models, against a transport that records what it is
 -- asked to post and answers what the spec has laid down.
 -- SPDX-License-Identifier: MIT
+local json = require "neap.json"
 local llm = require "neap.llm"
 
 local BASE = "http://127.0.0.1:4010/v1"
@@ -107,6 +108,23 @@ describe("neap.llm", function()
       assert.equal("b", http.opts.json.model)
       assert.equal(0, http.opts.json.temperature)
       assert.same({ authorization = "Basic xyz" }, http.opts.headers)
+    end)
+
+    it("joins the parts of a content that are text", function()
+      local thought = { type = "thinking", thinking = { { type = "text",
+        text = "hm" } } }
+      for _, parts in ipairs {
+        { { type = "text", text = "hello" } },
+        { { type = "text", text = "hel" }, { type = "text", text = "lo" } },
+        { thought, { type = "text", text = "hello" } },
+        { { text = "hello" } },
+      } do
+        local client = llm.new { url = BASE, http = transport {
+          status = 200, headers = {},
+          body = json.encode { choices = { { message = { content = parts } } } },
+        } }
+        assert.equal("hello", (client:chat("When?")))
+      end
     end)
 
     it("takes a conversation, which it leaves as it is", function()
@@ -219,17 +237,76 @@ describe("neap.llm", function()
       assert.is_true(err.retry_after > 50 and err.retry_after <= 60)
     end)
 
-    it("code llm for a reply that is no JSON or has no text", function()
+    it("code llm for a reply that is no JSON or has no message", function()
       for _, body in ipairs {
         "", "<html>maintenance</html>", "null", "3", "{}", '{"choices":[]}',
-        '{"choices":[{"message":{"content":null}}]}', '{"choices":[null]}',
-        '{"error":{"message":"overloaded"}}',
+        '{"choices":[null]}', '{"error":{"message":"overloaded"}}',
       } do
         local err = failure { status = 200, headers = {}, body = body }
         assert.equal("llm", err.code, body)
         assert.is_true(err.retryable)
         assert.equal(200, err.status)
         assert.equal(body, err.body)
+      end
+    end)
+
+    it("code llm, and that asking again is of no use, for one without text",
+      function()
+        local function refusal(message, reason)
+          return failure { status = 200, headers = {}, body = json.encode {
+            choices = { { message = message, finish_reason = reason } },
+          } }
+        end
+        local null = json.null
+        for words, err in pairs {
+          ["the model called tools"] =
+            refusal({ content = null, tool_calls = { {} } }, "tool_calls"),
+          ["the model called a function"] =
+            refusal({ content = null }, "function_call"),
+          ["the model refused"] = refusal({ refusal = "I cannot" }, "stop"),
+          ["a content filter took the text"] =
+            refusal({ content = null }, "content_filter"),
+          ["max_tokens were spent before there was text"] =
+            refusal({ content = json.array {} }, "length"),
+          ["it is empty"] =
+            refusal({ content = { { type = "image" } } }, "odd"),
+        } do
+          assert.equal("llm", err.code)
+          assert.is_false(err.retryable)
+          assert.truthy(err.message:find(words, 1, true), err.message)
+        end
+      end)
+
+    it("what an error in a 2xx says of asking again", function()
+      for body, retryable in pairs {
+        ['{"error":{"message":"Invalid API key","code":401}}'] = false,
+        ['{"error":{"message":"x","type":"invalid_request_error"}}'] = false,
+        ['{"error":{"message":"x","code":"insufficient_quota"}}'] = false,
+        ['{"error":{"message":"busy","code":503}}'] = true,
+        ['{"error":{"message":"x","type":"rate_limit_error"}}'] = true,
+        ['{"error":{"message":"x","type":"overloaded_error"}}'] = true,
+        ['{"error":"upstream timed out"}'] = true,
+        ['{"error":"no such model"}'] = false,
+      } do
+        local err = failure { status = 200, headers = {}, body = body }
+        assert.equal("llm", err.code)
+        assert.equal(retryable, err.retryable, body)
+      end
+    end)
+
+    it("that a quota is spent, which no waiting cures, unlike a rate", function()
+      for code, retryable in pairs {
+        insufficient_quota = false, billing_hard_limit_reached = false,
+        rate_limit_exceeded = true,
+      } do
+        for _, field in ipairs { "code", "type" } do
+          local err = failure {
+            status = 429, headers = { ["retry-after"] = "7" },
+            body = json.encode { error = { message = "x", [field] = code } },
+          }
+          assert.equal(retryable, err.retryable, code)
+          assert.equal(7, err.retry_after)
+        end
       end
     end)
 
@@ -245,6 +322,63 @@ describe("neap.llm", function()
         end
       end
       assert.truthy(err.body:find("key [redacted]", 1, true))
+    end)
+
+    describe("no words of the prompt that a server quotes:", function()
+      local secret = "the merger with Gezeiten AG is on Friday"
+
+      -- What of the prompt is left in the error for this body.
+      local function quoted(body, prompt, opts)
+        local client = llm.new { url = BASE, http = transport {
+          status = 422, headers = {}, body = body,
+        } }
+        local ok, err = pcall(client.chat, client, prompt or secret, opts)
+        assert.is_false(ok)
+        for name, value in pairs(err) do
+          for word in (secret .. " geheim 潮汐"):gmatch("[^ ]+") do
+            if #word > 3 then
+              assert.is_nil(tostring(value):lower():find(word:lower(), 1, true),
+                ("%s: %s"):format(name, value))
+            end
+          end
+        end
+        return err.body
+      end
+
+      it("as JSON, escaped, in part, cut off, one of them", function()
+        local request = json.encode { messages = { { content = secret } } }
+        assert.equal('{"detail":{"input":{"messages":[{"content":"[...]"}]}}}',
+          quoted('{"detail":{"input":' .. request .. "}}"))
+        assert.equal("bad: [...]!", quoted("bad: " .. secret:upper() .. "!"))
+        quoted(json.encode { detail = request })
+        quoted('{"input":"the merger with \\u0047ezeiten AG"}')
+        quoted("&quot;the merger with &#71;ezeiten&quot;")
+        quoted("content=the%20merger%20with%20%47ezeiten")
+        assert.equal('token "[...]" is not allowed',
+          quoted('token "Gezeiten" is not allowed'))
+        assert.equal('"[...]" is too long', quoted('"merger with Gezei" is too long'))
+        for length = 280, 1300 do
+          quoted(("."):rep(length) .. secret)
+        end
+      end)
+
+      it("of the system's message, of parts, in languages without spaces",
+        function()
+          quoted("bad: geheim", "When?", { system = "Es ist geheim." })
+          quoted("bad: geheim",
+            { { role = "user", content = { { type = "text", text = "geheim" } } } })
+          quoted("bad: 看潮汐表", { { role = "user", content = "明天的潮汐" } })
+        end)
+
+      it("but all else that it says", function()
+        assert.equal("the model 'tide-1' is not known",
+          quoted("the model 'tide-1' is not known"))
+        assert.equal("", quoted(""))
+      end)
+
+      it("nothing at all where too much was sent to look through", function()
+        assert.equal("[...]", quoted("bad: Gezeiten", secret:rep(500000)))
+      end)
     end)
 
     it("no half of a key at the end of an excerpt", function()
@@ -290,6 +424,50 @@ describe("neap.llm", function()
       assert.truthy(message(llm.new, { modle = "x" }):find(expected, 1, true))
       assert.truthy(message(client.chat, client, "When?", { modle = "x" })
         :find(expected, 1, true))
+    end)
+
+    it("names that other clients have for options, with ours", function()
+      for name, meant in pairs { api_key = "key", base_url = "url",
+        apikey = "key", max_completion_tokens = "max_tokens" } do
+        local ok, err = pcall(llm.new, { url = BASE, [name] = "x" })
+        assert.is_false(ok)
+        assert.truthy(err:find(("unknown option '%s'; did you mean '%s'?")
+          :format(name, meant), 1, true), err)
+      end
+    end)
+
+    it("values of the wrong type, in new and in chat", function()
+      local http = transport()
+      local client = llm.new { url = BASE, http = http }
+      for name, value in pairs { temperature = "hot", max_tokens = {},
+        timeout = "soon", model = 3, system = {}, headers = "x" } do
+        local expected = ("bad option '%s' ("):format(name)
+        local ok, err = pcall(llm.new, { url = BASE, [name] = value })
+        assert.is_false(ok)
+        assert.truthy(err:find("llm.new: " .. expected, 1, true), err)
+        ok, err = pcall(client.chat, client, "When?", { [name] = value })
+        assert.is_false(ok)
+        assert.truthy(err:find("chat: " .. expected, 1, true), err)
+      end
+      for name, value in pairs { key = 3, http = {}, temperature = -1 } do
+        local ok, err = pcall(llm.new, { url = BASE, [name] = value })
+        assert.is_false(ok)
+        assert.truthy(err:find(("bad option '%s' ("):format(name), 1, true))
+      end
+      assert.is_nil(http.url)
+    end)
+
+    it("a chat with a dot in place of the colon", function()
+      for _, client in ipairs {
+        llm.new { url = BASE, http = transport() }, llm.new(),
+      } do
+        for _, prompt in ipairs { "When?", { { role = "user" } } } do
+          local ok, err = pcall(function() client.chat(prompt) end)
+          assert.is_false(ok)
+          assert.truthy(err:find("call it as client:chat(...)", 1, true), err)
+          assert.truthy(err:find("llm_spec.lua:", 1, true), err)
+        end
+      end
     end)
 
     it("addresses of other schemes, without repeating them", function()
