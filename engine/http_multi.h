@@ -96,9 +96,9 @@ void neap__transfer_object(neap__transfer *transfer, int status,
 /* Ends the wait for bytes of its response, if anybody waits. */
 void neap__transfer_wake_reader(neap__transfer *transfer);
 
-/* Has libcurl pause what `paused` says, and go on with the rest. It may call
- * back from here, but not for what the callbacks of others do: it is only
- * called outside of those. May end the transfer. */
+/* Makes libcurl pause what `paused` says, and go on with the rest. libcurl may
+ * run callbacks of this transfer from here. Call it outside of all callbacks of
+ * libcurl. May end the transfer. */
 void neap__transfer_pause(neap__transfer *transfer, int paused);
 
 /* Takes libcurl's verdict: follows a redirect, or finishes the operation and
