@@ -43,7 +43,8 @@ esac
 local function repository(on_run, on_test)
   local folder = helper.tmpdir()
   local tree = folder .. "/tree"
-  local self = { cache = folder .. "/cache/neap/fresh", notes = folder .. "/notes" }
+  local self = { folder = folder, cache = folder .. "/cache/neap/fresh",
+    notes = folder .. "/notes" }
 
   function self.commit(run, test)
     helper.write(tree .. "/dev", DEV:format(run, test))
@@ -110,6 +111,12 @@ describe("./dev fresh", function()
     assert.equal(0, tree.fresh().status)
     tree.commit(":", "echo 3 passed, 0 failed; echo and then it broke")
     assert.equal(1, tree.fresh().status)
+  end)
+
+  it_makes("takes a tree that belongs to another user", function()
+    local tree = repository(":", "echo 1 passed, 0 failed")
+    assert(os.execute("chown -R 65534 " .. helper.quote(tree.folder)))
+    assert.equal(0, tree.fresh().status)
   end)
 
   it_makes("has what a machine has, and nothing of ours", function()
