@@ -333,7 +333,7 @@ static int run(lua_State *L) {
   signal(SIGPIPE, SIG_IGN);
   if (!stop_signal && !is_ignored(SIGHUP))
     signal(SIGHUP, SIG_DFL);
-  if (task->state == NEAP__TASK_FAILED)
+  if (task->state == NEAP__TASK_FAILED && task->L)
     neap__task_release(task); /* its error will have been heard */
   int status = EXIT_FAILURE;
   if (!well) {

@@ -518,11 +518,12 @@ void neap__task_forget_all(neap__task *root) {
   }
 }
 
-/* Says that a task failed for which nobody waits. */
+/* Says that a task failed for which nobody waits, and lets go of it. */
 static void hear_of(neap__task *task) {
   lua_State *S = task->host->scratch;
   lua_pushcfunction(S, warn_of_failure);
   neap__task_push(S, task);
+  neap__task_release(task); /* first: a finalizer may await it meanwhile */
   lua_pcall(S, 1, 0, 0);
   lua_settop(S, 0);
 }
@@ -540,12 +541,10 @@ static void complete(neap__task *task) {
   if (task->internal) {
     neap__list_remove(&task->sibling);
     neap__list_append(&parent->crew->ended, &task->sibling);
-  } else if (task->state != NEAP__TASK_FAILED) {
-    if (task->protests && !heard)
-      hear_of(task);
-    neap__task_release(task);
-  } else if (task->detached && !heard) {
+  } else if (!heard && (task->state == NEAP__TASK_FAILED ? task->detached
+                                                         : task->protests)) {
     hear_of(task);
+  } else if (task->state != NEAP__TASK_FAILED) {
     neap__task_release(task);
   } /* else it stays with its owner, who fails of it unless it is awaited */
   if (parent->joining)
@@ -606,12 +605,13 @@ static void settle_children(neap__task *task) {
     } else if (task->outcome == NEAP__TASK_DONE) {
       task->outcome = NEAP__TASK_FAILED;
       task->noted = RAISED;
+      neap__task_push(S, child);
+      neap__task_take_failure(S, task, 0); /* before a finalizer may await it */
       lua_pushcfunction(S, inherit);
       neap__task_push(S, task);
-      neap__task_push(S, child);
-      lua_pcall(S, 2, 0, 0);
-      lua_settop(S, 0);
-      neap__task_take_failure(S, task, 0);
+      lua_pushvalue(S, -4); /* child error inherit task child */
+      if (lua_pcall(S, 2, 0, 0) != LUA_OK)
+        lua_pop(S, 1); /* no memory: it has no traceback */
       keep_error(S, task);
     } else {
       lua_pushcfunction(S, suppress);

@@ -872,3 +872,30 @@ describe("on_interrupt", function()
     assert.matches("^false.*only a script that the executable neap runs", result.stdout)
   end)
 end)
+
+describe("an error that nobody heard", function()
+  it("may be heard while the warning of it is made", function()
+    warn("@off")
+    for _ = 1, 10 do
+      local task, code
+      task = neap.spawn_detached(function()
+        error(setmetatable({}, { __tostring = function()
+          code = select(2, pcall(task.await, task)).code
+          return "unheard"
+        end, __index = { code = "x" } }))
+      end)
+      turns()
+      assert.equal("x", code)
+    end
+    -- What kept them is used again, by one task at a time.
+    local tasks = {}
+    for i = 1, 30 do
+      tasks[i] = neap.spawn(function()
+        neap.sleep(0)
+        collectgarbage()
+        return i
+      end)
+    end
+    for i = 1, 30 do assert.equal(i, (tasks[i]:await())) end
+  end)
+end)

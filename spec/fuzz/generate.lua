@@ -8,7 +8,7 @@ local M = {}
 
 local random = math.random
 
-local TIMES = { 0, 0, 0.0005, 0.001, 0.001, 0.002, 0.003, 0.005, 0.01 }
+local TIMES = { 0, 0, 1e-10, 0.0005, 0.001, 0.001, 0.002, 0.003, 0.005, 0.01 }
 local LIMITS = { 0.0005, 0.001, 0.002, 0.004, 0.008, 0.02 }
 local WAYS = { "timeout", "race", "gather", "map", "await" }
 
@@ -66,14 +66,19 @@ function make.await(g) return { slot(g) } end
 
 function make.cancel(g) return { slot(g) } end
 
+-- "collect" or "stop", as Lua text.
+local function on_error() return chance(30) and '"collect"' or '"stop"' end
+
 function make.gather(g, depth)
+  return { chance(30) and slot(g) or 0, on_error(), blocks = blocks(g, depth, random(4)) }
+end
+
+function make.race(g, depth)
   return { chance(30) and slot(g) or 0, blocks = blocks(g, depth, random(4)) }
 end
 
-make.race = make.gather
-
 function make.map(g, depth)
-  return { random(4), random(3), blocks = blocks(g, depth, 1, 3) }
+  return { random(4), random(3), on_error(), blocks = blocks(g, depth, 1, 3) }
 end
 
 function make.loop(g, depth) return { random(3), blocks = blocks(g, depth, 1, 3) } end

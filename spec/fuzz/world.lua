@@ -28,8 +28,7 @@ local CODES = { boom = true, cancelled = true, timeout = true, closed = true, de
 
 -- Messages of errors without a code that they may meet.
 local MESSAGES = { "^text$", "spawns no more", "cannot resume dead coroutine",
-  "cannot resume non%-suspended coroutine",
-  "^error in error handling$" } -- a handler that cannot wait raises again and again
+  "cannot resume non%-suspended coroutine" }
 
 function World:fault(text, ...)
   if #self.faults < 20 then self.faults[#self.faults + 1] = text:format(...) end
@@ -135,17 +134,19 @@ function World:try(id, block)
   self:caught(id, ok, err)
 end
 
+-- What the handler raises it catches: Lua would call it again and again for
+-- that, until its stack is full.
 function World:xpcall(id, block, handler)
   self:at(id, "xpcall")
   self:caught(id, xpcall(block, function(err)
-    handler()
+    self:caught(id, pcall(handler))
     return err
   end))
 end
 
 function World:shield(id, seconds, block)
   self:at(id, "shield")
-  if neap.shield then neap.shield(seconds, block) else block() end
+  neap.shield(seconds, block)
   self:goes_on(id)
 end
 
@@ -258,10 +259,15 @@ function World:items(slot, ...)
   return items
 end
 
-function World:gather(id, slot, ...)
+-- Judges what those have raised that failed, if such errors are collected.
+function World:judge_all(id, errors)
+  for _, err in pairs(errors or {}) do self:judge(err, id) end
+end
+
+function World:gather(id, slot, on_error, ...)
   self:at(id, "gather")
   self:waits("tasks")
-  neap.gather(self:items(slot, ...))
+  self:judge_all(id, neap.gather(self:items(slot, ...), { on_error = on_error }).errors)
   self:goes_on(id)
 end
 
@@ -272,17 +278,21 @@ function World:race(id, slot, ...)
   self:goes_on(id)
 end
 
-function World:map(id, n, concurrency, block)
+function World:map(id, n, concurrency, on_error, block)
   self:at(id, "map")
   self:waits("tasks")
   local results = neap.map({ n = n }, function(_, i)
     block()
     self.waiting[coroutine.running()] = nil
     return i
-  end, { concurrency = concurrency })
+  end, { concurrency = concurrency, on_error = on_error })
+  local errors = results.errors or {}
   for i = 1, n do
-    if results[i] ~= i then self:fault("%d: item %d gave %s", id, i, results[i]) end
+    if errors[i] == nil and results[i] ~= i then
+      self:fault("%d: item %d gave %s", id, i, results[i])
+    end
   end
+  self:judge_all(id, errors)
   self:goes_on(id)
 end
 
@@ -300,7 +310,10 @@ function BY.timeout(f) return neap.timeout(0.02, f) end
 function BY.race(f) return (neap.race { f, function() neap.sleep(0.02) end }) end
 function BY.gather(f) return neap.gather({ f })[1] end
 function BY.map(f) return neap.map({ 1 }, f)[1] end
-function BY.await(f) return neap.spawn(f):await() end
+function BY.await(f)
+  if not coroutine.isyieldable() then error(BOOM) end -- what it spawns would go on
+  return neap.spawn(f):await()
+end
 
 -- ------------------------------------------------------------------ values
 
