@@ -1,8 +1,8 @@
---- The collector at its worst: a whole collection after every n-th allocation,
---- in the middle of a function in C as well, and finalizers that use neap at
---- that moment, whatever it is about to do. `./dev test gcstress` runs the specs
---- so (n is NEAP_GC_STRESS, 20 unless given); spec/gc_stress_spec.lua has what
---- finalizers may do that other specs would notice.
+--- The collector at its worst: a whole collection after every n-th allocation
+--- (fewer where much is live), in the middle of a function in C as well, and
+--- finalizers that use neap at that moment, whatever it is about to do. `./dev
+--- test gcstress` runs the specs so; n is NEAP_GC_STRESS. What finalizers may do
+--- that other specs would notice is done by spec/gc_sweep.lua.
 -- SPDX-License-Identifier: MIT
 local M = {}
 
@@ -47,7 +47,7 @@ end
 ---@param every integer a collection after so many allocations
 function M.begin(every)
   for _, act in ipairs(acts_of(require "neap.core")) do haunt(act) end
-  require "lua_memory".collect_every(every)
+  require "lua_memory".collect_every(every, true)
 end
 
 return M

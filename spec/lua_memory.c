@@ -22,6 +22,9 @@ static struct {
   void *ud;
   lua_Integer count;
   lua_Integer every;    /* collect after so many; 0: never */
+  bool spares;          /* but after more of them where much is live */
+  lua_Integer next;     /* collect at this one */
+  size_t live;          /* bytes of the state */
   lua_Integer fail_at;  /* the request that gets nothing; 0: none */
   bool fails_for_good;  /* nor does any after it */
   lua_Integer failures; /* since `fail_at` was set */
@@ -33,18 +36,32 @@ static bool fails(void) {
           (memory.fails_for_good && memory.count > memory.fail_at));
 }
 
+/* A collection takes as long as there is much to look at: with one after so
+ * many requests a program takes some ten times as long, however large it is. */
+enum { BYTES_PER_REQUEST = 2048 };
+
+static void collect_soon(void) {
+  lua_Integer pause = memory.every;
+  if (memory.spares && pause < (lua_Integer)(memory.live / BYTES_PER_REQUEST))
+    pause = (lua_Integer)(memory.live / BYTES_PER_REQUEST);
+  memory.next = memory.count + pause;
+  lua_gc(memory.L, LUA_GCRESTART);
+}
+
 static void *allocate(void *ud, void *ptr, size_t old_size, size_t new_size) {
   (void)ud;
-  /* Without a block, `old_size` tells the kind of object. */
-  if (new_size > (ptr ? old_size : 0)) {
+  if (!ptr)
+    old_size = 0; /* it tells the kind of object */
+  if (new_size > old_size) {
     memory.count++;
     if (fails()) {
       memory.failures++;
       return NULL;
     }
-    if (memory.every > 0 && memory.count % memory.every == 0)
-      lua_gc(memory.L, LUA_GCRESTART);
+    if (memory.every > 0 && memory.count >= memory.next)
+      collect_soon();
   }
+  memory.live += new_size - old_size;
   return memory.alloc(memory.ud, ptr, old_size, new_size);
 }
 
@@ -54,13 +71,17 @@ static void use(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   memory.L = lua_tothread(L, -1);
   lua_pop(L, 1);
+  memory.live = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024;
   memory.alloc = lua_getallocf(L, &memory.ud);
   lua_setallocf(L, allocate, NULL);
 }
 
-/* collect_every(n): a whole collection after every n-th request; 0: as ever */
+/* collect_every(n [, spares]): a whole collection after every n-th request, or
+ * if it spares a large state after more of them; 0: as ever */
 static int collect_every(lua_State *L) {
   memory.every = luaL_checkinteger(L, 1);
+  memory.spares = lua_toboolean(L, 2);
+  memory.next = memory.count + memory.every;
   use(L);
   if (memory.every > 0)
     lua_gc(L, LUA_GCINC, 1000, 1000, 100);
