@@ -4,7 +4,8 @@
  * Such a table is empty, so that Lua asks its metatable about every key: also a
  * key that is there already cannot be set then. Its metatable is its own, with
  * the table it reads from as __index; what refuses to be written to tells it
- * from all others. The function next looks at no metatable and finds nothing.
+ * from all others. Lua's next looks at no metatable and would find nothing, so
+ * the global function is ours.
  */
 #include "params.h"
 
@@ -21,10 +22,13 @@ static int refuse(lua_State *L) {
                     key);
 }
 
-/* As Lua's next. */
+/* next(table, key): as Lua's; of params as it is of the table behind. */
 static int next_pair(lua_State *L) {
   neap__check_type(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
+  lua_pushvalue(L, 1);
+  neap__params_reveal(L);
+  lua_replace(L, 1);
   if (lua_next(L, 1))
     return 2;
   lua_pushnil(L);
@@ -135,4 +139,5 @@ void neap__params_open(lua_State *L) {
   lua_setfield(L, -2, "read_only");
   lua_pushcfunction(L, revealed);
   lua_setfield(L, -2, "revealed");
+  lua_register(L, "next", next_pair);
 }

@@ -19,7 +19,8 @@ void neap__params_reveal(lua_State *L);
  * table at `under`, and over them those of the table at `over`. [-0, +1, m] */
 void neap__params_merge(lua_State *L, int under, int over);
 
-/* Adds the same for lua/neap to the table on top: read_only and revealed.
+/* Adds the same for lua/neap to the table on top, read_only and revealed, and
+ * puts a function in the place of the global next that sees through them.
  * [-0, +0, m] */
 void neap__params_open(lua_State *L);
 

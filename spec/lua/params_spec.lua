@@ -173,9 +173,12 @@ describe("self.params", function()
       assert.same({ a = 1, list = { 1, 2 } }, given)
     end)
 
-    it("is read with [], pairs, # and json.encode where " .. name, function()
+    it("is read with [], pairs, next, # and json.encode where " .. name, function()
       local got, text
       way { exec = function(self)
+        local by_next = {}
+        for key, value in next, self.params do by_next[key] = value end
+        assert.same(copy(self.params), by_next)
         got, text = copy(self.params), neap.json.encode(self.params)
         assert.equal(0, #self.params)
         assert.equal(got.a, self.params.a)
@@ -199,6 +202,16 @@ describe("self.params", function()
       assert.equal(3, #self.params)
       assert.same({ one = 1 }, copy(self.params))
     end }:run({}, { params = odd })
+  end)
+
+  it("leaves next as it is for other tables", function()
+    local meta = setmetatable({ 7 }, { __index = { 8, 9 }, __newindex = error })
+    assert.same({ 1, 7 }, { next(meta) })
+    assert.is_nil(next(meta, 1))
+    assert.is_nil(next {})
+    assert.matches("bad argument #1 to 'next' (table expected, got no value)",
+      failure(next), 1, true)
+    assert.has_error(function() next({}, "no such key") end)
   end)
 
   it("may be handed on to a run, and be an entry and a node's own", function()
