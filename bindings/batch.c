@@ -49,7 +49,9 @@ static int step_iterator(lua_State *L) {
   return after_step(L, LUA_OK, 0);
 }
 
-void neap__batch_prepared(lua_State *L) {
+/* Puts in the place of the three values on top that prep has returned the one
+ * that says what there is to do. [-3, +1, m] */
+static void take_prepared(lua_State *L) {
   bool more = !lua_isnil(L, -2) || !lua_isnil(L, -1);
   if (more && is_iterator(L, lua_absindex(L, -3)))
     lua_pushcclosure(L, step_iterator, 3);
@@ -102,7 +104,9 @@ static void begin_items(lua_State *L, int self, int count) {
 answer neap__batch_items(lua_State *L, neap__task *task,
                          const neap_step *step) {
   int self = self_of(*step->note);
-  lua_settop(L, self + PREP);
+  if (lua_gettop(L) == self + PREP + 2)
+    take_prepared(L);
+  lua_settop(L, self + PREP); /* nil where there is no prep */
   if (is_parallel(step->node)) {
     begin_items(L, self, 0);
     return neap_run_ok(task->run);

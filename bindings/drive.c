@@ -220,11 +220,8 @@ static answer called(lua_State *L, neap__task *task, int status) {
   const neap_step *step = neap_run_step(task->run);
   if (step->phase == NEAP_POST)
     return take_action(L, task, step);
-  if (step->phase == NEAP_PREP) { /* what exec spawns counts from here */
+  if (step->phase == NEAP_PREP) /* what exec spawns counts from here */
     set_note(task, step->note, self_of(*step->note));
-    if (record_of(step->node)->is_batch)
-      neap__batch_prepared(L);
-  }
   if (step->phase == NEAP_FALLBACK && walks(step->node) &&
       lua_type(L, -1) == LUA_TSTRING)
     return take_action(L, task, step); /* as its walk would have ended with */
@@ -249,7 +246,7 @@ static answer call_method(lua_State *L, neap__task *task,
   case NEAP_PREP:
     count = 2;
     if (record->is_batch)
-      results = 3;
+      results = 3; /* neap__batch_items takes them */
     break;
   case NEAP_EXEC:
     set_note(task, step->note, self);

@@ -132,10 +132,6 @@ int neap__drive_go_on(lua_State *L, int status, lua_KContext context);
 
 /* Steps of batches, in batch.c. */
 
-/* Puts in the place of the three values on top that prep has returned the one
- * that says what there is to do. [-3, +1, m] */
-void neap__batch_prepared(lua_State *L);
-
 answer neap__batch_items(lua_State *L, neap__task *task, const neap_step *step);
 answer neap__batch_fetch(lua_State *L, neap__task *task, const neap_step *step);
 answer neap__batch_turn(lua_State *L, neap__task *task, const neap_step *step);
