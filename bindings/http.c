@@ -28,8 +28,9 @@ enum {
   LAST_SLOT = UPLOAD_SLOT
 };
 
-static const char *const names[] = {"http.request", "http.get", "http.post",
-                                    NULL};
+static const char *const names[] = {"http.request", "http.get", "http.head",
+                                    "http.post",    "http.put", "http.patch",
+                                    "http.delete",  NULL};
 
 /* What an option is read into. */
 typedef enum kind {
@@ -70,6 +71,9 @@ static const struct {
     FIELD("jar", JAR, jar),
     FIELD("upload", UPLOAD, upload),
     FIELD("idempotent", IDEMPOTENCE, idempotence),
+    FIELD("unix_socket", TEXT, unix_socket),
+    FIELD("fresh_connection", FLAG, fresh_connection),
+    FIELD("max_idle", SECONDS, max_idle_ns),
 #undef FIELD
 };
 enum { FIELDS = sizeof fields / sizeof *fields };

@@ -44,6 +44,8 @@ typedef struct neap__transfer {
   neap_op *op;
   CURL *easy;         /* CURLOPT_PRIVATE leads back here */
   bool is_ordinary;   /* easy has no options that another request had to undo */
+  bool is_fresh;      /* it does not go out on a kept connection */
+  bool is_local;      /* it goes to a local socket */
   bool is_spoilt;     /* libcurl remembers of easy what spoils other requests */
   bool added;         /* easy is in the multi handle */
   neap_http_jar *jar; /* NULL: none */

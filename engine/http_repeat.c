@@ -91,7 +91,8 @@ bool neap__repeat_is_due(neap__transfer *transfer, CURLcode code) {
    * TLS the first repeats may rather share what one of them makes anew. A
    * server that keeps refusing may want HTTP/1.1, of which libcurl does not
    * tell. */
-  bool is_fresh = !is_secure(transfer) || transfer->repeats > 0;
+  bool is_fresh =
+      !is_secure(transfer) || transfer->repeats > 0 || transfer->is_fresh;
   curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, (long)is_fresh);
   if (transfer->repeats > 0)
     curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION,

@@ -1,9 +1,11 @@
-/* The way of a request: through which proxy, and with which certificates.
- * SPDX-License-Identifier: MIT */
+/* The way of a request: on which connection, through which proxy, and with
+ * which certificates. SPDX-License-Identifier: MIT */
 #include "http_route.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 static int refuse(char why[NEAP__HTTP_WHY_SIZE], const char *sentence) {
   snprintf(why, NEAP__HTTP_WHY_SIZE, "%s", sentence);
@@ -35,6 +37,34 @@ static int check_proxy(const char *text, char why[NEAP__HTTP_WHY_SIZE]) {
                              "socks5h");
 }
 
+static int check_unix_socket(const neap_http_opts *opts,
+                             char why[NEAP__HTTP_WHY_SIZE]) {
+  size_t room = sizeof((struct sockaddr_un *)0)->sun_path;
+  if (opts->proxy && *opts->proxy)
+    return refuse(why, "unix_socket and proxy exclude each other");
+  if (!*opts->unix_socket)
+    return refuse(why, "the path of unix_socket is empty");
+  if (strlen(opts->unix_socket) < room)
+    return 0;
+  snprintf(why, NEAP__HTTP_WHY_SIZE,
+           "the path of unix_socket is longer than the %zu bytes that the "
+           "system takes",
+           room - 1);
+  return NEAP_EINVAL;
+}
+
+/* libcurl 7.88 cuts off what is not a whole second of the time that a
+ * connection has been idle, and takes one whose time is no more than the limit.
+ * Of less than a second it knows nothing, and then none is young enough. */
+static void limit_age(CURL *easy, const neap_http_opts *opts) {
+  uint64_t seconds = opts->max_idle_ns / 1000000000;
+  bool is_limited = opts->max_idle_ns > 0 && seconds < INT_MAX;
+  if (opts->fresh_connection || (is_limited && seconds == 0))
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+  else if (is_limited)
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)seconds - 1);
+}
+
 static bool set(CURL *easy, CURLoption option, const char *text) {
   return !text || curl_easy_setopt(easy, option, text) == CURLE_OK;
 }
@@ -48,6 +78,12 @@ int neap__route_set(CURL *easy, const neap_http_opts *opts,
     if (status < 0)
       return status;
   }
+  if (opts->unix_socket) {
+    int status = check_unix_socket(opts, why);
+    if (status < 0)
+      return status;
+  }
+  limit_age(easy, opts);
   /* "Setting the proxy string to "" (an empty string) explicitly disables the
    * use of a proxy, even if there is an environment variable set for it." And
    * a proxy that is named is for all hosts, whatever no_proxy says. */
@@ -55,7 +91,8 @@ int neap__route_set(CURL *easy, const neap_http_opts *opts,
             set(easy, CURLOPT_NOPROXY, opts->proxy ? "" : NULL) &&
             set(easy, CURLOPT_SSLCERT, opts->cert_file) &&
             set(easy, CURLOPT_SSLKEY, opts->key_file) &&
-            set(easy, CURLOPT_KEYPASSWD, opts->key_password);
+            set(easy, CURLOPT_KEYPASSWD, opts->key_password) &&
+            set(easy, CURLOPT_UNIX_SOCKET_PATH, opts->unix_socket);
   if (ok && opts->ca_file)
     ok = curl_easy_setopt(easy, CURLOPT_CAINFO, opts->ca_file) == CURLE_OK &&
          curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;

@@ -1,5 +1,5 @@
-/* The way of a request: through which proxy, and with which certificates.
- * SPDX-License-Identifier: MIT */
+/* The way of a request: on which connection, through which proxy, and with
+ * which certificates. SPDX-License-Identifier: MIT */
 #ifndef NEAP_HTTP_ROUTE_H
 #define NEAP_HTTP_ROUTE_H
 
@@ -7,7 +7,7 @@
 
 #include "http.h"
 
-/* Sets up `easy` for the proxy and the certificates of `opts`. NEAP_EINVAL with
+/* Sets up `easy` for what `opts` say of the way. NEAP_EINVAL with
  * a sentence in `why`, or NEAP_ENOMEM. */
 int neap__route_set(CURL *easy, const neap_http_opts *opts,
                     char why[NEAP__HTTP_WHY_SIZE]);

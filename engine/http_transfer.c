@@ -377,7 +377,8 @@ static void drop(neap_op *op) {
 static bool is_ordinary(const neap_http_opts *opts) {
   return !opts->proxy && !opts->cert_file && !opts->key_file &&
          !opts->key_password && !opts->ca_file && !opts->jar && !opts->upload &&
-         opts->idle_timeout_ns == 0;
+         opts->idle_timeout_ns == 0 && !opts->unix_socket &&
+         !opts->fresh_connection && opts->max_idle_ns == 0;
 }
 
 /* Makes a transfer of which all is set up but `out` and the operation. */
@@ -407,6 +408,8 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
     goto fail;
   configure(transfer);
   transfer->is_ordinary = is_ordinary(opts);
+  transfer->is_fresh = opts->fresh_connection;
+  transfer->is_local = opts->unix_socket != NULL;
   status =
       transfer->is_ordinary ? 0 : neap__route_set(transfer->easy, opts, why);
   if (status == 0 && opts->jar)

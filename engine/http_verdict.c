@@ -132,13 +132,15 @@ static bool is_refused_by_proxy(neap__transfer *transfer) {
 
 static int fail_connect(neap__transfer *transfer) {
   long number = 0;
-  char words[128];
+  char words[128], sentence[160];
   curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
   if (number == 0)
     snprintf(words, sizeof words, "no connection could be made");
   else
     uv_strerror_r(uv_translate_sys_error((int)number), words, sizeof words);
-  neap__verdict_explain(transfer, true, words);
+  snprintf(sentence, sizeof sentence, "%s%s",
+           transfer->is_local ? "unix_socket: " : "", words);
+  neap__verdict_explain(transfer, true, sentence);
   return NEAP_EHTTP;
 }
 

@@ -1176,6 +1176,11 @@ typedef struct neap_http_opts {
   neap_http_upload *upload; /* *kept* while it is under way, instead of `body`;
                                NULL: none. For one request only */
   neap_http_idempotence idempotence; /* whether it may be sent twice */
+  const char *unix_socket; /* path of the local socket to connect to, whatever
+                              the host is; NULL: none. Not with `proxy` */
+  bool fresh_connection;   /* not on a connection that was kept, */
+  uint64_t max_idle_ns;    /* or not on one that has been idle for longer, in
+                              whole seconds; 0: 118 s */
 } neap_http_opts;
 
 #define NEAP_HTTP_OPTS_INIT                                                    \

@@ -29,6 +29,12 @@ local http = {}
 ---@field key_password? string of the key, if it has one
 ---@field proxy? string|false the URL of a proxy (http, https, socks5, socks5h), for
 --- all hosts; false: none; default: as the environment says (http_proxy, ...)
+---@field unix_socket? string the path of a local socket to connect to, whatever the host of
+--- the address is; redirects stay on it
+---@field fresh_connection? boolean go out on a new connection, not on one that was kept;
+--- default: false
+---@field max_idle? number seconds: go out on no connection that has been idle for longer;
+--- counted in whole seconds; default: 118
 ---@field cookies? neap.http.Jar where cookies are kept; default: none are
 ---@field check? boolean raise an error for a status from 400; default: false
 ---@field stream? boolean return as soon as the head is there, and read the body piece by
@@ -99,6 +105,9 @@ local COMMON = {
   key_file = { is_string, "string" },
   key_password = { is_string, "string" },
   proxy = { function(v) return v == false or is_string(v) and v ~= "" end, "URL or false" },
+  unix_socket = { is_string, "string" },
+  fresh_connection = { is_boolean, "boolean" },
+  max_idle = { is_seconds, "positive number of seconds" },
   cookies = { jars.is, "jar of http.jar" },
   check = { is_boolean, "boolean" },
   stream = { is_boolean, "boolean" },
@@ -277,6 +286,9 @@ local function make_request(url, method, opts, headers)
     jar = opts.cookies and opts.cookies.held,
     stream = opts.stream,
     idempotent = opts.idempotent,
+    unix_socket = opts.unix_socket,
+    fresh_connection = opts.fresh_connection,
+    max_idle = opts.max_idle,
   }
 end
 
@@ -384,6 +396,18 @@ function http.request(opts)
   return response
 end
 
+-- Returns a function of a method that takes these options.
+local function method_function(method, rules)
+  local name = method:lower()
+  local what = "http." .. name
+  return function(url, opts)
+    check_url(url, name)
+    opts = options.check(opts, rules, what)
+    local response = send(what, url, method, opts)
+    return response
+  end
+end
+
 --- The same with the method GET.
 ---@param url string
 ---@param opts? neap.http.Options
@@ -399,16 +423,25 @@ function http.get(url, opts)
   return response
 end
 
+--- The same with the method HEAD: the response has no body.
+---@type fun(url: string, opts?: neap.http.Options): neap.http.Response
+http.head = method_function("HEAD", GET)
+
 --- The same with the method POST.
----@param url string
----@param opts? neap.http.PostOptions
----@return neap.http.Response
-function http.post(url, opts)
-  check_url(url, "post")
-  opts = options.check(opts, POST, "http.post")
-  local response = send("http.post", url, "POST", opts)
-  return response
-end
+---@type fun(url: string, opts?: neap.http.PostOptions): neap.http.Response
+http.post = method_function("POST", POST)
+
+--- The same with the method PUT.
+---@type fun(url: string, opts?: neap.http.PostOptions): neap.http.Response
+http.put = method_function("PUT", POST)
+
+--- The same with the method PATCH.
+---@type fun(url: string, opts?: neap.http.PostOptions): neap.http.Response
+http.patch = method_function("PATCH", POST)
+
+--- The same with the method DELETE.
+---@type fun(url: string, opts?: neap.http.PostOptions): neap.http.Response
+http.delete = method_function("DELETE", POST)
 
 http.jar = jars.new
 

@@ -44,6 +44,27 @@ local function exchange(what, opts, send, size, body)
   return response
 end
 
+-- How much of a file is read before the size that the system tells is believed. It
+-- tells 0 of one whose contents it makes up (/proc), or that of a page (/sys).
+local AHEAD = 64 * 1024
+
+-- Returns the size of what is left of a file, nil if unknown, and an iterator over its
+-- pieces.
+local function contents(file)
+  local stat = file:stat()
+  local pieces = file:chunks()
+  if stat.type ~= "file" then return nil, pieces end
+  local first = file:read(AHEAD) or ""
+  local size = #first
+  if size == AHEAD then size = stat.size >= size and stat.size or nil end
+  return size, function()
+    local piece = first
+    first = nil
+    if piece == "" then return nil end
+    return piece or pieces()
+  end
+end
+
 --- Sends a request whose body is a function or a file, and waits for the answer.
 ---@param what string for messages
 ---@param opts table the options of the request
@@ -55,9 +76,8 @@ function M.perform(what, opts, send)
     return response
   end
   local file <close> = fs.open(opts.file)
-  local stat = file:stat()
-  local size = stat.type == "file" and stat.size or nil
-  local response = exchange(what, opts, send, size, file:chunks())
+  local size, pieces = contents(file)
+  local response = exchange(what, opts, send, size, pieces)
   return response
 end
 

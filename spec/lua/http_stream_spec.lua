@@ -242,6 +242,35 @@ describe("the body of a request", function()
     assert.equal("ENOENT", err.errno)
   end)
 
+  for _, path in ipairs { "/proc/version", "/sys/devices/system/cpu/online" } do
+    it("may be a file of which the system tells another size: " .. path, function()
+      local text = neap.fs.read(path)
+      local response = http.post(faulty .. "/echo", { file = path })
+      assert.equal(text, echoed(response))
+      assert.equal(tostring(#text), response.body:match("\r\nContent%-Length: (%d+)\r\n"))
+    end)
+  end
+
+  it("may be such a file of any size, which is sent in chunks", function()
+    local path = "/proc/kallsyms"
+    local size = #neap.fs.read(path)
+    assert.is_true(size > 65536)
+    local address, server = servers.script(function(request, connection)
+      local received = 0
+      for line in connection:lines() do
+        local count = tonumber(line:match("%x+"), 16)
+        if count > 0 then received = received + #connection:read(count) end
+        connection:read()
+        if count == 0 then break end
+      end
+      local body = request.headers["transfer-encoding"] .. " " .. received
+      connection:write("HTTP/1.1 200 OK\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body)
+    end)
+    assert.equal("chunked " .. size, http.post(address, { file = path }).body)
+    server:cancel()
+    pcall(server.await, server)
+  end)
+
   it("may be what another server sends", function()
     local from <close> = http.get(faulty .. "/bytes/300000", { stream = true })
     local response = http.post(faulty .. "/echo", { body = from:chunks(), body_size = 300000 })
