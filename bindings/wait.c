@@ -97,13 +97,16 @@ static bool is_transparent(const char *name) {
   return false;
 }
 
+/* So many levels are looked at: Lua counts them anew for each. */
+enum { LEVELS = 1000 };
+
 /* Pushes what is in the way of suspending `blocked`: the innermost function in
  * C that calls back without a continuation. Looks from below whoever waits.
  * [-0, +1, m] */
 static void push_obstacle(lua_State *L, lua_State *blocked) {
   lua_Debug ar;
-  for (int level = blocked == L ? 1 : 0; lua_getstack(blocked, level, &ar);
-       level++) {
+  for (int level = blocked == L ? 1 : 0;
+       level < LEVELS && lua_getstack(blocked, level, &ar); level++) {
     lua_getinfo(blocked, "Snf", &ar);
     lua_xmove(blocked, L, 1);
     if (*ar.what != 'C' || neap__coroutine_is_wrap(L, -1)) {

@@ -1,5 +1,6 @@
 -- Waiting: where it works, where Lua cannot suspend, and what is said then.
 -- SPDX-License-Identifier: MIT
+local memory = require "lua_memory"
 local neap = require "neap"
 local core = require "neap.core"
 local helper = require "spec.helper"
@@ -164,6 +165,24 @@ describe("waiting works", function()
       return (deep(n - 1))
     end
     assert.equal("waited", in_task(function() return deep(10000) end))
+  end)
+end)
+
+describe("a finalizer deep inside Lua calls", function()
+  it("is told at once that it cannot wait", function()
+    local err
+    local function deep(n)
+      if n > 0 then return 1 + deep(n - 1) end
+      setmetatable({}, { __gc = function() err = select(2, pcall(neap.sleep, 0)) end })
+      memory.collect_every(1)
+      for i = 1, 10 do local _ = { i } end
+      memory.collect_every(0)
+      return 0
+    end
+    local started = os.clock()
+    assert.equal(100000, in_task(function() return deep(100000) end))
+    assert.matches("cannot be suspended", err.message, 1, true)
+    assert.is_true(os.clock() - started < 5)
   end)
 end)
 

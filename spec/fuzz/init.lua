@@ -8,9 +8,10 @@ local write = require "spec.fuzz.write"
 
 local M = {}
 
--- So many programs are played by one process, which may take so many seconds,
--- under valgrind too; and one program.
-local AT_ONCE, PATIENCE, PATIENCE_WITH_ONE = 100, 20, 5
+-- So many programs are played by one process, which may take so many seconds;
+-- and one program. A checker of memory makes them take up to fifty times as long.
+local AT_ONCE = helper.under[1] and 10 or 100
+local PATIENCE, PATIENCE_WITH_ONE = 60, helper.under[1] and 30 or 5
 
 -- At most so many tries to make a program smaller.
 local TRIES = 600
