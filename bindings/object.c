@@ -135,8 +135,10 @@ void *neap__object_open(lua_State *L, int arg, const char *name,
 void *neap__object_given(lua_State *L, int arg, const char *name,
                          const char *what) {
   void *object = luaL_testudata(L, arg, name);
-  if (!object)
+  if (!object) {
     neap__check_type_fail(L, arg, name);
+    return NULL;
+  }
   return need_open(L, object, name, what);
 }
 

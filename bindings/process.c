@@ -156,7 +156,8 @@ static int spawn(lua_State *L) {
   lua_settop(L, OPTS);
   neap_process_opts opts = NEAP_PROCESS_OPTS_INIT;
   opts.argv = push_list(L, "argv");
-  neap__check_that(L, opts.argv && opts.argv[0], OPTS, "no program");
+  if (!opts.argv || !opts.argv[0])
+    return neap__check_fail(L, OPTS, "no program");
   opts.env = push_list(L, "env");
   opts.cwd = push_text(L, "cwd");
   read_stdio(L, &opts);

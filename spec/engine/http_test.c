@@ -629,9 +629,12 @@ static void an_engine_can_be_freed_with_requests_under_way(void **state) {
 
 static sem_t slow_name_asked, slow_name_answered;
 
-/* Takes the place of the C library's, in libcurl as well. */
+/* Takes the place of the C library's getaddrinfo, in libcurl as well. */
 __attribute__((visibility("default"))) int
-getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+look_up(const char *name, const char *service, const struct addrinfo *hints,
+        struct addrinfo **result) __asm__("getaddrinfo");
+
+int look_up(const char *name, const char *service, const struct addrinfo *hints,
             struct addrinfo **result) {
   if (name && strcmp(name, SLOW_NAME) == 0) {
     sem_post(&slow_name_asked);
