@@ -93,7 +93,10 @@ int neap__task_trace(lua_State *L) {
     lua_settop(L, 2);
     lua_createtable(L, 0, 4);
     if (task->noted == NOTHING && task->cancel_status != NEAP_ECANCELED) {
-      neap__trace(L, L, 1);
+      if (!neap__trace(L, L, 1)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+      }
       lua_setfield(L, 3, "traceback");
     }
     lua_pushvalue(L, 3);

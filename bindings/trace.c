@@ -8,7 +8,6 @@
 #include "trace.h"
 
 #include <lauxlib.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,11 +44,13 @@ static bool ends(const char *line, size_t size, const char *with) {
 }
 
 /* Adds to the buffer the lines of a traceback that are kept. Returns how many
- * these are besides the first, which is its title. */
+ * these are besides the first, which is its title; *hides says whether lines of
+ * neap's own functions are left out. */
 static int add_lines(luaL_Buffer *buffer, const char *text, lua_State *of,
-                     int level, const char *own) {
+                     int level, const char *own, bool *hides) {
   bool kept = true;
   int count = -1;
+  *hides = false;
   while (*text) {
     size_t size = 1 + strcspn(text + 1, "\n"); /* with the one before it */
     if (begins(text, size, "\n\t...\t(skipping ")) {
@@ -61,6 +62,7 @@ static int add_lines(luaL_Buffer *buffer, const char *text, lua_State *of,
       kept =
           whose == SCRIPT || (whose == NOBODY && !ends(text, size, " in ?") &&
                               owner_of(of, level + 1, own) != NEAP);
+      *hides = *hides || whose == NEAP;
       level++;
     }
     if (kept) {
@@ -72,19 +74,21 @@ static int add_lines(luaL_Buffer *buffer, const char *text, lua_State *of,
   return count;
 }
 
-void neap__trace(lua_State *L, lua_State *of, int level) {
+bool neap__trace(lua_State *L, lua_State *of, int level) {
   luaL_checkstack(L, LUA_MINSTACK, "no room for a traceback");
   int top = lua_gettop(L);
   luaL_traceback(L, of, NULL, level);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &own_key);
   luaL_Buffer buffer;
   luaL_buffinit(L, &buffer);
+  bool hides;
   int count = add_lines(&buffer, lua_tostring(L, top + 1), of, level,
-                        lua_tostring(L, top + 2));
+                        lua_tostring(L, top + 2), &hides);
   luaL_pushresult(&buffer);
-  if (count > 0) /* else all of it is neap's: then that is to be seen */
+  if (count > 0) /* else nothing is the script's: then all is to be seen */
     lua_replace(L, top + 1);
   lua_settop(L, top + 1);
+  return count > 0 || hides;
 }
 
 /* own_source(prefix) */

@@ -3,12 +3,15 @@
 #ifndef NEAP_BINDINGS_TRACE_H
 #define NEAP_BINDINGS_TRACE_H
 
+#include <stdbool.h>
+
 #include <lua.h>
 
 /* Pushes the traceback of the coroutine `of`, which may be L, as luaL_traceback
  * does from `level` on, without the lines of neap's own functions and of what
- * has no name. [-0, +1, m] */
-void neap__trace(lua_State *L, lua_State *of, int level);
+ * has no name. Returns false where nothing but functions in C without a name
+ * was at work: then these are in it. [-0, +1, m] */
+bool neap__trace(lua_State *L, lua_State *of, int level);
 
 /* Adds own_source(prefix) to the table on top: says what the sources of neap's
  * own functions begin with; and traceback(level), as debug.traceback but for

@@ -109,6 +109,7 @@ describe("post", function()
       assert.equal("action", err.code)
       assert.equal("post", err.phase)
       assert.matches("^spec/lua/node_spec.lua:%d+: post of Judge returned a ", err.message)
+      assert.is_nil((err.traceback or ""):find("[C]: in ?", 1, true))
       local flow = Flow { name = "Court", start = post(value) }
       assert.equal(1, select(2, tostring(failure(flow.run, flow)):gsub("Court", "")))
       assert.matches(type(value), err.message, 1, true)
