@@ -15,6 +15,8 @@ local find, sub = string.find, string.sub
 
 local M = {}
 
+local MAX_LINE = reader.MAX_LINE
+
 ---@class neap.http.Event
 ---@field event string what the server calls it; "message" unless it does
 ---@field data string its lines, joined with line breaks
@@ -51,9 +53,9 @@ end
 
 -- Raises an error when so many bytes of data are too many for an event.
 local function limit(size)
-  if size > reader.MAX_LINE then
+  if size > MAX_LINE then
     error(new_error { code = "line", retryable = false,
-      message = ("an event is longer than %d bytes"):format(reader.MAX_LINE) }, 0)
+      message = ("an event is longer than %d bytes"):format(MAX_LINE) }, 0)
   end
 end
 
@@ -204,9 +206,9 @@ end
 local function feed(response)
   local bytes, stream = response:read_some(), response.sse
   if not bytes then return false end
-  stream.chunk, stream.at = bytes, 1
-  stream.has_cr = bytes:find("\r", 1, true) ~= nil
-  stream.is_plain = not stream.has_cr and #bytes <= reader.MAX_LINE
+  local has_cr = find(bytes, "\r", 1, true) ~= nil
+  stream.chunk, stream.at, stream.has_cr = bytes, 1, has_cr
+  stream.is_plain = not has_cr and #bytes <= MAX_LINE
   return true
 end
 
