@@ -38,8 +38,8 @@ static void raise_end(lua_State *co, lua_Debug *ar) {
 /* Has a coroutine that yielded inside of xpcall come to its end by an error.
  * lua_resetthread of Lua 5.4.4 would leave the message handler set although it
  * cuts the stack where that lies: an error in a <close> variable would then
- * call whatever else is there. Returns whether the coroutine can be closed now.
- */
+ * call whatever else is there. No error on this way is the handlers' concern,
+ * who have been dropped. Returns whether the coroutine can be closed now. */
 static bool unwind(lua_State *L, lua_State *co) {
   if (neap__is_suspended(co))
     return false; /* it waits for the engine, which is not to be resumed here */
@@ -61,17 +61,17 @@ static bool unwind(lua_State *L, lua_State *co) {
 }
 
 bool neap__coroutine_end(lua_State *L, lua_State *co) {
-  bool has_handler =
-      lua_status(co) == LUA_YIELD && neap__protect_has_handler(L, co);
+  bool in_xpcall =
+      lua_status(co) == LUA_YIELD && neap__protect_drop_handlers(L, co);
   neap__host *host = neap__host_find(L);
   if (!host) /* neap has ended */
-    return !has_handler && lua_resetthread(co) != LUA_OK;
+    return !in_xpcall && lua_resetthread(co) != LUA_OK;
   bool could_yield = host->can_yield;
   lua_State *blocked = host->blocked;
   host->can_yield = false;
   host->blocked = L;
   bool failed = false;
-  if (!has_handler || unwind(L, co)) {
+  if (!in_xpcall || unwind(L, co)) {
     failed = lua_resetthread(co) != LUA_OK;
     if (failed && lua_touserdata(co, -1) == &end_token) {
       lua_pop(co, 1);

@@ -34,30 +34,44 @@ static int protected_call(lua_State *L) {
   return finish(L, status, 0);
 }
 
-/* xpcall(f, handler, ...): handler true f ... */
+/* Where an xpcall, ours or Lua's, has its handler on the stack. */
+enum { HANDLER = 2 };
+
+/* xpcall(f, handler, ...) */
 static int protected_call_with(lua_State *L) {
-  neap__check_type(L, 2, LUA_TFUNCTION);
+  neap__check_type(L, HANDLER, LUA_TFUNCTION);
   lua_pushboolean(L, 1);
   lua_pushvalue(L, 1);
   lua_rotate(L, 3, 2); /* f handler true f ... */
-  int status = lua_pcallk(L, lua_gettop(L) - 4, LUA_MULTRET, 2, 2, finish);
-  return finish(L, status, 2);
+  int status =
+      lua_pcallk(L, lua_gettop(L) - 4, LUA_MULTRET, HANDLER, HANDLER, finish);
+  return finish(L, status, HANDLER);
 }
 
-bool neap__protect_has_handler(lua_State *L, lua_State *co) {
+/* A message handler that changes nothing. */
+static int keep(lua_State *L) {
+  lua_settop(L, 1);
+  return 1;
+}
+
+bool neap__protect_drop_handlers(lua_State *L, lua_State *co) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &stock_key);
   lua_CFunction stock = lua_tocfunction(L, -1);
   lua_pop(L, 1);
+  bool found = false;
   lua_Debug ar;
   for (int level = 0; lua_getstack(co, level, &ar); level++) {
     if (!lua_getinfo(co, "f", &ar))
       continue;
     lua_CFunction f = lua_tocfunction(co, -1);
     lua_pop(co, 1);
-    if (f == protected_call_with || (f && f == stock))
-      return true;
+    if (f != protected_call_with && (!f || f != stock))
+      continue;
+    lua_pushcfunction(co, keep);
+    lua_setlocal(co, &ar, HANDLER);
+    found = true;
   }
-  return false;
+  return found;
 }
 
 void neap__protect_open(lua_State *L) {

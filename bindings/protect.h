@@ -9,8 +9,9 @@
 /* Puts them into the globals `pcall` and `xpcall`. [-0, +0, m] */
 void neap__protect_open(lua_State *L);
 
-/* True when the coroutine is inside of an xpcall, ours or the one that was
- * there before. [-0, +0, -] */
-bool neap__protect_has_handler(lua_State *L, lua_State *co);
+/* Has no xpcall that the suspended coroutine `co` is inside of, ours or the one
+ * that was there before, call its message handler any more. Returns whether it
+ * is inside of any. [-0, +0, -] */
+bool neap__protect_drop_handlers(lua_State *L, lua_State *co);
 
 #endif

@@ -355,6 +355,22 @@ describe("what ends inside of xpcall", function()
     assert.equal("dead", coroutine.status(co))
   end)
 
+  it("by coroutine.close calls no message handler", function()
+    local log, handled = {}, {}
+    local function handle(err) handled[#handled + 1] = tostring(err) end
+    local co = coroutine.create(function()
+      return xpcall(xpcall, handle, function()
+        local _ <close> = raising("outer", log)
+        local _ <close> = raising("inner", log)
+        coroutine.yield()
+      end, handle)
+    end)
+    coroutine.resume(co)
+    assert.same({ false, "outer" }, { coroutine.close(co) })
+    assert.same({ "inner", "outer" }, log)
+    assert.same({}, handled)
+  end)
+
   it("by coroutine.close ends well when nothing raises", function()
     local closed = false
     local co = coroutine.create(function()
