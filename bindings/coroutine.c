@@ -27,7 +27,8 @@ static const char end_token;
 
 static int relayed(lua_State *L, int status, lua_KContext wrapped);
 
-/* Raises in a coroutine that is being closed, which then catches nothing. */
+/* Raises in a coroutine that is being closed, where no call from before that
+ * catches it. */
 static void raise_end(lua_State *co, lua_Debug *ar) {
   (void)ar;
   lua_sethook(co, NULL, 0, 0);

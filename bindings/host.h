@@ -16,7 +16,7 @@ struct neap__host {
   lua_State *blocked;  /* then: the coroutine in which that call is */
   const char *outside; /* who calls while no task runs; NULL: nobody */
   bool telling;        /* whoever watches a run is being told of an event */
-  lua_State *closing;  /* a coroutine in which nothing may be caught */
+  lua_State *closing;  /* the coroutine that an error of ours is closing */
   neap__task root;     /* the owner of tasks that no task has spawned, and the
                           one that waits when the loop is driven */
   neap__task *script;  /* of the executable: the task that the script is */

@@ -3,23 +3,37 @@
  *
  * They do what Lua's do, but for the error that ends a task which has been told
  * of its cancellation and waits again all the same (see wait.c): that passes.
+ * And where a coroutine is being closed (see coroutine.c), those catch nothing
+ * that were called before: Lua's would not go on either.
  */
 #include "protect.h"
 
 #include <lauxlib.h>
 
 #include "check.h"
+#include "host.h"
 #include "wait.h"
 
 /* The xpcall that was there before, in the registry by address. */
 static const char stock_key;
 
-/* The call has ended. Its results are above `true`, which is above so many
- * values that are not given. */
-static int finish(lua_State *L, int status, lua_KContext below) {
+/* Where an xpcall, ours or Lua's, has its handler on the stack. */
+enum { HANDLER = 2 };
+
+/* What is known of a call when it ends: how many values are below its `true`,
+ * which are not given, and whether the coroutine was being closed already. */
+enum { BELOW = 3, CLOSING = 4 };
+
+static lua_KContext closing(lua_State *L) {
+  const neap__host *host = neap__host_find(L);
+  return host && host->closing == L ? CLOSING : 0;
+}
+
+/* The call has ended. Its results are above `true`. */
+static int finish(lua_State *L, int status, lua_KContext call) {
   if (status == LUA_OK || status == LUA_YIELD)
-    return lua_gettop(L) - (int)below;
-  if (neap__wait_must_pass(L))
+    return lua_gettop(L) - (int)(call & BELOW);
+  if (neap__wait_must_pass(L) || (call & CLOSING) != closing(L))
     return lua_error(L);
   lua_pushboolean(L, 0);
   lua_insert(L, -2);
@@ -30,12 +44,10 @@ static int protected_call(lua_State *L) {
   neap__check_any(L, 1);
   lua_pushboolean(L, 1);
   lua_insert(L, 1);
-  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish);
-  return finish(L, status, 0);
+  lua_KContext call = closing(L);
+  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, call, finish);
+  return finish(L, status, call);
 }
-
-/* Where an xpcall, ours or Lua's, has its handler on the stack. */
-enum { HANDLER = 2 };
 
 /* xpcall(f, handler, ...) */
 static int protected_call_with(lua_State *L) {
@@ -43,9 +55,10 @@ static int protected_call_with(lua_State *L) {
   lua_pushboolean(L, 1);
   lua_pushvalue(L, 1);
   lua_rotate(L, 3, 2); /* f handler true f ... */
+  lua_KContext call = HANDLER | closing(L);
   int status =
-      lua_pcallk(L, lua_gettop(L) - 4, LUA_MULTRET, HANDLER, HANDLER, finish);
-  return finish(L, status, HANDLER);
+      lua_pcallk(L, lua_gettop(L) - 4, LUA_MULTRET, HANDLER, call, finish);
+  return finish(L, status, call);
 }
 
 /* A message handler that changes nothing. */

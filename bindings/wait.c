@@ -145,8 +145,6 @@ bool neap__wait_must_pass(lua_State *L) {
   const neap__host *host = neap__host_find(L);
   if (!host) /* neap has ended */
     return false;
-  if (host->closing == L)
-    return true;
   const neap__task *task = host->current;
   if (!task || !task->killed)
     return false;
