@@ -125,6 +125,15 @@ function make.shield(g, depth) return { pick(LIMITS), blocks = blocks(g, depth, 
 
 function make.wrap(g, depth) return { random(4), blocks = blocks(g, depth, 1) } end
 function make.yield() return {} end
+
+function make.coroutine(g, depth)
+  g.coroutines = g.coroutines + 1
+  return { g.coroutines, blocks = blocks(g, depth, 1) }
+end
+
+function make.resume(g) return { random(math.max(g.coroutines, 1)) } end
+make.shut = make.resume
+
 function make.sort(g, depth) return { blocks = blocks(g, depth, 1, 1) } end
 function make.raise() return { ("%q"):format(pick { "text", "table", "error" }) } end
 function make.leave() return {} end
@@ -212,8 +221,8 @@ local WEIGHTS = {
   sleep = 14, spawn = 9, detach = 2, await = 6, cancel = 5, gather = 6, race = 5, map = 4,
   loop = 3, timeout = 7, send = 5, receive = 5, values = 1, receive_by = 3, close = 2, pipe = 5,
   acquire = 4, acquire_by = 3, visit = 4, set = 4, clear = 1, wait_for = 2, limit = 3,
-  penalize = 1, guard = 9, pcall = 6, try = 2, xpcall = 3, shield = 3, wrap = 4, yield = 3,
-  sort = 1, raise = 3, leave = 1, collect = 1, flow = 5,
+  penalize = 1, guard = 9, pcall = 6, try = 2, xpcall = 3, shield = 3, wrap = 4, yield = 4,
+  coroutine = 4, resume = 7, shut = 2, sort = 1, raise = 3, leave = 1, collect = 1, flow = 5,
 }
 
 local function draw_from(weights)
@@ -238,7 +247,8 @@ local draw = draw_from(WEIGHTS)
 local LEAVES = {}
 for name, weight in pairs(WEIGHTS) do
   local made = { sleep = 1, await = 1, cancel = 1, send = 1, receive = 1, receive_by = 1, close = 1,
-    pipe = 1, acquire = 1, set = 1, wait_for = 1, limit = 1, yield = 1, raise = 1 }
+    pipe = 1, acquire = 1, set = 1, wait_for = 1, limit = 1, yield = 1, resume = 1, shut = 1,
+    raise = 1 }
   LEAVES[name] = made[name] and weight
 end
 
@@ -275,7 +285,8 @@ end
 function M.program(seed)
   math.randomseed(seed)
   local g = setmetatable({ left = pick { 5, 10, 20, 40, 80 }, count = 0, slots = 0,
-    deepest = random(3, 7), channels = {}, semaphores = {}, events = 2, limiters = {} }, Generator)
+    coroutines = 0, deepest = random(3, 7), channels = {}, semaphores = {}, events = 2,
+    limiters = {} }, Generator)
   for i = 1, 3 do g.channels[i] = random(0, 3) end
   for i = 1, 2 do g.semaphores[i] = random(2) end
   for i = 1, 2 do g.limiters[i] = { rate = pick { 300, 1000, 7 }, burst = pick { 1, 3 } } end

@@ -51,6 +51,7 @@ end
 -- A statement begins.
 function World:at(id, what)
   self.waiting[coroutine.running()] = nil
+  if self.is_over then return end
   self.trace[#self.trace + 1] = self.is_virtual and ("%d %s %.6f"):format(id, what, neap.now())
     or id
 end
@@ -107,12 +108,15 @@ end
 
 function World:guard(id, block)
   self:at(id, "open")
+  local co = coroutine.running()
   self.opened = self.opened + 1
+  self.open[co] = (self.open[co] or 0) + 1
   local closed = false
   return setmetatable({}, { __close = function()
     if closed then self:fault("the guard of %d was closed twice", id) end
     closed = true
     self.closed = self.closed + 1
+    self.open[co] = self.open[co] - 1
     self:at(id, "close")
     block()
   end })
@@ -150,14 +154,21 @@ function World:shield(id, seconds, block)
   self:goes_on(id)
 end
 
+-- Makes of a block what is called as a coroutine of the program's own.
+function World:generator(block)
+  return function()
+    local co = coroutine.running()
+    self.generators[#self.generators + 1] = co
+    self.is_generator[co] = true
+    block()
+    self.waiting[co] = nil
+  end
+end
+
 -- A generator whose block yields and waits, read so many times.
 function World:wrap(id, times, block)
   self:at(id, "wrap")
-  local next_one = coroutine.wrap(function()
-    self.generators[coroutine.running()] = true
-    block()
-    self.waiting[coroutine.running()] = nil
-  end)
+  local next_one = coroutine.wrap(self:generator(block))
   for _ = 1, times do
     local ok, err = pcall(next_one)
     self:at(id, ok and "read" or "ended")
@@ -170,7 +181,59 @@ end
 
 function World:yield(id)
   self:at(id, "yield")
-  if self.generators[coroutine.running()] and coroutine.isyieldable() then coroutine.yield(id) end
+  if self.is_generator[coroutine.running()] and coroutine.isyieldable() then
+    coroutine.yield(id)
+    self:goes_on(id)
+  end
+end
+
+function World:coroutine(id, number, block)
+  self:at(id, "coroutine")
+  self.coroutines[number] = coroutine.create(self:generator(block))
+end
+
+-- Nobody but this task can have resumed it meanwhile: it is "normal" where it
+-- waits.
+function World:resume(id, number)
+  self:at(id, "resume")
+  local co = self.coroutines[number]
+  if not co then return end
+  local before = coroutine.status(co)
+  local ok, err = coroutine.resume(co)
+  local after = coroutine.status(co)
+  self:at(id, ok and "read" or "ended")
+  if not ok then self:judge(err, id) end
+  if #self.ghosts > 0 then return end -- they may have resumed it, or closed it
+  local may_be = before ~= "suspended" and { [before] = not ok } or
+    { suspended = ok, dead = true }
+  if not may_be[after] then
+    self:fault("%d: a coroutine was %s, resumed: %s, and is %s", id, before, ok, after)
+  end
+end
+
+-- Closes a coroutine, wherever it is. What it has opened is closed then.
+function World:close_coroutine(id, co)
+  local before = coroutine.status(co)
+  local called, ok, err = pcall(coroutine.close, co)
+  local can_be = before == "suspended" or before == "dead"
+  if not called then
+    if can_be then self:fault("%s: cannot close a %s coroutine: %s", id, before, ok) end
+    return
+  end
+  if not can_be then self:fault("%s: closed a %s coroutine", id, before) end
+  if not ok then self:judge(err, id) end
+  if coroutine.status(co) ~= "dead" then
+    self:fault("%s: what was closed is %s", id, coroutine.status(co))
+  end
+  if self.open[co] and self.open[co] ~= 0 then
+    self:fault("%s: a coroutine was closed, but not %d of its guards", id, self.open[co])
+  end
+end
+
+function World:shut(id, number)
+  self:at(id, "shut")
+  local co = self.coroutines[number]
+  if co then self:close_coroutine(id, co) end
 end
 
 -- Where nobody can wait.
@@ -196,8 +259,10 @@ function World:haunt(ghost, times)
     if not self.is_haunted then return end
     local co = coroutine.running()
     local wait = self.waiting[co]
+    self.haunted[co] = true
     local ok, err = pcall(ghost, self)
     if not ok then self:judge(err, "a finalizer") end
+    self.haunted[co] = nil
     self.waiting[co] = wait
     if times > 1 then self:haunt(ghost, times - 1) end
   end })
@@ -310,9 +375,13 @@ function BY.timeout(f) return neap.timeout(0.02, f) end
 function BY.race(f) return (neap.race { f, function() neap.sleep(0.02) end }) end
 function BY.gather(f) return neap.gather({ f })[1] end
 function BY.map(f) return neap.map({ 1 }, f)[1] end
+-- Where nobody can wait, the task would go on and keep what it gets.
 function BY.await(f)
-  if not coroutine.isyieldable() then error(BOOM) end -- what it spawns would go on
-  return neap.spawn(f):await()
+  local task = neap.spawn(f)
+  local ok, result = pcall(task.await, task)
+  if ok then return result end
+  task:cancel()
+  error(result, 0)
 end
 
 -- ------------------------------------------------------------------ values
@@ -364,12 +433,18 @@ function World:receive_by(id, number, way)
   self:has_got(id, BY[way](function() return channel:receive() end))
 end
 
+-- Reads so many values at most: the block may send another for each.
+local MOST_VALUES = 10
+
 function World:values(id, number, block)
   self:at(id, "values")
   self:waits("receive", number)
+  local count = 0
   for value in self.channels[number]:values() do
     self:has_got(id, value)
     block()
+    count = count + 1
+    if count == MOST_VALUES then break end
     self:at(id, "values")
     self:waits("receive", number)
   end
@@ -651,8 +726,9 @@ function World:examine_deadlock()
   if self.is_deadlock then return end
   self.is_deadlock = true
   for co, wait in pairs(self.waiting) do
+    local is_bound = coroutine.status(co) ~= "dead" and not self.haunted[co]
     local can_go_on = CAN_GO_ON[wait.kind]
-    if coroutine.status(co) == "suspended" and can_go_on and can_go_on(self, wait.target) then
+    if is_bound and can_go_on and can_go_on(self, wait.target) then
       self:fault("a deadlock, but someone waits (%s %s) for what is there", wait.kind, wait.target)
     end
   end
@@ -691,11 +767,23 @@ function World:run(program)
   end
 end
 
--- Ends what a deadlock, or a finalizer between two tasks, has left.
+-- Ends what a deadlock, or a finalizer between two tasks, has left, and closes
+-- the coroutines that were not read to their end.
 function World:end_all()
-  for task in pairs(self.all) do task:cancel() end
-  for task in pairs(self.all) do pcall(task.await, task) end
-  neap.sleep(0) -- what finalizers began in the main chunk unwinds
+  self.is_over = true
+  local read = 0
+  repeat
+    local pending = {}
+    for task in pairs(self.all) do
+      if task.status == "pending" then pending[#pending + 1] = task end
+    end
+    for _, task in ipairs(pending) do task:cancel() end
+    for _, task in ipairs(pending) do pcall(task.await, task) end
+    neap.sleep(0) -- what finalizers began in the main chunk unwinds
+    local left = table.move(self.generators, read + 1, #self.generators, 1, {})
+    for _, co in ipairs(left) do self:close_coroutine("at the end", co) end
+    read = read + #left
+  until #pending + #left == 0
 end
 
 -- Notes how the whole of it ended.
@@ -763,9 +851,11 @@ local M = {}
 ---@return fuzz.World
 function M.play(program)
   local world = setmetatable({ faults = {}, trace = {}, is_virtual = program.clock == "virtual",
-    waiting = setmetatable({}, { __mode = "k" }), generators = setmetatable({}, { __mode = "k" }),
-    ghosts = program.ghosts, values_sent = 0, all = setmetatable({}, { __mode = "k" }),
-    tasks = {}, detached = {}, opened = 0, closed = 0, sent = {}, got = {}, is_closed = {},
+    is_over = false, waiting = setmetatable({}, { __mode = "k" }), ghosts = program.ghosts,
+    haunted = setmetatable({}, { __mode = "k" }),
+    coroutines = {}, generators = {}, is_generator = {}, values_sent = 0,
+    all = setmetatable({}, { __mode = "k" }), tasks = {}, detached = {}, opened = 0, closed = 0,
+    open = setmetatable({}, { __mode = "k" }), sent = {}, got = {}, is_closed = {},
     channels = {}, capacities = program.channels, semaphores = {}, places = program.semaphores,
     held = {}, events = {}, limiters = {} }, World)
   for i, capacity in ipairs(program.channels) do world.channels[i] = neap.channel(capacity) end
