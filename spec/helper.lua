@@ -1,5 +1,5 @@
--- What specs share: temporary folders, files, commands, and the check that no
--- spec leaves anything of the engine behind.
+-- What specs share: temporary folders, files, commands, what a call raises, small
+-- nodes, and the check that no spec leaves anything of the engine behind.
 -- SPDX-License-Identifier: MIT
 local lfs = require "lfs"
 
@@ -63,9 +63,9 @@ end
 ---@return string
 function M.read(path)
   local file = assert(io.open(path, "rb"))
-  local text = file:read("a")
+  local text, message = file:read("a")
   file:close()
-  return text
+  return assert(text, message)
 end
 
 --- Writes a file and the folders above it; returns the path.
@@ -149,6 +149,85 @@ function M.run(argv, opts)
     stdout = M.read(folder .. "/stdout"),
     stderr = M.read(folder .. "/stderr"),
   }
+end
+
+--- Returns what a call raises; raises itself if that is nothing.
+---@param f function
+---@param ... any  the arguments
+---@return any
+function M.failure(f, ...)
+  local ok, err = pcall(f, ...)
+  if ok then error("nothing was raised", 2) end
+  return err
+end
+
+--- Returns the error object of this code that a call raises.
+---@param code string
+---@param f function
+---@param ... any  the arguments
+---@return neap.Error
+function M.refused(code, f, ...)
+  local err = M.failure(f, ...)
+  if type(err) ~= "table" or err.code ~= code then
+    error(("not an error of the code %q: %s"):format(code, err), 2)
+  end
+  return err
+end
+
+--- Returns the message of the wrong argument that a call raises.
+---@param f function
+---@param ... any  the arguments
+---@return string
+function M.misused(f, ...)
+  local err = M.failure(f, ...)
+  if type(err) ~= "string" then
+    error(("not the message of a wrong argument: %s"):format(err), 2)
+  end
+  return err
+end
+
+--- Calls a function and returns the warnings that it gave.
+---@param f function
+---@return string[]
+function M.warnings(f)
+  local list, warn = {}, _G.warn
+  _G.warn = function(...) list[#list + 1] = table.concat { ... } end
+  local ok, err = pcall(f)
+  _G.warn = warn
+  assert(ok, err)
+  return list
+end
+
+--- Gives other tasks turns.
+---@param n? integer  how many; default 3
+function M.turns(n)
+  for _ = 1, n or 3 do require("neap").sleep(0) end
+end
+
+--- Returns the values of an iterator as a list.
+---@param iterator fun(): any
+---@return any[]
+function M.collect(iterator)
+  local list = {}
+  for item in iterator do list[#list + 1] = item end
+  return list
+end
+
+--- Makes a node that adds its name to shared and ends with this action.
+---@param name string
+---@param action? string
+---@return neap.Node
+function M.step(name, action)
+  return require("neap").Node { name = name, post = function(_, shared)
+    shared[#shared + 1] = name
+    return action
+  end }
+end
+
+--- Counts the file descriptors that this process has open.
+---@return integer
+function M.open_files()
+  return #require("neap").fs.list("/proc/self/fd")
 end
 
 -- Returns what is alive in the engine as text ("tasks = 2"), nil if nothing.

@@ -1,16 +1,8 @@
 -- Coroutines of the user's own, in which one may wait as anywhere.
 -- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
 local neap = require "neap"
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function turns(n)
-  for _ = 1, n or 3 do neap.sleep(0) end
-end
+local failure, turns = helper.failure, helper.turns
 
 -- Each spec runs in a task and in the main chunk.
 local function both(name, f)
@@ -221,7 +213,6 @@ describe("while it waits, a coroutine", function()
   end)
 
   it("is left to the collector when its state is closed", function()
-    local helper = require "spec.helper"
     local result = helper.run { helper.lua, "-e", [[
       local neap = require "neap"
       neap.spawn(coroutine.wrap(function()

@@ -4,22 +4,11 @@ local neap = require "neap"
 local helper = require "spec.helper"
 local memory = require "lua_memory"
 local json = neap.json
+local misused = helper.misused
 
 --- What `f` raises, which must be an error object of code "json".
-local function refused(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.equal("table", type(err), tostring(err))
-  assert.equal("json", err.code)
-  return err
-end
-
---- The message of an argument error that `f` raises.
-local function misused(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.equal("string", type(err))
-  return err
+local function refused(...)
+  return helper.refused("json", ...)
 end
 
 --- Equal in value, in the subtype of numbers and in being an array.

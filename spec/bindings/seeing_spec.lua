@@ -2,12 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local neap = require "neap"
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  return err
-end
+local failure = helper.failure
 
 -- Runs a script in a neap of its own.
 local function run(code)

@@ -1,19 +1,11 @@
 -- Semaphores: at most n at once, the others in line.
 -- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
 local neap = require "neap"
+local failure, turns = helper.failure, helper.turns
 
 -- A deadlock ends the script in the executable, where this is a task.
 local it_in_script = require("neap.core").in_task() and pending or it
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function turns(n)
-  for _ = 1, n or 3 do neap.sleep(0) end
-end
 
 -- A list of tasks, in whose order they acquire; each notes its number in the
 -- log while it has its place, for so many seconds.

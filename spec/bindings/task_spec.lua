@@ -6,20 +6,10 @@
 local neap = require "neap"
 local core = require "neap.core"
 local helper = require "spec.helper"
+local failure, turns = helper.failure, helper.turns
 
 -- A deadlock ends the script in the executable, where this is a task.
 local it_in_script = require("neap.core").in_task() and pending or it
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
-
--- Gives others n turns.
-local function turns(n)
-  for _ = 1, n or 3 do neap.sleep(0) end
-end
 
 -- A value whose end is noted in a log, with the code of the error it sees.
 local function noted(log, name)

@@ -4,15 +4,10 @@ local memory = require "lua_memory"
 local neap = require "neap"
 local core = require "neap.core"
 local helper = require "spec.helper"
+local failure = helper.failure
 
 -- A deadlock ends the script in the executable, where this is a task.
 local it_in_script = require("neap.core").in_task() and pending or it
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 -- Runs f in a task while another one runs, and checks that f did let it.
 local function in_task(f)

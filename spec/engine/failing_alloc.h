@@ -78,4 +78,14 @@ static inline neap_alloc failing_alloc(failing_state *state, long fail_at) {
   return (neap_alloc){.fn = failing_realloc, .ud = state};
 }
 
+/* Has each allocation of `survives` fail once. That does what is tested while
+ * allocation `fail_at` fails, and returns whether there was such a one. Returns
+ * how many there are. */
+static inline long fail_each(bool (*survives)(long fail_at)) {
+  long count = 0;
+  while (survives(count + 1))
+    count++;
+  return count;
+}
+
 #endif

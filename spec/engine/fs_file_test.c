@@ -43,20 +43,6 @@ static int setup(void **state) {
   return 0;
 }
 
-/* Waits for an operation that has been started, if it has. Returns its
- * status. */
-static int finish(neap_engine *engine, waiter *w, int started) {
-  if (started < 0) {
-    assert_false(neap_op_active(&w->op));
-    return started;
-  }
-  while (w->calls == 0)
-    neap_poll(engine, NEAP_FOREVER);
-  assert_int_equal(1, w->calls);
-  neap_fs_free(w->result);
-  return w->status;
-}
-
 /* Returns the first failure, else 0. */
 #define TRY(call)                                                              \
   do {                                                                         \

@@ -32,17 +32,6 @@ int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags) {
   return original(fd, address, size, flags);
 }
 
-static int finish(neap_engine *engine, waiter *w, int started) {
-  if (started < 0) {
-    assert_false(neap_op_active(&w->op));
-    return started;
-  }
-  while (w->calls == 0)
-    neap_poll(engine, NEAP_FOREVER);
-  assert_int_equal(1, w->calls);
-  return w->status;
-}
-
 static uint16_t port_of(const neap_listener *listener) {
   char name[128];
   assert_int_equal(

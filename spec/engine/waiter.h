@@ -4,13 +4,14 @@
 #ifndef NEAP_SPEC_WAITER_H
 #define NEAP_SPEC_WAITER_H
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include <dirent.h>
 
 #include "failing_alloc.h"
 #include "neap.h"
@@ -32,6 +33,20 @@ static inline void waiter_done(neap_op *op) {
 static inline void prepare(waiter *w) {
   *w = (waiter){0};
   neap_op_init(&w->op, waiter_done, w);
+}
+
+/* Polls until an operation has ended, if it has been started; `started` is what
+ * starting it returned. Frees its result. Returns its status. */
+static inline int finish(neap_engine *engine, waiter *w, int started) {
+  if (started < 0) {
+    assert_false(neap_op_active(&w->op));
+    return started;
+  }
+  while (w->calls == 0)
+    neap_poll(engine, NEAP_FOREVER);
+  assert_int_equal(1, w->calls);
+  neap_fs_free(w->result);
+  return w->status;
 }
 
 /* How many descriptors this process has open. */

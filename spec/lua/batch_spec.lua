@@ -2,15 +2,10 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Long, because the two kinds promise the same and are tried side by side.
+local failure = require("spec.helper").failure
 local neap = require "neap"
 local core = require "neap.core"
 local Node, Flow, BatchNode, BatchFlow = neap.Node, neap.Flow, neap.BatchNode, neap.BatchFlow
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 local function give(value) return function() return value end end
 

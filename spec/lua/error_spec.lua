@@ -3,15 +3,10 @@
 local neap = require "neap"
 local helper = require "spec.helper"
 local Node, Flow = neap.Node, neap.Flow
+local failure = helper.failure
 
 -- A deadlock ends the script in the executable, where this is a task.
 local it_in_script = require("neap.core").in_task() and pending or it
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 -- A node called Charge whose exec raises that.
 local function raising(err, options)

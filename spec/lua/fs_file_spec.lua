@@ -3,21 +3,12 @@
 local helper = require "spec.helper"
 local neap = require "neap"
 local fs = neap.fs
+local failure, open_files = helper.failure, helper.open_files
 
 local folder
 
 local function at(name)
   return folder .. "/" .. name
-end
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  return err
-end
-
-local function open_files()
-  return #fs.list("/proc/self/fd")
 end
 
 -- Waits until no more descriptors are open than there were.
@@ -82,21 +73,21 @@ describe("fs.open", function()
       file:close()
       assert.equal(text, fs.read(at "file"), mode)
     end
-    assert.equal("EEXIST", raised(fs.open, at "file", "wx").errno)
+    assert.equal("EEXIST", failure(fs.open, at "file", "wx").errno)
     fs.open(at "new", "wx"):close()
     assert.equal("", fs.read(at "new"))
     for _, mode in ipairs { "", "rw", "x", "rx", "w++", "q", 5 } do
-      assert.matches("bad argument #2 to 'open' %(mode is r, w", raised(fs.open, at "file", mode))
+      assert.matches("bad argument #2 to 'open' %(mode is r, w", failure(fs.open, at "file", mode))
     end
   end)
 
   it("says what the system said", function()
-    local err = raised(fs.open, at "none")
+    local err = failure(fs.open, at "none")
     assert.equal(("fs.open %s: no such file or directory"):format(at "none"), err.message)
     assert.equal("ENOENT", err.errno)
     assert.is_false(err.retryable)
     local file <close> = fs.open(at "file", "w")
-    assert.equal("EBADF", raised(file.read, file).errno)
+    assert.equal("EBADF", failure(file.read, file).errno)
   end)
 
   it("moves between reading and writing where the reader is", function()
@@ -130,11 +121,11 @@ describe("fs.open", function()
     assert.equal("2", file:read(1))
     assert.equal(5, file:seek("cur", 2))
     assert.equal("5", file:read(1))
-    assert.equal("EINVAL", raised(file.seek, file, "set", -1).errno)
+    assert.equal("EINVAL", failure(file.seek, file, "set", -1).errno)
     assert.equal(6, file:seek())
     assert.matches("seek: 'set', 'cur' or 'end' expected, got 'top'",
-      raised(file.seek, file, "top"))
-    assert.matches("whole number of bytes", raised(file.seek, file, "set", 0.5))
+      failure(file.seek, file, "top"))
+    assert.matches("whole number of bytes", failure(file.seek, file, "set", 0.5))
   end)
 
   it("tells about, cuts and lengthens the file", function()
@@ -145,7 +136,7 @@ describe("fs.open", function()
     file:truncate(6)
     file:sync()
     assert.equal("0123\0\0", fs.read(at "file"))
-    assert.matches("whole number of bytes from 0", raised(file.truncate, file, -1))
+    assert.matches("whole number of bytes from 0", failure(file.truncate, file, -1))
   end)
 
   it("serves tasks in the order in which they ask", function()
@@ -175,7 +166,7 @@ describe("a file that is closed", function()
     local file = fs.open(at "file", "w")
     file:close()
     file:close()
-    local err = raised(file.write, file, "x")
+    local err = failure(file.write, file, "x")
     assert.equal("closed", err.code)
     assert.equal(("file:write %s: the file has been closed"):format(at "file"), err.message)
     assert.matches("%(closed%)$", tostring(file))
@@ -267,8 +258,8 @@ describe("fs.lines", function()
 
   it("refuses lines that are too long", function()
     helper.write(at "file", ("x"):rep(100))
-    assert.equal("line", raised(function() for _ in fs.lines(at "file", 10) do end end).code)
-    assert.equal("ENOENT", raised(fs.lines, at "none").errno)
+    assert.equal("line", failure(function() for _ in fs.lines(at "file", 10) do end end).code)
+    assert.equal("ENOENT", failure(fs.lines, at "none").errno)
   end)
 end)
 

@@ -3,6 +3,7 @@
 local helper = require "spec.helper"
 local neap = require "neap"
 local fs = neap.fs
+local misused = helper.misused
 
 local folder
 
@@ -12,18 +13,8 @@ end
 
 -- What `f` raises, an error object of code "fs" with this errno.
 local function refused(errno, f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.equal("table", type(err), tostring(err))
-  assert.equal("fs", err.code)
+  local err = helper.refused("fs", f, ...)
   assert.equal(errno, err.errno, err.message)
-  return err
-end
-
-local function misused(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.equal("string", type(err))
   return err
 end
 

@@ -3,6 +3,7 @@
 local helper = require "spec.helper"
 local neap = require "neap"
 local fs = neap.fs
+local misused, open_files = helper.misused, helper.open_files
 
 local folder
 
@@ -12,25 +13,8 @@ local function at(name)
 end
 
 --- What `f` raises, which must be an error object of code "fs".
-local function refused(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.equal("table", type(err), tostring(err))
-  assert.equal("fs", err.code)
-  return err
-end
-
---- The message of an argument error that `f` raises.
-local function misused(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.equal("string", type(err))
-  return err
-end
-
---- Counts the file descriptors that this process has open.
-local function open_files()
-  return #fs.list("/proc/self/fd")
+local function refused(...)
+  return helper.refused("fs", ...)
 end
 
 before_each(function()

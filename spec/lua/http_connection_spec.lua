@@ -5,12 +5,7 @@ local helper = require "spec.helper"
 local neap = require "neap"
 local http = require "neap.http"
 local net = require "neap.net"
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  return err
-end
+local failure = helper.failure
 
 -- Calls `f` while each request to this address is answered with the number of its
 -- connection and its first line.
@@ -95,7 +90,7 @@ describe("a request", function()
     end)
 
     it("says why it cannot connect, and may be tried again", function()
-      local err = raised(http.get, "http://daemon/", { unix_socket = path .. "-gone" })
+      local err = failure(http.get, "http://daemon/", { unix_socket = path .. "-gone" })
       assert.equal("http", err.code)
       assert.is_true(err.retryable)
       assert.equal("http.get http://daemon/: unix_socket: no such file or directory", err.message)
@@ -109,7 +104,7 @@ describe("a request", function()
         "unix_socket and proxy exclude each other" },
     } do
       it("is refused with " .. what, function()
-        local err = raised(http.get, "http://daemon/", case[1])
+        local err = failure(http.get, "http://daemon/", case[1])
         assert.equal("http.get: " .. case[2], err.message)
         assert.is_false(err.retryable)
       end)
@@ -127,16 +122,16 @@ describe("the method", function()
         assert.equal(expected, http[name](url).body)
       end)
       assert.matches("^bad argument #1 to '" .. name .. "' %(string expected, got nil%)",
-        (raised(http[name]):gsub("^.-: ", "")))
+        (failure(http[name]):gsub("^.-: ", "")))
       assert.matches("^http%." .. name .. " http://127.0.0.1:1/: connection refused$",
-        raised(http[name], "http://127.0.0.1:1/").message)
+        failure(http[name], "http://127.0.0.1:1/").message)
     end)
   end
 
   for _, name in ipairs { "get", "head" } do
     it(name .. " takes no body", function()
       assert.matches("http%." .. name .. ": unknown option 'body'",
-        raised(http[name], "http://127.0.0.1:1/", { body = "x" }))
+        failure(http[name], "http://127.0.0.1:1/", { body = "x" }))
     end)
   end
 end)

@@ -5,12 +5,7 @@ local servers = require "spec.servers"
 local neap = require "neap"
 local http = require "neap.http"
 local net = require "neap.net"
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  return err
-end
+local failure = helper.failure
 
 local function answer(status, head)
   return ("HTTP/1.1 %d X\r\ncontent-length: 0\r\nconnection: close\r\n%s\r\n")
@@ -67,7 +62,7 @@ describe("a request with max_retries", function()
     with_answers({ answer(503) }, function(url, times)
       assert.equal(503, http.get(url, { max_retries = 3 }).status)
       assert.equal(3, #times)
-      local err = raised(http.get, url, { max_retries = 2, check = true })
+      local err = failure(http.get, url, { max_retries = 2, check = true })
       assert.equal(503, err.status)
       assert.equal(5, #times)
     end)
@@ -80,7 +75,7 @@ describe("a request with max_retries", function()
     end)
     local at = "http://127.0.0.1:" .. servers.free_port()
     local start = neap.now()
-    local err = raised(http.get, at, { max_retries = 3, wait = 0.02 })
+    local err = failure(http.get, at, { max_retries = 3, wait = 0.02 })
     assert.equal(("http.get %s/: connection refused"):format(at), err.message)
     assert.is_true(neap.now() - start >= 0.04)
   end)
@@ -88,7 +83,7 @@ describe("a request with max_retries", function()
   it("is not sent again when that would change nothing", function()
     local request = answer(200):gsub("^HTTP", "SMTP")
     with_answers({ request }, function(url, times)
-      assert.is_false(raised(http.get, url, { max_retries = 3 }).retryable)
+      assert.is_false(failure(http.get, url, { max_retries = 3 }).retryable)
       assert.equal(1, #times)
     end)
   end)
@@ -120,7 +115,7 @@ describe("a request with max_retries", function()
   it("has its timeout for each attempt", function()
     local hangs <close> = net.listen("127.0.0.1:0")
     local start = neap.now()
-    local err = raised(http.get, "http://" .. hangs.address, { max_retries = 2, timeout = 0.05 })
+    local err = failure(http.get, "http://" .. hangs.address, { max_retries = 2, timeout = 0.05 })
     assert.equal("timeout", err.code)
     assert.is_true(neap.now() - start >= 0.1)
   end)
@@ -158,7 +153,7 @@ describe("a request with max_retries", function()
       assert.equal(1, #times)
     end)
     with_answers({ asked }, function(url, times)
-      local err = raised(http.get, url, { max_retries = 3, check = true })
+      local err = failure(http.get, url, { max_retries = 3, check = true })
       assert.equal(503, err.status)
       assert.equal(121, err.retry_after)
       assert.equal(1, #times)
@@ -200,10 +195,10 @@ describe("a request with max_retries", function()
   end)
 
   it("is refused where sending it twice may do harm", function()
-    local err = raised(http.post, "http://127.0.0.1/", { body = "x", max_retries = 2 })
+    local err = failure(http.post, "http://127.0.0.1/", { body = "x", max_retries = 2 })
     assert.equal("http.post: the option 'max_retries' repeats a POST only with idempotent = true",
       (err:gsub("^[^:]+:%d+: ", "")))
-    err = raised(http.get, "http://127.0.0.1/", { max_retries = 2, idempotent = false })
+    err = failure(http.get, "http://127.0.0.1/", { max_retries = 2, idempotent = false })
     assert.matches("repeats a GET only", err)
   end)
 
@@ -211,14 +206,14 @@ describe("a request with max_retries", function()
     local wrong = { max_retries = 0, wait = -1, backoff = 0, max_wait = 0, jitter = 2,
       max_retry_after = 0 }
     for name, value in pairs(wrong) do
-      local err = raised(http.get, "http://127.0.0.1/", { [name] = value })
+      local err = failure(http.get, "http://127.0.0.1/", { [name] = value })
       assert.matches(("bad option '%s' %%("):format(name), err)
     end
   end)
 
   it("can be cancelled between attempts", function()
     with_answers({ answer(503) }, function(url, times)
-      local err = raised(neap.timeout, 0.1, http.get, url, { max_retries = 9, wait = 60 })
+      local err = failure(neap.timeout, 0.1, http.get, url, { max_retries = 9, wait = 60 })
       assert.equal("timeout", err.code)
       assert.equal(1, #times)
     end)

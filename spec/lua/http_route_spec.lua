@@ -4,12 +4,7 @@ local helper = require "spec.helper"
 local proxy = require "spec.proxy"
 local servers = require "spec.servers"
 local http = require "neap.http"
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  return err
-end
+local failure = helper.failure
 
 describe("a request", function()
   local nginx, folder, ca
@@ -68,7 +63,7 @@ describe("a request", function()
         local opts = { proxy = "http://moon:hush@" .. at, ca_file = ca }
         assert.equal("hello", http.get(nginx.secure .. "/hello", opts).body)
         opts.proxy = "http://moon:wrong@" .. at
-        local err = raised(http.get, nginx.secure .. "/hello", opts)
+        local err = failure(http.get, nginx.secure .. "/hello", opts)
         assert.equal("http", err.code)
         assert.is_false(err.retryable)
         assert.equal(("http.get %s/hello: the proxy refused: status 407"):format(nginx.secure),
@@ -80,7 +75,7 @@ describe("a request", function()
 
     it("fails without it", function()
       local at = "http://moon:hush@127.0.0.1:" .. servers.free_port()
-      local err = raised(http.get, nginx.plain .. "/hello", { proxy = at })
+      local err = failure(http.get, nginx.plain .. "/hello", { proxy = at })
       assert.equal("http", err.code)
       assert.is_true(err.retryable)
       assert.falsy(tostring(err):find("hush", 1, true))
@@ -98,13 +93,13 @@ describe("a request", function()
 
     it("is refused with what is no proxy, without quoting it", function()
       for _, bad in ipairs { "ftp://a:hush@b", "127.0.0.1:80", "http://a:hush@ b" } do
-        local err = raised(http.get, nginx.plain, { proxy = bad })
+        local err = failure(http.get, nginx.plain, { proxy = bad })
         assert.equal("http.get: the proxy is no URL of http, https, socks5 or socks5h",
           err.message)
         assert.is_false(err.retryable)
       end
       assert.matches("bad option 'proxy' %(URL or false expected, got boolean%)",
-        raised(http.get, nginx.plain, { proxy = true }))
+        failure(http.get, nginx.plain, { proxy = true }))
     end)
   end)
 
@@ -129,7 +124,7 @@ describe("a request", function()
       local cert, key = folder .. "/cert2.pem", folder .. "/key.pem"
       helper.write(cert, helper.read(folder .. "/cert.pem"))
       local function fails(option, opts)
-        local err = raised(get, "/who", opts)
+        local err = failure(get, "/who", opts)
         assert.equal("http", err.code)
         assert.is_false(err.retryable)
         assert.equal(("http.get %s/who: %s: "):format(nginx.secure, option),
@@ -143,8 +138,8 @@ describe("a request", function()
       fails("key_file", { cert_file = cert, key_file = folder .. "/locked.pem",
         key_password = "hush!" })
       assert.equal("http.get: a key_file is of no use without a cert_file",
-        raised(get, "/who", { key_file = key }).message)
-      local err = raised(http.get, nginx.secure, { ca_file = folder .. "/none.pem" })
+        failure(get, "/who", { key_file = key }).message)
+      local err = failure(http.get, nginx.secure, { ca_file = folder .. "/none.pem" })
       assert.matches(": ca_file: the CA certificates cannot be read$", err.message)
     end)
   end)

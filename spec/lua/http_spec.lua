@@ -3,6 +3,7 @@
 local helper = require "spec.helper"
 local servers = require "spec.servers"
 local neap = require "neap"
+local failure = helper.failure
 
 local http = require "neap.http"
 
@@ -23,13 +24,6 @@ local function start_nginx()
       location = /down { return 503; }
     ]],
   })
-end
-
--- Returns what a function raises.
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
 end
 
 describe("neap.http", function()
@@ -154,7 +148,7 @@ describe("neap.http", function()
     end)
 
     it("or says where it is none, and whose", function()
-      local err = raised(function() return http.get(faulty .. "/hello?key=secret"):json() end)
+      local err = failure(function() return http.get(faulty .. "/hello?key=secret"):json() end)
       assert.equal("json", err.code)
       assert.equal(1, err.line)
       assert.equal(faulty .. "/hello", err.url)
@@ -166,7 +160,7 @@ describe("neap.http", function()
   describe("raises an error", function()
     -- What a request for this path raises has these fields.
     local function fails(path, fields, opts)
-      local err = raised(http.get, faulty .. path, opts)
+      local err = failure(http.get, faulty .. path, opts)
       fields.url = faulty .. path
       fields.message = ("http.get %s: %s"):format(fields.url, fields.message)
       fields.code = fields.code or "http"
@@ -183,7 +177,7 @@ describe("neap.http", function()
       -- By a name of its own: a connection that has been used before could have
       -- died meanwhile, and the request would be sent again.
       local url = faulty:gsub("127%.0%.0%.1", "localhost") .. "/nothing"
-      local err = raised(http.get, url)
+      local err = failure(http.get, url)
       assert.equal("http", err.code)
       assert.is_true(err.retryable)
       assert.equal(("http.get %s: the server closed the connection without an answer")
@@ -196,7 +190,7 @@ describe("neap.http", function()
 
     it("for a refused connection", function()
       local url = "http://127.0.0.1:" .. servers.free_port() .. "/x"
-      local err = raised(http.get, url .. "?key=secret")
+      local err = failure(http.get, url .. "?key=secret")
       assert.equal("http", err.code)
       assert.is_true(err.retryable)
       assert.equal(url, err.url)
@@ -225,7 +219,7 @@ describe("neap.http", function()
     end)
 
     it("for a certificate that nobody vouches for", function()
-      local err = raised(http.get, secure .. "/protocol")
+      local err = failure(http.get, secure .. "/protocol")
       assert.equal("http", err.code)
       assert.is_false(err.retryable)
       assert.truthy(err.message:find("TLS: .*certificate"))
@@ -233,19 +227,19 @@ describe("neap.http", function()
 
     it("for a certificate of another host", function()
       local url = secure:gsub("127%.0%.0%.1", "localhost") .. "/protocol"
-      local err = raised(http.get, url, { ca_file = folder .. "/ca.pem" })
+      local err = failure(http.get, url, { ca_file = folder .. "/ca.pem" })
       assert.is_false(err.retryable)
       assert.truthy(err.message:find("TLS: .*localhost"))
     end)
 
     it("for a status from 400 when told to check", function()
-      local err = raised(http.get, plain .. "/busy?key=secret", { check = true })
+      local err = failure(http.get, plain .. "/busy?key=secret", { check = true })
       assert.equal("http", err.code)
       assert.equal(429, err.status)
       assert.is_true(err.retryable)
       assert.equal(7, err.retry_after)
       assert.equal(("http.get %s/busy: status 429"):format(plain), err.message)
-      assert.is_false(raised(http.get, plain .. "/none", { check = true }).retryable)
+      assert.is_false(failure(http.get, plain .. "/none", { check = true }).retryable)
       assert.equal(200, http.get(plain .. "/protocol", { check = true }).status)
     end)
   end)
@@ -253,16 +247,14 @@ describe("neap.http", function()
   describe("refuses", function()
     -- Misuse is an error at the line that committed it.
     local function misused(message, f, ...)
-      local err = raised(f, ...)
+      local err = failure(f, ...)
       assert.equal("string", type(err))
       assert.equal(message, (err:gsub("^[^:]+:%d+: ", "")))
     end
 
     -- A text of no use in a request is an error that no retry can cure.
     local function refused(message, f, ...)
-      local err = raised(f, ...)
-      assert.equal("table", type(err), tostring(err))
-      assert.equal("http", err.code)
+      local err = helper.refused("http", f, ...)
       assert.equal(message, err.message)
       assert.is_false(err.retryable)
     end
@@ -325,7 +317,7 @@ describe("neap.http", function()
     end)
 
     it("a value that JSON has not, as no retry gives it one", function()
-      local err = raised(http.post, faulty, { json = { print } })
+      local err = failure(http.post, faulty, { json = { print } })
       assert.equal("json", err.code)
       assert.equal("$[1]", err.path)
       assert.is_false(err.retryable)
@@ -333,7 +325,7 @@ describe("neap.http", function()
 
     it("misuse at the caller's line", function()
       local line = debug.getinfo(1, "l").currentline + 1
-      local err = raised(function() local r = http.get(faulty, { tmeout = 1 }) return r end)
+      local err = failure(function() local r = http.get(faulty, { tmeout = 1 }) return r end)
       assert.equal(("http_spec.lua:%d:"):format(line), err:match("http_spec%.lua:%d+:"))
     end)
   end)

@@ -3,20 +3,9 @@
 local helper = require "spec.helper"
 local servers = require "spec.servers"
 local neap = require "neap"
+local failure, collect = helper.failure, helper.collect
 
 local fs, http = neap.fs, neap.http
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function collect(iterator)
-  local list = {}
-  for item in iterator do list[#list + 1] = item end
-  return list
-end
 
 describe("a streamed response", function()
   local faulty, pipe
@@ -54,7 +43,7 @@ describe("a streamed response", function()
 
   it("is read as JSON when it has come", function()
     assert.same({ tide = { 1, 2 } }, get('/text/{"tide":[1,2]}'):json())
-    assert.equal("json", raised(function() get("/hello"):json() end).code)
+    assert.equal("json", failure(function() get("/hello"):json() end).code)
   end)
 
   it("that was not streamed is read in the same way", function()
@@ -71,7 +60,7 @@ describe("a streamed response", function()
     local response <close> = get("/short")
     assert.equal("short", response:read_some())
     for _ = 1, 2 do
-      local err = raised(response.read_some, response)
+      local err = failure(response.read_some, response)
       assert.equal("http", err.code)
       assert.is_true(err.retryable)
       assert.equal(faulty .. "/short", err.url)
@@ -83,9 +72,9 @@ describe("a streamed response", function()
   it("has its time limits", function()
     local response <close> = get("/stall", { idle_timeout = 0.05 })
     assert.equal("short", response:read_some())
-    assert.equal("timeout", raised(response.read, response).code)
+    assert.equal("timeout", failure(response.read, response).code)
     local other <close> = get("/stall", { timeout = 0.05 })
-    local err = raised(other.read, other, "a")
+    local err = failure(other.read, other, "a")
     assert.equal("timeout", err.code)
     assert.truthy(err.message:find("total timeout of 0.050 s", 1, true))
     assert.equal("short", other:read(5)) -- what an error interrupts is not lost
@@ -93,7 +82,7 @@ describe("a streamed response", function()
 
   it("is as large as it may be", function()
     local response <close> = get("/bytes/100000", { max_body = 1000 })
-    assert.equal("http", raised(response.read, response, "a").code)
+    assert.equal("http", failure(response.read, response, "a").code)
   end)
 
   it("is read by one at a time", function()
@@ -101,7 +90,7 @@ describe("a streamed response", function()
     assert.equal("short", response:read(5))
     local task = neap.spawn(response.read, response)
     neap.sleep(0)
-    local err = raised(response.read, response)
+    local err = failure(response.read, response)
     assert.equal("busy", err.code)
     task:cancel()
     assert.is_false((pcall(task.await, task)))
@@ -118,11 +107,11 @@ describe("a streamed response", function()
   it("that is closed ends who waits for it", function()
     local response = get("/stall")
     assert.equal("short", response:read(5))
-    local task = neap.spawn(function() return raised(response.read, response) end)
+    local task = neap.spawn(function() return failure(response.read, response) end)
     neap.sleep(0)
     response:close()
     assert.equal("closed", task:await().code)
-    assert.equal("closed", raised(response.read, response).code)
+    assert.equal("closed", failure(response.read, response).code)
     response:close()
   end)
 
@@ -172,7 +161,7 @@ describe("a streamed response", function()
     local address, server = servers.script(function(_, connection)
       connection:write("HTTP/1.1 400 Bad\r\nContent-Length: 3\r\n\r\nebb")
     end)
-    local err = raised(http.get, address, { stream = true, check = true })
+    local err = failure(http.get, address, { stream = true, check = true })
     assert.equal(400, err.status)
     assert.equal("ebb", err.body)
     server:cancel()
@@ -237,7 +226,7 @@ describe("the body of a request", function()
     assert.truthy(response.body:find("\r\nContent%-Length: 250000\r\n"))
     assert.equal("", echoed(http.post(faulty .. "/echo",
       { file = helper.write(folder .. "/empty", "") })))
-    local err = raised(http.post, faulty .. "/echo", { file = folder .. "/missing" })
+    local err = failure(http.post, faulty .. "/echo", { file = folder .. "/missing" })
     assert.equal("fs", err.code)
     assert.equal("ENOENT", err.errno)
   end)
@@ -325,14 +314,14 @@ describe("the body of a request", function()
   end)
 
   it("fails the request with what the function raises", function()
-    local err = raised(http.post, faulty .. "/echo", { body = function() error("ebb", 0) end })
+    local err = failure(http.post, faulty .. "/echo", { body = function() error("ebb", 0) end })
     assert.equal("ebb", err)
-    err = raised(http.post, faulty .. "/echo", { body = function() return 7 end })
+    err = failure(http.post, faulty .. "/echo", { body = function() return 7 end })
     assert.equal("http.post: the function 'body' gives strings, and nil at the end; got a number",
       err)
-    err = raised(http.post, faulty .. "/echo", { body = pieces("tide"), body_size = 3 })
+    err = failure(http.post, faulty .. "/echo", { body = pieces("tide"), body_size = 3 })
     assert.equal("the body has more bytes than the 3 of body_size", err.message)
-    err = raised(http.post, faulty .. "/echo", { body = pieces("tide"), body_size = 5 })
+    err = failure(http.post, faulty .. "/echo", { body = pieces("tide"), body_size = 5 })
     assert.equal("the body has fewer bytes than the 5 of body_size", err.message)
   end)
 
@@ -352,7 +341,7 @@ describe("the body of a request", function()
     local path = helper.write(folder .. "/again", "tide")
     local response = http.post(faulty .. "/to/303/echo", { file = path })
     assert.truthy(response.body:find("^GET /echo"))
-    local err = raised(http.post, faulty .. "/to/307/echo", { file = path })
+    local err = failure(http.post, faulty .. "/to/307/echo", { file = path })
     assert.truthy(err.message:find("a redirect asks for the body again", 1, true))
     local ok, why = pcall(http.request, { url = faulty, method = "PUT", body = pieces(),
       max_retries = 2 })
@@ -374,7 +363,7 @@ describe("the body of a request", function()
 
   it("is one of several kinds", function()
     local function misused(message, opts)
-      local err = raised(http.post, faulty, opts)
+      local err = failure(http.post, faulty, opts)
       assert.equal(message, (err:gsub("^[^:]+:%d+: ", "")))
     end
     misused("http.post: the options 'body' and 'file' exclude each other",

@@ -2,12 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local neap = require "neap"
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
+local failure = helper.failure
 
 describe("luv", function()
   local uv
@@ -73,7 +68,7 @@ describe("luv", function()
     local timer = uv.new_timer()
     timer:start(0, 0, function()
       timer:close()
-      err = raised(neap.sleep, 1)
+      err = failure(neap.sleep, 1)
       task = neap.spawn(function() neap.sleep(0) return "spawned" end)
     end)
     uv.run()
@@ -96,8 +91,9 @@ describe("luv", function()
     assert.is_true(uv.run())
     timer:close()
     assert.is_boolean(uv.run("nowait"))
-    assert.truthy(raised(uv.run, "twice"):find("'once' or 'nowait' expected, got 'twice'", 1, true))
-    assert.truthy(raised(uv.loop_close):find("the loop belongs to neap", 1, true))
+    assert.truthy(failure(uv.run, "twice")
+      :find("'once' or 'nowait' expected, got 'twice'", 1, true))
+    assert.truthy(failure(uv.loop_close):find("the loop belongs to neap", 1, true))
   end)
 
   it("walks through its own handles, not neap's", function()

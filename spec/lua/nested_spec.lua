@@ -1,20 +1,9 @@
 -- Nested flows: a flow is a node.
 -- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
 local neap = require "neap"
 local Node, Flow = neap.Node, neap.Flow
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function step(name, action)
-  return Node { name = name, post = function(_, shared)
-    shared[#shared + 1] = name
-    return action
-  end }
-end
+local failure, step = helper.failure, helper.step
 
 -- Runs a flow; returns the names of the nodes visited, the warnings that the event
 -- sink was told of, and the last action.

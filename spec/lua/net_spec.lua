@@ -5,12 +5,7 @@ local servers = require "spec.servers"
 local neap = require "neap"
 local net = require "neap.net"
 local new_error = require "neap.error".new
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  return err
-end
+local failure = helper.failure
 
 -- A server whose answer to each line is that line in capitals.
 local function shout(connection)
@@ -103,29 +98,29 @@ end)
 describe("net.connect", function()
   it("says what was in the way", function()
     local at = "127.0.0.1:" .. servers.free_port()
-    local err = raised(net.connect, at)
+    local err = failure(net.connect, at)
     assert.equal("net", err.code)
     assert.equal("ECONNREFUSED", err.errno)
     assert.equal(("net.connect %s: connection refused"):format(at), err.message)
-    assert.equal("ENOENT", raised(net.connect, helper.tmpdir() .. "/none").errno)
-    assert.equal("ENAMETOOLONG", raised(net.connect, "/" .. ("x"):rep(200)).errno)
-    assert.equal("net", raised(net.connect, "no.such.host.invalid:80").code)
+    assert.equal("ENOENT", failure(net.connect, helper.tmpdir() .. "/none").errno)
+    assert.equal("ENAMETOOLONG", failure(net.connect, "/" .. ("x"):rep(200)).errno)
+    assert.equal("net", failure(net.connect, "no.such.host.invalid:80").code)
   end)
 
   it("refuses addresses that are none", function()
     for _, address in ipairs { "", "localhost", "127.0.0.1:", ":80", "a:b", "::1:80", "h:65536" } do
-      assert.matches("bad argument #1 to 'connect' %(\"host:port\"", raised(net.connect, address))
+      assert.matches("bad argument #1 to 'connect' %(\"host:port\"", failure(net.connect, address))
     end
-    assert.matches("string expected, got nil", raised(net.connect))
-    assert.matches("zero byte", raised(net.connect, "/a\0b"))
-    assert.matches("did you mean 'timeout'", raised(net.connect, "h:1", { time_out = 1 }))
-    assert.matches("bad option 'timeout'", raised(net.connect, "h:1", { timeout = -1 }))
-    assert.matches("bad option 'delay'", raised(net.connect, "h:1", { delay = 1 }))
+    assert.matches("string expected, got nil", failure(net.connect))
+    assert.matches("zero byte", failure(net.connect, "/a\0b"))
+    assert.matches("did you mean 'timeout'", failure(net.connect, "h:1", { time_out = 1 }))
+    assert.matches("bad option 'timeout'", failure(net.connect, "h:1", { timeout = -1 }))
+    assert.matches("bad option 'delay'", failure(net.connect, "h:1", { delay = 1 }))
   end)
 
   it("can be given up, and leaves nothing open", function()
     local listener <close> = net.listen("127.0.0.1:0")
-    local before = #neap.fs.list("/proc/self/fd")
+    local before = helper.open_files()
     for turns = 0, 5 do
       for _, host in ipairs { "127.0.0.1", "localhost" } do
         local task = neap.spawn(net.connect, host .. ":" .. listener.address:match("%d+$"))
@@ -137,27 +132,27 @@ describe("net.connect", function()
     end
     while neap.try(neap.timeout, 0.02, function() listener:accept():close() end) do end
     local deadline = neap.now() + 10
-    while #neap.fs.list("/proc/self/fd") > before and neap.now() < deadline do
+    while helper.open_files() > before and neap.now() < deadline do
       neap.sleep(0.001)
     end
-    assert.equal(before, #neap.fs.list("/proc/self/fd"))
+    assert.equal(before, helper.open_files())
   end)
 end)
 
 describe("net.listen", function()
   it("says what was in the way", function()
     local listener <close> = net.listen("127.0.0.1:0")
-    local err = raised(net.listen, listener.address)
+    local err = failure(net.listen, listener.address)
     assert.equal("EADDRINUSE", err.errno)
     assert.equal(("net.listen %s: address already in use"):format(listener.address), err.message)
-    assert.matches("an address in digits expected", raised(net.listen, "localhost:80"))
+    assert.matches("an address in digits expected", failure(net.listen, "localhost:80"))
     for _, address in ipairs { "256.0.0.1:0", "1.2.3:0", "[::1::]:0" } do
-      local refused = raised(net.listen, address)
+      local refused = failure(net.listen, address)
       assert.equal("net", refused.code)
       assert.equal(("net.listen %s: that is no address in digits, as 127.0.0.1 and [::1] are")
         :format(address), refused.message)
     end
-    assert.matches("bad option 'backlog'", raised(net.listen, "127.0.0.1:0", { backlog = 0 }))
+    assert.matches("bad option 'backlog'", failure(net.listen, "127.0.0.1:0", { backlog = 0 }))
   end)
 
   it("takes over the file of a server that died, not of one that lives", function()
@@ -169,7 +164,7 @@ describe("net.listen", function()
     do
       local listener <close> = net.listen(path)
       assert.equal(path, listener.address)
-      assert.equal("EADDRINUSE", raised(net.listen, path).errno)
+      assert.equal("EADDRINUSE", failure(net.listen, path).errno)
     end
     assert.is_false(neap.fs.exists(path))
   end)
@@ -197,7 +192,7 @@ describe("net.listen", function()
     end
     local before = all()
     for _, name in ipairs { "notes", "folder", "to_file", "to_socket", "to_nothing", "fifo" } do
-      assert.equal("EADDRINUSE", raised(net.listen, dir .. "/" .. name).errno, name)
+      assert.equal("EADDRINUSE", failure(net.listen, dir .. "/" .. name).errno, name)
     end
     assert.same(before, all())
     assert.equal("a day's work", neap.fs.read(dir .. "/notes"))
@@ -265,9 +260,9 @@ describe("a listener", function()
     neap.sleep(0)
     listener:close()
     listener:close()
-    local err = raised(task.await, task)
+    local err = failure(task.await, task)
     assert.equal("closed", err.code)
-    assert.equal("closed", raised(listener.accept, listener).code)
+    assert.equal("closed", failure(listener.accept, listener).code)
     for _ in listener:connections() do error("there is none") end
   end)
 
@@ -351,8 +346,8 @@ describe("a listener", function()
     listener.accept = function()
       error(new_error { code = "net", errno = "EBADF", message = "accept: bad file descriptor" }, 0)
     end
-    assert.equal("EBADF", raised(listener.serve, listener, function() end).errno)
-    assert.equal("EBADF", raised(listener:connections()).errno)
+    assert.equal("EBADF", failure(listener.serve, listener, function() end).errno)
+    assert.equal("EBADF", failure(listener:connections()).errno)
   end)
 
   it("ends its handlers with whoever serves", function()
@@ -376,8 +371,8 @@ describe("net.lookup", function()
     assert.same({ "127.0.0.1" }, net.lookup("127.0.0.1"))
     local found = table.concat(net.lookup("localhost"), " ")
     assert.is_truthy(found:find("127.0.0.1", 1, true) or found:find("::1", 1, true))
-    assert.equal("net", raised(net.lookup, "no.such.host.invalid").code)
-    assert.matches("the name of a host expected", raised(net.lookup, ""))
+    assert.equal("net", failure(net.lookup, "no.such.host.invalid").code)
+    assert.matches("the name of a host expected", failure(net.lookup, ""))
   end)
 
   it("can be given up", function()

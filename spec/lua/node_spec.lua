@@ -1,14 +1,8 @@
 -- What a node is: its four methods, its self, classes and their options.
 -- SPDX-License-Identifier: MIT
+local failure = require("spec.helper").failure
 local neap = require "neap"
 local Node, Flow = neap.Node, neap.Flow
-
--- Returns what f raises.
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 describe("a node's methods", function()
   it("are all optional: a node without any ends with \"default\"", function()

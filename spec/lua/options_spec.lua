@@ -1,13 +1,8 @@
 -- Checking names: what is near what, and what is refused.
 -- SPDX-License-Identifier: MIT
+local failure = require("spec.helper").failure
 local neap = require "neap"
 local options = require "neap.options"
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 describe("options.near", function()
   local known = { wait = 1, max_wait = 1, post = 1, prep = 1 }

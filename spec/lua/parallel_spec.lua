@@ -3,6 +3,7 @@
 --
 -- It is long because whatever works on nodes has to work on a parallel, too, and
 -- one place should show that it does.
+local failure = require("spec.helper").failure
 local neap = require "neap"
 local core = require "neap.core"
 local check = require "neap.check"
@@ -10,12 +11,6 @@ local draw = require "neap.draw"
 local object = require "neap.object"
 local Node, Flow, BatchNode, BatchFlow = neap.Node, neap.Flow, neap.BatchNode, neap.BatchFlow
 local Parallel, parallel = neap.Parallel, neap.parallel
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 local function give(value) return function() return value end end
 

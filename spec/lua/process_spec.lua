@@ -3,12 +3,7 @@
 local helper = require "spec.helper"
 local neap = require "neap"
 local process = neap.process
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  return err
-end
+local failure = helper.failure
 
 -- Whether a process with this number exists and has not merely not been waited
 -- for.
@@ -88,7 +83,7 @@ describe("process.run", function()
   end)
 
   it("checks when told to", function()
-    local err = raised(process.run, { "sh", "-c", "echo broken >&2; exit 4", check = true })
+    local err = failure(process.run, { "sh", "-c", "echo broken >&2; exit 4", check = true })
     assert.equal("process", err.code)
     assert.equal(4, err.status)
     assert.equal("broken\n", err.stderr)
@@ -98,7 +93,7 @@ describe("process.run", function()
 
   it("ends it and all that it has started when the time is over", function()
     local path = helper.tmpdir() .. "/pid"
-    local err = raised(process.run, { "sh", "-c", "sleep 60 & echo $! >" .. path
+    local err = failure(process.run, { "sh", "-c", "sleep 60 & echo $! >" .. path
       .. "; echo begun; wait", timeout = 0.3 })
     assert.equal("timeout", err.code)
     assert.equal("begun\n", err.stdout)
@@ -114,15 +109,15 @@ describe("process.run", function()
     local left = "sleep 60 & echo $!"
     local function pid_in(text) return tonumber(text:match("%d+")) end
     -- The outputs are open still when the time is over, or who waits is told.
-    local err = raised(process.run, { "sh", "-c", left, timeout = 0.1 })
+    local err = failure(process.run, { "sh", "-c", left, timeout = 0.1 })
     assert.equal("timeout", err.code)
     wait_until_gone(pid_in(err.stdout))
-    raised(neap.timeout, 0.1, process.run, { "sh", "-c", leaves })
+    failure(neap.timeout, 0.1, process.run, { "sh", "-c", leaves })
     wait_until_gone(pid_in(helper.read(path)))
     -- And when they have been closed, run has come to its end.
     local result = process.run { "sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!" }
     wait_until_gone(pid_in(result.stdout))
-    err = raised(process.run, { "sh", "-c", left .. "; yes", max_output = 100000 })
+    err = failure(process.run, { "sh", "-c", left .. "; yes", max_output = 100000 })
     assert.matches("more than 100000 bytes", err.message)
   end)
 
@@ -145,12 +140,12 @@ describe("process.run", function()
     assert.is_true(lives(tonumber(result.stdout)))
     process.run { "kill", result.stdout:match("%d+") }
     assert.matches('bad option \'wait_for\' %("leader" or "outputs" expected, got "all"%)',
-      raised(process.run, { "true", wait_for = "all" }))
+      failure(process.run, { "true", wait_for = "all" }))
   end)
 
   it("kills who does not want to end", function()
     local started = neap.now()
-    local err = raised(process.run,
+    local err = failure(process.run,
       { "sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.01; done",
         timeout = 0.2, grace = 0.1 })
     assert.equal("timeout", err.code)
@@ -158,7 +153,7 @@ describe("process.run", function()
   end)
 
   it("refuses more output than allowed", function()
-    local err = raised(process.run, { "yes", max_output = 10000 })
+    local err = failure(process.run, { "yes", max_output = 10000 })
     assert.equal("process", err.code)
     assert.equal("process.run yes: more than 10000 bytes of output", err.message)
   end)
@@ -173,7 +168,7 @@ describe("process.run", function()
     local pid = tonumber(helper.read(path))
     assert.is_true(lives(pid))
     task:cancel()
-    assert.equal("cancelled", raised(task.await, task).code)
+    assert.equal("cancelled", failure(task.await, task).code)
     wait_until_gone(pid)
   end)
 
@@ -210,36 +205,36 @@ end)
 
 describe("a program that cannot be started", function()
   it("is an error that names it", function()
-    local err = raised(process.run, { "no-such-program", "x" })
+    local err = failure(process.run, { "no-such-program", "x" })
     assert.equal("process", err.code)
     assert.equal("ENOENT", err.errno)
     assert.equal("no-such-program", err.program)
     assert.is_false(err.retryable)
     assert.equal("process.run no-such-program: no such file or directory", err.message)
-    assert.equal("EACCES", raised(process.spawn, { "/etc/passwd" }).errno)
+    assert.equal("EACCES", failure(process.spawn, { "/etc/passwd" }).errno)
   end)
 
   it("is told from a folder or a file that is missing", function()
-    local err = raised(process.run, { "true", cwd = "/no/such/folder" })
+    local err = failure(process.run, { "true", cwd = "/no/such/folder" })
     assert.equal("/no/such/folder", err.path)
     assert.equal("process.run true: cannot run in /no/such/folder: no such file or directory",
       err.message)
-    err = raised(process.run, { "true", stdout = { file = "/no/such/file" } })
+    err = failure(process.run, { "true", stdout = { file = "/no/such/file" } })
     assert.equal("/no/such/file", err.path)
     assert.matches("stdout, /no/such/file: ", err.message, 1, true)
   end)
 
   it("is refused where the options make no sense", function()
-    assert.matches("no program", raised(process.run, {}))
+    assert.matches("no program", failure(process.run, {}))
     assert.matches("a table with a program and its arguments expected, got a string",
-      raised(process.run, "ls"))
-    assert.matches("argument 1 is a table, not a string", raised(process.run, { "ls", {} }))
-    assert.matches("argument 1 has a zero byte", raised(process.run, { "ls", "a\0b" }))
-    assert.matches("the program is an empty string", raised(process.run, { "" }))
-    assert.matches("the arguments have a gap", raised(process.run, { "ls", nil, "x" }))
-    assert.matches("did you mean 'timeout'", raised(process.run, { "ls", time_out = 1 }))
-    assert.matches("bad option 'timeout'", raised(process.run, { "ls", timeout = -1 }))
-    assert.matches("bad option 'stdout'", raised(process.run, { "ls", stdout = "file" }))
+      failure(process.run, "ls"))
+    assert.matches("argument 1 is a table, not a string", failure(process.run, { "ls", {} }))
+    assert.matches("argument 1 has a zero byte", failure(process.run, { "ls", "a\0b" }))
+    assert.matches("the program is an empty string", failure(process.run, { "" }))
+    assert.matches("the arguments have a gap", failure(process.run, { "ls", nil, "x" }))
+    assert.matches("did you mean 'timeout'", failure(process.run, { "ls", time_out = 1 }))
+    assert.matches("bad option 'timeout'", failure(process.run, { "ls", timeout = -1 }))
+    assert.matches("bad option 'stdout'", failure(process.run, { "ls", stdout = "file" }))
     for got, stdin in pairs {
       ['"pipe"'] = "pipe", ["5"] = 5, ["boolean"] = true, ["an empty table"] = {},
       ['{ append = "x" }'] = { append = "x" }, ['{ file = "" }'] = { file = "" },
@@ -248,11 +243,13 @@ describe("a program that cannot be started", function()
     } do
       assert.matches(("bad option 'stdin' (string that it reads, \"inherit\", \"null\", { file = "
         .. "path } or { text = string } expected, got %s)"):format(got),
-        raised(process.run, { "cat", stdin = stdin }), 1, true)
+        failure(process.run, { "cat", stdin = stdin }), 1, true)
     end
-    assert.matches("bad option 'stdin'", raised(process.spawn, { "cat", stdin = "typed" }))
-    assert.matches("bad option 'stdin'", raised(process.spawn, { "cat", stdin = { append = "x" } }))
-    assert.matches("the name of a variable", raised(process.run, { "ls", env = { ["A=B"] = "x" } }))
+    assert.matches("bad option 'stdin'", failure(process.spawn, { "cat", stdin = "typed" }))
+    assert.matches("bad option 'stdin'",
+      failure(process.spawn, { "cat", stdin = { append = "x" } }))
+    assert.matches("the name of a variable",
+      failure(process.run, { "ls", env = { ["A=B"] = "x" } }))
   end)
 end)
 
@@ -272,7 +269,7 @@ describe("process.spawn", function()
   it("tells when nobody reads any more, and the engine goes on", function()
     local gone <close> = process.spawn { "true" }
     gone:wait()
-    local err = raised(function()
+    local err = failure(function()
       for _ = 1, 100 do gone.stdin:write(("x"):rep(1000)) end
     end)
     assert.equal("process", err.code)
@@ -287,10 +284,10 @@ describe("process.spawn", function()
     assert.same({ ok = false, signal = "SIGTERM" }, sleeper:wait())
     assert.is_false(sleeper:kill())
     assert.matches("the name or the number of a signal expected, got \"SIGNONE\"",
-      raised(sleeper.kill, sleeper, "SIGNONE"))
+      failure(sleeper.kill, sleeper, "SIGNONE"))
     for _, signal in ipairs { 0, -9, 65, (1 << 32) + 9, math.mininteger, 9.0, 0/0, true } do
       assert.matches("the name or the number of a signal expected, got ",
-        raised(sleeper.kill, sleeper, signal))
+        failure(sleeper.kill, sleeper, signal))
     end
   end)
 
@@ -398,7 +395,7 @@ describe("process.spawn", function()
     tasks[1]:cancel()
     cat.stdin:finish()
     for i = 2, 5 do assert.is_true(tasks[i]:await().ok) end
-    assert.equal("cancelled", raised(tasks[1].await, tasks[1]).code)
+    assert.equal("cancelled", failure(tasks[1].await, tasks[1]).code)
   end)
 
   it("holds up a program whose output nobody reads", function()

@@ -1,5 +1,6 @@
 -- Lines, so many bytes, all of it: from pieces of any size.
 -- SPDX-License-Identifier: MIT
+local collect = require("spec.helper").collect
 local neap = require "neap"
 local reader = require "neap.reader"
 
@@ -33,12 +34,6 @@ local function cuts(text)
     end
     list[#list + 1] = pieces
   end
-  return list
-end
-
-local function collect(iterator)
-  local list = {}
-  for item in iterator do list[#list + 1] = item end
   return list
 end
 

@@ -1,13 +1,8 @@
 -- Retries: how often exec is tried, how long the waits are, what ends them.
 -- SPDX-License-Identifier: MIT
+local failure = require("spec.helper").failure
 local neap = require "neap"
 local Node, Flow = neap.Node, neap.Flow
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 -- Runs a node of these options whose exec fails `failures` times (default:
 -- always) with `err`; returns how often it was called and, as on_event saw

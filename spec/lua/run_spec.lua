@@ -1,30 +1,9 @@
 -- Running: from a script, inside nodes and tasks, and the options of a run.
 -- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
 local neap = require "neap"
 local Node, Flow, BatchNode = neap.Node, neap.Flow, neap.BatchNode
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
-
--- Calls f and returns what it warned of.
-local function warnings(f)
-  local list, warn = {}, _G.warn
-  _G.warn = function(...) list[#list + 1] = table.concat { ... } end
-  local ok, err = pcall(f)
-  _G.warn = warn
-  assert(ok, err)
-  return list
-end
-
-local function step(name, action)
-  return Node { name = name, post = function(_, shared)
-    shared[#shared + 1] = name
-    return action
-  end }
-end
+local failure, warnings, step = helper.failure, helper.warnings, helper.step
 
 describe("flow:run", function()
   it("from a script drives the loop until this run has ended", function()

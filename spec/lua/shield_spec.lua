@@ -3,12 +3,7 @@
 local helper = require "spec.helper"
 local neap = require "neap"
 local testing = neap.testing
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
+local failure = helper.failure
 
 -- Runs code in the executable, and gives what it printed.
 local function output_of(code)

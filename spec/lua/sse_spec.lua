@@ -1,17 +1,12 @@
 -- Server-sent events, by the rules of WHATWG.
 -- SPDX-License-Identifier: MIT
+local failure = require("spec.helper").failure
 local servers = require "spec.servers"
 local neap = require "neap"
 local reader = require "neap.reader"
 local sse = require "neap.sse"
 
 local http = neap.http
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 describe("a stream of events", function()
   -- A response whose body comes in pieces of this size.
@@ -117,7 +112,7 @@ describe("a stream of events", function()
 
     local function refused(text)
       for _, piece in ipairs(PIECES) do
-        local err = raised(parse, text, piece)
+        local err = failure(parse, text, piece)
         assert.equal("line", err.code)
         assert.equal("an event is longer than 16777216 bytes", err.message)
         assert.is_false(err.retryable)
@@ -247,15 +242,15 @@ describe("the events of a response", function()
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-streams\r\nContent-Length: 0\r\n\r\n",
       "HTTP/1.1 429 Busy\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nslow" },
     function(address)
-      local err = raised(function() get(address):events() end)
+      local err = failure(function() get(address):events() end)
       assert.equal("http", err.code)
       assert.equal(("http.get %s: the answer is of no type, not text/event-stream")
         :format(address .. "/"), err.message)
       assert.equal("{}", err.body)
       assert.is_false(err.retryable)
-      err = raised(function() get(address):events() end)
+      err = failure(function() get(address):events() end)
       assert.truthy(err.message:find("is text/event-streams, not", 1, true))
-      err = raised(function() get(address):events() end)
+      err = failure(function() get(address):events() end)
       assert.equal(429, err.status)
       assert.equal("slow", err.body)
       assert.equal(7, err.retry_after)
@@ -269,7 +264,7 @@ describe("the events of a response", function()
       local response <close> = get(address)
       local next_event = response:events()
       assert.equal("1", next_event().data)
-      assert.is_true(raised(next_event).retryable)
+      assert.is_true(failure(next_event).retryable)
     end)
   end)
 
@@ -327,7 +322,7 @@ describe("the events of a response", function()
       local response <close> = get(address)
       local next_event = response:events { reconnect = true, max_retries = 3 }
       assert.equal("a", next_event().data)
-      assert.equal(503, raised(next_event).status)
+      assert.equal(503, failure(next_event).status)
       assert.equal(4, #requests)
     end)
   end)
@@ -339,7 +334,7 @@ describe("the events of a response", function()
       local response <close> = get(address)
       local next_event = response:events { reconnect = true }
       assert.equal("a", next_event().data)
-      local err = raised(next_event)
+      local err = failure(next_event)
       assert.equal(404, err.status)
       assert.equal("gone", err.body)
       assert.equal(2, #requests)
@@ -350,7 +345,7 @@ describe("the events of a response", function()
   -- says so, and gives what the task got.
   local function close_when(waits, next_event, response)
     assert.equal("a", next_event().data)
-    local task = neap.spawn(function() return raised(next_event) end)
+    local task = neap.spawn(function() return failure(next_event) end)
     local deadline = neap.now() + 10
     repeat neap.sleep(0.002) until waits() or neap.now() > deadline
     response:close()
@@ -358,7 +353,7 @@ describe("the events of a response", function()
     assert.equal("closed", err.code)
     assert.is_false(err.retryable or false)
     assert.truthy(err.message:find("the response has been closed", 1, true))
-    assert.equal("closed", raised(next_event).code)
+    assert.equal("closed", failure(next_event).code)
   end
 
   it("end when the response is closed while they pause", function()
@@ -423,7 +418,7 @@ describe("the events of a response", function()
         local next_event = response:events { reconnect = reconnect }
         assert.equal("a", next_event().data)
         response:close()
-        for _ = 1, 2 do assert.equal("closed", raised(next_event).code) end
+        for _ = 1, 2 do assert.equal("closed", failure(next_event).code) end
         assert.equal(1, #requests)
       end)
     end
@@ -437,7 +432,7 @@ describe("the events of a response", function()
         opts.reconnect = true
         local next_event = response:events(opts)
         assert.equal("a", next_event().data)
-        err = neap.timeout(5, raised, next_event)
+        err = neap.timeout(5, failure, next_event)
         assert.equal("http", err.code)
         assert.is_true(err.retryable)
         err.requests = #requests
@@ -462,7 +457,7 @@ describe("the events of a response", function()
 
   it("can only be had again of a request that can be repeated", function()
     local function refused(message, f)
-      local err = raised(f)
+      local err = failure(f)
       assert.equal(message, (err:gsub("^[^:]+:%d+: ", "")))
     end
     with({ HEAD }, function(address)

@@ -1,5 +1,6 @@
 -- Streams from Lua: what is read and written, and what errors say.
 -- SPDX-License-Identifier: MIT
+local failure = require("spec.helper").failure
 local neap = require "neap"
 
 local one, other
@@ -12,13 +13,6 @@ after_each(function()
   one:close()
   other:close()
 end)
-
--- What `f` raises.
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "nothing was raised")
-  return err
-end
 
 describe("a stream", function()
   it("gives what is written to its other end", function()
@@ -81,9 +75,9 @@ describe("a stream", function()
   end)
 
   it("loses nothing to a read that was cancelled", function()
-    assert.equal("timeout", raised(neap.timeout, 0.001, other.read, other).code)
+    assert.equal("timeout", failure(neap.timeout, 0.001, other.read, other).code)
     one:write("half ")
-    assert.equal("timeout", raised(neap.timeout, 0.01, other.read, other).code)
+    assert.equal("timeout", failure(neap.timeout, 0.01, other.read, other).code)
     one:write("and half\n")
     assert.equal("half and half", other:read())
   end)
@@ -115,7 +109,7 @@ describe("a stream", function()
 
   it("tells when nobody reads any more", function()
     other:close()
-    local err = raised(one.write, one, "x")
+    local err = failure(one.write, one, "x")
     assert.equal("stream", err.code)
     assert.equal("EPIPE", err.errno)
     assert.equal("write to a pair: broken pipe", err.message)
@@ -124,7 +118,7 @@ describe("a stream", function()
   it("refuses a second reader", function()
     local first = neap.spawn(function() return other:read() end)
     neap.sleep(0)
-    local err = raised(other.read, other)
+    local err = failure(other.read, other)
     assert.equal("busy", err.code)
     assert.equal("read from a pair: somebody else is waiting for that", err.message)
     one:write("for the first\n")
@@ -133,8 +127,8 @@ describe("a stream", function()
 
   it("ends those who wait when it is closed", function()
     local results = neap.gather {
-      function() return raised(other.read, other) end,
-      function() return raised(other.write, other, ("x"):rep(5000000)) end,
+      function() return failure(other.read, other) end,
+      function() return failure(other.write, other, ("x"):rep(5000000)) end,
       function()
         neap.sleep(0.001)
         other:close()
@@ -144,15 +138,15 @@ describe("a stream", function()
     assert.equal("closed", results[1].code)
     assert.equal("read from a pair: the stream has been closed", results[1].message)
     assert.equal("closed", results[2].code)
-    assert.equal("closed", raised(other.read, other).code)
-    assert.equal("closed", raised(other.write, other, "x").code)
-    assert.equal("closed", raised(other.finish, other).code)
+    assert.equal("closed", failure(other.read, other).code)
+    assert.equal("closed", failure(other.write, other, "x").code)
+    assert.equal("closed", failure(other.finish, other).code)
   end)
 
   it("takes no more after its end was written", function()
     one:finish()
     one:finish()
-    local err = raised(one.write, one, "x")
+    local err = failure(one.write, one, "x")
     assert.equal("closed", err.code)
     assert.equal("write to a pair: closed", err.message)
   end)
@@ -172,8 +166,8 @@ describe("a stream", function()
 
   it("says where something is wrong with what is written", function()
     assert.matches("stream_spec.lua:%d+: bad argument #2 to 'write' %(string expected, got table%)",
-      raised(function() one:write("x", {}) end))
-    assert.matches("got nil", raised(function() one:write(nil) end))
+      failure(function() one:write("x", {}) end))
+    assert.matches("got nil", failure(function() one:write(nil) end))
   end)
 
   it("tells who waits for it", function()

@@ -2,14 +2,9 @@
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local neap = require "neap"
+local failure = helper.failure
 
 local fs, testing = neap.fs, neap.testing
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 -- What is done to the folder `at` that holds "text", "ebb\nflow\n", and "sub/",
 -- by name. Each gives what is to be the same.
@@ -201,7 +196,7 @@ describe("a fake of files", function()
   it("fails when told to", function()
     local fake <close> = testing.fs { ["/full/text"] = "x" }
     fake:fail("/full/new", "ENOSPC")
-    local err = raised(fs.write, "/full/new", "x")
+    local err = failure(fs.write, "/full/new", "x")
     assert.equal("fs.write /full/new: no space left on device", err.message)
     assert.is_nil(err.retryable)
     fake:fail("/full/new", nil)
@@ -209,8 +204,8 @@ describe("a fake of files", function()
     assert.equal("y", fake:get("/full/new"))
     local file <close> = fs.open("/full/text")
     fake:fail("/full/text", "EIO")
-    assert.equal("EIO", raised(file.read, file).errno)
-    assert.truthy(raised(fake.fail, fake, "/x", "EWHAT"):find("unknown errno 'EWHAT'", 1, true))
+    assert.equal("EIO", failure(file.read, file).errno)
+    assert.truthy(failure(fake.fail, fake, "/x", "EWHAT"):find("unknown errno 'EWHAT'", 1, true))
   end)
 
   it("takes its time", function()
@@ -229,7 +224,7 @@ describe("a fake of files", function()
     do
       local fake <close> = testing.fs()
       assert.equal("real", file:read("a"))
-      assert.equal("ENOENT", raised(fs.read, path).errno)
+      assert.equal("ENOENT", failure(fs.read, path).errno)
       assert.is_table(fake)
     end
     assert.equal("real", fs.read(path))
@@ -238,11 +233,11 @@ describe("a fake of files", function()
 
   it("says what it has not", function()
     local fake <close> = testing.fs { ["/text"] = "x" }
-    assert.truthy(raised(fs.watch, "/text"):find("fs.watch is not part of the fake", 1, true))
-    assert.truthy(raised(testing.fs):find("there is a fake already", 1, true))
+    assert.truthy(failure(fs.watch, "/text"):find("fs.watch is not part of the fake", 1, true))
+    assert.truthy(failure(testing.fs):find("there is a fake already", 1, true))
     fake:close()
     fake:close()
-    local err = raised(testing.fs, { ["/x"] = 1 })
+    local err = failure(testing.fs, { ["/x"] = 1 })
     assert.truthy(err:find("files are texts by their paths", 1, true))
   end)
 end)

@@ -1,14 +1,9 @@
 -- Requests that a test answers.
 -- SPDX-License-Identifier: MIT
+local failure = require("spec.helper").failure
 local neap = require "neap"
 
 local http, testing = neap.http, neap.testing
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 -- Calls f on the virtual clock with a fake of these routes.
 local function with(routes, f)
@@ -69,24 +64,24 @@ describe("a fake of HTTP", function()
       ["http://sea/gone"] = { status = 404 },
       ["http://sea/busy"] = { { status = 503, headers = { ["Retry-After"] = "30" } }, "fine" },
     }, function(fake)
-      local err = raised(http.get, "http://sea/down?key=secret")
+      local err = failure(http.get, "http://sea/down?key=secret")
       assert.same({ "http", true, "http://sea/down" }, { err.code, err.retryable, err.url })
       assert.equal("http.get http://sea/down: connection refused", err.message)
-      err = raised(http.get, "http://sea/slow", { timeout = 5 })
+      err = failure(http.get, "http://sea/slow", { timeout = 5 })
       assert.equal("timeout", err.code)
       assert.equal(5, neap.now())
       assert.equal("late", http.get("http://sea/slow", { timeout = 11 }).body)
-      assert.equal("http", raised(http.get, "http://sea/cut").code)
+      assert.equal("http", failure(http.get, "http://sea/cut").code)
       assert.equal("fine", http.get("http://sea/busy", { max_retries = 2 }).body)
       assert.equal(45, neap.now())
-      assert.equal(404, raised(http.get, "http://sea/gone", { check = true }).status)
+      assert.equal(404, failure(http.get, "http://sea/gone", { check = true }).status)
       assert.equal(7, #fake.requests)
     end)
   end)
 
   it("says which request has no route", function()
     with({ ["POST http://sea/"] = "" }, function()
-      local err = raised(http.get, "http://sea/")
+      local err = failure(http.get, "http://sea/")
       assert.equal("http.get http://sea/: the fake has no route for GET http://sea/", err.message)
       assert.is_false(err.retryable)
     end)
@@ -103,25 +98,25 @@ describe("a fake of HTTP", function()
       local stream <close> = http.get("http://sea/tide", { stream = true, max_body = 8 })
       assert.equal("high", stream:read_some())
       for _ = 1, 2 do
-        local err = raised(stream.read_some, stream)
+        local err = failure(stream.read_some, stream)
         assert.equal("http.get http://sea/tide: the body is larger than 8 bytes", err.message)
         assert.is_false(err.retryable)
       end
       assert.equal("http.get http://sea/tide: the body is larger than 8 bytes",
-        raised(http.get, "http://sea/tide", { max_body = 8 }).message)
+        failure(http.get, "http://sea/tide", { max_body = 8 }).message)
     end)
   end)
 
   it("wakes whoever reads when the response is closed, and is read by one", function()
     with({ ["http://sea/tide"] = { chunks = { "ebb", "flow" }, chunk_delay = 5 } }, function()
       local response = http.get("http://sea/tide", { stream = true })
-      local task = neap.spawn(function() return raised(response.read_some, response) end)
+      local task = neap.spawn(function() return failure(response.read_some, response) end)
       neap.sleep(1)
-      assert.equal("busy", raised(response.read_some, response).code)
+      assert.equal("busy", failure(response.read_some, response).code)
       response:close()
       assert.equal("closed", task:await().code)
       assert.equal(1, neap.now())
-      assert.equal("closed", raised(response.read_some, response).code)
+      assert.equal("closed", failure(response.read_some, response).code)
     end)
   end)
 
@@ -148,7 +143,7 @@ describe("a fake of HTTP", function()
       assert.same({ "ebb", "flow" }, list)
       assert.equal("1", fake.requests[3].headers["last-event-id"])
       response:close()
-      assert.equal("closed", raised(response.read, response).code)
+      assert.equal("closed", failure(response.read, response).code)
     end)
   end)
 
@@ -163,7 +158,7 @@ describe("a fake of HTTP", function()
       assert.equal("taken", response.body)
       assert.equal("ebbflow", fake.requests[1].body)
       assert.equal("the body has fewer bytes than the 9 of body_size",
-        raised(http.post, "http://sea/", { body = function() end, body_size = 9 }).message)
+        failure(http.post, "http://sea/", { body = function() end, body_size = 9 }).message)
     end)
   end)
 
@@ -179,7 +174,7 @@ describe("a fake of HTTP", function()
 
   it("refuses routes that make no sense", function()
     local function misused(message, routes)
-      assert.equal(message, (raised(testing.http, routes):gsub("^[^:]+:%d+: ", "")))
+      assert.equal(message, (failure(testing.http, routes):gsub("^[^:]+:%d+: ", "")))
     end
     misused("bad argument #1 to 'http' (table of routes expected, got nil)", nil)
     misused('testing.http: a route is "GET http://host/path", got /tide', { ["/tide"] = "" })

@@ -1,14 +1,9 @@
 -- Questions that a test answers.
 -- SPDX-License-Identifier: MIT
+local failure = require("spec.helper").failure
 local neap = require "neap"
 
 local testing = neap.testing
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 -- Calls f on the virtual clock with a fake of these answers.
 local function with(answers, f)
@@ -59,10 +54,10 @@ describe("a fake of the input", function()
   it("names a question that has no answer", function()
     with({ "one" }, function()
       neap.input("Name? ")
-      local err = raised(neap.input, "Rank?\n")
+      local err = failure(neap.input, "Rank?\n")
       assert.equal('neap.input: the fake has no answer for question 2, "Rank?\\\n"', err.message)
       assert.same({ "input", false }, { err.code, err.retryable })
-      assert.matches("question 3, which has no prompt", raised(neap.input).message)
+      assert.matches("question 3, which has no prompt", failure(neap.input).message)
     end)
   end)
 
@@ -88,7 +83,7 @@ describe("a fake of the input", function()
 
   it("refuses answers that make no sense", function()
     local function misused(message, answers)
-      assert.equal(message, (raised(testing.input, answers):gsub("^[^:]+:%d+: ", "")))
+      assert.equal(message, (failure(testing.input, answers):gsub("^[^:]+:%d+: ", "")))
     end
     misused("bad argument #1 to 'input' (table of answers expected, got nil)", nil)
     misused("testing.input: 1: an answer is a string, a function or false, got a number", { 7 })

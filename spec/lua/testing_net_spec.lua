@@ -1,14 +1,9 @@
 -- Peers that a test makes up.
 -- SPDX-License-Identifier: MIT
+local failure = require("spec.helper").failure
 local neap = require "neap"
 
 local net, testing = neap.net, neap.testing
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 -- Calls f on the virtual clock with a fake of these peers.
 local function with(peers, f)
@@ -50,10 +45,10 @@ describe("a fake of the network", function()
     with({
       ["sea:1"] = { { error = "ECONNREFUSED" }, { delay = 5, text = "at last" } },
     }, function()
-      local err = raised(net.connect, "sea:1")
+      local err = failure(net.connect, "sea:1")
       assert.same({ "net", "ECONNREFUSED", "net.connect sea:1: connection refused" },
         { err.code, err.errno, err.message })
-      assert.equal("timeout", raised(net.connect, "sea:1", { timeout = 2 }).code)
+      assert.equal("timeout", failure(net.connect, "sea:1", { timeout = 2 }).code)
       assert.equal("at last", net.connect("sea:1", { timeout = 6 }):read("a"))
       assert.equal(7, neap.now())
     end)
@@ -61,12 +56,12 @@ describe("a fake of the network", function()
 
   it("names what is not expected", function()
     with({ ["sea:1"] = "" }, function()
-      local err = raised(net.connect, "sea:2")
+      local err = failure(net.connect, "sea:2")
       assert.equal('net.connect sea:2: the fake has nothing for "sea:2"', err.message)
       assert.same({ "net", false }, { err.code, err.retryable })
       assert.equal('net.lookup sea: the fake has nothing for "sea"',
-        raised(net.lookup, "sea").message)
-      assert.matches('nothing for "/run/x"', raised(net.connect, "/run/x").message)
+        failure(net.lookup, "sea").message)
+      assert.matches('nothing for "/run/x"', failure(net.connect, "/run/x").message)
     end)
   end)
 
@@ -88,11 +83,11 @@ describe("a fake of the network", function()
         connection:write(host, "\n")
         assert.equal(host:upper(), connection:read())
       end
-      local err = raised(net.listen, listener.address)
+      local err = failure(net.listen, listener.address)
       assert.same({ "net", "EADDRINUSE" }, { err.code, err.errno })
       listener:close()
       served:await()
-      assert.matches("nothing for", raised(net.connect, "localhost:" .. port).message)
+      assert.matches("nothing for", failure(net.connect, "localhost:" .. port).message)
       assert.same({}, fake.connections)
 
       local here <close> = net.listen "/run/here"
@@ -105,7 +100,7 @@ describe("a fake of the network", function()
       local waiting = neap.spawn(here.accept, here)
       testing.settle()
       here:close()
-      assert.equal("closed", raised(waiting.await, waiting).code)
+      assert.equal("closed", failure(waiting.await, waiting).code)
     end)
   end)
 
@@ -132,11 +127,11 @@ describe("a fake of the network", function()
       local connection = net.connect "deaf:1"
       assert.is_nil(connection:read())
       assert.is_nil(connection:read_some())
-      local err = raised(connection.write, connection, "x")
+      local err = failure(connection.write, connection, "x")
       assert.same({ "net", "EPIPE" }, { err.code, err.errno })
       connection:close()
-      assert.equal("read from deaf:1: closed", raised(connection.read, connection).message)
-      assert.equal("closed", raised(connection.write, connection, "x").code)
+      assert.equal("read from deaf:1: closed", failure(connection.read, connection).message)
+      assert.equal("closed", failure(connection.write, connection, "x").code)
 
       -- Who writes more than there is room for is held up.
       local slow <close> = net.connect "slow:1"
@@ -147,12 +142,12 @@ describe("a fake of the network", function()
 
       local reading = neap.spawn(slow.read, slow)
       testing.settle()
-      assert.equal("busy", raised(slow.read, slow).code)
+      assert.equal("busy", failure(slow.read, slow).code)
       slow:close()
-      assert.equal("closed", raised(reading.await, reading).code)
+      assert.equal("closed", failure(reading.await, reading).code)
 
       local wrong = net.connect "wrong:1"
-      assert.equal("the test is wrong", raised(wrong.read, wrong))
+      assert.equal("the test is wrong", failure(wrong.read, wrong))
     end)
   end)
 
@@ -180,7 +175,7 @@ describe("a fake of the network", function()
 
   it("refuses peers that make no sense", function()
     local function misused(message, peers)
-      assert.equal(message, (raised(testing.net, peers):gsub("^[^:]+:%d+: ", "")))
+      assert.equal(message, (failure(testing.net, peers):gsub("^[^:]+:%d+: ", "")))
     end
     misused("bad argument #1 to 'net' (table of peers expected, got string)", "sea:1")
     misused('testing.net: an address is "host:port", got 1', { "sea:1" })

@@ -2,14 +2,9 @@
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local helper = require "spec.helper"
+local failure = helper.failure
 
 local process, testing = neap.process, neap.testing
-
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
 
 -- Calls f on the virtual clock with a fake of these commands.
 local function with(commands, f)
@@ -39,7 +34,7 @@ describe("a fake of programs", function()
       assert.same({ ok = false, signal = "SIGSEGV", stdout = "half", stderr = "" },
         process.run { "crash" })
       assert.equal("process.run git: exit code 128: fatal: no",
-        raised(process.run, { "git", "pull", check = true }).message)
+        failure(process.run, { "git", "pull", check = true }).message)
       process.run { "make" }
       assert.equal(30, neap.now())
       assert.equal(5, #fake.calls)
@@ -86,14 +81,14 @@ describe("a fake of programs", function()
       assert.same({ ok = true, code = 0 }, started:wait())
       assert.is_false(started:kill())
       assert.equal("ebb\nflow\n", fake.calls[1].input)
-      assert.equal("closed", raised(started.stdin.write, started.stdin, "x").code)
+      assert.equal("closed", failure(started.stdin.write, started.stdin, "x").code)
 
       -- It does not run on without end when nobody reads.
       local endless <close> = process.spawn { "yes" }
       neap.sleep(1)
       assert.equal("y", endless.stdout:read())
       endless.stdout:close()
-      assert.equal("EPIPE", raised(endless.wait, endless).errno)
+      assert.equal("EPIPE", failure(endless.wait, endless).errno)
     end)
   end)
 
@@ -110,7 +105,7 @@ describe("a fake of programs", function()
       assert.same({ ok = false, signal = "SIGINT" }, started:wait())
       assert.equal(2, #fake.calls[1].signals)
 
-      local err = raised(process.run, { "sleep", timeout = 5 })
+      local err = failure(process.run, { "sleep", timeout = 5 })
       assert.same({ "timeout", "", 6.0 }, { err.code, err.stdout, neap.now() })
 
       started = neap.spawn(function() return process.spawn { "sleep" } end):await()
@@ -128,11 +123,11 @@ describe("a fake of programs", function()
 
   it("is not started where it says so", function()
     with({ gone = { error = "ENOENT" }, busy = { { error = "EMFILE" }, "fine" } }, function()
-      local err = raised(process.run, { "gone" })
+      local err = failure(process.run, { "gone" })
       assert.equal("process.run gone: no such file or directory", err.message)
       assert.same({ "process", "ENOENT", false, "gone" },
         { err.code, err.errno, err.retryable, err.program })
-      err = raised(process.spawn, { "busy" })
+      err = failure(process.spawn, { "busy" })
       assert.same({ "EMFILE", nil }, { err.errno, err.retryable })
       assert.equal("fine", process.run { "busy" }.stdout)
     end)
@@ -140,7 +135,7 @@ describe("a fake of programs", function()
 
   it("names a program that is not expected", function()
     with({ ["rm tmp"] = "" }, function(fake)
-      local err = raised(process.run, { "rm", "-rf", "/" })
+      local err = failure(process.run, { "rm", "-rf", "/" })
       assert.equal('process rm: the fake has no command that fits "rm -rf /"', err.message)
       assert.same({ "process", false, "rm" }, { err.code, err.retryable, err.program })
       assert.equal("rm -rf /", fake.calls[1].command)
@@ -150,11 +145,11 @@ describe("a fake of programs", function()
   it("raises what a function raises where the program is waited for", function()
     with({ bad = function() error("the test is wrong", 0) end, odd = function() return 7 end },
       function()
-        assert.equal("the test is wrong", raised(process.run, { "bad" }))
+        assert.equal("the test is wrong", failure(process.run, { "bad" }))
         local started = process.spawn { "bad" }
-        assert.equal("the test is wrong", raised(started.wait, started))
+        assert.equal("the test is wrong", failure(started.wait, started))
         assert.equal("testing.process: odd: an answer is a table or a string, got a number",
-          raised(process.run, { "odd" }))
+          failure(process.run, { "odd" }))
       end)
   end)
 
@@ -205,7 +200,7 @@ describe("a fake of programs", function()
 
   it("refuses commands that make no sense", function()
     local function misused(message, commands)
-      assert.equal(message, (raised(testing.process, commands):gsub("^[^:]+:%d+: ", "")))
+      assert.equal(message, (failure(testing.process, commands):gsub("^[^:]+:%d+: ", "")))
     end
     misused("bad argument #1 to 'process' (table of commands expected, got nil)", nil)
     misused('testing.process: a command is "program argument", got 1', { "ls" })

@@ -2,18 +2,13 @@
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local neap = require "neap"
+local failure = helper.failure
 
 local testing = neap.testing
 
-local function raised(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
-
 -- What a misused function says, without where.
 local function misused(message, f, ...)
-  assert.equal(message, (raised(f, ...):gsub("^[^:]+:%d+: ", "")))
+  assert.equal(message, (failure(f, ...):gsub("^[^:]+:%d+: ", "")))
 end
 
 describe("testing.run", function()
@@ -56,7 +51,7 @@ describe("testing.run", function()
 
   it("times out by the virtual clock", function()
     testing.run(function()
-      local err = raised(neap.timeout, 60, neap.sleep, 3600)
+      local err = failure(neap.timeout, 60, neap.sleep, 3600)
       assert.equal("timeout", err.code)
       assert.equal(60, neap.now())
     end)
@@ -82,12 +77,12 @@ describe("testing.run", function()
 
   it("raises what is raised, as it was", function()
     local err = {}
-    assert.equal(err, raised(testing.run, function() error(err) end))
+    assert.equal(err, failure(testing.run, function() error(err) end))
     assert.equal(0, testing.run(neap.now))
   end)
 
   it("tells of a deadlock", function()
-    local err = raised(testing.run, function() neap.event():wait() end)
+    local err = failure(testing.run, function() neap.event():wait() end)
     assert.equal("deadlock", err.code)
   end)
 
@@ -140,7 +135,7 @@ describe("testing.run", function()
     neap.sleep(0)
     neap.sleep(0)
     task:cancel()
-    assert.equal("cancelled", raised(task.await, task).code)
+    assert.equal("cancelled", failure(task.await, task).code)
     assert.equal(1, closed)
     assert.equal(5, testing.run(function() neap.sleep(5) return neap.now() end))
   end)
@@ -231,7 +226,7 @@ describe("inside of testing.run", function()
     testing.run(function()
       local other = neap.spawn(testing.step)
       assert.is_true(testing.step())
-      assert.equal("busy", raised(other.await, other).code)
+      assert.equal("busy", failure(other.await, other).code)
     end)
   end)
 
@@ -264,7 +259,7 @@ describe("testing.sweep", function()
 
   it("finds what is left behind", function()
     local function finds(message, scenario, opts)
-      local err = raised(testing.sweep, scenario, opts)
+      local err = failure(testing.sweep, scenario, opts)
       assert.truthy(tostring(err):find(message, 1, true), err)
     end
     finds("1 of 2 guards were not closed", function(guard)

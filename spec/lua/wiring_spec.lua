@@ -1,13 +1,9 @@
 -- Wiring: the three ways to say which node follows, and what they refuse.
 -- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
 local neap = require "neap"
 local Node, Flow = neap.Node, neap.Flow
-
-local function failure(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok)
-  return err
-end
+local failure, warnings = helper.failure, helper.warnings
 
 -- A node that notes its name in shared and ends with the action given there.
 local function step(name)
@@ -25,16 +21,6 @@ local function walk(start, actions)
   local shared = { actions = actions }
   Flow { start = start }:run(shared)
   return table.concat(shared, " ")
-end
-
--- Calls f and returns what it warned of.
-local function warnings(f)
-  local list, warn = {}, _G.warn
-  _G.warn = function(...) list[#list + 1] = table.concat { ... } end
-  local ok, err = pcall(f)
-  _G.warn = warn
-  assert(ok, err)
-  return list
 end
 
 describe("a >> b", function()
