@@ -14,7 +14,7 @@ local DEBOOTSTRAP = [[
 set -e
 for word; do machine=$mirror mirror=$word; done # the last words
 cd "$machine"
-mkdir -p bin dev proc sys root tmp etc/apt/apt.conf.d etc/apt/trusted.gpg.d \
+mkdir -p bin dev proc sys root srv tmp etc/apt/apt.conf.d etc/apt/trusted.gpg.d \
   var/cache/apt/archives
 for program in sh env sleep; do
   cp "$(command -v $program)" bin/
@@ -100,7 +100,7 @@ end
 
 describe("./dev fresh", function()
   it_makes("runs what is committed and counts it", function()
-    local tree = repository("echo one; [ $(pwd)$HOME = /root/neap/root ]",
+    local tree = repository("echo one; [ $(pwd)$HOME = /srv/neap/root ]",
       "[ $2 ] || echo 3 passed, 1 failed; exit 1")
     local result = tree.fresh()
     assert.equal("  one\n  3 passed, 1 failed\n4 passed, 1 failed\n", result.stdout)
@@ -133,6 +133,11 @@ describe("./dev fresh", function()
     assert.is_false(neap.fs.exists(tree.cache .. "/machine"))
   end)
 
+  -- A word that only processes of this spec have in their command lines.
+  local function seconds_to_sleep()
+    return ("4711.%09d"):format(math.random(999999999))
+  end
+
   -- Of a run that waits on the machine: a word of its command line, and its process.
   local function start_sleeping(tree, seconds)
     tree.commit(":", ("echo waiting; sleep %s"):format(seconds))
@@ -144,21 +149,23 @@ describe("./dev fresh", function()
   it_makes("takes all down that it made when it is interrupted", function()
     local tree = repository(":", ":")
     for _, signal in ipairs { "SIGINT", "SIGTERM", "SIGHUP" } do
-      local process <close> = start_sleeping(tree, "4711.815")
+      local seconds = seconds_to_sleep()
+      local process <close> = start_sleeping(tree, seconds)
       process:kill(signal)
       assert.equal(signal, process:wait().signal)
-      assert.equal(0, count("4711.815"))
+      assert.equal(0, count(seconds))
       assert.is_false(neap.fs.exists(tree.cache .. "/machine"))
     end
   end)
 
   it_makes("leaves a folder when it is killed, which the next one deletes", function()
     local tree = repository(":", ":")
-    local process <close> = start_sleeping(tree, "4712.815")
+    local seconds = seconds_to_sleep()
+    local process <close> = start_sleeping(tree, seconds)
     process:kill("SIGKILL")
     process:wait()
     neap.timeout(10, function()
-      while count("4712.815") > 0 do neap.sleep(0.01) end
+      while count(seconds) > 0 do neap.sleep(0.01) end
     end)
     assert.is_true(neap.fs.exists(tree.cache .. "/machine"))
     assert.is_nil(helper.read("/proc/mounts"):find(tree.cache, 1, true))
