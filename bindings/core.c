@@ -24,11 +24,12 @@
 #include "stream.h"
 #include "testing.h"
 #include "trace.h"
+#include "units.h"
 #include "wait.h"
 
 /* now() -> seconds */
 static int now(lua_State *L) {
-  lua_pushnumber(L, (double)neap_now(neap__engine(L)) / 1e9);
+  lua_pushnumber(L, neap__seconds_of_ns(neap_now(neap__engine(L))));
   return 1;
 }
 

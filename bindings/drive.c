@@ -10,6 +10,7 @@
 #include "error.h"
 #include "params.h"
 #include "retry.h"
+#include "units.h"
 #include "visit.h"
 #include "wait.h"
 
@@ -43,10 +44,8 @@ int neap__drive_go_on(lua_State *L, int status, lua_KContext context) {
 static answer wait_for_retry(lua_State *L, const neap_step *step) {
   neap_op *op = neap__wait_begin(L, "the next attempt");
   neap_engine *engine = neap__engine(L);
-  uint64_t now = neap_now(engine);
   neap_sleep_until(engine, op,
-                   step->delay_ns < NEAP_FOREVER - now ? now + step->delay_ns
-                                                       : NEAP_FOREVER);
+                   neap__time_after(neap_now(engine), step->delay_ns));
   return neap__drive_wait(L, neap__drive_go_on);
 }
 

@@ -11,6 +11,7 @@
 #include "error.h"
 #include "host.h"
 #include "trace.h"
+#include "units.h"
 #include "visit.h"
 
 enum { MAX_TASKS = 1000 /* tasks that neap.dump shows */ };
@@ -62,7 +63,7 @@ static bool waits(const neap__task *task) {
 
 static double seconds_of(const neap__task *task) {
   uint64_t now = neap_tick(task->host->engine);
-  return now > task->since ? (double)(now - task->since) / 1e9 : 0;
+  return now > task->since ? neap__seconds_of_ns(now - task->since) : 0;
 }
 
 /* Pushes the path of the node that a task is at, nil when it has no run.

@@ -13,6 +13,7 @@
 #include "http_response.h"
 #include "http_upload.h"
 #include "neap.h"
+#include "units.h"
 #include "wait.h"
 
 /* Where arguments and response stand while a request waits; then what is needed
@@ -81,14 +82,9 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 /* These read the value on top of the stack, which the table of options keeps
  * alive. */
 
-/* Seconds as nanoseconds, 0 for none. [-0, +0, v] */
+/* Seconds as nanoseconds. [-0, +0, v] */
 static uint64_t to_ns(lua_State *L) {
-  double ns = neap__check_number(L, -1) * 1e9;
-  if (!(ns > 0))
-    return 0;
-  if (ns >= 0x1p63)
-    return NEAP_FOREVER;
-  return ns < 1 ? 1 : (uint64_t)(ns + 0.5);
+  return neap__ns_of_seconds(neap__check_number(L, -1));
 }
 
 /* A count from 0 to `max`. [-0, +0, v] */

@@ -1,6 +1,7 @@
 /* Runs that work for another: attempts with a time limit, workers of a batch.
  * SPDX-License-Identifier: MIT */
 #include "plan.h"
+#include "units.h"
 #include "visit.h"
 #include "wait.h"
 
@@ -70,8 +71,8 @@ answer neap__part_attempt(lua_State *L, neap__task *task,
   }
   neap__task *part =
       spawn(L, task, NEAP_ROOT_ATTEMPT, step, first_slot(task, step));
-  neap__task_set_deadline(L, part, (double)neap_node_timeout(step->node) / 1e9,
-                          false);
+  neap__task_set_deadline(
+      L, part, neap__seconds_of_ns(neap_node_timeout(step->node)), false);
   return neap__part_join(L, task, step);
 }
 

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "drive.h"
 #include "object.h"
+#include "units.h"
 
 #define PLAN_META "neap.plan"
 
@@ -36,10 +37,8 @@ static double number(lua_State *L, const char *key) {
   return value;
 }
 
-/* Seconds to ns; what does not fit is "never". */
 static uint64_t nanoseconds(lua_State *L, const char *key) {
-  double ns = number(L, key) * 1e9;
-  return ns < 0x1p63 ? (uint64_t)ns : UINT64_C(1) << 63;
+  return neap__ns_of_seconds(number(L, key));
 }
 
 static bool flag(lua_State *L, const char *key) {

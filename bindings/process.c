@@ -14,6 +14,7 @@
 #include "object.h"
 #include "stream.h"
 #include "task.h"
+#include "units.h"
 #include "wait.h"
 
 #define PROCESS_META "neap.process"
@@ -164,11 +165,11 @@ static int spawn(lua_State *L) {
   lua_getfield(L, OPTS, "same_group");
   opts.same_group = lua_toboolean(L, -1);
   lua_getfield(L, OPTS, "grace");
-  double grace = neap__check_number(L, -1);
+  uint64_t grace = neap__ns_of_seconds(neap__check_number(L, -1));
   neap_stream **boxes[3], *streams[3];
   int results = lua_gettop(L);
   handle *h = push_results(L, &opts, boxes);
-  h->grace_ns = grace * 1e9 < 0x1p63 ? (uint64_t)(grace * 1e9) : INT64_MAX;
+  h->grace_ns = grace;
   lua_pushvalue(L, results + 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, h);
   neap_process_failure failure = {0};

@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "host.h"
+#include "units.h"
 #include "visit.h"
 
 /* Adds the item with this index, "[3]"; a branch by its name, which the visit
@@ -112,7 +113,7 @@ static void set_integer(lua_State *L, const char *key, uint64_t value) {
 }
 
 static void set_seconds(lua_State *L, const char *key, uint64_t ns) {
-  lua_pushnumber(L, (double)ns / 1e9);
+  lua_pushnumber(L, neap__seconds_of_ns(ns));
   lua_setfield(L, -2, key);
 }
 

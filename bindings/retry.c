@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "drive.h"
+#include "units.h"
 
 /* Returns the number at `key` of the options. [-0, +0, v] */
 static double number(lua_State *L, const char *key, double otherwise) {
@@ -13,14 +14,6 @@ static double number(lua_State *L, const char *key, double otherwise) {
   double value = neap__opt_number(L, -1, otherwise);
   lua_pop(L, 1);
   return value;
-}
-
-/* Seconds to ns; what does not fit is "never". */
-static uint64_t nanoseconds(double seconds) {
-  double ns = seconds * 1e9;
-  if (!(ns > 0))
-    return 0;
-  return ns < 0x1p63 ? (uint64_t)ns : UINT64_C(1) << 63;
 }
 
 /* Runs below lua_pcall: gives `retryable` and `retry_after` of an error. */
@@ -40,10 +33,7 @@ neap_failure neap__retry_failure(lua_State *L, int index) {
   lua_pushvalue(L, index);
   if (lua_pcall(L, 1, 2, 0) == LUA_OK) {
     failure.final = lua_isboolean(L, -2) && !lua_toboolean(L, -2);
-    double seconds = lua_tonumber(L, -1);
-    if (seconds > 0)
-      failure.retry_after_ns =
-          seconds < 1e9 ? (uint64_t)(seconds * 1e9) : UINT64_C(1) << 62;
+    failure.retry_after_ns = neap__ns_of_seconds(lua_tonumber(L, -1));
   }
   lua_settop(L, top);
   return failure;
@@ -55,10 +45,11 @@ static neap_node_opts read_policy(lua_State *L) {
   neap__check_type(L, 1, LUA_TTABLE);
   neap_node_opts opts = NEAP_NODE_OPTS_INIT;
   opts.max_attempts = (uint32_t)number(L, "max_retries", 1);
-  opts.wait_ns = nanoseconds(number(L, "wait", 0));
+  opts.wait_ns = neap__ns_of_seconds(number(L, "wait", 0));
   opts.backoff = number(L, "backoff", 1);
-  opts.max_wait_ns = nanoseconds(number(L, "max_wait", 0));
-  opts.max_retry_after_ns = nanoseconds(number(L, "max_retry_after", 0));
+  opts.max_wait_ns = neap__ns_of_seconds(number(L, "max_wait", 0));
+  opts.max_retry_after_ns =
+      neap__ns_of_seconds(number(L, "max_retry_after", 0));
   opts.jitter = number(L, "jitter", 0);
   return opts;
 }
@@ -70,8 +61,8 @@ static int retry_delay(lua_State *L) {
   lua_Integer attempt = neap__check_integer(L, 2);
   uint64_t ns =
       neap_retry_delay(&opts, (uint32_t)attempt, neap__check_number(L, 3),
-                       nanoseconds(neap__opt_number(L, 4, 0)));
-  lua_pushnumber(L, (double)ns / 1e9);
+                       neap__ns_of_seconds(neap__opt_number(L, 4, 0)));
+  lua_pushnumber(L, neap__seconds_of_ns(ns));
   return 1;
 }
 
@@ -88,7 +79,7 @@ static int next_attempt(lua_State *L) {
     return 0;
   uint64_t ns =
       neap_retry_delay(&opts, attempt, random, failure.retry_after_ns);
-  lua_pushnumber(L, (double)ns / 1e9);
+  lua_pushnumber(L, neap__seconds_of_ns(ns));
   return 1;
 }
 
@@ -99,7 +90,7 @@ static int tell_retry(lua_State *L) {
   lua_Integer attempt = neap__check_integer(L, 2);
   neap__check_any(L, 3);
   neap__report_retry(L, neap__task_current(L), what, (uint32_t)attempt,
-                     nanoseconds(neap__check_number(L, 4)), 3);
+                     neap__ns_of_seconds(neap__check_number(L, 4)), 3);
   return 0;
 }
 

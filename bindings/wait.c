@@ -10,6 +10,7 @@
 #include "drive.h"
 #include "error.h"
 #include "task.h"
+#include "units.h"
 
 /* What a coroutine that waits for the engine has yielded: the address. */
 static const char token;
@@ -36,12 +37,7 @@ neap_engine *neap__engine(lua_State *L) {
 uint64_t neap__deadline(neap_engine *engine, double seconds) {
   if (!(seconds > 0))
     return 0;
-  uint64_t now = neap_now(engine);
-  double ns = seconds * 1e9;
-  if (ns >= 0x1p63)
-    return NEAP_FOREVER;
-  uint64_t whole = (uint64_t)ns;
-  return now + whole + ((double)whole < ns);
+  return neap__time_after(neap_now(engine), neap__ns_of_seconds(seconds));
 }
 
 /* Pushes the key at which the module on top has the function at `index`, and

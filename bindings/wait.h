@@ -98,8 +98,7 @@ bool neap__is_suspended(lua_State *co);
 void neap__wait_push_end(lua_State *L, const neap__task *task);
 
 /* The time `seconds` from now, as neap_sleep_until takes it: 0, which is past,
- * for none, NEAP_FOREVER for more than the clock can hold. Parts of a
- * nanosecond are rounded up, so that nobody is woken early, or for ever. */
+ * for none, NEAP_FOREVER for more than the clock can hold. */
 uint64_t neap__deadline(neap_engine *engine, double seconds);
 
 /* The engine of this Lua state. [-0, +0, v] */

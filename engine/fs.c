@@ -31,7 +31,7 @@ static void read_more(neap_fs_result *fs) {
     room = (size_t)allowed + 1; /* by that byte it is too big */
   uv_buf_t buf = uv_buf_init(bytes->bytes + bytes->size, (unsigned)room);
   neap__fs_op_go_on(
-      fs, uv_fs_read(fs->loop, &fs->uv, fs->file, &buf, 1, -1, on_read));
+      fs, uv_fs_read(&fs->engine->uv, &fs->uv, fs->file, &buf, 1, -1, on_read));
 }
 
 static void on_read(uv_fs_t *uv) {
@@ -68,12 +68,13 @@ static void on_open_to_read(uv_fs_t *uv) {
   neap_fs_result *fs = uv->data;
   if (neap__fs_op_opened(fs) < 0)
     return;
-  neap__fs_op_go_on(fs, uv_fs_fstat(fs->loop, &fs->uv, fs->file, on_fstat));
+  neap__fs_op_go_on(fs,
+                    uv_fs_fstat(&fs->engine->uv, &fs->uv, fs->file, on_fstat));
 }
 
-int neap__fs_read(neap__files *files, neap_op *op, const char *path,
-                  uint64_t max_size, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
+                 uint64_t max_size, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
   fs->max_size = max_size > 0 ? max_size : UINT64_MAX;
@@ -98,8 +99,8 @@ static void write_more(neap_fs_result *fs) {
   if (left > MAX_WRITE)
     left = MAX_WRITE;
   uv_buf_t buf = uv_buf_init(fs->bytes.bytes + fs->written, (unsigned)left);
-  neap__fs_op_go_on(
-      fs, uv_fs_write(fs->loop, &fs->uv, fs->file, &buf, 1, -1, on_write));
+  neap__fs_op_go_on(fs, uv_fs_write(&fs->engine->uv, &fs->uv, fs->file, &buf, 1,
+                                    -1, on_write));
 }
 
 static void on_write(uv_fs_t *uv) {
@@ -117,10 +118,10 @@ static void on_open_to_write(uv_fs_t *uv) {
     write_more(fs);
 }
 
-int neap__fs_write(neap__files *files, neap_op *op, const char *path,
-                   const void *bytes, size_t size, bool append,
-                   neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
+                  const void *bytes, size_t size, bool append,
+                  neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
   int status = neap__buf_append(&fs->bytes, &fs->alloc, bytes, size);
@@ -142,45 +143,24 @@ static void on_stat(uv_fs_t *uv) {
   neap__fs_op_end(fs, 0, 0);
 }
 
-int neap__fs_stat(neap__files *files, neap_op *op, const char *path,
-                  neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
+                 neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_stat(fs->loop, &fs->uv, path, on_stat);
+  int code = uv_fs_stat(&fs->engine->uv, &fs->uv, path, on_stat);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
-int neap__fs_lstat(neap__files *files, neap_op *op, const char *path,
-                   neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
+                  neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_lstat(fs->loop, &fs->uv, path, on_stat);
+  int code = uv_fs_lstat(&fs->engine->uv, &fs->uv, path, on_stat);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
 void neap_fs_get_stat(const neap_fs_result *result, neap_file_stat *out) {
   *out = result->stat;
-}
-
-/* libuv has no names for codes that it expects of nothing it does (ECHILD);
- * then the C library's. */
-void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
-                       size_t text_size) {
-  char found[48];
-  uv_err_name_r(detail, found, sizeof found);
-  bool known = strncmp(found, "Unknown", 7) != 0;
-  const char *others_name = known ? NULL : strerrorname_np(-detail);
-  if (name && name_size > 0)
-    snprintf(name, name_size, "%s", others_name ? others_name : found);
-  if (!text || text_size == 0)
-    return;
-  /* libuv's sentence is "illegal operation on a directory". */
-  if (detail == UV_EISDIR)
-    snprintf(text, text_size, "is a directory");
-  else if (others_name)
-    snprintf(text, text_size, "%s", strerrordesc_np(-detail));
-  else
-    uv_strerror_r(detail, text, text_size);
 }

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <errno.h>
 
+#include "status.h"
+
 static neap_file_type type_of_dirent(uv_dirent_type_t type) {
   switch (type) {
   case UV_DIRENT_FILE:
@@ -70,8 +72,8 @@ static void ask_type(neap_fs_result *fs) {
     neap__fs_op_end(fs, NEAP_ENOMEM, 0);
     return;
   }
-  neap__fs_op_go_on(fs,
-                    uv_fs_lstat(fs->loop, &fs->uv, fs->path.bytes, on_lstat));
+  neap__fs_op_go_on(
+      fs, uv_fs_lstat(&fs->engine->uv, &fs->uv, fs->path.bytes, on_lstat));
 }
 
 static void on_lstat(uv_fs_t *uv) {
@@ -98,9 +100,9 @@ static void on_scandir(uv_fs_t *uv) {
   ask_type(fs);
 }
 
-int neap__fs_list(neap__files *files, neap_op *op, const char *path,
-                  neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
+                 neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
   int status = neap__buf_append(&fs->path, &fs->alloc, path, strlen(path));
@@ -111,7 +113,7 @@ int neap__fs_list(neap__files *files, neap_op *op, const char *path,
     return status;
   }
   fs->path_size = fs->path.size;
-  int code = uv_fs_scandir(fs->loop, &fs->uv, path, 0, on_scandir);
+  int code = uv_fs_scandir(&fs->engine->uv, &fs->uv, path, 0, on_scandir);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
@@ -138,7 +140,7 @@ static int make_parents(char *path) {
     *slash = '/';
     /* If it is no directory, the next one cannot be made. */
     if (failed && errno != EEXIST)
-      return uv_translate_sys_error(errno);
+      return neap__sys_code();
   }
   return 0;
 }
@@ -158,17 +160,16 @@ static int make_tree(neap_fs_result *fs) {
   }
   if (!failed || (errno == EEXIST && is_directory(path)))
     return 0;
-  return uv_translate_sys_error(errno);
+  return neap__sys_code();
 }
 
 static int make_one(neap_fs_result *fs) {
-  return mkdir(fs->path.bytes, fs->mode) < 0 ? uv_translate_sys_error(errno)
-                                             : 0;
+  return neap__sys_code_of(mkdir(fs->path.bytes, fs->mode));
 }
 
-int neap__fs_mkdir(neap__files *files, neap_op *op, const char *path,
-                   uint32_t mode, bool parents, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_mkdir(neap_engine *engine, neap_op *op, const char *path,
+                  uint32_t mode, bool parents, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
   fs->mode = mode > 0 ? mode : 0777;
@@ -196,13 +197,13 @@ static void on_tempdir(uv_fs_t *uv) {
   }
   uv_fs_req_cleanup(uv);
   neap__fs_op_go_on(
-      fs, uv_fs_rmdir(fs->loop, &fs->uv, fs->bytes.bytes, on_removed));
+      fs, uv_fs_rmdir(&fs->engine->uv, &fs->uv, fs->bytes.bytes, on_removed));
 }
 
-int neap__fs_tempdir(neap__files *files, neap_op *op, const char *prefix,
-                     neap_fs_result **result) {
+int neap_fs_tempdir(neap_engine *engine, neap_op *op, const char *prefix,
+                    neap_fs_result **result) {
   static const char suffix[] = "XXXXXX";
-  neap_fs_result *fs = neap__fs_op_new(files);
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
   neap__buf *path = &fs->bytes;
@@ -212,6 +213,6 @@ int neap__fs_tempdir(neap__files *files, neap_op *op, const char *prefix,
     return NEAP_ENOMEM;
   }
   path->size--; /* without the zero byte */
-  int code = uv_fs_mkdtemp(fs->loop, &fs->uv, path->bytes, on_tempdir);
+  int code = uv_fs_mkdtemp(&fs->engine->uv, &fs->uv, path->bytes, on_tempdir);
   return neap__fs_op_begin(op, fs, code, result);
 }

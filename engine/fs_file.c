@@ -8,10 +8,13 @@
  * has moved nothing. What cannot be sought (a pipe) is read for good; the bytes
  * are kept for the next read.
  */
-#include "fs_op.h"
+#include "fs_file.h"
 
 #include <string.h>
 #include <unistd.h>
+
+#include "fs_op.h"
+#include "status.h"
 
 enum {
   CHUNK = 1 << 16,     /* bytes, of one read */
@@ -20,11 +23,11 @@ enum {
 
 struct neap_file {
   neap_alloc alloc;
-  neap__files *files; /* valid as long as the file is open */
-  neap_link link;     /* in the handles of `files` while the file is open */
-  char *path;         /* *owned* */
-  size_t path_size;   /* its room */
-  uv_file fd;         /* or NEAP__FS_NO_FILE */
+  neap_engine *engine; /* valid as long as the file is open */
+  neap_link link;   /* in `file_handles` of `engine` while the file is open */
+  char *path;       /* *owned* */
+  size_t path_size; /* its room */
+  uv_file fd;       /* or NEAP__FS_NO_FILE */
   bool seekable;
   bool appends;
   bool temporary; /* its path is to be removed */
@@ -39,9 +42,9 @@ struct neap_file {
   uv_fs_t uv;              /* of shut() */
 };
 
-static neap_file *new_file(neap__files *files, const char *path,
+static neap_file *new_file(neap_engine *engine, const char *path,
                            const char *suffix) {
-  const neap_alloc *alloc = neap__loop_alloc(files->loop);
+  const neap_alloc *alloc = &engine->alloc;
   size_t size = strlen(path), more = strlen(suffix) + 1;
   neap_file *file = neap__alloc(alloc, sizeof *file);
   if (!file)
@@ -55,7 +58,7 @@ static neap_file *new_file(neap__files *files, const char *path,
   memcpy(file->path + size, suffix, more);
   file->path_size = size + more;
   file->alloc = *alloc;
-  file->files = files;
+  file->engine = engine;
   file->fd = NEAP__FS_NO_FILE;
   neap__list_init(&file->link);
   neap__list_init(&file->line);
@@ -96,8 +99,8 @@ static void on_shut(uv_fs_t *uv) {
 static void shut(neap_file *file) {
   remove_temporary(file);
   file->uv.data = file;
-  uv_loop_t *loop = neap__loop_uv(file->files->loop);
-  file->shutting = uv_fs_close(loop, &file->uv, file->fd, on_shut) == 0;
+  file->shutting =
+      uv_fs_close(&file->engine->uv, &file->uv, file->fd, on_shut) == 0;
   if (!file->shutting) {
     close(file->fd);
     file->fd = NEAP__FS_NO_FILE;
@@ -128,10 +131,9 @@ static void settle(neap_file *file) {
   }
 }
 
-void neap__files_close(neap__files *files) {
-  neap_link *next;
-  for (neap_link *link = files->handles.next; link != &files->handles;
-       link = next) {
+void neap__files_close(neap_engine *engine) {
+  neap_link *list = &engine->file_handles, *next;
+  for (neap_link *link = list->next; link != list; link = next) {
     next = link->next;
     neap_file *file = NEAP__ITEM(link, neap_file, link);
     file->closed = true;
@@ -194,7 +196,7 @@ static void finish_open(neap_fs_result *fs) {
   file->current = NULL;
   if (fs->op && fs->status == 0) {
     file->owned = true;
-    neap__list_append(&file->files->handles, &file->link);
+    neap__list_append(&file->engine->file_handles, &file->link);
     *fs->file_out = file;
   }
   neap__fs_op_deliver(fs);
@@ -232,7 +234,7 @@ static void on_make(uv_fs_t *uv) {
 
 /* Makes the operation that opens `file`, which is freed where that fails. */
 static neap_fs_result *new_open(neap_file *file, neap_file **out) {
-  neap_fs_result *fs = neap__fs_op_new(file->files);
+  neap_fs_result *fs = neap__fs_op_new(file->engine);
   if (!fs) {
     free_file(file);
     return NULL;
@@ -254,28 +256,28 @@ static int begin_open(neap_op *op, neap_fs_result *fs, int code) {
   return neap__fs_op_begin(op, fs, 0, NULL);
 }
 
-int neap__file_open(neap__files *files, neap_op *op, const char *path,
-                    const char *mode, neap_file **out) {
+int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
+                   const char *mode, neap_file **out) {
   int flags = flags_of(mode);
   if (flags < 0)
     return NEAP_EINVAL;
-  neap_file *file = new_file(files, path, "");
+  neap_file *file = new_file(engine, path, "");
   neap_fs_result *fs = file ? new_open(file, out) : NULL;
   if (!fs)
     return NEAP_ENOMEM;
   file->appends = *mode == 'a';
   fs->flags = flags;
-  int code = uv_fs_open(fs->loop, &fs->uv, path, flags, 0666, on_open);
+  int code = uv_fs_open(&fs->engine->uv, &fs->uv, path, flags, 0666, on_open);
   return begin_open(op, fs, code);
 }
 
-int neap__file_temp(neap__files *files, neap_op *op, const char *prefix,
-                    neap_file **out) {
-  neap_file *file = new_file(files, prefix, "XXXXXX");
+int neap_file_temp(neap_engine *engine, neap_op *op, const char *prefix,
+                   neap_file **out) {
+  neap_file *file = new_file(engine, prefix, "XXXXXX");
   neap_fs_result *fs = file ? new_open(file, out) : NULL;
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_mkstemp(fs->loop, &fs->uv, file->path, on_make);
+  int code = uv_fs_mkstemp(&fs->engine->uv, &fs->uv, file->path, on_make);
   return begin_open(op, fs, code);
 }
 
@@ -291,7 +293,7 @@ static int new_operation(neap_file *file, void (*first)(neap_fs_result *fs),
                          neap_fs_result **out) {
   if (file->closed)
     return NEAP_EINVAL;
-  neap_fs_result *fs = neap__fs_op_new(file->files);
+  neap_fs_result *fs = neap__fs_op_new(file->engine);
   if (!fs)
     return NEAP_ENOMEM;
   fs->handle = file;
@@ -336,7 +338,7 @@ static void on_read(uv_fs_t *uv) {
   int count = (int)uv->result;
   uv_fs_req_cleanup(uv);
   if (count < 0) {
-    neap__fs_op_end(fs, neap__fs_status(count), count);
+    neap__fs_op_end(fs, neap__sys_status(count), count);
     return;
   }
   fs->bytes.size = (size_t)count;
@@ -368,8 +370,8 @@ static void read_first(neap_fs_result *fs) {
   }
   uv_buf_t buf = uv_buf_init(fs->bytes.bytes, (unsigned)size);
   int64_t offset = file->seekable ? (int64_t)file->position : -1;
-  neap__fs_op_go_on(
-      fs, uv_fs_read(fs->loop, &fs->uv, file->fd, &buf, 1, offset, on_read));
+  neap__fs_op_go_on(fs, uv_fs_read(&fs->engine->uv, &fs->uv, file->fd, &buf, 1,
+                                   offset, on_read));
 }
 
 int neap_file_read(neap_file *file, neap_op *op, neap_fs_result **result) {
@@ -413,8 +415,8 @@ static void write_more(neap_fs_result *fs) {
   uv_buf_t buf = uv_buf_init(fs->bytes.bytes + fs->written, (unsigned)left);
   bool placed = file->seekable && !file->appends;
   int64_t offset = placed ? (int64_t)file->position : -1;
-  neap__fs_op_go_on(
-      fs, uv_fs_write(fs->loop, &fs->uv, file->fd, &buf, 1, offset, on_write));
+  neap__fs_op_go_on(fs, uv_fs_write(&fs->engine->uv, &fs->uv, file->fd, &buf, 1,
+                                    offset, on_write));
 }
 
 static void on_write(uv_fs_t *uv) {
@@ -473,7 +475,8 @@ static void seek_first(neap_fs_result *fs) {
   if (!file->seekable)
     neap__fs_op_end(fs, NEAP_ESYS, UV_ESPIPE);
   else if (fs->whence == NEAP_SEEK_END)
-    neap__fs_op_go_on(fs, uv_fs_fstat(fs->loop, &fs->uv, file->fd, on_size));
+    neap__fs_op_go_on(fs,
+                      uv_fs_fstat(&fs->engine->uv, &fs->uv, file->fd, on_size));
   else
     move(fs, fs->whence == NEAP_SEEK_CUR ? file->position : 0);
 }
@@ -505,7 +508,7 @@ static void on_stat(uv_fs_t *uv) {
 
 static void stat_first(neap_fs_result *fs) {
   uv_file file = fs->handle->fd;
-  neap__fs_op_go_on(fs, uv_fs_fstat(fs->loop, &fs->uv, file, on_stat));
+  neap__fs_op_go_on(fs, uv_fs_fstat(&fs->engine->uv, &fs->uv, file, on_stat));
 }
 
 int neap_file_fstat(neap_file *file, neap_op *op, neap_fs_result **result) {
@@ -516,7 +519,7 @@ int neap_file_fstat(neap_file *file, neap_op *op, neap_fs_result **result) {
 
 static void sync_first(neap_fs_result *fs) {
   uv_file file = fs->handle->fd;
-  neap__fs_op_go_on(fs, uv_fs_fsync(fs->loop, &fs->uv, file, on_done));
+  neap__fs_op_go_on(fs, uv_fs_fsync(&fs->engine->uv, &fs->uv, file, on_done));
 }
 
 int neap_file_sync(neap_file *file, neap_op *op, neap_fs_result **result) {
@@ -527,7 +530,7 @@ int neap_file_sync(neap_file *file, neap_op *op, neap_fs_result **result) {
 
 static void truncate_first(neap_fs_result *fs) {
   uv_file file = fs->handle->fd;
-  neap__fs_op_go_on(fs, uv_fs_ftruncate(fs->loop, &fs->uv, file,
+  neap__fs_op_go_on(fs, uv_fs_ftruncate(&fs->engine->uv, &fs->uv, file,
                                         (int64_t)fs->max_size, on_done));
 }
 
@@ -566,8 +569,8 @@ static void on_unlink(uv_fs_t *uv) {
 
 static void close_first(neap_fs_result *fs) {
   if (fs->handle->temporary)
-    neap__fs_op_go_on(
-        fs, uv_fs_unlink(fs->loop, &fs->uv, fs->handle->path, on_unlink));
+    neap__fs_op_go_on(fs, uv_fs_unlink(&fs->engine->uv, &fs->uv,
+                                       fs->handle->path, on_unlink));
   else
     close_file(fs, 0, 0);
 }

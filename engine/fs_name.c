@@ -11,50 +11,50 @@ static void on_done(uv_fs_t *uv) {
     neap__fs_op_end(fs, 0, 0);
 }
 
-int neap__fs_rename(neap__files *files, neap_op *op, const char *from,
-                    const char *to, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
+                   const char *to, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_rename(fs->loop, &fs->uv, from, to, on_done);
+  int code = uv_fs_rename(&fs->engine->uv, &fs->uv, from, to, on_done);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
-int neap__fs_copy(neap__files *files, neap_op *op, const char *from,
-                  const char *to, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
+                 const char *to, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
   /* FICLONE: file systems that can share the blocks do. */
-  int code = uv_fs_copyfile(fs->loop, &fs->uv, from, to, UV_FS_COPYFILE_FICLONE,
-                            on_done);
+  int code = uv_fs_copyfile(&fs->engine->uv, &fs->uv, from, to,
+                            UV_FS_COPYFILE_FICLONE, on_done);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
-int neap__fs_link(neap__files *files, neap_op *op, const char *from,
-                  const char *to, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_link(neap_engine *engine, neap_op *op, const char *from,
+                 const char *to, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_link(fs->loop, &fs->uv, from, to, on_done);
+  int code = uv_fs_link(&fs->engine->uv, &fs->uv, from, to, on_done);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
-int neap__fs_symlink(neap__files *files, neap_op *op, const char *target,
-                     const char *path, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_symlink(neap_engine *engine, neap_op *op, const char *target,
+                    const char *path, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_symlink(fs->loop, &fs->uv, target, path, 0, on_done);
+  int code = uv_fs_symlink(&fs->engine->uv, &fs->uv, target, path, 0, on_done);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
-int neap__fs_chmod(neap__files *files, neap_op *op, const char *path,
-                   uint32_t mode, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
+                  uint32_t mode, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_chmod(fs->loop, &fs->uv, path, (int)mode, on_done);
+  int code = uv_fs_chmod(&fs->engine->uv, &fs->uv, path, (int)mode, on_done);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
@@ -68,20 +68,20 @@ static void on_path(uv_fs_t *uv) {
     neap__fs_op_end(fs, status, 0);
 }
 
-int neap__fs_readlink(neap__files *files, neap_op *op, const char *path,
-                      neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_readlink(neap_engine *engine, neap_op *op, const char *path,
+                     neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_readlink(fs->loop, &fs->uv, path, on_path);
+  int code = uv_fs_readlink(&fs->engine->uv, &fs->uv, path, on_path);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
-int neap__fs_realpath(neap__files *files, neap_op *op, const char *path,
-                      neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_realpath(neap_engine *engine, neap_op *op, const char *path,
+                     neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_realpath(fs->loop, &fs->uv, path, on_path);
+  int code = uv_fs_realpath(&fs->engine->uv, &fs->uv, path, on_path);
   return neap__fs_op_begin(op, fs, code, result);
 }

@@ -5,22 +5,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void neap__files_init(neap__files *files, neap_loop *loop) {
-  *files = (neap__files){.loop = loop};
-  neap__list_init(&files->waiting);
-  neap__list_init(&files->handles);
-  neap__list_init(&files->watches);
-}
+#include "op.h"
+#include "status.h"
+#include "units.h"
 
-neap_fs_result *neap__fs_op_new(neap__files *files) {
-  neap_loop *loop = files->loop;
-  neap_fs_result *fs = neap__alloc(neap__loop_alloc(loop), sizeof *fs);
+/* The most files that one engine has open at a time for operations on whole
+ * files. A process may have 256 or 1024 of all kinds, and the thread pool works
+ * on 4 at once by default. */
+enum { MAX_OPEN = 64 };
+
+neap_fs_result *neap__fs_op_new(neap_engine *engine) {
+  neap_fs_result *fs = neap__alloc(&engine->alloc, sizeof *fs);
   if (!fs)
     return NULL;
-  fs->alloc = *neap__loop_alloc(loop);
-  fs->files = files;
+  fs->alloc = engine->alloc;
+  fs->engine = engine;
   neap__list_init(&fs->turn);
-  fs->loop = neap__loop_uv(loop);
   fs->uv.data = fs;
   fs->file = NEAP__FS_NO_FILE;
   return fs;
@@ -36,10 +36,6 @@ void neap_fs_free(neap_fs_result *fs) {
   neap__buf_free(&fs->path, &alloc);
   neap__buf_free(&fs->bytes, &alloc);
   neap__free(&alloc, fs, sizeof *fs);
-}
-
-int neap__fs_status(int code) {
-  return code == UV_ENOMEM ? NEAP_ENOMEM : NEAP_ESYS;
 }
 
 static void drop(neap_op *op) {
@@ -65,13 +61,13 @@ int neap__fs_op_begin(neap_op *op, neap_fs_result *fs, int code,
                       neap_fs_result **out) {
   if (code < 0) {
     neap_fs_free(fs);
-    return neap__fs_status(code);
+    return neap__sys_status(code);
   }
   fs->op = op;
   fs->out = out;
   if (out)
     *out = NULL;
-  neap__op_begin_work(fs->files->loop, op, drop);
+  neap__op_begin_work(fs->engine, op, drop);
   op->u.request = fs;
   return 0;
 }
@@ -92,24 +88,24 @@ void neap__fs_op_deliver(neap_fs_result *fs) {
 
 /* Takes the first step towards a file: returns libuv's code. */
 static int open_file(neap_fs_result *fs) {
-  int code = uv_fs_open(fs->loop, &fs->uv, fs->path.bytes, fs->flags, 0666,
-                        fs->on_opened);
+  int code = uv_fs_open(&fs->engine->uv, &fs->uv, fs->path.bytes, fs->flags,
+                        0666, fs->on_opened);
   if (code == 0) {
     fs->counts = true;
-    fs->files->open++;
+    fs->engine->files_open++;
   }
   return code;
 }
 
 /* Lets those in line begin, as far as there is room now. */
-static void admit(neap__files *files) {
-  while (files->open < NEAP__FS_MAX_OPEN &&
-         !neap__list_empty(&files->waiting)) {
-    neap_fs_result *fs = NEAP__ITEM(files->waiting.next, neap_fs_result, turn);
+static void admit(neap_engine *engine) {
+  neap_link *waiting = &engine->files_waiting;
+  while (engine->files_open < MAX_OPEN && !neap__list_empty(waiting)) {
+    neap_fs_result *fs = NEAP__ITEM(waiting->next, neap_fs_result, turn);
     neap__list_remove(&fs->turn);
     int code = open_file(fs);
     if (code < 0) {
-      fs->status = neap__fs_status(code);
+      fs->status = neap__sys_status(code);
       fs->detail = code;
       neap__fs_op_deliver(fs);
     }
@@ -122,11 +118,11 @@ static void finish(neap_fs_result *fs) {
     fs->finish(fs);
     return;
   }
-  neap__files *files = fs->files;
+  neap_engine *engine = fs->engine;
   if (fs->counts)
-    files->open--;
+    engine->files_open--;
   neap__fs_op_deliver(fs);
-  admit(files);
+  admit(engine);
 }
 
 int neap__fs_op_begin_file(neap_op *op, neap_fs_result *fs, const char *path,
@@ -136,10 +132,10 @@ int neap__fs_op_begin_file(neap_op *op, neap_fs_result *fs, const char *path,
     return NEAP_ENOMEM;
   }
   int code = 0;
-  if (fs->files->open < NEAP__FS_MAX_OPEN)
+  if (fs->engine->files_open < MAX_OPEN)
     code = open_file(fs);
   else
-    neap__list_append(&fs->files->waiting, &fs->turn);
+    neap__list_append(&fs->engine->files_waiting, &fs->turn);
   return neap__fs_op_begin(op, fs, code, out);
 }
 
@@ -149,7 +145,7 @@ static void on_close(uv_fs_t *uv) {
   uv_fs_req_cleanup(uv);
   /* Some file systems tell only now that they could not write. */
   if (code < 0 && fs->status == 0) {
-    fs->status = neap__fs_status(code);
+    fs->status = neap__sys_status(code);
     fs->detail = code;
   }
   finish(fs);
@@ -159,13 +155,13 @@ void neap__fs_op_end(neap_fs_result *fs, int status, int detail) {
   fs->status = status;
   fs->detail = detail;
   if (fs->file == NEAP__FS_NO_FILE ||
-      uv_fs_close(fs->loop, &fs->uv, fs->file, on_close) < 0)
+      uv_fs_close(&fs->engine->uv, &fs->uv, fs->file, on_close) < 0)
     finish(fs);
 }
 
 void neap__fs_op_go_on(neap_fs_result *fs, int code) {
   if (code < 0)
-    neap__fs_op_end(fs, neap__fs_status(code), code);
+    neap__fs_op_end(fs, neap__sys_status(code), code);
 }
 
 /* In a thread of the pool. */
@@ -177,7 +173,7 @@ static void call_work(uv_work_t *task) {
 static void on_worked(uv_work_t *task, int status) {
   neap_fs_result *fs = task->data;
   int code = status < 0 ? status : fs->code;
-  neap__fs_op_end(fs, code < 0 ? neap__fs_status(code) : 0, code);
+  neap__fs_op_end(fs, code < 0 ? neap__sys_status(code) : 0, code);
 }
 
 int neap__fs_op_begin_work(neap_op *op, neap_fs_result *fs,
@@ -189,7 +185,7 @@ int neap__fs_op_begin_work(neap_op *op, neap_fs_result *fs,
   }
   fs->work = work;
   fs->task.data = fs;
-  int code = uv_queue_work(fs->loop, &fs->task, call_work, on_worked);
+  int code = uv_queue_work(&fs->engine->uv, &fs->task, call_work, on_worked);
   return neap__fs_op_begin(op, fs, code, out);
 }
 
@@ -199,7 +195,7 @@ ssize_t neap__fs_op_step(neap_fs_result *fs) {
   if (result >= 0 && !fs->op)
     result = UV_ECANCELED;
   if (result < 0)
-    neap__fs_op_end(fs, neap__fs_status((int)result), (int)result);
+    neap__fs_op_end(fs, neap__sys_status((int)result), (int)result);
   return result;
 }
 
@@ -227,7 +223,7 @@ neap_file_stat neap__fs_stat_of(const uv_stat_t *found) {
       .type = neap__fs_type_of(found->st_mode),
       .mode = (uint32_t)found->st_mode & 07777,
       .size = found->st_size,
-      .mtime =
-          (double)found->st_mtim.tv_sec + (double)found->st_mtim.tv_nsec / 1e9,
+      .mtime = (double)found->st_mtim.tv_sec +
+               neap__seconds_of_ns((uint64_t)found->st_mtim.tv_nsec),
   };
 }

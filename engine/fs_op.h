@@ -8,8 +8,7 @@
 
 #include "alloc.h"
 #include "buf.h"
-#include "fs.h"
-#include "list.h"
+#include "engine.h"
 
 enum { NEAP__FS_NO_FILE = -1 };
 
@@ -30,16 +29,15 @@ typedef struct neap__fs_entry {
  * step: `work`, a function that a thread calls. */
 struct neap_fs_result {
   neap_alloc alloc;
-  neap__files *files;
+  neap_engine *engine;
   neap_link turn;     /* in a line, else in no list */
-  bool counts;        /* as open in `files` */
+  bool counts;        /* in `files_open` */
   int flags;          /* of the file to open */
   uint32_t mode;      /* mkdir: of the directory to make */
   bool recursive;     /* remove: a directory with all that is in it */
   uv_fs_cb on_opened; /* takes the step after that */
-  uv_loop_t *loop;
-  uv_fs_t uv;  /* the step being taken */
-  neap_op *op; /* NULL once it has been dropped */
+  uv_fs_t uv;         /* the step being taken */
+  neap_op *op;        /* NULL once it has been dropped */
   neap_fs_result **out;
   void (*finish)(neap_fs_result *fs); /* NULL: delivers it */
   int (*work)(neap_fs_result *fs);    /* returns 0 or a code of libuv's */
@@ -69,7 +67,7 @@ struct neap_fs_result {
 
 /* Makes an operation, NULL when there is no memory. Until it has begun it is
  * returned with neap_fs_free. */
-neap_fs_result *neap__fs_op_new(neap__files *files);
+neap_fs_result *neap__fs_op_new(neap_engine *engine);
 
 /* Begins the wait for an operation whose first step libuv has accepted, or
  * frees it when `code` says that it has not. Without `out` nobody gets it. */
@@ -103,9 +101,6 @@ void neap__fs_op_end(neap_fs_result *fs, int status, int detail);
 /* Hands the outcome to whoever waits for it; frees what nobody wants. For
  * `finish`. */
 void neap__fs_op_deliver(neap_fs_result *fs);
-
-/* The status for a code of libuv's. */
-int neap__fs_status(int code);
 
 /* What libuv has found out about a file, and what a mode says of its type. */
 neap_file_stat neap__fs_stat_of(const uv_stat_t *found);

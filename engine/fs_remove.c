@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "status.h"
+
 /* How many of the directories that it is in a walk remembers. */
 enum { MAX_KNOWN = 2048 };
 
@@ -61,11 +63,7 @@ static int enter(walk *w, int file) {
   w->dir = file < 0 ? NULL : fdopendir(file);
   if (w->dir)
     return find_place(file, "", &w->here);
-  if (file >= 0) {
-    int why = errno;
-    close(file);
-    errno = why;
-  }
+  neap__sys_close(file);
   return -1;
 }
 
@@ -74,10 +72,8 @@ static int go_down(walk *w, const char *name) {
   int below = openat(dirfd(w->dir), name, OPEN_FLAGS);
   if (below < 0 || enter(w, below) < 0)
     return -1;
-  if (w->here.mount != above.mount) {
-    errno = EBUSY;
-    return -1;
-  }
+  if (w->here.mount != above.mount)
+    return neap__sys_fail(EBUSY);
   w->above[w->depth++ % MAX_KNOWN] = above;
   if (w->known < MAX_KNOWN)
     w->known++;
@@ -94,8 +90,7 @@ static int go_up(walk *w) {
   w->known--;
   if (w->here.device == expected->device && w->here.inode == expected->inode)
     return 0;
-  errno = EBUSY;
-  return -1;
+  return neap__sys_fail(EBUSY);
 }
 
 /* Removes a name that is no directory, or an empty one. `at` as for
@@ -148,12 +143,8 @@ static int walk_through(const char *path, const atomic_bool *stop,
   bool end = false;
   int status = enter(&w, open(path, OPEN_FLAGS));
   while (status == 0 && !end) {
-    if (stop && atomic_load(stop)) {
-      errno = ECANCELED;
-      status = -1;
-    } else {
-      status = take_entry(&w, &end);
-    }
+    status = stop && atomic_load(stop) ? neap__sys_fail(ECANCELED)
+                                       : take_entry(&w, &end);
   }
   *again = w.depth > 0;
   if (w.dir) {
@@ -201,10 +192,8 @@ static int may_remove(const char *path) {
   const char *name = last_name(path, &size);
   size_t length = (size_t)(name - path);
   char folder[PATH_MAX] = ".";
-  if (length >= sizeof folder) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
+  if (length >= sizeof folder)
+    return neap__sys_fail(ENAMETOOLONG);
   if (length > 0) {
     memcpy(folder, path, length);
     folder[length] = '\0';
@@ -246,16 +235,16 @@ static int remove_path(const char *path, bool recursive,
     if (status == 0)
       status = remove_name(AT_FDCWD, path);
   }
-  return status < 0 ? uv_translate_sys_error(errno) : 0;
+  return neap__sys_code_of(status);
 }
 
 static int remove_unless_unwanted(neap_fs_result *fs) {
   return remove_path(fs->path.bytes, fs->recursive, &fs->unwanted);
 }
 
-int neap__fs_remove(neap__files *files, neap_op *op, const char *path,
-                    bool recursive, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
+                   bool recursive, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
   fs->recursive = recursive;
@@ -266,5 +255,5 @@ int neap_fs_remove_now(const char *path, bool recursive, int *detail) {
   int code = remove_path(path, recursive, NULL);
   if (detail)
     *detail = code;
-  return code < 0 ? neap__fs_status(code) : 0;
+  return neap__sys_status(code);
 }

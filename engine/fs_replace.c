@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "status.h"
+
 enum {
   MAX_WRITE = 1 << 24, /* bytes at once: a cancelled one ends after these */
   MIN_NUMBERS = 16,    /* names that are looked at in any case */
@@ -38,10 +40,8 @@ static int find_target(const char *path, char *target) {
   if (errno != ENOENT)
     return -1;
   size_t size = strlen(path) + 1;
-  if (size > PATH_MAX) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
+  if (size > PATH_MAX)
+    return neap__sys_fail(ENAMETOOLONG);
   memcpy(target, path, size);
   return 0;
 }
@@ -57,8 +57,7 @@ static int look_at(const char *target, bool *exists, mode_t *mode) {
   *mode = found.st_mode & 07777;
   if (S_ISREG(found.st_mode))
     return 0;
-  errno = S_ISDIR(found.st_mode) ? EISDIR : EINVAL;
-  return -1;
+  return neap__sys_fail(S_ISDIR(found.st_mode) ? EISDIR : EINVAL);
 }
 
 /* Whether a path leads to the file that is open, and not to another one. */
@@ -82,8 +81,7 @@ static int create(const char *path) {
   if (file < 0 || (lock(file) && is_at(path, file)))
     return file;
   close(file);
-  errno = EEXIST;
-  return -1;
+  return neap__sys_fail(EEXIST);
 }
 
 /* Whether a file that is open was written by somebody who has died. Then it is
@@ -137,10 +135,8 @@ static int create_beside(const char *target, char *temp) {
 
 static int write_all(neap_fs_result *fs, int file) {
   while (fs->written < fs->bytes.size) {
-    if (atomic_load(&fs->unwanted)) {
-      errno = ECANCELED;
-      return -1;
-    }
+    if (atomic_load(&fs->unwanted))
+      return neap__sys_fail(ECANCELED);
     size_t left = fs->bytes.size - fs->written;
     ssize_t count = write(file, fs->bytes.bytes + fs->written,
                           left < MAX_WRITE ? left : MAX_WRITE);
@@ -176,27 +172,25 @@ static int replace(neap_fs_result *fs) {
   mode_t mode = 0;
   if (find_target(fs->path.bytes, target) < 0 ||
       look_at(target, &exists, &mode) < 0)
-    return uv_translate_sys_error(errno);
+    return neap__sys_code();
   int file = create_beside(target, temp);
   if (file < 0)
-    return uv_translate_sys_error(errno);
+    return neap__sys_code();
   int status = fill(fs, file, exists, mode);
-  if (status == 0 && atomic_load(&fs->unwanted)) {
-    errno = ECANCELED;
-    status = -1;
-  }
+  if (status == 0 && atomic_load(&fs->unwanted))
+    status = neap__sys_fail(ECANCELED);
   if (status == 0)
     status = rename(temp, target);
-  int code = status < 0 ? uv_translate_sys_error(errno) : 0;
+  int code = neap__sys_code_of(status);
   if (code < 0)
     unlink(temp);
   close(file);
   return code;
 }
 
-int neap__fs_replace(neap__files *files, neap_op *op, const char *path,
-                     const void *bytes, size_t size, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(files);
+int neap_fs_replace(neap_engine *engine, neap_op *op, const char *path,
+                    const void *bytes, size_t size, neap_fs_result **result) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
   int status = neap__buf_append(&fs->bytes, &fs->alloc, bytes, size);

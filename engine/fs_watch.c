@@ -14,13 +14,16 @@
  * libuv does not tell when the system's own queue (16384 changes on Linux) has
  * overflowed.
  */
-#include "fs_op.h"
+#include "fs_watch.h"
 
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs_op.h"
 #include "fs_trail.h"
+#include "op.h"
+#include "status.h"
 
 enum {
   MAX_CHANGES = 1024,
@@ -49,20 +52,20 @@ typedef struct point {
 
 struct neap_watch {
   neap_alloc alloc;
-  neap_loop *loop;  /* valid until it is closing */
-  neap_link link;   /* in the watches of neap__files until it is closed */
-  neap_link points; /* of `point`, by link */
-  size_t handles;   /* of libuv's that are not closed */
-  bool owned;       /* somebody has it */
-  bool ended;       /* nothing will come any more */
-  bool closing;     /* nobody may wait any more */
-  bool waits;       /* for a path that is missing */
-  bool by_name;     /* it is of a directory to which nothing but its name leads,
-                       and ends with that */
-  bool overflow;    /* changes have been lost since the last in `changes` */
-  char *path;       /* *owned*: as it was given */
-  char *full;       /* *owned*: the same, absolute */
-  char *real;       /* *owned*: where it led when it was followed last */
+  neap_engine *engine; /* valid until it is closing */
+  neap_link link;      /* in `watches` of `engine` until it is closed */
+  neap_link points;    /* of `point`, by link */
+  size_t handles;      /* of libuv's that are not closed */
+  bool owned;          /* somebody has it */
+  bool ended;          /* nothing will come any more */
+  bool closing;        /* nobody may wait any more */
+  bool waits;          /* for a path that is missing */
+  bool by_name;  /* it is of a directory to which nothing but its name leads,
+                    and ends with that */
+  bool overflow; /* changes have been lost since the last in `changes` */
+  char *path;    /* *owned*: as it was given */
+  char *full;    /* *owned*: the same, absolute */
+  char *real;    /* *owned*: where it led when it was followed last */
   neap__trail_kind kind;
   uint64_t device, inode; /* of that; 0 where that is nowhere */
   bool last;              /* no name was missing but perhaps the last */
@@ -99,8 +102,7 @@ static void free_watch(neap_watch *watch) {
 
 /* Ends the waits of all, since there is something to take, or never will be. */
 static void wake_all(neap_watch *watch) {
-  while (!neap__list_empty(&watch->waiting))
-    neap__op_finish(NEAP__ITEM(watch->waiting.next, neap_op, link), 0, 0);
+  neap__ops_finish(&watch->waiting, 0, 0);
 }
 
 /* Adds a change of what has this path: `head`, and if there is a name a slash
@@ -218,7 +220,7 @@ static void on_change(uv_fs_event_t *uv, const char *name, int events,
 /* Starts a point that is in no list. Returns a code of libuv's; then the point
  * will go by itself. */
 static int start_point(point *p) {
-  uv_fs_event_init(neap__loop_uv(p->watch->loop), &p->uv);
+  uv_fs_event_init(&p->watch->engine->uv, &p->uv);
   uv_unref((uv_handle_t *)&p->uv);
   p->watch->handles++;
   int code = uv_fs_event_start(&p->uv, on_change, p->text, 0);
@@ -290,7 +292,7 @@ static int follow(neap_watch *watch, neap__trail *trail, int *detail) {
     /* A directory that has gone meanwhile: the next look tells. */
     if (code < 0 && code != UV_ENOENT && code != UV_ENOTDIR) {
       *detail = code;
-      return neap__fs_status(code);
+      return neap__sys_status(code);
     }
   }
   return 0;
@@ -417,22 +419,22 @@ static int begin(neap_watch *watch, const char *path, int *detail) {
   return NEAP_ESYS;
 }
 
-int neap__watch_new(neap__files *files, const char *path, bool waits,
-                    int *detail, neap_watch **out) {
+static int make_watch(neap_engine *engine, const char *path, bool waits,
+                      int *detail, neap_watch **out) {
   int code = 0;
-  const neap_alloc *alloc = neap__loop_alloc(files->loop);
+  const neap_alloc *alloc = &engine->alloc;
   neap_watch *watch = neap__alloc(alloc, sizeof *watch);
   if (!watch)
     return NEAP_ENOMEM;
   watch->alloc = *alloc;
-  watch->loop = files->loop;
+  watch->engine = engine;
   watch->waits = waits;
   watch->owned = true;
   neap__list_init(&watch->points);
   neap__list_init(&watch->waiting);
   neap__list_init(&watch->changes);
   neap__list_init(&watch->link);
-  neap__list_append(&files->watches, &watch->link);
+  neap__list_append(&engine->watches, &watch->link);
   int status = begin(watch, path, &code);
   if (status == 0)
     *out = watch;
@@ -443,16 +445,20 @@ int neap__watch_new(neap__files *files, const char *path, bool waits,
   return status;
 }
 
-/* Operations on watches are in their own lists. */
-static void drop(neap_op *op) {
-  (void)op; /* the loop takes it out of whichever list it is in */
+int neap_watch_new(neap_engine *engine, const char *path, int *detail,
+                   neap_watch **watch) {
+  return make_watch(engine, path, false, detail, watch);
+}
+
+int neap_watch_missing(neap_engine *engine, const char *path, int *detail,
+                       neap_watch **watch) {
+  return make_watch(engine, path, true, detail, watch);
 }
 
 int neap_watch_wait(neap_watch *watch, neap_op *op) {
   if (watch->closing)
     return NEAP_EINVAL;
-  neap__op_begin(watch->loop, op, drop);
-  neap__list_append(&watch->waiting, &op->link);
+  neap__op_begin_in(watch->engine, op, &watch->waiting);
   if (watch->count > 0 || watch->overflow || watch->ended)
     wake_all(watch);
   return 0;
@@ -495,11 +501,10 @@ void neap_watch_free(neap_watch *watch) {
     free_watch(watch);
 }
 
-void neap__watches_close(neap__files *files) {
-  while (!neap__list_empty(&files->watches)) {
-    neap_watch *watch = NEAP__ITEM(files->watches.next, neap_watch, link);
-    while (!neap__list_empty(&watch->waiting))
-      neap_op_forget(NEAP__ITEM(watch->waiting.next, neap_op, link));
+void neap__watches_close(neap_engine *engine) {
+  while (!neap__list_empty(&engine->watches)) {
+    neap_watch *watch = NEAP__ITEM(engine->watches.next, neap_watch, link);
+    neap__ops_forget(&watch->waiting);
     neap__list_remove(&watch->link);
     end(watch);
   }

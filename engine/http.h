@@ -7,16 +7,15 @@
 
 struct uv_loop_s;
 
-typedef struct neap_loop neap_loop;
 typedef struct neap__http neap__http;
 
 /* What the library needs of the engine. It has no other way to reach it, so
  * that it can be loaded into any program, however the engine got there. */
 typedef struct neap__http_host {
-  neap_loop *loop;
+  neap_engine *engine;
   struct uv_loop_s *uv;
   neap_alloc alloc;
-  void (*begin)(neap_loop *loop, neap_op *op, neap_op_fn drop);
+  void (*begin)(neap_engine *engine, neap_op *op, neap_op_fn drop);
   void (*finish)(neap_op *op, int status, int detail);
 } neap__http_host;
 

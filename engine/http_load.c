@@ -10,7 +10,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "loop.h"
+#include "engine.h"
+#include "op.h"
 
 #define LIBRARY "libneap_http.so"
 
@@ -111,16 +112,16 @@ static int find_library(const neap__http_api **out,
   return NEAP_ENOLIB;
 }
 
-int neap__http_load(neap_loop *loop, const char *path, neap__http **out,
+int neap__http_load(neap_engine *engine, const char *path, neap__http **out,
                     char why[NEAP__HTTP_WHY_SIZE]) {
   const neap__http_api *api;
   int status = path ? open_library(path, &api, why) : find_library(&api, why);
   if (status < 0)
     return status;
   neap__http_host host = {
-      .loop = loop,
-      .uv = neap__loop_uv(loop),
-      .alloc = *neap__loop_alloc(loop),
+      .engine = engine,
+      .uv = &engine->uv,
+      .alloc = engine->alloc,
       .begin = neap__op_begin_io,
       .finish = neap__op_finish,
   };

@@ -6,9 +6,9 @@
 #include "http.h"
 
 /* Loads the library named by `path`, or found where neap_engine_opts says when
- * it is NULL, into this loop. On failure, NEAP_ENOLIB or NEAP_ENOMEM, `why`
+ * it is NULL, for this engine. On failure, NEAP_ENOLIB or NEAP_ENOMEM, `why`
  * has a sentence. */
-int neap__http_load(neap_loop *loop, const char *path, neap__http **out,
+int neap__http_load(neap_engine *engine, const char *path, neap__http **out,
                     char why[NEAP__HTTP_WHY_SIZE]);
 
 /* Begin to close it, and free it once the loop has been run down. NULL is

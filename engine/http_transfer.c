@@ -458,7 +458,7 @@ int neap__transfer_start(neap__http *http, neap_op *op,
   transfer->op = op;
   transfer->out = response;
   *response = NULL;
-  multi->host.begin(multi->host.loop, op, drop);
+  multi->host.begin(multi->host.engine, op, drop);
   op->u.request = transfer;
   return 0;
 }

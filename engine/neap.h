@@ -211,7 +211,7 @@ struct neap_op {
 
   /* Private to the engine. */
   int state;
-  struct neap_loop *loop;
+  neap_engine *engine;
   neap_op_fn drop;
   struct neap_link {
     struct neap_link *next, *prev;

@@ -1,7 +1,5 @@
 /* Connections that are made.
  * SPDX-License-Identifier: MIT */
-#include "net.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -10,6 +8,10 @@
 #include <uv.h>
 
 #include "alloc.h"
+#include "engine.h"
+#include "net_address.h"
+#include "op.h"
+#include "status.h"
 
 enum { NO_SOCKET = -1 };
 
@@ -18,7 +20,7 @@ enum { NO_SOCKET = -1 };
  * handle, and is freed in their callbacks; in between, only inside a call. */
 typedef struct attempt {
   neap_alloc alloc;
-  neap__net *net;
+  neap_engine *engine;
   neap_op *op; /* NULL once it has been dropped */
   neap_stream **out;
   uint16_t port;
@@ -30,11 +32,6 @@ typedef struct attempt {
   int fd;                      /* *owned*, or NO_SOCKET */
   int code; /* why the last address failed, 0 for one that has not */
 } attempt;
-
-void neap__net_init(neap__net *net, neap__streams *streams) {
-  *net = (neap__net){.streams = streams};
-  neap__list_init(&net->listeners);
-}
 
 static void close_socket(attempt *a) {
   if (a->fd != NO_SOCKET)
@@ -56,7 +53,7 @@ static void finish(attempt *a) {
   neap_op *op = a->op;
   int status = a->code < 0 ? NEAP_ESYS : 0, code = a->code;
   if (op && status == 0) {
-    status = neap__stream_open(a->net->streams, a->fd, false, a->out);
+    status = neap_stream_open(a->engine, a->fd, false, a->out);
     if (status == 0)
       a->fd = NO_SOCKET;
   }
@@ -105,9 +102,9 @@ static int try_address(attempt *a, const struct sockaddr *address,
   while (result < 0 && errno == EINTR);
   if (result == 0)
     return 0;
-  int code = uv_translate_sys_error(errno);
+  int code = neap__sys_code();
   if (errno == EINPROGRESS) {
-    code = uv_poll_init(neap__loop_uv(a->net->streams->loop), &a->poll, a->fd);
+    code = uv_poll_init(&a->engine->uv, &a->poll, a->fd);
     if (code == 0) {
       uv_unref((uv_handle_t *)&a->poll);
       uv_poll_start(&a->poll, UV_WRITABLE, on_poll);
@@ -156,16 +153,15 @@ static void drop(neap_op *op) {
     uv_close((uv_handle_t *)&a->poll, on_poll_closed);
 }
 
-int neap__net_connect(neap__net *net, neap_op *op, const neap_net_opts *opts,
-                      neap_stream **result) {
+int neap_net_connect(neap_engine *engine, neap_op *op,
+                     const neap_net_opts *opts, neap_stream **result) {
   neap_net_opts o = neap__net_opts(opts);
-  neap_loop *loop = net->streams->loop;
-  const neap_alloc *alloc = neap__loop_alloc(loop);
+  const neap_alloc *alloc = &engine->alloc;
   attempt *a = neap__alloc(alloc, sizeof *a);
   if (!a)
     return NEAP_ENOMEM;
   a->alloc = *alloc;
-  a->net = net;
+  a->engine = engine;
   a->op = op;
   a->out = result;
   a->port = o.port;
@@ -173,7 +169,7 @@ int neap__net_connect(neap__net *net, neap_op *op, const neap_net_opts *opts,
   a->lookup.data = a->poll.data = a;
   a->fd = NO_SOCKET;
   *result = NULL;
-  neap__op_begin_io(loop, op, drop);
+  neap__op_begin_io(engine, op, drop);
   op->u.request = a;
 
   struct sockaddr_storage address;
@@ -182,8 +178,8 @@ int neap__net_connect(neap__net *net, neap_op *op, const neap_net_opts *opts,
   if (code == UV_EINVAL && !o.path) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_ADDRCONFIG};
-    code = uv_getaddrinfo(neap__loop_uv(loop), &a->lookup, on_found, o.host,
-                          NULL, &hints);
+    code =
+        uv_getaddrinfo(&engine->uv, &a->lookup, on_found, o.host, NULL, &hints);
     if (code == 0)
       return 0;
   } else if (code == 0) {

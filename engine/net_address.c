@@ -1,5 +1,7 @@
 /* The addresses of sockets, as text and from names.
  * SPDX-License-Identifier: MIT */
+#include "net_address.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,7 +13,9 @@
 #include <uv.h>
 
 #include "alloc.h"
-#include "net.h"
+#include "engine.h"
+#include "op.h"
+#include "status.h"
 
 /* A lookup, and in the end what it has found. It belongs to libuv until the
  * callback, which hands it to whoever waits or, when nobody does, frees it. */
@@ -56,7 +60,7 @@ int neap__net_address(const neap_net_opts *opts, struct sockaddr_storage *out,
 int neap__net_socket(int family, bool delays) {
   int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
-    return uv_translate_sys_error(errno);
+    return neap__sys_code();
   /* Small messages that wait for each other's answers are slow with Nagle's
    * algorithm, RFC 896; those who send many small ones without answers ask for
    * it. */
@@ -103,10 +107,9 @@ static void drop(neap_op *op) {
   uv_cancel((uv_req_t *)&addresses->uv);
 }
 
-int neap__net_lookup(neap__net *net, neap_op *op, const char *host,
-                     neap_addresses **result) {
-  neap_loop *loop = net->streams->loop;
-  const neap_alloc *alloc = neap__loop_alloc(loop);
+int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
+                    neap_addresses **result) {
+  const neap_alloc *alloc = &engine->alloc;
   neap_addresses *addresses = neap__alloc(alloc, sizeof *addresses);
   if (!addresses)
     return NEAP_ENOMEM;
@@ -115,12 +118,12 @@ int neap__net_lookup(neap__net *net, neap_op *op, const char *host,
   addresses->op = op;
   addresses->out = result;
   *result = NULL;
-  neap__op_begin_work(loop, op, drop);
+  neap__op_begin_work(engine, op, drop);
   op->u.request = addresses;
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                            .ai_flags = AI_ADDRCONFIG};
-  int code = uv_getaddrinfo(neap__loop_uv(loop), &addresses->uv, on_found, host,
-                            NULL, &hints);
+  int code =
+      uv_getaddrinfo(&engine->uv, &addresses->uv, on_found, host, NULL, &hints);
   if (code < 0)
     on_found(&addresses->uv, code, NULL);
   return 0;

@@ -1,5 +1,7 @@
 /* Sockets that wait for connections.
  * SPDX-License-Identifier: MIT */
+#include "net_listen.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,7 +16,10 @@
 #include <uv.h>
 
 #include "alloc.h"
-#include "net.h"
+#include "engine.h"
+#include "net_address.h"
+#include "op.h"
+#include "status.h"
 
 enum { BACKLOG = 511 };
 
@@ -22,8 +27,8 @@ enum { BACKLOG = 511 };
  * is cancelled loses none. */
 struct neap_listener {
   neap_alloc alloc;
-  neap__net *net; /* NULL when the engine has been freed */
-  neap_link link; /* in `listeners` of `net` */
+  neap_engine *engine; /* NULL when it has been freed */
+  neap_link link;      /* in `listeners` of `engine` */
   uv_poll_t poll;
   bool poll_closing; /* its close callback will come */
   bool closed;       /* by its owner: freed when that has come */
@@ -45,8 +50,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   neap_listener *l = poll->data;
   if (status < 0)
     l->watched = false; /* libuv has stopped; accepting tells what it is */
-  if (!neap__list_empty(&l->waiting))
-    neap__op_finish(NEAP__ITEM(l->waiting.next, neap_op, link), 0, 0);
+  neap__ops_finish_first(&l->waiting, 0, 0);
   watch(l);
 }
 
@@ -80,9 +84,7 @@ static void remove_path(const neap_listener *l) {
 
 /* Ends listening; all that is left of the listener is its memory. */
 static void shut(neap_listener *l) {
-  while (!neap__list_empty(&l->waiting))
-    neap__op_finish(NEAP__ITEM(l->waiting.next, neap_op, link), NEAP_ECLOSED,
-                    0);
+  neap__ops_finish(&l->waiting, NEAP_ECLOSED, 0);
   neap__list_remove(&l->link);
   remove_path(l);
   l->poll_closing = true;
@@ -95,19 +97,18 @@ void neap_listener_close(neap_listener *l) {
   if (!l)
     return;
   l->closed = true;
-  if (l->net)
+  if (l->engine)
     shut(l);
   else
     on_closed((uv_handle_t *)&l->poll);
 }
 
-void neap__net_close(neap__net *net) {
-  while (!neap__list_empty(&net->listeners)) {
-    neap_listener *l = NEAP__ITEM(net->listeners.next, neap_listener, link);
-    while (!neap__list_empty(&l->waiting))
-      neap_op_forget(NEAP__ITEM(l->waiting.next, neap_op, link));
+void neap__listeners_close(neap_engine *engine) {
+  while (!neap__list_empty(&engine->listeners)) {
+    neap_listener *l = NEAP__ITEM(engine->listeners.next, neap_listener, link);
+    neap__ops_forget(&l->waiting);
     shut(l);
-    l->net = NULL;
+    l->engine = NULL;
   }
 }
 
@@ -194,13 +195,12 @@ static int lock_path(const char *path) {
 
 static int bind_to(int fd, const struct sockaddr_storage *address,
                    unsigned size) {
-  int result = bind(fd, (const struct sockaddr *)address, size);
-  return result < 0 ? uv_translate_sys_error(errno) : 0;
+  return neap__sys_code_of(bind(fd, (const struct sockaddr *)address, size));
 }
 
 static int begin_listening(neap_listener *l, const neap_net_opts *o) {
   int backlog = o->backlog > 0 ? o->backlog : BACKLOG;
-  return listen(l->fd, backlog) < 0 ? uv_translate_sys_error(errno) : 0;
+  return neap__sys_code_of(listen(l->fd, backlog));
 }
 
 /* The same at a path, of which the listener keeps what it needs to remove it.
@@ -239,16 +239,15 @@ static int begin(neap_listener *l, const neap_net_opts *o,
   return code < 0 ? code : begin_listening(l, o);
 }
 
-int neap__net_listen(neap__net *net, const neap_net_opts *opts, int *detail,
-                     neap_listener **out) {
+int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
+                    neap_listener **out) {
   neap_net_opts o = neap__net_opts(opts);
   struct sockaddr_storage address;
   unsigned size;
   *detail = neap__net_address(&o, &address, &size);
   if (*detail < 0)
     return *detail == UV_EINVAL ? NEAP_EINVAL : NEAP_ESYS;
-  neap_loop *loop = net->streams->loop;
-  const neap_alloc *alloc = neap__loop_alloc(loop);
+  const neap_alloc *alloc = &engine->alloc;
   neap_listener *l = neap__alloc(alloc, sizeof *l);
   if (!l)
     return NEAP_ENOMEM;
@@ -258,16 +257,16 @@ int neap__net_listen(neap__net *net, const neap_net_opts *opts, int *detail,
   *detail = begin(l, &o, &address, size);
   if (*detail < 0)
     goto fail_listen;
-  *detail = uv_poll_init(neap__loop_uv(loop), &l->poll, l->fd);
+  *detail = uv_poll_init(&engine->uv, &l->poll, l->fd);
   if (*detail < 0)
     goto fail_listen;
   uv_unref((uv_handle_t *)&l->poll);
   l->alloc = *alloc;
-  l->net = net;
+  l->engine = engine;
   l->delays = o.delays;
   l->poll.data = l;
   neap__list_init(&l->waiting);
-  neap__list_append(&net->listeners, &l->link);
+  neap__list_append(&engine->listeners, &l->link);
   *out = l;
   return 0;
 
@@ -291,9 +290,9 @@ static void drop(neap_op *op) {
 }
 
 int neap_listener_wait(neap_listener *l, neap_op *op) {
-  if (!l->net)
+  if (!l->engine)
     return NEAP_ECLOSED;
-  neap__op_begin(l->net->streams->loop, op, drop);
+  neap__op_begin(l->engine, op, drop);
   op->u.request = l;
   neap__list_append(&l->waiting, &op->link);
   watch(l);
@@ -324,18 +323,18 @@ static bool is_of_connection(int why) {
 }
 
 int neap_listener_accept(neap_listener *l, int *detail, neap_stream **out) {
-  if (!l->net)
+  if (!l->engine)
     return NEAP_ECLOSED;
   int fd;
   do
     fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   while (fd < 0 && errno == EINTR);
   if (fd < 0) {
-    *detail = uv_translate_sys_error(errno);
+    *detail = neap__sys_code();
     bool none = *detail == UV_EAGAIN || is_of_connection(errno);
     return none ? NEAP_EAGAIN : NEAP_ESYS;
   }
-  int status = neap__stream_open(l->net->streams, fd, false, out);
+  int status = neap_stream_open(l->engine, fd, false, out);
   if (status < 0)
     close(fd);
   return status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "units.h"
 
 /* Nodes with more successors than this find them by hash. */
 enum { FEW = 8 };
@@ -13,7 +14,7 @@ enum { FEW = 8 };
 static const char default_action[] = "default";
 
 /* What max_retry_after is unless given: two minutes. */
-static const uint64_t default_retry_after_ns = UINT64_C(120000000000);
+#define MAX_RETRY_AFTER (120 * NEAP__NS_PER_S)
 
 const char *neap_phase_name(neap_phase phase) {
   static const char *const names[] = {"prep", "exec", "fallback", "post"};
@@ -30,7 +31,7 @@ static neap_node_opts normalise(const neap_node_opts *opts) {
   if (o.backoff == 0)
     o.backoff = 1;
   if (o.max_retry_after_ns == 0)
-    o.max_retry_after_ns = default_retry_after_ns;
+    o.max_retry_after_ns = MAX_RETRY_AFTER;
   return o;
 }
 
@@ -200,8 +201,7 @@ uint64_t neap_retry_delay(const neap_node_opts *opts, uint32_t attempt,
   if (o.max_wait_ns > 0 && !(delay <= (double)o.max_wait_ns))
     delay = (double)o.max_wait_ns;
   delay *= 1 - o.jitter * random;
-  /* 2^63 ns are 292 years; beyond, the conversion would be undefined. */
-  uint64_t ns = delay < 0x1p63 ? (uint64_t)delay : UINT64_C(1) << 63;
+  uint64_t ns = neap__whole_ns(delay);
   return ns > retry_after_ns ? ns : retry_after_ns;
 }
 

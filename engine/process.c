@@ -11,34 +11,34 @@
 #include <uv.h>
 
 #include "alloc.h"
+#include "engine.h"
+#include "op.h"
 #include "process_start.h"
+#include "status.h"
+#include "units.h"
 
-#define GRACE UINT64_C(2000000000) /* ns from SIGTERM to SIGKILL */
+#define GRACE (2 * NEAP__NS_PER_S) /* from SIGTERM to SIGKILL */
+
+enum { MAX_POLL = 60000 /* ms */ };
 
 struct neap_process {
   neap_alloc alloc;
-  neap__processes *processes;
-  neap_link link;     /* in `all` of `processes` */
-  pid_t pid;          /* also of its group; ours until it is `reaped` */
-  int pidfd;          /* *owned*; -1 when it has ended */
-  bool grouped;       /* it leads a group of its own */
-  bool reaped;        /* the number may be somebody else's from now on */
-  uv_poll_t poll;     /* of `pidfd` */
-  uv_timer_t grace;   /* rings at `kill_at`; initialised when `stopping` */
-  unsigned handles;   /* of those two that are not closed */
-  bool stopping;      /* it has been asked to end */
-  bool freed;         /* its owner has let go of it */
-  uint64_t kill_at;   /* by uv_hrtime */
-  neap_link waiters;  /* of neap_op, by their link */
-  int status, detail; /* as they will be in these */
+  neap_engine *engine; /* NULL when it has been freed */
+  neap_link link;      /* in `processes` of `engine` */
+  pid_t pid;           /* also of its group; ours until it is `reaped` */
+  int pidfd;           /* *owned*; -1 when it has ended */
+  bool grouped;        /* it leads a group of its own */
+  bool reaped;         /* the number may be somebody else's from now on */
+  uv_poll_t poll;      /* of `pidfd` */
+  uv_timer_t grace;    /* rings at `kill_at`; initialised when `stopping` */
+  unsigned handles;    /* of those two that are not closed */
+  bool stopping;       /* it has been asked to end */
+  bool freed;          /* its owner has let go of it */
+  uint64_t kill_at;    /* by uv_hrtime */
+  neap_link waiters;   /* of neap_op, by their link */
+  int status, detail;  /* as they will be in these */
   int code, signal;
 };
-
-void neap__processes_init(neap__processes *processes, neap_loop *loop,
-                          neap__streams *streams) {
-  *processes = (neap__processes){.loop = loop, .streams = streams};
-  neap__list_init(&processes->all);
-}
 
 static bool has_ended(const neap_process *p) {
   return p->pidfd < 0;
@@ -77,7 +77,7 @@ static int look_at_end(const neap_process *p, int how, siginfo_t *info) {
     result = waitid(P_PID, (id_t)p->pid, info, WEXITED | WNOWAIT | how);
   while (result < 0 && errno == EINTR);
   if (result < 0)
-    return uv_translate_sys_error(errno);
+    return neap__sys_code();
   return info->si_pid == 0 ? UV_EAGAIN : 0;
 }
 
@@ -87,9 +87,7 @@ static int send_signal(const neap_process *p, int signal) {
   int code = p->reaped ? UV_ESRCH : look_at_end(p, WNOHANG, &info);
   if (code < 0 && code != UV_EAGAIN)
     return code;
-  if (kill(p->grouped ? -p->pid : p->pid, signal) == 0)
-    return 0;
-  return uv_translate_sys_error(errno);
+  return neap__sys_code_of(kill(p->grouped ? -p->pid : p->pid, signal));
 }
 
 /* Ends what a program that has ended has left behind in its group, and gives
@@ -127,9 +125,7 @@ static void note_end(neap_process *p, int how) {
   p->pidfd = -1;
   if (p->stopping || !p->grouped)
     end_group(p);
-  while (!neap__list_empty(&p->waiters))
-    neap__op_finish(NEAP__ITEM(p->waiters.next, neap_op, link), p->status,
-                    p->detail);
+  neap__ops_finish(&p->waiters, p->status, p->detail);
 }
 
 static void on_exit_seen(uv_poll_t *poll, int status, int events) {
@@ -153,13 +149,12 @@ static void close_ends(neap__child *child, neap_stream *streams[3]) {
 }
 
 /* Makes streams of our ends of the pipes. */
-static int open_streams(neap__processes *processes, neap__child *child,
+static int open_streams(neap_engine *engine, neap__child *child,
                         neap_stream *streams[3]) {
   int status = 0;
   for (int i = 0; i < 3 && status == 0; i++)
     if (child->ends[i] >= 0)
-      status = neap__stream_open(processes->streams, child->ends[i], false,
-                                 &streams[i]);
+      status = neap_stream_open(engine, child->ends[i], false, &streams[i]);
   return status;
 }
 
@@ -176,43 +171,41 @@ static bool are_stdio(const neap_process_opts *o) {
   return true;
 }
 
-int neap__process_spawn(neap__processes *processes,
-                        const neap_process_opts *opts, neap_process **out,
-                        neap_stream *streams[3],
-                        neap_process_failure *failure) {
+int neap_process_spawn(neap_engine *engine, const neap_process_opts *opts,
+                       neap_process **out, neap_stream *streams[3],
+                       neap_process_failure *failure) {
   neap_process_opts o = NEAP_PROCESS_OPTS_INIT;
   memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
   if (!o.argv || !o.argv[0] || !are_stdio(&o))
     return NEAP_EINVAL;
-  const neap_alloc *alloc = neap__loop_alloc(processes->loop);
+  const neap_alloc *alloc = &engine->alloc;
   neap_process *p = neap__alloc(alloc, sizeof *p);
   if (!p)
     return NEAP_ENOMEM;
   neap_stream *made[3] = {NULL, NULL, NULL};
   neap__child child;
-  int status = NEAP_ESYS;
   int code = neap__child_start(&o, &child, &failure->part);
+  int status = neap__sys_status(code);
   if (code < 0)
     goto fail_start;
   p->alloc = *alloc;
-  p->processes = processes;
+  p->engine = engine;
   p->pid = child.pid;
   p->pidfd = child.pidfd;
   p->grouped = !o.same_group;
   p->poll.data = p->grace.data = p;
   neap__list_init(&p->waiters);
-  status = open_streams(processes, &child, made);
+  status = open_streams(engine, &child, made);
   if (status < 0)
     goto fail_streams;
-  code = uv_poll_init(neap__loop_uv(processes->loop), &p->poll, p->pidfd);
-  if (code < 0) {
-    status = code == UV_ENOMEM ? NEAP_ENOMEM : NEAP_ESYS;
+  code = uv_poll_init(&engine->uv, &p->poll, p->pidfd);
+  status = neap__sys_status(code);
+  if (status < 0)
     goto fail_streams;
-  }
   uv_unref((uv_handle_t *)&p->poll);
   uv_poll_start(&p->poll, UV_READABLE, on_exit_seen);
   p->handles = 1;
-  neap__list_append(&processes->all, &p->link);
+  neap__list_append(&engine->processes, &p->link);
   for (int i = 0; i < 3; i++)
     streams[i] = made[i];
   *out = p;
@@ -226,12 +219,12 @@ fail_streams:
 fail_start:
   failure->detail = code;
   neap__free(alloc, p, sizeof *p);
-  return code == UV_ENOMEM ? NEAP_ENOMEM : status;
+  return status;
 }
 
-bool neap__processes_awaited(const neap__processes *processes) {
-  for (neap_link *link = processes->all.next; link != &processes->all;
-       link = link->next) {
+bool neap__processes_awaited(const neap_engine *engine) {
+  const neap_link *list = &engine->processes;
+  for (neap_link *link = list->next; link != list; link = link->next) {
     if (!neap__list_empty(&NEAP__ITEM(link, neap_process, link)->waiters))
       return true;
   }
@@ -242,18 +235,12 @@ int neap_process_pid(const neap_process *p) {
   return p->pid;
 }
 
-static void drop(neap_op *op) {
-  (void)op; /* its link is all that there is */
-}
-
 int neap_process_wait(neap_process *p, neap_op *op) {
-  if (!p->processes)
+  if (!p->engine)
     return NEAP_ECLOSED;
-  neap__op_begin(p->processes->loop, op, drop);
+  neap__op_begin_in(p->engine, op, &p->waiters);
   if (has_ended(p))
     neap__op_finish(op, p->status, p->detail);
-  else
-    neap__list_append(&p->waiters, &op->link);
   return 0;
 }
 
@@ -277,8 +264,7 @@ int neap_process_kill(neap_process *p, int signal, int *detail) {
 /* Asks a process to end. One that has been stopped acts on that only when it
  * goes on. */
 static void ask_to_end(neap_process *p, uint64_t grace_ns) {
-  uint64_t now = uv_hrtime();
-  p->kill_at = grace_ns > UINT64_MAX - now ? UINT64_MAX : now + grace_ns;
+  p->kill_at = neap__time_after(uv_hrtime(), grace_ns);
   if (grace_ns > 0) {
     send_signal(p, SIGTERM);
     send_signal(p, SIGCONT);
@@ -292,23 +278,20 @@ void neap_process_stop(neap_process *p, uint64_t grace_ns) {
     end_group(p);
   if (has_ended(p) || p->stopping)
     return;
-  uv_loop_t *uv = neap__loop_uv(p->processes->loop);
+  uv_loop_t *uv = &p->engine->uv;
   ask_to_end(p, grace_ns);
   p->stopping = true;
   p->handles++;
   uv_timer_init(uv, &p->grace);
   uv_unref((uv_handle_t *)&p->grace);
   uv_update_time(uv); /* uv counts from its own idea of now */
-  uv_timer_start(&p->grace, on_grace_over,
-                 grace_ns / 1000000 + (grace_ns % 1000000 != 0), 0);
+  uv_timer_start(&p->grace, on_grace_over, neap__ms_of_ns(grace_ns), 0);
 }
 
 void neap_process_free(neap_process *p) {
   if (!p)
     return;
-  while (!neap__list_empty(&p->waiters))
-    neap__op_finish(NEAP__ITEM(p->waiters.next, neap_op, link), NEAP_ECLOSED,
-                    0);
+  neap__ops_finish(&p->waiters, NEAP_ECLOSED, 0);
   p->freed = true;
   neap_process_stop(p, GRACE);
   let_go(p);
@@ -321,8 +304,8 @@ static void await_end(neap_process *p) {
     uint64_t now = uv_hrtime();
     uint64_t left = p->kill_at > now ? p->kill_at - now : 0;
     struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
-    int ms = left / 1000000 < 60000 ? (int)(left / 1000000) + 1 : 60000;
-    if (left > 0 && poll(&end, 1, ms) == 0)
+    uint64_t ms = neap__ms_of_ns(left);
+    if (left > 0 && poll(&end, 1, ms < MAX_POLL ? (int)ms : MAX_POLL) == 0)
       continue;
     if (left == 0)
       send_signal(p, SIGKILL);
@@ -332,23 +315,21 @@ static void await_end(neap_process *p) {
   }
 }
 
-void neap__processes_close(neap__processes *processes) {
+void neap_end_processes(neap_engine *engine) {
+  neap_link *list = &engine->processes;
   /* All are asked before the first is waited for. */
-  for (neap_link *link = processes->all.next; link != &processes->all;
-       link = link->next) {
+  for (neap_link *link = list->next; link != list; link = link->next) {
     neap_process *p = NEAP__ITEM(link, neap_process, link);
-    while (!neap__list_empty(&p->waiters))
-      neap_op_forget(NEAP__ITEM(p->waiters.next, neap_op, link));
+    neap__ops_forget(&p->waiters);
     neap_process_stop(p, GRACE);
   }
-  for (neap_link *link = processes->all.next, *next; link != &processes->all;
-       link = next) {
+  for (neap_link *link = list->next, *next; link != list; link = next) {
     next = link->next;
     neap_process *p = NEAP__ITEM(link, neap_process, link);
     if (!has_ended(p))
       await_end(p);
     neap__list_remove(&p->link);
-    p->processes = NULL;
+    p->engine = NULL;
     let_go(p);
   }
 }

@@ -11,15 +11,13 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "status.h"
+
 /* posix_spawn instead of uv_spawn, and a descriptor for the process (pidfd_open
  * of Linux 5.3) instead of SIGCHLD: uv_spawn handles that signal for the whole
  * process, which a library has no right to, and the exit of one child has each
  * loop look at all of its own. Besides, posix_spawn does not copy the page
  * tables of a large host. */
-
-static int last_error(void) {
-  return uv_translate_sys_error(errno);
-}
 
 static void close_fd(int *fd) {
   if (*fd >= 0)
@@ -34,9 +32,7 @@ static int lift(int fd) {
   if (fd < 0 || fd > 2)
     return fd;
   int lifted = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  int code = errno;
-  close(fd);
-  errno = code;
+  neap__sys_close(fd);
   return lifted;
 }
 
@@ -45,13 +41,13 @@ static int lift(int fd) {
 static int make_pipe(int index, int *ours, int *theirs) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) < 0)
-    return last_error();
+    return neap__sys_code();
   int in = lift(fds[0]), out = lift(fds[1]);
   *theirs = index == 0 ? in : out;
   *ours = index == 0 ? out : in;
   if (in >= 0 && out >= 0)
     return 0;
-  int code = last_error();
+  int code = neap__sys_code();
   close_fd(ours);
   close_fd(theirs);
   return code;
@@ -79,7 +75,7 @@ static int make_stdio(const neap_process_opts *opts, int index, int *ours,
     return 0;
   default:
     *theirs = open_file(index, opts->stdio[index], opts->paths[index]);
-    return *theirs < 0 ? last_error() : 0;
+    return neap__sys_code_of(*theirs);
   }
 }
 
@@ -150,7 +146,7 @@ static int open_folder(const char *path, int *folder) {
   if (!path)
     return 0;
   *folder = lift(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  return *folder < 0 || access(path, X_OK) < 0 ? last_error() : 0;
+  return *folder < 0 || access(path, X_OK) < 0 ? neap__sys_code() : 0;
 }
 
 int neap__child_start(const neap_process_opts *opts, neap__child *child,
@@ -170,7 +166,7 @@ int neap__child_start(const neap_process_opts *opts, neap__child *child,
   if (code == 0) {
     child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
     if (child->pidfd < 0) {
-      code = last_error();
+      code = neap__sys_code();
       kill(opts->same_group ? child->pid : -child->pid, SIGKILL);
       waitpid(child->pid, NULL, 0);
     }

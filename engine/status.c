@@ -1,5 +1,13 @@
-/* Status codes, their names and sentences.
+/* Status codes, and the codes of the system behind them.
  * SPDX-License-Identifier: MIT */
+#include "status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
 #include "neap.h"
 
 const char *neap_version(void) {
@@ -26,4 +34,51 @@ const char *neap_status_text(int status) {
 #undef TEXT
   }
   return "unknown status";
+}
+
+int neap__sys_fail(int error) {
+  errno = error;
+  return -1;
+}
+
+int neap__sys_code(void) {
+  return uv_translate_sys_error(errno);
+}
+
+int neap__sys_code_of(int result) {
+  return result < 0 ? neap__sys_code() : 0;
+}
+
+int neap__sys_status(int code) {
+  if (code >= 0)
+    return 0;
+  return code == UV_ENOMEM ? NEAP_ENOMEM : NEAP_ESYS;
+}
+
+void neap__sys_close(int fd) {
+  int error = errno;
+  if (fd >= 0)
+    close(fd);
+  errno = error;
+}
+
+/* libuv has no names for codes that it expects of nothing it does (ECHILD);
+ * then the C library's. */
+void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
+                       size_t text_size) {
+  char found[48];
+  uv_err_name_r(detail, found, sizeof found);
+  bool known = strncmp(found, "Unknown", 7) != 0;
+  const char *others_name = known ? NULL : strerrorname_np(-detail);
+  if (name && name_size > 0)
+    snprintf(name, name_size, "%s", others_name ? others_name : found);
+  if (!text || text_size == 0)
+    return;
+  /* libuv's sentence is "illegal operation on a directory". */
+  if (detail == UV_EISDIR)
+    snprintf(text, text_size, "is a directory");
+  else if (others_name)
+    snprintf(text, text_size, "%s", strerrordesc_np(-detail));
+  else
+    uv_strerror_r(detail, text, text_size);
 }

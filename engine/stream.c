@@ -8,7 +8,8 @@
 #include <uv.h>
 
 #include "alloc.h"
-#include "list.h"
+#include "engine.h"
+#include "op.h"
 #include "stream_io.h"
 
 /* These are no uv_stream_t, only a uv_poll_t each that tells when the system
@@ -37,8 +38,8 @@ typedef struct outgoing {
 
 struct neap_stream {
   neap_alloc alloc;
-  neap__streams *streams; /* NULL when the engine has been freed */
-  neap_link link;         /* in `open` of `streams` */
+  neap_engine *engine; /* NULL when it has been freed */
+  neap_link link;      /* in `streams` of `engine` */
   neap__channel channel;
   uv_poll_t poll;
   bool watched;       /* `poll` is initialised, and not being closed */
@@ -58,11 +59,6 @@ struct neap_stream {
       *own; /* *owned*, of `own_size` bytes: where that is if not in the slab */
   size_t own_size;
 };
-
-void neap__streams_init(neap__streams *streams, neap_loop *loop) {
-  *streams = (neap__streams){.loop = loop};
-  neap__list_init(&streams->open);
-}
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -175,7 +171,7 @@ static int adopt(neap_stream *s, bool shared) {
   int flags = fcntl(fd, F_GETFL), kept = fcntl(fd, F_GETFD);
   /* uv_poll_init: sets O_NONBLOCK, which belongs to all who share the open
    * file, other processes included. */
-  int code = uv_poll_init(neap__loop_uv(s->streams->loop), &s->poll, fd);
+  int code = uv_poll_init(&s->engine->uv, &s->poll, fd);
   if (code == UV_EPERM)
     code = 0; /* epoll_ctl: a file or directory, which is always ready */
   else if (code == 0)
@@ -192,14 +188,14 @@ static int adopt(neap_stream *s, bool shared) {
   return 0;
 }
 
-int neap__stream_open(neap__streams *streams, int fd, bool shared,
-                      neap_stream **out) {
-  const neap_alloc *alloc = neap__loop_alloc(streams->loop);
+int neap_stream_open(neap_engine *engine, int fd, bool shared,
+                     neap_stream **out) {
+  const neap_alloc *alloc = &engine->alloc;
   neap_stream *s = neap__alloc(alloc, sizeof *s);
   if (!s)
     return NEAP_ENOMEM;
   s->alloc = *alloc;
-  s->streams = streams;
+  s->engine = engine;
   s->poll.data = s;
   neap__list_init(&s->outgoing);
   int code = neap__channel_init(&s->channel, fd);
@@ -209,22 +205,22 @@ int neap__stream_open(neap__streams *streams, int fd, bool shared,
     neap__free(alloc, s, sizeof *s);
     return code == UV_ENOMEM ? NEAP_ENOMEM : NEAP_EINVAL;
   }
-  neap__list_append(&streams->open, &s->link);
+  neap__list_append(&engine->streams, &s->link);
   *out = s;
   return 0;
 }
 
-int neap__stream_pair(neap__streams *streams, neap_stream *out[2]) {
+int neap_stream_pair(neap_engine *engine, neap_stream *out[2]) {
   int fds[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) <
       0)
     return NEAP_ESYS;
   neap__channel ends[2] = {{.fd = fds[0]}, {.fd = fds[1]}};
   neap_stream *first;
-  int status = neap__stream_open(streams, fds[0], false, &first);
+  int status = neap_stream_open(engine, fds[0], false, &first);
   if (status < 0)
     goto fail_first;
-  status = neap__stream_open(streams, fds[1], false, &out[1]);
+  status = neap_stream_open(engine, fds[1], false, &out[1]);
   if (status < 0)
     goto fail_second;
   out[0] = first;
@@ -242,8 +238,8 @@ fail_first:
 
 /* Lets go of what has been read. */
 static void drop_held(neap_stream *s) {
-  if (s->streams && s->streams->tenant == s)
-    s->streams->tenant = NULL;
+  if (s->engine && s->engine->slab_user == s)
+    s->engine->slab_user = NULL;
   neap__free(&s->alloc, s->own, s->own_size);
   s->own = NULL;
   s->held = NULL;
@@ -267,20 +263,20 @@ void neap_stream_close(neap_stream *s) {
   if (!s)
     return;
   s->closed = true;
-  if (s->streams)
+  if (s->engine)
     shut(s);
   if (!s->poll_closing)
     on_poll_closed((uv_handle_t *)&s->poll);
 }
 
-void neap__streams_close(neap__streams *streams) {
-  while (!neap__list_empty(&streams->open)) {
-    neap_stream *s = NEAP__ITEM(streams->open.next, neap_stream, link);
+void neap__streams_close(neap_engine *engine) {
+  while (!neap__list_empty(&engine->streams)) {
+    neap_stream *s = NEAP__ITEM(engine->streams.next, neap_stream, link);
     shut(s);
-    s->streams = NULL;
+    s->engine = NULL;
   }
-  neap__free(neap__loop_alloc(streams->loop), streams->slab, SLAB);
-  streams->slab = NULL;
+  neap__free(&engine->alloc, engine->slab, SLAB);
+  engine->slab = NULL;
 }
 
 int neap_stream_fd(const neap_stream *s) {
@@ -301,7 +297,7 @@ int neap_stream_read(neap_stream *s, neap_op *op) {
     return NEAP_EBUSY;
   if (s->channel.fd < 0)
     return NEAP_ECLOSED;
-  neap__op_begin_io(s->streams->loop, op, drop_reader);
+  neap__op_begin_io(s->engine, op, drop_reader);
   op->u.request = s;
   if (s->held_size > 0 || !s->watched) {
     neap__op_finish(op, 0, 0);
@@ -315,22 +311,22 @@ int neap_stream_read(neap_stream *s, neap_op *op) {
 
 /* Makes the slab free to be read into: what another stream has left there moves
  * to memory of its own. */
-static int clear_slab(neap__streams *streams) {
-  const neap_alloc *alloc = neap__loop_alloc(streams->loop);
-  if (!streams->slab)
-    streams->slab = neap__alloc(alloc, SLAB);
-  if (!streams->slab)
+static int clear_slab(neap_engine *engine) {
+  const neap_alloc *alloc = &engine->alloc;
+  if (!engine->slab)
+    engine->slab = neap__alloc(alloc, SLAB);
+  if (!engine->slab)
     return NEAP_ENOMEM;
-  neap_stream *tenant = streams->tenant;
-  if (!tenant)
+  neap_stream *user = engine->slab_user;
+  if (!user)
     return 0;
-  char *copy = neap__alloc(alloc, tenant->held_size);
+  char *copy = neap__alloc(alloc, user->held_size);
   if (!copy)
     return NEAP_ENOMEM;
-  memcpy(copy, tenant->held, tenant->held_size);
-  tenant->held = tenant->own = copy;
-  tenant->own_size = tenant->held_size;
-  streams->tenant = NULL;
+  memcpy(copy, user->held, user->held_size);
+  user->held = user->own = copy;
+  user->own_size = user->held_size;
+  engine->slab_user = NULL;
   return 0;
 }
 
@@ -338,10 +334,10 @@ int neap_stream_peek(neap_stream *s, const char **bytes, size_t *size) {
   if (s->held_size == 0) {
     if (s->channel.fd < 0)
       return NEAP_ECLOSED;
-    int status = clear_slab(s->streams);
+    int status = clear_slab(s->engine);
     if (status < 0)
       return status;
-    ssize_t count = neap__channel_read(&s->channel, s->streams->slab, SLAB);
+    ssize_t count = neap__channel_read(&s->channel, s->engine->slab, SLAB);
     if (count == UV_EAGAIN)
       return NEAP_EAGAIN;
     if (count < 0) {
@@ -349,8 +345,8 @@ int neap_stream_peek(neap_stream *s, const char **bytes, size_t *size) {
       return NEAP_ESYS;
     }
     if (count > 0)
-      s->streams->tenant = s;
-    s->held = s->streams->slab;
+      s->engine->slab_user = s;
+    s->held = s->engine->slab;
     s->held_size = (size_t)count;
   }
   *bytes = s->held;
@@ -373,7 +369,7 @@ void neap_stream_take(neap_stream *s, size_t size) {
 
 /* Begins an operation that has ended already. */
 static void begin_ended(neap_stream *s, neap_op *op, int status, int detail) {
-  neap__op_begin_io(s->streams->loop, op, drop_reader);
+  neap__op_begin_io(s->engine, op, drop_reader);
   neap__op_finish(op, status, detail);
 }
 
@@ -402,7 +398,7 @@ static int put_in_line(neap_stream *s, neap_op *op, const char *bytes,
   o->size = size;
   o->begun = begun;
   o->is_end = is_end;
-  neap__op_begin_io(s->streams->loop, op, drop_outgoing);
+  neap__op_begin_io(s->engine, op, drop_outgoing);
   op->u.request = o;
   neap__list_append(&s->outgoing, &o->link);
   watch(s);
@@ -458,7 +454,7 @@ int neap_stream_write(neap_stream *s, neap_op *op, const void *bytes,
 }
 
 int neap_stream_end(neap_stream *s, neap_op *op) {
-  if (!s->streams)
+  if (!s->engine)
     return NEAP_ECLOSED;
   if (!neap__list_empty(&s->outgoing)) {
     int status = put_in_line(s, op, NULL, 0, true, true);

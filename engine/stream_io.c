@@ -15,15 +15,13 @@
 #include <unistd.h>
 #include <uv.h>
 
-static int last_error(void) {
-  return uv_translate_sys_error(errno);
-}
+#include "status.h"
 
 int neap__channel_init(neap__channel *channel, int fd) {
   struct stat info;
   int flags = fcntl(fd, F_GETFL);
   if (flags < 0 || fstat(fd, &info) < 0)
-    return last_error();
+    return neap__sys_code();
   *channel = (neap__channel){.fd = fd, .socket = S_ISSOCK(info.st_mode)};
   channel->one_way = !channel->socket && (flags & O_ACCMODE) == O_WRONLY;
   int type;
@@ -49,7 +47,7 @@ ssize_t neap__channel_read(const neap__channel *channel, void *bytes,
     count = channel->socket ? recv(channel->fd, bytes, size, MSG_DONTWAIT)
                             : read(channel->fd, bytes, size);
   while (count < 0 && errno == EINTR);
-  return count < 0 ? last_error() : count;
+  return count < 0 ? neap__sys_code() : count;
 }
 
 size_t neap__channel_available(const neap__channel *channel) {
@@ -97,14 +95,14 @@ ssize_t neap__channel_write(const neap__channel *channel, const void *bytes,
                 ? send(channel->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
                 : write_quietly(channel->fd, bytes, size);
   while (count < 0 && errno == EINTR);
-  return count < 0 ? last_error() : count;
+  return count < 0 ? neap__sys_code() : count;
 }
 
 int neap__channel_end(neap__channel *channel) {
   /* A peer that has gone (ENOTCONN) needs not to be told. */
   if (channel->socket && shutdown(channel->fd, SHUT_WR) < 0 &&
       errno != ENOTCONN)
-    return last_error();
+    return neap__sys_code();
   if (channel->one_way)
     neap__channel_close(channel);
   return 0;

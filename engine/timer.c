@@ -14,7 +14,9 @@
 #include "timer.h"
 
 #include "alloc.h"
-#include "list.h"
+#include "engine.h"
+#include "loop.h"
+#include "op.h"
 
 enum {
   TICK_SHIFT = 20,
@@ -23,8 +25,9 @@ enum {
   LEVELS = 8, /* 8 * 6 bits of ticks hold any 64-bit time */
 };
 
+typedef struct neap__timers wheel;
+
 struct neap__timers {
-  neap_loop *loop;
   size_t count;
   uint64_t tick;             /* the first tick that has not expired whole */
   uint64_t alarm;            /* when the loop's alarm is set to ring */
@@ -32,24 +35,22 @@ struct neap__timers {
   neap_link slots[LEVELS][SLOTS];
 };
 
-static void ring(void *ud) {
-  neap__timers *timers = ud;
-  timers->alarm = NEAP_FOREVER;
-  neap__timers_expire(timers);
+static void ring(neap_engine *engine) {
+  engine->timers->alarm = NEAP_FOREVER;
+  neap__timers_expire(engine);
 }
 
-int neap__timers_new(neap_loop *loop, neap__timers **out) {
-  neap__timers *timers = neap__alloc(neap__loop_alloc(loop), sizeof *timers);
-  if (!timers)
+int neap__timers_open(neap_engine *engine) {
+  wheel *w = neap__alloc(&engine->alloc, sizeof *w);
+  if (!w)
     return NEAP_ENOMEM;
-  timers->loop = loop;
-  timers->tick = neap__loop_now(loop) >> TICK_SHIFT;
-  timers->alarm = NEAP_FOREVER;
+  w->tick = neap_now(engine) >> TICK_SHIFT;
+  w->alarm = NEAP_FOREVER;
   for (int level = 0; level < LEVELS; level++)
     for (int slot = 0; slot < SLOTS; slot++)
-      neap__list_init(&timers->slots[level][slot]);
-  neap__loop_on_alarm(loop, ring, timers);
-  *out = timers;
+      neap__list_init(&w->slots[level][slot]);
+  neap__loop_on_alarm(engine, ring);
+  engine->timers = w;
   return 0;
 }
 
@@ -57,47 +58,46 @@ static neap_op *op_of(neap_link *link) {
   return NEAP__ITEM(link, neap_op, link);
 }
 
-/* Hangs a timer into its slot, one that is overdue into the current one. */
-static void hang(neap__timers *timers, neap_op *op) {
+/* Puts a timer into its slot, one that is overdue into the current one. */
+static void insert(wheel *w, neap_op *op) {
   uint64_t tick = op->u.deadline >> TICK_SHIFT;
-  if (tick < timers->tick)
-    tick = timers->tick;
-  uint64_t differing = (tick ^ timers->tick) | (SLOTS - 1);
+  if (tick < w->tick)
+    tick = w->tick;
+  uint64_t differing = (tick ^ w->tick) | (SLOTS - 1);
   int level = (63 - __builtin_clzll(differing)) / SLOT_BITS;
   int slot = (int)(tick >> (level * SLOT_BITS)) & (SLOTS - 1);
-  neap__list_append(&timers->slots[level][slot], &op->link);
-  timers->occupied[level] |= UINT64_C(1) << slot;
+  neap__list_append(&w->slots[level][slot], &op->link);
+  w->occupied[level] |= UINT64_C(1) << slot;
 }
 
 /* Finds the first slot that has timers; false when there are none at all. */
-static bool first_slot(neap__timers *timers, int *level, int *slot) {
+static bool first_slot(wheel *w, int *level, int *slot) {
   for (int l = 0; l < LEVELS; l++) {
-    while (timers->occupied[l]) {
-      int s = __builtin_ctzll(timers->occupied[l]);
-      if (!neap__list_empty(&timers->slots[l][s])) {
+    while (w->occupied[l]) {
+      int s = __builtin_ctzll(w->occupied[l]);
+      if (!neap__list_empty(&w->slots[l][s])) {
         *level = l;
         *slot = s;
         return true;
       }
-      timers->occupied[l] &= ~(UINT64_C(1) << s);
+      w->occupied[l] &= ~(UINT64_C(1) << s);
     }
   }
   return false;
 }
 
-void neap__timers_free(neap__timers *timers) {
-  if (!timers)
-    return;
+void neap__timers_close(neap_engine *engine) {
+  wheel *w = engine->timers;
   int level, slot;
-  while (first_slot(timers, &level, &slot))
-    neap_op_forget(op_of(timers->slots[level][slot].next));
-  neap__free(neap__loop_alloc(timers->loop), timers, sizeof *timers);
+  while (first_slot(w, &level, &slot))
+    neap__ops_forget(&w->slots[level][slot]);
+  neap__free(&engine->alloc, w, sizeof *w);
 }
 
 /* The first tick of a slot that is not before the current one. */
-static uint64_t slot_start(const neap__timers *timers, int level, int slot) {
+static uint64_t slot_start(const wheel *w, int level, int slot) {
   int shift = level * SLOT_BITS;
-  uint64_t above = timers->tick >> shift >> SLOT_BITS << SLOT_BITS;
+  uint64_t above = w->tick >> shift >> SLOT_BITS << SLOT_BITS;
   return (above | (uint64_t)slot) << shift;
 }
 
@@ -139,115 +139,127 @@ static void sort(neap_link *list) {
 
 /* Sets the loop's alarm to the end of the first slot, unless it rings sooner
  * anyway: then all timers of that slot are due. */
-static void set_alarm(neap__timers *timers) {
+static void set_alarm(neap_engine *engine) {
+  wheel *w = engine->timers;
   int level, slot;
-  if (!first_slot(timers, &level, &slot))
+  if (!first_slot(w, &level, &slot))
     return;
-  uint64_t tick = slot_start(timers, level, slot) + (level == 0);
+  uint64_t tick = slot_start(w, level, slot) + (level == 0);
   uint64_t at = tick << TICK_SHIFT;
-  if (at < timers->alarm) {
-    timers->alarm = at;
-    neap__loop_set_alarm(timers->loop, at);
+  if (at < w->alarm) {
+    w->alarm = at;
+    neap__loop_set_alarm(engine, at);
   }
 }
 
 /* The caller of `drop` takes the operation out of its list. */
 static void drop(neap_op *op) {
-  neap__timers *timers = neap__loop_alarm_user(op->loop);
-  timers->count--;
+  op->engine->timers->count--;
 }
 
-void neap__timers_add(neap__timers *timers, neap_op *op, uint64_t deadline) {
-  neap__op_begin(timers->loop, op, drop);
+void neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline) {
+  neap__op_begin(engine, op, drop);
   if (deadline == 0) {
     neap__op_finish(op, 0, 0);
     return;
   }
+  wheel *w = engine->timers;
   op->u.deadline = deadline;
-  if (timers->alarm == NEAP_FOREVER) /* none hangs: catch up with the clock */
-    timers->tick = neap__loop_now(timers->loop) >> TICK_SHIFT;
-  timers->count++;
-  hang(timers, op);
+  if (w->alarm == NEAP_FOREVER) /* there is no other: catch up with the clock */
+    w->tick = neap_now(engine) >> TICK_SHIFT;
+  w->count++;
+  insert(w, op);
   uint64_t latest = (deadline >> TICK_SHIFT) + 1;
-  if (latest << TICK_SHIFT < timers->alarm)
-    set_alarm(timers);
+  if (latest << TICK_SHIFT < w->alarm)
+    set_alarm(engine);
 }
 
 /* Ends those of a slot that are due at `now`, in order; the others stay. */
-static void finish_due(neap__timers *timers, neap_link *list, uint64_t now) {
+static void finish_due(wheel *w, neap_link *list, uint64_t now) {
   sort(list);
   while (!neap__list_empty(list)) {
     neap_op *op = op_of(list->next);
     if (op->u.deadline > now)
       break;
-    timers->count--;
+    w->count--;
     neap__op_finish(op, 0, 0);
   }
 }
 
-void neap__timers_expire(neap__timers *timers) {
-  uint64_t now = neap__loop_now(timers->loop);
+void neap__timers_expire(neap_engine *engine) {
+  wheel *w = engine->timers;
+  uint64_t now = neap_now(engine);
   uint64_t target = now >> TICK_SHIFT;
   int level, slot;
-  while (first_slot(timers, &level, &slot)) {
-    uint64_t start = slot_start(timers, level, slot);
-    neap_link *list = &timers->slots[level][slot];
+  while (first_slot(w, &level, &slot)) {
+    uint64_t start = slot_start(w, level, slot);
+    neap_link *list = &w->slots[level][slot];
     if (start > target)
       break;
-    timers->tick = start;
+    w->tick = start;
     if (level == 0) {
-      finish_due(timers, list, now);
+      finish_due(w, list, now);
       if (start == target)
         break;
-      timers->tick = start + 1;
+      w->tick = start + 1;
     } else {
       neap_link moving;
       neap__list_init(&moving);
       neap__list_splice(&moving, list);
-      timers->occupied[level] &= ~(UINT64_C(1) << slot);
+      w->occupied[level] &= ~(UINT64_C(1) << slot);
       while (!neap__list_empty(&moving)) {
         neap_op *op = op_of(moving.next);
         neap__list_remove(&op->link);
-        hang(timers, op);
+        insert(w, op);
       }
     }
   }
-  if (target > timers->tick)
-    timers->tick = target;
-  set_alarm(timers);
+  if (target > w->tick)
+    w->tick = target;
+  set_alarm(engine);
 }
 
-void neap__timers_rebase(neap__timers *timers, uint64_t before) {
-  uint64_t now = neap__loop_now(timers->loop);
+/* The clock has been set, from `before`: those that wait do so for as long as
+ * they had left. */
+static void rebase(neap_engine *engine, uint64_t before) {
+  wheel *w = engine->timers;
+  uint64_t now = neap_now(engine);
   neap_link all;
   neap__list_init(&all);
   int level, slot;
-  while (first_slot(timers, &level, &slot))
-    neap__list_splice(&all, &timers->slots[level][slot]);
+  while (first_slot(w, &level, &slot))
+    neap__list_splice(&all, &w->slots[level][slot]);
   sort(&all);
-  timers->tick = now >> TICK_SHIFT;
-  timers->alarm = NEAP_FOREVER;
+  w->tick = now >> TICK_SHIFT;
+  w->alarm = NEAP_FOREVER;
   while (!neap__list_empty(&all)) {
     neap_op *op = op_of(all.next);
     neap__list_remove(&op->link);
     if (op->u.deadline != NEAP_FOREVER)
       op->u.deadline =
           op->u.deadline > before ? op->u.deadline - before + now : now;
-    hang(timers, op);
+    insert(w, op);
   }
-  set_alarm(timers);
+  set_alarm(engine);
 }
 
-size_t neap__timers_count(const neap__timers *timers) {
-  return timers->count;
+void neap_set_clock(neap_engine *engine, neap_clock clock) {
+  uint64_t before = neap_now(engine);
+  neap__loop_set_clock(engine, clock);
+  rebase(engine, before);
 }
 
-uint64_t neap__timers_next(neap__timers *timers) {
+size_t neap__timers_count(const neap_engine *engine) {
+  return engine->timers->count;
+}
+
+uint64_t neap__timers_next(neap_engine *engine) {
+  wheel *w = engine->timers;
   int level, slot;
-  if (!first_slot(timers, &level, &slot))
+  if (!first_slot(w, &level, &slot))
     return NEAP_FOREVER;
   uint64_t earliest = NEAP_FOREVER;
-  neap_link *list = &timers->slots[level][slot];
+  neap_link *list = &w->slots[level][slot];
   for (neap_link *item = list->next; item != list; item = item->next)
     if (op_of(item)->u.deadline < earliest)
       earliest = op_of(item)->u.deadline;

@@ -5,13 +5,15 @@ local helper = require "spec.helper"
 -- The layers of engine/, each of which may include its own headers and those
 -- above it here. A file `x_y.c` belongs where `x` does.
 local layers = {
-  { "status", "alloc", "list", "buf" },
+  { "status", "alloc", "list", "buf", "units" },
+  { "engine" },
+  { "op" },
   { "loop" },
-  { "timer", "http", "fs", "stream", "net", "process" },
+  { "timer", "event", "http", "fs", "stream", "net", "process" },
   { "node" },
   { "flow" },
   { "run" },
-  { "engine" },
+  { "poll" },
 }
 
 -- Which files may include the headers of a library: "folder/stem" as above.
@@ -19,9 +21,8 @@ local libraries = {
   {
     header = "^uv%.h$",
     -- status: the system's codes are libuv's, and so are their names.
-    "engine/status", "engine/loop", "engine/http", "engine/fs", "engine/stream",
-    "engine/net",
-    "engine/process", "spec/engine/guest",
+    "engine/status", "engine/engine", "engine/loop", "engine/http", "engine/fs",
+    "engine/stream", "engine/net", "engine/process", "spec/engine/guest",
   },
   { header = "^curl/", "engine/http" },
   { header = "^zlib%.h$", "engine/http", "spec/engine/http" },
@@ -33,8 +34,8 @@ local libraries = {
 }
 
 -- Headers that files outside of the engine may include from it: its face, and
--- the lists, which are a header without code or state behind it.
-local public = { ["neap.h"] = true, ["list.h"] = true }
+-- those that are inline functions without state.
+local public = { ["neap.h"] = true, ["list.h"] = true, ["units.h"] = true }
 
 local depth = {}
 for number, names in ipairs(layers) do
@@ -107,6 +108,121 @@ local function violations(sources)
   return list
 end
 
+-- The text of a C file without comments, strings and what the preprocessor
+-- reads.
+local function bare(text)
+  text = text:gsub('"[^"\n]*"', '""'):gsub("/%*.-%*/", " "):gsub("\\\n", " ")
+  return ("\n" .. text):gsub("\n[ \t]*#[^\n]*", "\n")
+end
+
+-- Calls `visit` with each declaration and definition of a C file that other
+-- files can see: its text up to the body or the semicolon, and which it is.
+local function each_global(text, visit)
+  text = bare(text):gsub('extern ""', ""):gsub("%b{}", "{}")
+  for head, mark in text:gmatch("([^;{}]+)([;{])") do
+    if not (head:find("^%s*static") or head:find("^%s*typedef")) then
+      visit(head, mark)
+    end
+  end
+end
+
+-- The names that begin with "neap__" of functions and variables that a header
+-- declares, or that a source defines.
+local function declared(text)
+  local names = {}
+  each_global(text, function(head, mark)
+    local name = head:match("(neap__[%w_]+)%s*%(") or head:match("^%s*extern .-(neap__[%w_]+)")
+    if name and mark == ";" then
+      names[name] = true
+    end
+  end)
+  return names
+end
+
+local function defined(text)
+  local names = {}
+  each_global(text, function(head, mark)
+    local name = head:match("(neap__[%w_]+)%s*%(") or head:match("(neap__[%w_]+)[%[%]%s]*=")
+    if name and (mark == "{" or head:find("=")) then
+      names[name] = true
+    end
+  end)
+  return names
+end
+
+-- Returns one sentence for each function or variable of engine/ that is not
+-- declared in the header with the name of the source that defines it.
+local function strays(sources)
+  local list = {}
+  for path, text in pairs(sources) do
+    local stem, kind = path:match("^engine/([^/]+)%.([ch])$")
+    if kind == "h" and stem ~= "neap" then
+      local own = defined(sources["engine/" .. stem .. ".c"] or "")
+      for name in pairs(declared(text)) do
+        if not own[name] then
+          list[#list + 1] = ("%s declares %s, which %s.c does not define"):format(path, name, stem)
+        end
+      end
+    elseif kind == "c" then
+      local own = declared(sources["engine/" .. stem .. ".h"] or "")
+      for name in pairs(defined(text)) do
+        if not own[name] then
+          list[#list + 1] = ("%s defines %s, which %s.h does not declare"):format(path, name, stem)
+        end
+      end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+-- Returns the loops of engine/: each as the names of files, a source and its
+-- header taken as one, of which each includes the next.
+local function loops(sources)
+  local uses = {}
+  for path, text in pairs(sources) do
+    local stem = path:match("^engine/([^/]+)%.[ch]$")
+    if stem then
+      uses[stem] = uses[stem] or {}
+      for header in text:gmatch('#include "([%w_]+)%.h"') do
+        if header ~= "neap" and header ~= stem and sources["engine/" .. header .. ".h"] then
+          table.insert(uses[stem], header)
+        end
+      end
+    end
+  end
+  local list, state, way = {}, {}, {}
+  local function visit(stem)
+    state[stem] = "open"
+    way[#way + 1] = stem
+    table.sort(uses[stem])
+    for _, next_stem in ipairs(uses[stem]) do
+      if state[next_stem] == "open" then
+        local first = #way
+        while way[first] ~= next_stem do
+          first = first - 1
+        end
+        list[#list + 1] = table.concat(way, " > ", first) .. " > " .. next_stem
+      elseif not state[next_stem] then
+        visit(next_stem)
+      end
+    end
+    way[#way] = nil
+    state[stem] = "done"
+  end
+  local stems = {}
+  for stem in pairs(uses) do
+    stems[#stems + 1] = stem
+  end
+  table.sort(stems)
+  for _, stem in ipairs(stems) do
+    if not state[stem] then
+      visit(stem)
+    end
+  end
+  return list
+end
+
 describe("the rule of layers", function()
   it("allows what the layer itself and those below offer", function()
     assert.same({}, violations {
@@ -155,11 +271,55 @@ describe("the rule of layers", function()
   end)
 end)
 
+describe("the rule of headers", function()
+  it("allows what the source of that name defines", function()
+    assert.same({}, strays {
+      ["engine/op.h"] = [[
+        /* neap__old(a); */
+        #define NEAP__X neap__macro(1);
+        typedef void (*neap__fn)(int a);
+        struct neap__thing { int a; };
+        static inline int neap__inline(int a) { return neap__begin(a); }
+        extern const char neap__text[];
+        int neap__begin(struct neap__thing *thing,
+                        neap__fn fn);]],
+      ["engine/op.c"] = [[
+        static int neap__hidden(void) { return 0; }
+        const char neap__text[] = "neap__none();";
+        int neap__begin(struct neap__thing *thing,
+                        neap__fn fn) { if (fn) { neap__hidden(); } return 1; }]],
+    })
+  end)
+
+  it("refuses what another source defines", function()
+    assert.same({
+      "engine/a.h declares neap__b, which a.c does not define",
+      "engine/b.c defines neap__b, which b.h does not declare",
+    }, strays { ["engine/a.h"] = "int neap__b(void);", ["engine/b.c"] = "int neap__b(void) {}" })
+  end)
+end)
+
+describe("the rule of loops", function()
+  it("refuses files that include each other", function()
+    assert.same({ "a > b > a" }, loops {
+      ["engine/a.h"] = "",
+      ["engine/a.c"] = '#include "a.h"\n#include "b.h"',
+      ["engine/b.h"] = '#include "a.h"',
+      ["engine/c.c"] = '#include "b.h"',
+    })
+  end)
+end)
+
 describe("the sources", function()
-  local sources = {}
+  local sources, tidy = {}, {}
   for _, folder in ipairs { "engine", "bindings", "spec/engine", "spec/bindings" } do
     for _, path in ipairs(helper.files(helper.root .. "/" .. folder, "%.[ch]$")) do
       sources[path:sub(#helper.root + 2)] = helper.read(path)
+    end
+  end
+  for path, text in pairs(sources) do
+    if not path:find("/http") then
+      tidy[path] = text
     end
   end
 
@@ -170,5 +330,13 @@ describe("the sources", function()
 
   it("keep to the layers", function()
     assert.same({}, violations(sources))
+  end)
+
+  it("declare in a header what its source defines", function()
+    assert.same({}, strays(tidy))
+  end)
+
+  it("include each other in no loop", function()
+    assert.same({}, loops(tidy))
   end)
 end)

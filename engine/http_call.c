@@ -3,9 +3,14 @@
 #include "engine.h"
 
 #include "alloc.h"
+#include "http.h"
 #include "http_load.h"
 #include "http_response.h"
 #include "http_upload.h"
+#include "op.h"
+
+_Static_assert(sizeof((neap_engine *)0)->http_why == NEAP__HTTP_WHY_SIZE,
+               "the library writes into http_why");
 
 /* Loads the library if that has not been done. */
 static int load(neap_engine *engine) {
@@ -13,8 +18,7 @@ static int load(neap_engine *engine) {
   why[0] = '\0';
   if (engine->http)
     return 0;
-  return neap__http_load(engine->loop, engine->http_library, &engine->http,
-                         why);
+  return neap__http_load(engine, engine->http_library, &engine->http, why);
 }
 
 int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,
@@ -86,7 +90,7 @@ int neap_http_read(neap_engine *engine, neap_op *op,
                    neap_http_response *response) {
   if (response->reader)
     return NEAP_EBUSY;
-  neap__op_begin_io(engine->loop, op, forget_reader);
+  neap__op_begin_io(engine, op, forget_reader);
   op->u.request = response;
   response->reader = op;
   if (!response->transfer || neap__http_response_unread(response) > 0)
@@ -112,7 +116,7 @@ void neap_http_take(neap_http_response *response, size_t size) {
 
 int neap_http_upload_new(neap_engine *engine, uint64_t size,
                          neap_http_upload **out) {
-  const neap_alloc *alloc = neap__loop_alloc(engine->loop);
+  const neap_alloc *alloc = &engine->alloc;
   neap_http_upload *upload = neap__alloc(alloc, sizeof *upload);
   if (!upload)
     return NEAP_ENOMEM;
@@ -146,7 +150,7 @@ int neap_http_upload_write(neap_engine *engine, neap_op *op,
   *written = neap__http_upload_unsent(upload) <= NEAP__HTTP_UPLOAD_LIMIT;
   if (*written)
     return 0;
-  neap__op_begin_io(engine->loop, op, forget_writer);
+  neap__op_begin_io(engine, op, forget_writer);
   op->u.request = upload;
   upload->writer = op;
   return 0;

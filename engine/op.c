@@ -1,0 +1,125 @@
+/* Operations: from their start, through the ready queue, to their `done`.
+ * SPDX-License-Identifier: MIT */
+#include "op.h"
+
+#include <assert.h>
+
+#include "engine.h"
+
+enum state {
+  IDLE = 0,
+  HELD,    /* waits for neap_op_settle */
+  PENDING, /* waits for something of the engine's */
+  READY,   /* in the ready queue */
+};
+
+void neap_op_init(neap_op *op, neap_op_fn done, void *data) {
+  *op = (neap_op){.done = done, .data = data};
+  neap__list_init(&op->link);
+}
+
+bool neap_op_active(const neap_op *op) {
+  return op->state != IDLE;
+}
+
+void neap__op_begin(neap_engine *engine, neap_op *op, neap_op_fn drop) {
+  assert(op->state == IDLE);
+  op->engine = engine;
+  op->drop = drop;
+  op->state = PENDING;
+  op->status = op->detail = 0;
+  neap__list_init(&op->link);
+  engine->pending++;
+}
+
+void neap__op_begin_io(neap_engine *engine, neap_op *op, neap_op_fn drop) {
+  neap__op_begin(engine, op, drop);
+  neap__list_append(&engine->io, &op->link);
+}
+
+void neap__op_begin_work(neap_engine *engine, neap_op *op, neap_op_fn drop) {
+  neap__op_begin(engine, op, drop);
+  neap__list_append(&engine->work, &op->link);
+}
+
+static void drop_nothing(neap_op *op) {
+  (void)op; /* whoever calls this takes it out of its list */
+}
+
+void neap__op_begin_in(neap_engine *engine, neap_op *op, neap_link *list) {
+  neap__op_begin(engine, op, drop_nothing);
+  neap__list_append(list, &op->link);
+}
+
+/* Puts an operation, counted already, in the ready queue. */
+static void make_ready(neap_op *op, int status, int detail) {
+  op->status = status;
+  op->detail = detail;
+  op->state = READY;
+  neap__list_append(&op->engine->ready, &op->link);
+}
+
+void neap__op_finish(neap_op *op, int status, int detail) {
+  assert(op->state == PENDING);
+  neap__list_remove(&op->link);
+  make_ready(op, status, detail);
+}
+
+void neap__op_deliver(neap_op *op) {
+  assert(op->state == READY);
+  neap__list_remove(&op->link);
+  op->state = IDLE;
+  op->engine->pending--;
+  op->done(op);
+}
+
+void neap_op_hold(neap_engine *engine, neap_op *op) {
+  assert(op->state == IDLE);
+  op->engine = engine;
+  op->state = HELD;
+}
+
+void neap_op_settle(neap_op *op, int status) {
+  if (op->state != HELD)
+    return;
+  op->engine->pending++;
+  make_ready(op, status, 0);
+}
+
+void neap_op_cancel(neap_op *op, int status) {
+  if (op->state == HELD) {
+    neap_op_settle(op, status);
+  } else if (op->state == PENDING) {
+    op->drop(op);
+    neap__op_finish(op, status, 0);
+  }
+}
+
+void neap_op_forget(neap_op *op) {
+  if (op->state == PENDING)
+    op->drop(op);
+  if (op->state == PENDING || op->state == READY) {
+    neap__list_remove(&op->link);
+    op->engine->pending--;
+  }
+  op->state = IDLE;
+}
+
+static neap_op *first_of(neap_link *list) {
+  return NEAP__ITEM(list->next, neap_op, link);
+}
+
+void neap__ops_finish_first(neap_link *list, int status, int detail) {
+  if (!neap__list_empty(list))
+    neap__op_finish(first_of(list), status, detail);
+}
+
+void neap__ops_finish(neap_link *list, int status, int detail) {
+  while (!neap__list_empty(list))
+    neap__op_finish(first_of(list), status, detail);
+}
+
+void neap__ops_forget(neap_link *list) {
+  while (!neap__list_empty(list))
+    neap_op_forget(first_of(list));
+}

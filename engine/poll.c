@@ -1,0 +1,176 @@
+/* The engine: made, polled and freed.
+ * SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include <string.h>
+
+#include "alloc.h"
+#include "fs_file.h"
+#include "fs_watch.h"
+#include "http_load.h"
+#include "loop.h"
+#include "net_listen.h"
+#include "op.h"
+#include "process.h"
+#include "stream.h"
+#include "timer.h"
+#include "units.h"
+
+/* See patience_for_io. */
+#define PATIENCE_NS (50 * NEAP__NS_PER_MS)
+
+static void init_lists(neap_engine *engine) {
+  neap_link *const lists[] = {
+      &engine->ready,         &engine->draining,     &engine->io,
+      &engine->work,          &engine->guests_over,  &engine->streams,
+      &engine->files_waiting, &engine->file_handles, &engine->watches,
+      &engine->listeners,     &engine->processes,
+  };
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    neap__list_init(lists[i]);
+}
+
+int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
+  neap_engine_opts o = {0};
+  if (opts)
+    memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  neap_alloc alloc = neap__alloc_or_default(&o.alloc);
+  neap_engine *engine = neap__alloc(&alloc, sizeof *engine);
+  if (!engine)
+    return NEAP_ENOMEM;
+  engine->alloc = alloc;
+  engine->http_library = o.http_library;
+  init_lists(engine);
+  int status = neap__loop_open(engine, o.clock);
+  if (status < 0)
+    goto fail_loop;
+  status = neap__timers_open(engine);
+  if (status < 0)
+    goto fail_timers;
+  *out = engine;
+  return 0;
+
+fail_timers:
+  neap__loop_close(engine);
+fail_loop:
+  neap__free(&alloc, engine, sizeof *engine);
+  return status;
+}
+
+/* Forgets the operations of I/O, and those that are ready: what they waited for
+ * ends unseen. */
+static void forget_operations(neap_engine *engine) {
+  neap__ops_forget(&engine->io);
+  neap__ops_forget(&engine->work);
+  neap__ops_forget(&engine->guests_over);
+  neap__ops_forget(&engine->ready);
+  neap__ops_forget(&engine->draining);
+}
+
+void neap_engine_free(neap_engine *engine) {
+  if (!engine)
+    return;
+  forget_operations(engine);
+  neap__listeners_close(engine);
+  neap__streams_close(engine);
+  neap__files_close(engine);
+  neap__watches_close(engine);
+  neap_end_processes(engine);
+  neap__http_close(engine->http);
+  neap__timers_close(engine);
+  neap__loop_close(engine);
+  neap__http_free(engine->http);
+  neap_alloc alloc = engine->alloc;
+  neap__free(&alloc, engine, sizeof *engine);
+}
+
+/* Lets the virtual clock jump to the next deadline, but no further than
+ * `max_wait_ns`: when only timers are pending there is nothing else to wait
+ * for. Who does not want to wait at all still wants time to go on, which costs
+ * nothing here. */
+static void jump(neap_engine *engine, uint64_t max_wait_ns) {
+  uint64_t now = neap_now(engine);
+  uint64_t next = neap__timers_next(engine);
+  if (next == NEAP_FOREVER && max_wait_ns == 0)
+    return;
+  if (max_wait_ns > 0 && next > now && next - now > max_wait_ns)
+    next = now + max_wait_ns;
+  if (next > now)
+    neap__loop_set_now(engine, next);
+  neap__timers_expire(engine);
+}
+
+/* How long to wait, in real time, for I/O to end before the virtual clock
+ * jumps, so that results do not depend on how fast it does. Threads and
+ * programs end whatever we do; but a peer may be waiting for the clock itself.
+ */
+static uint64_t patience_for_io(const neap_engine *engine, size_t pending) {
+  size_t timers = neap__timers_count(engine);
+  if (pending == timers)
+    return 0;
+  if (timers == 0 || !neap__list_empty(&engine->work) ||
+      neap__processes_awaited(engine))
+    return NEAP_FOREVER;
+  return PATIENCE_NS;
+}
+
+/* Whether less real time than `patience` has passed since polls without a wait
+ * found nothing ready. */
+static bool is_patient(neap_engine *engine, uint64_t patience) {
+  uint64_t now = neap__loop_real_now();
+  if (engine->idle_since == 0)
+    engine->idle_since = now;
+  return now - engine->idle_since < patience;
+}
+
+/* Waits until something is ready, or for as long as that makes sense. */
+static void wait(neap_engine *engine, uint64_t max_wait_ns) {
+  size_t pending = neap_pending(engine);
+  neap_op *turn = engine->turn, *idler = engine->idler;
+  pending -= (turn != NULL) + (idler != NULL); /* they wait for the others */
+  if (turn) {
+    neap__loop_wait(engine, 0);
+    if (neap__loop_has_ready(engine))
+      return;
+    if (!engine->turn_may_wait || pending == 0) {
+      neap_op_cancel(turn, 0);
+      return;
+    }
+  }
+  if (pending == 0 && idler) {
+    neap_op_cancel(idler, 0);
+    return;
+  }
+  if (pending == 0) {
+    /* Processes that nobody waits for are to be ended all the same. */
+    if (!neap__list_empty(&engine->processes))
+      neap__loop_wait(engine, 0);
+    return;
+  }
+  if (engine->is_virtual) {
+    uint64_t patience = patience_for_io(engine, pending);
+    neap__loop_wait(engine, patience < max_wait_ns ? patience : max_wait_ns);
+    if (patience < NEAP_FOREVER && !neap__loop_has_ready(engine) &&
+        !(max_wait_ns == 0 && is_patient(engine, patience)))
+      jump(engine, max_wait_ns);
+    return;
+  }
+  neap__loop_wait(engine, max_wait_ns);
+}
+
+int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
+  if (engine->polling)
+    return NEAP_EBUSY;
+  engine->polling = true;
+  int count = neap__loop_drain(engine);
+  if (count == 0) {
+    wait(engine, max_wait_ns);
+    count = neap__loop_drain(engine);
+  } else {
+    neap__loop_wait(engine, 0); /* the busy must not starve I/O */
+  }
+  if (count > 0)
+    engine->idle_since = 0;
+  engine->polling = false;
+  return count;
+}
