@@ -21,6 +21,7 @@
 #include "error.h"
 #include "modules.h"
 #include "neap_lua.h"
+#include "slow.h"
 #include "spawn.h"
 #include "state.h"
 #include "wait.h"
@@ -377,10 +378,18 @@ static int load_has_lost_reader(lua_State *L) {
   return 1;
 }
 
+/* The module neap.cli.watch_slow: the function of slow.h. */
+static int load_watch_slow(lua_State *L) {
+  lua_pushcfunction(L, neap__slow);
+  return 1;
+}
+
 static void preload(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, load_has_lost_reader);
   lua_setfield(L, -2, "neap.cli.has_lost_reader");
+  lua_pushcfunction(L, load_watch_slow);
+  lua_setfield(L, -2, "neap.cli.watch_slow");
   lua_pushcfunction(L, luaopen_neap_core);
   lua_setfield(L, -2, "neap.core");
   for (size_t i = 0; neap__lua_modules[i].name; i++) {

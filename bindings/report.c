@@ -310,6 +310,16 @@ void neap__report_retry(lua_State *L, neap__task *task, const char *what,
   emit_with(L, task, &event, error);
 }
 
+void neap__report_warning(lua_State *L, neap__task *task, uint32_t depth) {
+  lua_warning(L, lua_tostring(L, -1), 0);
+  if (task->run && is_watched(task) && !task->host->telling) {
+    neap_event event = make_event(task, NEAP_EVENT_WARNING, depth);
+    event.message = lua_tostring(L, -1);
+    emit(L, task, &event);
+  }
+  lua_pop(L, 1);
+}
+
 void neap__report_stray_action(lua_State *L, neap__task *task,
                                const neap_step *step) {
   neap__report_post(L, step);
@@ -323,13 +333,8 @@ void neap__report_stray_action(lua_State *L, neap__task *task,
                   lua_tostring(L, -1),
                   step->phase == NEAP_EXEC ? "it goes on with 'default'"
                                            : "the flow ends here");
-  lua_warning(L, lua_tostring(L, -1), 0);
-  if (is_watched(task)) {
-    neap_event event = make_event(task, NEAP_EVENT_WARNING, step->depth);
-    event.message = lua_tostring(L, -1);
-    emit(L, task, &event);
-  }
-  lua_pop(L, 5);
+  neap__report_warning(L, task, step->depth);
+  lua_pop(L, 4);
 }
 
 void neap__report_origin(lua_State *L, neap__task *task) {

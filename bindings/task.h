@@ -59,7 +59,8 @@ struct neap__task {
   neap__belonging *belongings; /* what else ends with it, the last first */
   neap_run *run;               /* NULL for a function */
   const char *what;            /* what it waits for, in words */
-  uint64_t since;              /* when it began to, as neap_tick */
+  uint64_t since;              /* when it began to, as neap_tick; slow.c marks
+                                  there one that runs */
   const char *atomic;         /* the node whose method must not wait, or NULL */
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */

@@ -91,6 +91,24 @@ bool neap__trace(lua_State *L, lua_State *of, int level) {
   return count > 0 || hides;
 }
 
+bool neap__trace_place(lua_State *L, lua_State *of) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &own_key);
+  const char *own = lua_tostring(L, -1);
+  lua_Debug ar;
+  int level = 0;
+  bool found = false;
+  while (!found && lua_getstack(of, level, &ar))
+    found = owner_of(of, level++, own) == SCRIPT;
+  if (found) {
+    lua_getinfo(of, "Sl", &ar);
+    lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+    lua_replace(L, -2);
+  } else {
+    lua_pop(L, 1);
+  }
+  return found;
+}
+
 /* own_source(prefix) */
 static int own_source(lua_State *L) {
   neap__check_string(L, 1);

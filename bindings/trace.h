@@ -13,6 +13,11 @@
  * was at work: then these are in it. [-0, +1, m] */
 bool neap__trace(lua_State *L, lua_State *of, int level);
 
+/* Pushes the place where the innermost function of the script's is that is at
+ * work in the coroutine `of`, "order.lua:12"; false where there is none.
+ * [-0, +(0|1), m] */
+bool neap__trace_place(lua_State *L, lua_State *of);
+
 /* Adds own_source(prefix) to the table on top: says what the sources of neap's
  * own functions begin with; and traceback(level), as debug.traceback but for
  * these functions. [-0, +0, m] */

@@ -184,6 +184,10 @@ void neap__report_item_end(lua_State *L, neap__task *task,
 void neap__report_failure(lua_State *L, neap__task *task,
                           const neap_step *next);
 
+/* Warns with the text on top, and tells whoever watches the run of `task`, if
+ * it has one, of the visit at `depth`. [-1, +0, m] */
+void neap__report_warning(lua_State *L, neap__task *task, uint32_t depth);
+
 /* Warns of an action that has no successor, and of what comes of that.
  * [-0, +0, m] */
 void neap__report_stray_action(lua_State *L, neap__task *task,

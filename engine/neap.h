@@ -570,6 +570,10 @@ NEAP_API uint32_t neap_run_attempt(const neap_run *run, uint32_t depth);
  * visit has been so deep. */
 NEAP_API uint64_t *neap_run_note(neap_run *run, uint32_t depth);
 
+/* The visits made so far, items included, as `max_steps` counts them: those of
+ * the runs that it works for, and of others that do, are among them. */
+NEAP_API uint64_t neap_run_steps(const neap_run *run);
+
 /* How many items a batch at this depth has had, and how many of them failed. */
 NEAP_API void neap_run_counts(const neap_run *run, uint32_t depth,
                               uint64_t *items, uint64_t *failed);

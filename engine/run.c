@@ -695,6 +695,10 @@ uint64_t *neap_run_note(neap_run *run, uint32_t depth) {
   return has_frame(run, depth) ? &run->frames[depth].note : NULL;
 }
 
+uint64_t neap_run_steps(const neap_run *run) {
+  return run->top->steps;
+}
+
 void neap_run_counts(const neap_run *run, uint32_t depth, uint64_t *items,
                      uint64_t *failed) {
   const frame *f = has_frame(run, depth) ? &run->frames[depth] : NULL;

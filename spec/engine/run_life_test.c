@@ -86,6 +86,7 @@ static void a_batch_counts_its_items(void **state) {
   uint64_t items, failed;
   neap_run_counts(run, 0, &items, &failed);
   assert_int_equal(0, items);
+  assert_int_equal(1, neap_run_steps(run));
   neap_run_ok(run);
   neap_run_items(run, 3);
   for (uint64_t i = 0; i < 3; i++) {
@@ -102,6 +103,7 @@ static void a_batch_counts_its_items(void **state) {
   neap_run_counts(run, 0, &items, &failed);
   assert_int_equal(3, items);
   assert_int_equal(1, failed);
+  assert_int_equal(4, neap_run_steps(run));
   end(&t, run);
 }
 

@@ -20,6 +20,10 @@ commands, which take a Lua file that returns a flow:
 FILE may be - for standard input; a file that has the name of a command is
 run as ./NAME. Ctrl-C cancels what runs and lets it clean up; pressed again, it
 ends the process at once. SIGTERM and SIGHUP do the same.
+
+A node that computes for more than a second without a wait holds up all others,
+and is warned of. NEAP_SLOW=SECONDS in the environment says after how long; with
+0, never.
 ]]
 
 local texts = {

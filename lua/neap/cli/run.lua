@@ -7,6 +7,7 @@ local output = require "neap.cli.output"
 local plain = require "neap.cli.plain"
 local progress = require "neap.cli.progress"
 local report = require "neap.cli.report"
+local slow = require "neap.cli.slow"
 
 local M = {}
 
@@ -200,6 +201,8 @@ function M.main(...)
   local given = args.options
   local shared, opts = read_options(given, args.file)
   if not shared then return report.misuse("run: " .. opts, "run") end
+  local problem = slow.watch()
+  if problem then return report.misuse("run: " .. problem, "run") end
 
   local outcome = perform(args, shared, opts)
   if require "neap.cli.has_lost_reader"() then return 1 end -- a filter ends without a word

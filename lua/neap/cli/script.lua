@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local main = require "neap.main"
 local report = require "neap.cli.report"
+local slow = require "neap.cli.slow"
 
 local M = {}
 
@@ -20,6 +21,8 @@ end
 -- Runs the main script and gives the exit status for what it returned. A flow is
 -- for commands, and nothing has been done if no flow was run.
 local function run(chunk, file, ...)
+  local problem = slow.watch()
+  if problem then return report.misuse(problem) end
   main.source = debug.getinfo(chunk, "S").source
   local value = chunk(...)
   if type(value) == "table" and require("neap.object").is_node(value)
