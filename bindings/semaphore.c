@@ -7,6 +7,10 @@
  * finalizer, which would cost as much as all the rest. Places that nobody has
  * are kept in the semaphore's user value, a table whose keys last: to give one
  * back needs no memory.
+ *
+ * When a state is closed, Lua finalizes all objects, those in use as well, and
+ * nobody needs to hear of guards any more. A weak table tells when that is:
+ * what was collected is not in it any more when it is finalized.
  */
 #include "semaphore.h"
 
@@ -29,6 +33,9 @@ typedef struct semaphore {
   lua_Integer made; /* places that are objects */
   neap_link queue;  /* a line of tasks, each with its guard */
 } semaphore;
+
+/* The weak table of all places, by their addresses, in the registry. */
+static const char places_key;
 
 /* Its user value is the semaphore. */
 typedef struct place {
@@ -67,17 +74,31 @@ static void give(lua_State *L) {
   lua_pop(L, 3);
 }
 
+/* Notes that the place at 1 has not been collected. [-0, +0, m] */
+static int note_place(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &places_key);
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, -2, lua_touserdata(L, 1));
+  return 0;
+}
+
 /* A guard that nobody has any more has not given its place back. */
 static int collect_place(lua_State *L) {
   const place *p = lua_touserdata(L, 1);
   if (!p->taken)
     return 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &places_key);
+  bool state_ends = lua_rawgetp(L, -1, p) != LUA_TNIL;
   lua_getmetatable(L, 1); /* it will be finalized again */
   lua_setmetatable(L, 1);
   lua_settop(L, 1);
+  lua_pushcfunction(L, note_place);
+  lua_pushvalue(L, 1);
+  lua_pcall(L, 1, 0, 0); /* no memory: a warning too much at the state's end */
+  lua_settop(L, 1);
   give(L);
-  if (neap__host_of(L)->root.cancel_status != 0)
-    return 0; /* the script has ended, and all that it had is collected */
+  if (state_ends || neap__host_of(L)->root.cancel_status != 0)
+    return 0; /* or the script has, and all that it had is collected */
   lua_warning(L,
               "neap: the guard of a semaphore was collected without having "
               "been released; its place is free again",
@@ -93,6 +114,9 @@ static void make_place(lua_State *L, semaphore *s) {
   lua_pushvalue(L, SEMAPHORE);
   lua_setiuservalue(L, -2, 1);
   luaL_setmetatable(L, PLACE_META);
+  lua_pushcfunction(L, note_place);
+  lua_pushvalue(L, -2);
+  lua_call(L, 1, 0);
   lua_pushboolean(L, false);
   lua_rawseti(L, -3, s->made + 1); /* the key, where no finalizer runs */
   s->made++;
@@ -191,6 +215,12 @@ void neap__semaphore_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"acquire", acquire}, {NULL, NULL}};
   static const luaL_Reg guard_methods[] = {
       {"release", release}, {"__close", close_guard}, {NULL, NULL}};
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &places_key);
   luaL_newmetatable(L, PLACE_META);
   lua_pushcfunction(L, collect_place);
   lua_setfield(L, -2, "__gc");

@@ -93,6 +93,27 @@ describe("a guard that nobody has any more", function()
       .. "released; its place is free again\n", result.stderr)
   end)
 
+  it("is none to be warned of when the state ends, with the guard or without", function()
+    for _, ending in ipairs { "", "os.exit(true, true)" } do
+      local code = [[
+        local neap = require "neap"
+        local semaphore = neap.semaphore(3)
+        held = semaphore:acquire()
+        semaphore:acquire()
+        collectgarbage() -- this one gives its place back, which is taken again
+        again, also = semaphore:acquire(), semaphore:acquire()
+        semaphore = nil
+        ]] .. ending
+      for _, argv in ipairs { { helper.neap, "-e", code },
+        { helper.under, helper.lua, "-W", "-e", code } } do
+        local result = helper.run(argv)
+        assert.equal(0, result.status)
+        local _, count = result.stderr:gsub("the guard of a semaphore was collected", "")
+        assert.equal(1, count, result.stderr)
+      end
+    end
+  end)
+
   it("does so again and again", function()
     local semaphore = neap.semaphore(3)
     for _ = 1, 100 do
