@@ -55,6 +55,72 @@ describe("neap.input", function()
     assert.equal("one\ttwo\tthree\n", out)
   end)
 
+  -- The script is the one who types, too, so that lines come, whole or in pieces, and who
+  -- waits for them is cancelled in the same turn, or one, two and more steps later.
+  it("loses no line of who is cancelled at any step, by itself or through a task", function()
+    local pipe = helper.tmpdir() .. "/pipe"
+    local out = sh("mkfifo " .. pipe .. "; " .. script [[
+      local testing = neap.testing
+      local typed = assert(io.open(arg[1], "w"))
+      typed:setvbuf("no")
+
+      local ways = {
+        alone = function() return neap.input() end,
+        timeout = function() return neap.timeout(3600, neap.input) end,
+        race = function()
+          return (neap.race { neap.input, function() neap.sleep(3600) end })
+        end,
+        gather = function() return neap.gather({ neap.input })[1] end,
+        await = function() return neap.spawn(neap.input):await() end,
+      }
+
+      -- Types pieces, has others go so many steps after each, and cancels who asks after
+      -- `steps` in all. Gives the lines, and what had been got by then.
+      local function try(way, steps)
+        local got = {}
+        local function ask()
+          while #got < 3 do got[#got + 1] = way() end
+        end
+        local first = neap.spawn(ask)
+        local before
+        for _, piece in ipairs { "one\ntw", "o\n", "thr", "ee\n" } do
+          typed:write(piece)
+          for _ = 1, 10 do
+            if steps == 0 then
+              first:cancel()
+              before = #got
+            end
+            testing.step()
+            steps = steps - 1
+          end
+        end
+        pcall(first.await, first)
+        ask()
+        return table.concat(got, " "), before
+      end
+
+      local function sweep(name, way)
+        local reached = {}
+        for steps = 0, 39 do
+          testing.run(function()
+            local got, before = try(way, steps)
+            assert(got == "one two three",
+              ("%s, cancelled after %d steps: %s"):format(name, steps, got))
+            reached[before] = true
+          end)
+        end
+        print(name, reached[0], reached[1], reached[2], reached[3])
+      end
+
+      for _, name in ipairs { "alone", "timeout", "race", "gather", "await" } do
+        sweep(name, ways[name])
+      end
+    ]] .. " " .. pipe .. " <>" .. pipe)
+    for _, name in ipairs { "alone", "timeout", "race", "gather", "await" } do
+      assert.matches(name .. ("\ttrue"):rep(4) .. "\n", out, 1, true)
+    end
+  end)
+
   it("leaves the standard input as it was for those who share it", function()
     local out = sh("{ sleep 0.1; echo x; } | { " .. script [[
       local line = neap.input()
