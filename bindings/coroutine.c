@@ -104,7 +104,8 @@ static int give_error(lua_State *L, lua_State *co, bool wrapped) {
   if (wrapped)
     return propagate(L, co);
   if (neap__wait_must_pass(L)) {
-    neap__coroutine_end(L, co);
+    if (neap__coroutine_end(L, co))
+      lua_pop(co, 1); /* or it would be what `co` is to call */
     return lua_error(L);
   }
   lua_pushboolean(L, 0);
