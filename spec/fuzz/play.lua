@@ -64,7 +64,7 @@ function modes.seeds(note, from, count)
     played, steps = played + 1, steps + #first.trace
     if first.is_deadlock then deadlocks = deadlocks + 1 end
   end
-  print(("%d programs, %d of them deadlocks, %d steps"):format(played, deadlocks, steps))
+  print(("%d programs, %d deadlocks, %d steps"):format(played, deadlocks, steps))
 end
 
 modes[arg[1]](arg[2], math.tointeger(arg[3]), math.tointeger(arg[4]))

@@ -17,17 +17,18 @@ end
 seed = seed or os.time() % 1000000 * 1000
 
 local deadline = os.time() + seconds
-local played = 0
+local total = { programs = 0, deadlocks = 0, steps = 0 }
 repeat
   local count = seconds == 0 and 1 or 2000
   local left = math.max(deadline - os.time(), 0)
-  local failure, programs = fuzz.play(seed, count, left)
+  local failure, played = fuzz.play(seed, count, left)
+  for what, number in pairs(played) do total[what] = total[what] + number end
   if failure then
     print(failure)
-    print(("%d passed, 1 failed"):format(played))
+    print(("%d passed, 1 failed"):format(total.programs))
     os.exit(1)
   end
-  played, seed = played + programs, seed + programs
+  seed = seed + played.programs
 until os.time() >= deadline
-print(("the next seed is %d"):format(seed))
-print(("%d passed, 0 failed"):format(played))
+print(("%d deadlocks, %d steps; the next seed is %d"):format(total.deadlocks, total.steps, seed))
+print(("%d passed, 0 failed"):format(total.programs))

@@ -251,19 +251,23 @@ end
 -- So often one ghost comes at most.
 local HAUNTS = 100
 
+-- Calls a block like pcall in the middle of what the coroutine does, for which
+-- it may be about to wait: the books are left as they were.
+function World:interrupt(block)
+  local co = coroutine.running()
+  local wait = self.waiting[co]
+  local ok, err = pcall(block, self)
+  self.waiting[co] = wait
+  return ok, err
+end
+
 -- Makes an object that nobody has, whose finalizer runs a block and makes the
--- next. It runs wherever an allocation is: what it interrupts must not be seen
--- in the books, so it leaves them as they were.
+-- next. It runs wherever an allocation is.
 function World:haunt(ghost, times)
   setmetatable({}, { __gc = function()
     if not self.is_haunted then return end
-    local co = coroutine.running()
-    local wait = self.waiting[co]
-    self.haunted[co] = true
-    local ok, err = pcall(ghost, self)
+    local ok, err = self:interrupt(ghost)
     if not ok then self:judge(err, "a finalizer") end
-    self.haunted[co] = nil
-    self.waiting[co] = wait
     if times > 1 then self:haunt(ghost, times - 1) end
   end })
 end
@@ -684,7 +688,9 @@ function World:flow(id, is_spawned, acts, opts, block, act)
     function opts.on_event(event)
       self.trace[#self.trace + 1] = event.kind
       count = count + 1
-      if count == acts then act() end
+      if count ~= acts then return end
+      local ok, err = self:interrupt(act)
+      if not ok then error(err, 0) end
     end
   end
   self:waits("tasks")
@@ -721,14 +727,14 @@ end
 function CAN_GO_ON.acquire(self, number) return self.held[number] < self.places[number] end
 
 -- Nothing is left that could wake anyone, as neap says: notes as a fault if
--- somebody waits for what is there.
+-- somebody waits for what is there. A finalizer may have brought it since.
 function World:examine_deadlock()
   if self.is_deadlock then return end
   self.is_deadlock = true
+  if #self.ghosts > 0 then return end
   for co, wait in pairs(self.waiting) do
-    local is_bound = coroutine.status(co) ~= "dead" and not self.haunted[co]
     local can_go_on = CAN_GO_ON[wait.kind]
-    if is_bound and can_go_on and can_go_on(self, wait.target) then
+    if coroutine.status(co) ~= "dead" and can_go_on and can_go_on(self, wait.target) then
       self:fault("a deadlock, but someone waits (%s %s) for what is there", wait.kind, wait.target)
     end
   end
@@ -852,7 +858,6 @@ local M = {}
 function M.play(program)
   local world = setmetatable({ faults = {}, trace = {}, is_virtual = program.clock == "virtual",
     is_over = false, waiting = setmetatable({}, { __mode = "k" }), ghosts = program.ghosts,
-    haunted = setmetatable({}, { __mode = "k" }),
     coroutines = {}, generators = {}, is_generator = {}, values_sent = 0,
     all = setmetatable({}, { __mode = "k" }), tasks = {}, detached = {}, opened = 0, closed = 0,
     open = setmetatable({}, { __mode = "k" }), sent = {}, got = {}, is_closed = {},
