@@ -758,17 +758,16 @@ static void only_who_opens_files_waits_in_line(void **state) {
   neap_fs_read(f->engine, &w[0].op, in(f, "other"), 0, &w[0].result);
   neap_fs_stat(f->engine, &w[1].op, f->folder, &w[1].result);
   neap_fs_list(f->engine, &w[2].op, f->folder, &w[2].result);
+  /* One that has begun belongs to libuv until its end, even if it is forgotten.
+   * One that stands in line is freed at once. */
+  size_t live = f->memory.live;
+  neap_op_forget(&w[1].op);
+  neap_op_forget(&w[2].op);
+  assert_int_equal(live, f->memory.live);
+  neap_op_forget(&w[0].op);
+  assert_true(f->memory.live < live);
   feed_blockade(&c.first);
-  while (w[1].calls == 0 || w[2].calls == 0)
-    neap_poll(f->engine, NEAP_FOREVER);
-  /* Of the crowd all have begun, and need further steps. */
-  for (int i = 0; i < MAX_OPEN - POOL_THREADS; i++)
-    assert_int_equal(0, c.others[i].calls);
   end_crowd(f, &c);
-  for (int i = 0; i < 3; i++) {
-    assert_ended(&w[i], 0);
-    neap_fs_free(w[i].result);
-  }
 }
 
 static void an_engine_freed_forgets_who_waits_in_line(void **state) {
