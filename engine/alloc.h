@@ -15,7 +15,7 @@ void *neap__alloc(const neap_alloc *alloc, size_t size);
 void *neap__realloc(const neap_alloc *alloc, void *ptr, size_t old_size,
                     size_t new_size);
 
-/* Frees what has `size` bytes; NULL is ignored. */
+/* Frees `size` bytes at `ptr`. NULL is ignored. */
 void neap__free(const neap_alloc *alloc, void *ptr, size_t size);
 
 /* Makes room for `count` items of `item_size` bytes in *items, which has room

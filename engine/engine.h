@@ -42,7 +42,7 @@ struct neap_engine {
   struct neap__timers *timers; /* *owned* */
 
   /* event.c */
-  neap_event_fn event_fn; /* NULL: nobody watches */
+  neap_event_fn event_fn; /* NULL: there is none */
   void *event_ud;
 
   /* fs_op.c, fs_file.c, fs_watch.c */
@@ -54,7 +54,7 @@ struct neap_engine {
   /* stream.c */
   neap_link streams; /* of neap_stream */
   char *slab;        /* *owned*: what all streams read into; NULL: unused */
-  neap_stream *slab_user; /* whose bytes it holds; NULL: nobody's */
+  neap_stream *slab_user; /* whose bytes it holds; or NULL */
 
   /* net_listen.c */
   neap_link listeners; /* of neap_listener */

@@ -1,4 +1,4 @@
-/* Events: what happens in runs, told to whoever watches the engine.
+/* Events: what happens in runs, for the function that watches the engine.
  * SPDX-License-Identifier: MIT */
 #include "engine.h"
 

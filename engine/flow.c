@@ -80,7 +80,7 @@ int neap_flow_wire(neap_flow *flow, neap_node *from, const char *action,
   return neap__node_wire(&flow->alloc, from, action, size, keep, to);
 }
 
-/* True of a node that lacks what its exec consists of. */
+/* True of a flow without a start, and of a parallel without a branch. */
 static bool is_hollow(const neap_node *node) {
   return neap__node_is_parallel(node) ? node->branch_count == 0
                                       : neap__node_walks(node) && !node->start;

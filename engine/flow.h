@@ -10,7 +10,7 @@ struct neap_flow {
   neap_node *nodes; /* the last one added first */
   size_t runs;      /* that walk it */
   bool sealed;
-  bool released; /* by its owner: the last run frees it */
+  bool released; /* its owner has freed it: the last run does in fact */
 };
 
 /* Counts a run that walks the flow, and counts it off again. */

@@ -37,9 +37,9 @@ static int add_entry(neap_fs_result *fs, const uv_dirent_t *found) {
   return 0;
 }
 
-/* Copies the entries, which libuv frees one by one as they are told: to the
- * end in any case, because uv_fs_req_cleanup of 1.44 forgets the last one when
- * that has been told, but not that it was the last. */
+/* Copies the entries. libuv frees each when it gives the next, so all are asked
+ * for, even after a failure: uv_fs_req_cleanup of 1.44 leaks the last entry if
+ * that has been given and the end has not. */
 static int take_entries(neap_fs_result *fs) {
   int status = 0;
   uv_dirent_t found;
@@ -57,16 +57,16 @@ static int compare_names(const void *left, const void *right) {
 
 static void on_lstat(uv_fs_t *uv);
 
-/* Asks for the next type that is unknown; ends the operation when none is, or
- * nobody waits. */
-static void ask_type(neap_fs_result *fs) {
-  while (fs->asked < fs->count && !fs->entries[fs->asked].unknown)
-    fs->asked++;
-  if (fs->asked == fs->count || !fs->op) {
+/* Looks up the next type that is unknown. Ends the operation when none is, or
+ * when it has been dropped. */
+static void look_up_type(neap_fs_result *fs) {
+  while (fs->typed < fs->count && !fs->entries[fs->typed].unknown)
+    fs->typed++;
+  if (fs->typed == fs->count || !fs->op) {
     neap__fs_op_end(fs, 0, 0);
     return;
   }
-  const char *name = fs->entries[fs->asked].name;
+  const char *name = fs->entries[fs->typed].name;
   fs->path.size = fs->path_size;
   if (neap__buf_append(&fs->path, &fs->alloc, name, strlen(name) + 1) < 0) {
     neap__fs_op_end(fs, NEAP_ENOMEM, 0);
@@ -78,12 +78,12 @@ static void ask_type(neap_fs_result *fs) {
 
 static void on_lstat(uv_fs_t *uv) {
   neap_fs_result *fs = uv->data;
-  /* What cannot be looked at (it may be gone by now) is something other. */
+  /* An entry that cannot be looked at (it may be gone) has the type OTHER. */
   if (uv->result == 0)
-    fs->entries[fs->asked].type = neap__fs_type_of(uv->statbuf.st_mode);
+    fs->entries[fs->typed].type = neap__fs_type_of(uv->statbuf.st_mode);
   uv_fs_req_cleanup(uv);
-  fs->asked++;
-  ask_type(fs);
+  fs->typed++;
+  look_up_type(fs);
 }
 
 static void on_scandir(uv_fs_t *uv) {
@@ -97,7 +97,7 @@ static void on_scandir(uv_fs_t *uv) {
   }
   if (fs->count > 1)
     qsort(fs->entries, fs->count, sizeof *fs->entries, compare_names);
-  ask_type(fs);
+  look_up_type(fs);
 }
 
 int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
@@ -183,8 +183,8 @@ static void on_removed(uv_fs_t *uv) {
   neap__fs_op_end(fs, NEAP_ESYS, UV_ECANCELED);
 }
 
-/* The directory has been made; nobody may want it any more. libuv has its
- * path, for which there is room. */
+/* The directory has been made; it is removed again if the operation has been
+ * dropped. libuv has its path, for which there is room. */
 static void on_tempdir(uv_fs_t *uv) {
   neap_fs_result *fs = uv->data;
   bool unwanted = uv->result == 0 && !fs->op;

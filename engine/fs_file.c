@@ -1,12 +1,12 @@
 /* Handles of open files.
  * SPDX-License-Identifier: MIT
  *
- * A handle works on one operation at a time; the others stand in line. One that
- * nobody waits for any more is still the handle's until its step has ended, for
- * a thread may be in the system call. That is also why the position is ours
- * where the file has one, and not the system's: a read that nobody waited for
- * has moved nothing. What cannot be sought (a pipe) is read for good; the bytes
- * are kept for the next read.
+ * A handle works on one operation at a time; the others stand in line. An
+ * operation that has been dropped keeps the handle busy until its step has
+ * ended, since a thread may be in the system call. For the same reason a file
+ * that has a position is read and written at a position of ours, not at the
+ * system's: a read that was dropped has moved nothing. A pipe has no position;
+ * what a dropped read has taken from it is kept for the next read.
  */
 #include "fs_file.h"
 
@@ -31,14 +31,14 @@ struct neap_file {
   bool seekable;
   bool appends;
   bool temporary; /* its path is to be removed */
-  bool owned;     /* somebody has the handle */
+  bool owned;     /* the host has the handle */
   bool closed;    /* no more operations are taken */
   bool shutting;  /* it is being closed by shut() */
-  bool settling;
+  bool proceeding;
   uint64_t position;       /* of the next byte, where it is seekable */
   neap_fs_result *current; /* the operation under way */
   neap_link line;          /* those that wait for it to end */
-  neap_link kept;          /* reads whose bytes nobody has got yet */
+  neap_link kept;          /* reads that were dropped, with their bytes */
   uv_fs_t uv;              /* of shut() */
 };
 
@@ -85,17 +85,17 @@ static void free_file(neap_file *file) {
   neap__free(&alloc, file, sizeof *file);
 }
 
-static void settle(neap_file *file);
+static void proceed(neap_file *file);
 
 static void on_shut(uv_fs_t *uv) {
   neap_file *file = uv->data;
   uv_fs_req_cleanup(uv);
   file->shutting = false;
   file->fd = NEAP__FS_NO_FILE;
-  settle(file);
+  proceed(file);
 }
 
-/* Closes a file whose owner does not wait for that. */
+/* Closes a file without an operation that waits for it. */
 static void shut(neap_file *file) {
   remove_temporary(file);
   file->uv.data = file;
@@ -107,19 +107,19 @@ static void shut(neap_file *file) {
   }
 }
 
-/* Does what is next for a file: lets the first in line begin, closes what is to
- * be closed, frees what is nobody's. */
-static void settle(neap_file *file) {
-  if (file->settling)
-    return; /* an operation has ended with its first step */
-  file->settling = true;
+/* Does what is next for a file: begins the first operation in line, closes a
+ * file that is to be closed, frees a handle that nobody has. */
+static void proceed(neap_file *file) {
+  if (file->proceeding)
+    return; /* called from `first` below: the operation has ended */
+  file->proceeding = true;
   while (!file->current && !neap__list_empty(&file->line)) {
     neap_fs_result *fs = NEAP__ITEM(file->line.next, neap_fs_result, turn);
     neap__list_remove(&fs->turn);
     file->current = fs;
     fs->first(fs);
   }
-  file->settling = false;
+  file->proceeding = false;
   if (file->current || file->shutting)
     return;
   if (file->fd != NEAP__FS_NO_FILE && file->closed)
@@ -137,7 +137,7 @@ void neap__files_close(neap_engine *engine) {
     next = link->next;
     neap_file *file = NEAP__ITEM(link, neap_file, link);
     file->closed = true;
-    settle(file);
+    proceed(file);
   }
 }
 
@@ -146,7 +146,7 @@ void neap_file_free(neap_file *file) {
     return;
   file->owned = false;
   file->closed = true;
-  settle(file);
+  proceed(file);
 }
 
 const char *neap_file_path(const neap_file *file) {
@@ -200,10 +200,10 @@ static void finish_open(neap_fs_result *fs) {
     *fs->file_out = file;
   }
   neap__fs_op_deliver(fs);
-  settle(file);
+  proceed(file);
 }
 
-/* The step that opens it has ended: it belongs to the handle. */
+/* The file has been opened: from here on it belongs to the handle. */
 static void take_file(neap_fs_result *fs) {
   if (neap__fs_op_opened(fs) < 0)
     return;
@@ -285,7 +285,7 @@ static void finish_operation(neap_fs_result *fs) {
   neap_file *file = fs->handle;
   file->current = NULL;
   neap__fs_op_deliver(fs);
-  settle(file);
+  proceed(file);
 }
 
 /* Makes an operation on an open file; `first` takes its first step. */
@@ -303,12 +303,12 @@ static int new_operation(neap_file *file, void (*first)(neap_fs_result *fs),
   return 0;
 }
 
-/* Has it done when it is its turn. */
+/* Puts an operation in line, and begins it if it is the first. */
 static int line_up(neap_op *op, neap_fs_result *fs, neap_fs_result **result) {
   neap_file *file = fs->handle;
   neap__list_append(&file->line, &fs->turn);
   neap__fs_op_begin(op, fs, 0, result);
-  settle(file);
+  proceed(file);
   return 0;
 }
 
@@ -319,7 +319,7 @@ static void on_done(uv_fs_t *uv) {
     neap__fs_op_end(fs, 0, 0);
 }
 
-/* Bytes that have been read are the caller's, or else the next one's. */
+/* Delivers the bytes that have been read, or keeps them for the next read. */
 static void finish_read(neap_fs_result *fs) {
   neap_file *file = fs->handle;
   file->current = NULL;
@@ -330,7 +330,7 @@ static void finish_read(neap_fs_result *fs) {
   } else {
     neap__list_append(&file->kept, &fs->turn);
   }
-  settle(file);
+  proceed(file);
 }
 
 static void on_read(uv_fs_t *uv) {
@@ -422,7 +422,7 @@ static void write_more(neap_fs_result *fs) {
 static void on_write(uv_fs_t *uv) {
   neap_fs_result *fs = uv->data;
   neap_file *file = fs->handle;
-  /* What has been written counts, also when nobody waits for more. */
+  /* What has been written counts, even if the write has been dropped. */
   if (uv->result > 0 && file->seekable) {
     if (file->appends)
       file->position = (uint64_t)lseek(file->fd, 0, SEEK_CUR);
@@ -450,7 +450,7 @@ int neap_file_write(neap_file *file, neap_op *op, const void *bytes,
   return line_up(op, fs, result);
 }
 
-/* Moves to `by` from a base. */
+/* Sets the position to `by` bytes from a base. */
 static void move(neap_fs_result *fs, uint64_t base) {
   neap_file *file = fs->handle;
   int64_t by = fs->by;
@@ -558,7 +558,7 @@ static void on_unlink(uv_fs_t *uv) {
   int code = (int)uv->result;
   uv_fs_req_cleanup(uv);
   if (code == UV_ECANCELED) {
-    neap__fs_op_end(fs, NEAP_ESYS, code); /* settle() does what is left */
+    neap__fs_op_end(fs, NEAP_ESYS, code); /* proceed() does what is left */
     return;
   }
   fs->handle->temporary = false;

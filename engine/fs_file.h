@@ -5,8 +5,8 @@
 
 #include "neap.h"
 
-/* Begins to close all open files. Their operations have been forgotten. Handles
- * are their owners' still, who can only free them from now on. */
+/* Begins to close all open files, whose operations have been forgotten. The
+ * handles still belong to their owners, who can only free them from now on. */
 void neap__files_close(neap_engine *engine);
 
 #endif

@@ -86,7 +86,7 @@ void neap__fs_op_deliver(neap_fs_result *fs) {
   neap__op_finish(op, status, detail);
 }
 
-/* Takes the first step towards a file: returns libuv's code. */
+/* Begins to open the file. Returns libuv's code. */
 static int open_file(neap_fs_result *fs) {
   int code = uv_fs_open(&fs->engine->uv, &fs->uv, fs->path.bytes, fs->flags,
                         0666, fs->on_opened);
@@ -97,8 +97,8 @@ static int open_file(neap_fs_result *fs) {
   return code;
 }
 
-/* Lets those in line begin, as far as there is room now. */
-static void admit(neap_engine *engine) {
+/* Begins operations that stand in line, as long as there is room. */
+static void begin_waiting(neap_engine *engine) {
   neap_link *waiting = &engine->files_waiting;
   while (engine->files_open < MAX_OPEN && !neap__list_empty(waiting)) {
     neap_fs_result *fs = NEAP__ITEM(waiting->next, neap_fs_result, turn);
@@ -122,7 +122,7 @@ static void finish(neap_fs_result *fs) {
   if (fs->counts)
     engine->files_open--;
   neap__fs_op_deliver(fs);
-  admit(engine);
+  begin_waiting(engine);
 }
 
 int neap__fs_op_begin_file(neap_op *op, neap_fs_result *fs, const char *path,

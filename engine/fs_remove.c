@@ -1,13 +1,12 @@
 /* Removing files, directories and whole trees.
  * SPDX-License-Identifier: MIT
  *
- * A tree is walked with descriptors rather than paths: a directory that
- * somebody replaces by a symbolic link meanwhile is not followed out of the
- * tree, and no path is too long. One directory is open at a time, however deep
- * the tree is.
+ * A tree is walked with descriptors rather than paths. So no path is too long,
+ * and where a directory is replaced by a symbolic link meanwhile, the walk
+ * stays in the tree. One directory is open at a time, however deep the tree is.
  *
- * What cannot be removed in the end is not emptied first: the directory itself
- * and those in it on which something is mounted.
+ * A directory that cannot be removed is not emptied either: the given one may
+ * be such, and so is one on which something is mounted.
  */
 #include "fs_op.h"
 
@@ -21,12 +20,12 @@
 
 #include "status.h"
 
-/* How many of the directories that it is in a walk remembers. */
+/* How many of the directories above it a walk remembers. */
 enum { MAX_KNOWN = 2048 };
 
 enum { OPEN_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
-/* Which directory one is. */
+/* What tells one directory from another. */
 typedef struct place {
   uint64_t device, inode;
   uint64_t mount; /* of the file system that it is seen in; 0: unknown */
@@ -42,7 +41,7 @@ typedef struct walk {
   place above[MAX_KNOWN]; /* the directories that dir is in, by depth */
 } walk;
 
-/* Finds out which one an open directory, or what has this path, is. */
+/* Finds the place of an open directory (`path` is ""), or of a path. */
 static int find_place(int at, const char *path, place *out) {
   struct statx found;
   int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
@@ -117,8 +116,8 @@ static bool is_dots(const char *name) {
   return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Removes what the next entry of the directory is, or goes into it. Where there
- * is no more, goes up; when it cannot go further up, *end is set. */
+/* Removes the next entry of the directory, or goes into it. Where there is no
+ * entry left, goes up; sets *end if the walk does not know the way up. */
 static int take_entry(walk *w, bool *end) {
   errno = 0;
   const struct dirent *found = readdir(w->dir);
@@ -134,9 +133,9 @@ static int take_entry(walk *w, bool *end) {
   return is_not_empty(errno) ? go_down(w, found->d_name) : -1;
 }
 
-/* Removes what is in a directory, unless it is told to stop. Where the tree was
- * so deep that the walk has forgotten how it came, *again is set: what is left
- * is no deeper than that. */
+/* Removes what is in a directory, unless it is told to stop. Sets *again if the
+ * tree was so deep that the walk has forgotten its way back to the top; what is
+ * left is less deep. */
 static int walk_through(const char *path, const atomic_bool *stop,
                         bool *again) {
   walk w = {.depth = 0};

@@ -1,13 +1,13 @@
-/* Replacing a file as a whole: whoever reads it sees the old or the new one.
+/* Replacing a file as a whole: a reader sees the old contents or the new.
  * SPDX-License-Identifier: MIT
  *
- * The new one is written beside the old one, brought to the disk and renamed.
- * All of that is the work of one thread, which needs no memory of the engine's.
+ * The new file is written beside the old one, brought to the disk and renamed.
+ * One thread does all of that, and needs no memory of the engine's.
  *
- * Who is killed amid that leaves a file behind. Such files have numbered names,
- * and whoever writes one holds a lock on it (flock), which the system gives up
- * with him. So one that is not locked is dead, and the next who writes in that
- * folder removes it.
+ * A process that is killed meanwhile leaves its new file behind. Such files
+ * have numbered names, and a process that writes one holds a lock on it
+ * (flock), which ends with the process. So a file that is not locked is dead,
+ * and the next process that replaces a file in that folder removes it.
  */
 #include "fs_op.h"
 
@@ -32,8 +32,8 @@ enum {
 
 /* Functions that fail return -1 and leave why in errno. */
 
-/* Finds the file that is to be replaced: a link stays, and leads to the new
- * one. `target` has room for PATH_MAX. */
+/* Finds the file that is to be replaced. A link stays, and will lead to the new
+ * file. `target` has room for PATH_MAX. */
 static int find_target(const char *path, char *target) {
   if (realpath(path, target))
     return 0;
@@ -46,9 +46,8 @@ static int find_target(const char *path, char *target) {
   return 0;
 }
 
-/* Whether the target can be replaced, and with which mode: what is no regular
- * file, such as /dev/null, is not to become one. *exists is false where there
- * is none. */
+/* Whether the target can be replaced, and with which mode. Only a regular file
+ * can: /dev/null should stay a device. *exists is false where there is none. */
 static int look_at(const char *target, bool *exists, mode_t *mode) {
   struct stat found;
   *exists = stat(target, &found) == 0;
@@ -67,15 +66,15 @@ static bool is_at(const char *path, int file) {
          found.st_dev == opened.st_dev && found.st_ino == opened.st_ino;
 }
 
-/* Takes the lock of a file that is open; false when somebody else has it. Where
- * the file system knows no locks, nobody removes anything (see is_dead). */
+/* Locks a file that is open; false when another process has. Where the file
+ * system knows no locks, no dead file is removed (see is_dead). */
 static bool lock(int file) {
   return flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
-/* Creates a file under a name that nobody has. Its mode is 0666 less the umask,
- * which mkstemp does not grant. EEXIST also when somebody took it for dead
- * before it was locked. */
+/* Creates a file under a name that is free. Its mode is 0666 less the umask, as
+ * that of mkstemp would not be. EEXIST also if another process took the file
+ * for dead before it was locked. */
 static int create(const char *path) {
   int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0 || (lock(file) && is_at(path, file)))
@@ -84,8 +83,8 @@ static int create(const char *path) {
   return neap__sys_fail(EEXIST);
 }
 
-/* Whether a file that is open was written by somebody who has died. Then it is
- * locked, and thus nobody else's. */
+/* Whether an open file was left behind by a process that has died. If so, this
+ * has locked it. */
 static bool is_dead(const char *path, int file) {
   struct stat found;
   return fstat(file, &found) == 0 && S_ISREG(found.st_mode) &&
@@ -93,8 +92,8 @@ static bool is_dead(const char *path, int file) {
          flock(file, LOCK_EX | LOCK_NB) == 0 && is_at(path, file);
 }
 
-/* Removes the file of somebody who has died. Returns whether there was any file
- * of that name. */
+/* Removes a file that a process which has died left behind. Returns whether
+ * there was any file of that name. */
 static bool remove_dead(const char *path) {
   int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   int file = open(path, O_RDONLY | flags);

@@ -13,7 +13,7 @@
 
 enum { MAX_LINKS = 40 }; /* as many as Linux follows */
 
-/* The walk along a path: where it is, and the names that are still to come. */
+/* The walk along a path: where it is, and the rest of the path. */
 typedef struct walk {
   char here[PATH_MAX]; /* a directory, without links; "/" or without a slash at
                           its end */
@@ -21,7 +21,7 @@ typedef struct walk {
   int links;
 } walk;
 
-/* Copies a path that has room in another's place: all have that of PATH_MAX. */
+/* Copies a path; all have room for PATH_MAX. */
 static void copy(char *to, const char *path) {
   memcpy(to, path, strlen(path) + 1);
 }
@@ -76,8 +76,8 @@ static int follow_link(walk *w, const char *link) {
   return 0;
 }
 
-/* Ends the walk at what has been found, or where that is NULL nowhere, which
- * `why`, an errno, tells. */
+/* Ends the walk at the file `found`; or if that is NULL nowhere, for the reason
+ * `why`, an errno. */
 static int end_at(const walk *w, neap__trail_kind kind,
                   const struct stat *found, int why, neap__trail *out) {
   out->kind = kind;

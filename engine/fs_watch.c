@@ -1,15 +1,15 @@
 /* Watching files and directories for changes.
  * SPDX-License-Identifier: MIT
  *
- * inotify, behind libuv, watches what a path led to when it began. So of a file
- * the directory is watched that it is in, and of a link the one that the link
- * is in: else a file that is replaced by another, as editors do and
- * neap_fs_replace, or a link that is made to point elsewhere, would be watched
- * in vain from then on. The names on which it depends where the path leads are
- * the *points* of a watch; when something happens to one, the path is followed
- * anew (fs_trail.h). Of a directory nothing above is watched but links; when it
- * is moved or removed itself, and nothing but its name leads to it, the watch
- * is over.
+ * inotify, which libuv uses, watches what a path led to when the watching
+ * began. A file that is replaced by another, as editors and neap_fs_replace do
+ * it, would be watched in vain from then on, and so would a link that is made
+ * to point elsewhere. So what is watched is the directory that has the file,
+ * and the directory that has the link. The names on which the end of the path
+ * depends are the *points* of a watch. When something happens to one, the path
+ * is followed anew (fs_trail.h). Of the names above a directory only links are
+ * watched. If the directory itself is moved or removed, and only its name leads
+ * to it, the watch ends.
  *
  * libuv does not tell when the system's own queue (16384 changes on Linux) has
  * overflowed.
@@ -56,12 +56,12 @@ struct neap_watch {
   neap_link link;      /* in `watches` of `engine` until it is closed */
   neap_link points;    /* of `point`, by link */
   size_t handles;      /* of libuv's that are not closed */
-  bool owned;          /* somebody has it */
+  bool owned;          /* the host has it */
   bool ended;          /* nothing will come any more */
-  bool closing;        /* nobody may wait any more */
+  bool closing;        /* no operation may wait any more */
   bool waits;          /* for a path that is missing */
-  bool by_name;  /* it is of a directory to which nothing but its name leads,
-                    and ends with that */
+  bool by_name;  /* only its name leads to the directory: the watch ends when
+                    that leads elsewhere */
   bool overflow; /* changes have been lost since the last in `changes` */
   char *path;    /* *owned*: as it was given */
   char *full;    /* *owned*: the same, absolute */
@@ -100,14 +100,13 @@ static void free_watch(neap_watch *watch) {
   neap__free(&alloc, watch, sizeof *watch);
 }
 
-/* Ends the waits of all, since there is something to take, or never will be. */
+/* Ends all waits: there is something to take, or there never will be. */
 static void wake_all(neap_watch *watch) {
   neap__ops_finish(&watch->waiting, 0, 0);
 }
 
-/* Adds a change of what has this path: `head`, and if there is a name a slash
- * and that. One that is like the last, which nobody has taken yet, adds
- * nothing. */
+/* Adds a change at the path of the watch or, with a `name`, of that entry. A
+ * change that equals the last one adds nothing while that is still there. */
 static void add(neap_watch *watch, neap_change_kind kind, const char *name) {
   if (watch->overflow)
     return;
@@ -174,14 +173,14 @@ static bool are_alike(const point *one, const point *other) {
          memcmp(one->text, other->text, one->size) == 0;
 }
 
-/* The points that a path has when it is followed, none of them started. */
-typedef struct harvest {
+/* The points that are found when a path is followed, none of them started. */
+typedef struct finding {
   neap_watch *watch;
   neap_link points;
-} harvest;
+} finding;
 
 static int visit(void *ud, const char *folder, const char *name, bool is_link) {
-  harvest *h = ud;
+  finding *h = ud;
   return add_point(h->watch, &h->points, folder, name, is_link);
 }
 
@@ -217,8 +216,8 @@ static void discard_points(const neap_alloc *alloc, neap_link *list) {
 static void on_change(uv_fs_event_t *uv, const char *name, int events,
                       int status);
 
-/* Starts a point that is in no list. Returns a code of libuv's; then the point
- * will go by itself. */
+/* Starts a point that is in no list. Returns a code of libuv's; if that is
+ * negative, the point is closed and freed. */
 static int start_point(point *p) {
   uv_fs_event_init(&p->watch->engine->uv, &p->uv);
   uv_unref((uv_handle_t *)&p->uv);
@@ -241,8 +240,8 @@ static point *take_alike(neap_link *list, const point *wanted) {
   return NULL;
 }
 
-/* Makes `wanted` the points of a watch, of which those that it has already go
- * on. *changed tells whether there were others. Returns a code of libuv's, that
+/* Makes `wanted` the points of a watch; points that it already has go on.
+ * *changed tells whether any was added or removed. Returns 0, or libuv's code
  * of the first point that could not be started. */
 static int set_points(neap_watch *watch, neap_link *wanted, bool *changed) {
   neap_link before;
@@ -272,14 +271,14 @@ static int set_points(neap_watch *watch, neap_link *wanted, bool *changed) {
   return code;
 }
 
-/* Follows the path, and watches the names on the way. Whatever changes between
- * the look and the start of watching is seen by another look, until one has
- * found what is watched already; what changes later is told. Returns a status,
- * and libuv's code. */
+/* Follows the path, and watches the names on the way. The path may change
+ * before the watching has begun, so it is followed again until that finds
+ * nothing new. A later change is noticed. Returns a status, and libuv's code.
+ */
 static int follow(neap_watch *watch, neap__trail *trail, int *detail) {
   bool changed = true;
   for (int round = 0; changed && round < MAX_ROUNDS; round++) {
-    harvest h = {.watch = watch};
+    finding h = {.watch = watch};
     neap__list_init(&h.points);
     int status = neap__trail_follow(watch->full, visit, &h, trail);
     if (status == 0 && trail->kind == NEAP__TRAIL_FOLDER)
@@ -289,7 +288,7 @@ static int follow(neap_watch *watch, neap__trail *trail, int *detail) {
       return status;
     }
     int code = set_points(watch, &h.points, &changed);
-    /* A directory that has gone meanwhile: the next look tells. */
+    /* A directory that is gone meanwhile is noticed by the next round. */
     if (code < 0 && code != UV_ENOENT && code != UV_ENOTDIR) {
       *detail = code;
       return neap__sys_status(code);
@@ -298,7 +297,7 @@ static int follow(neap_watch *watch, neap__trail *trail, int *detail) {
   return 0;
 }
 
-/* Notes where the path leads; *other tells whether that is elsewhere. */
+/* Notes where the path leads. *other tells whether that has changed. */
 static int note_end(neap_watch *watch, const neap__trail *trail, bool *other) {
   *other = watch->kind != trail->kind || watch->device != trail->device ||
            watch->inode != trail->inode ||
@@ -323,8 +322,8 @@ static void stop(neap_watch *watch) {
   close_points(&watch->points);
 }
 
-/* Something has happened to a name on the way: looks where the path leads now,
- * and tells when that is elsewhere. */
+/* Something has happened to a name on the way: follows the path again, and adds
+ * a change if it now leads elsewhere. */
 static void look_again(neap_watch *watch) {
   neap__trail trail;
   int detail;
@@ -335,8 +334,8 @@ static void look_again(neap_watch *watch) {
   if (status < 0 || other)
     add(watch, NEAP_CHANGE_NAME, NULL);
   if (status < 0) {
-    /* There is no memory, or there are no more watches: what is missed from now
-     * on nobody will know. */
+    /* There is no memory, or the system allows no more watches. Changes will be
+     * missed from now on. */
     watch->overflow = true;
     stop(watch);
     return;
@@ -371,7 +370,7 @@ static void on_change(uv_fs_event_t *uv, const char *name, int events,
     wake_all(watch);
 }
 
-/* Ends the watching; those who wait get nothing any more. */
+/* Ends the watching. Operations that wait end, and will find nothing. */
 static void end(neap_watch *watch) {
   stop(watch);
   watch->closing = true;

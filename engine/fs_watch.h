@@ -1,12 +1,12 @@
-/* Watches: what changes in a folder, or at a path.
+/* Watching files and directories for changes.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_FS_WATCH_H
 #define NEAP_FS_WATCH_H
 
 #include "neap.h"
 
-/* Begins to close all watches, whose operations it forgets. They are their
- * owners' still, who can only free them from now on. */
+/* Begins to close all watches, and forgets their operations. The watches still
+ * belong to their owners, who can only free them from now on. */
 void neap__watches_close(neap_engine *engine);
 
 #endif

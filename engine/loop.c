@@ -18,9 +18,9 @@ static void ignore_wake(uv_async_t *handle) {
   (void)handle;
 }
 
-/* uv_run calls the timers that are due first and would wait for I/O afterwards,
- * however long, though the bound is reached or there is something to deliver;
- * uv_stop keeps it from waiting. */
+/* uv_run first calls the timers that are due. Then it would wait for I/O,
+ * although the bound has been reached or there is something to deliver: uv_stop
+ * keeps it from that. */
 static void end_wait(uv_timer_t *handle) {
   uv_stop(handle->loop);
 }
@@ -75,7 +75,8 @@ static bool has_guests(const neap_engine *engine) {
   return engine->is_shared && uv_loop_alive(&engine->uv);
 }
 
-/* The timers of guests have been called, perhaps the last thing to wait for. */
+/* The timers of guests have been called. If the last guest is gone now, or an
+ * operation is ready, uv must not wait. */
 static void check_guests(uv_prepare_t *handle) {
   neap_engine *engine = handle->data;
   uv_unref((uv_handle_t *)&engine->wake);
@@ -153,7 +154,8 @@ int neap_wait_idle(neap_engine *engine, neap_op *op) {
   return 0;
 }
 
-/* Another operation has been delivered: the one that waits for that is next. */
+/* Another operation has been delivered: the one of neap_turn, which waited for
+ * that, comes next. */
 static void end_turn(neap_engine *engine) {
   neap_op *op = engine->turn;
   engine->turn = NULL;
@@ -184,7 +186,8 @@ void neap_break(neap_engine *engine) {
   engine->broken = true;
 }
 
-/* Runs uv, which does nothing when no handle is referenced, as ours are not. */
+/* Runs uv. It does nothing unless a handle is referenced, so `wake` is, for
+ * this time. */
 static void run(neap_engine *engine, uv_run_mode mode) {
   engine->had_guests = has_guests(engine);
   uv_ref((uv_handle_t *)&engine->wake);

@@ -5,8 +5,8 @@
 
 #include "neap.h"
 
-/* Opens the loop of an engine. Whoever of us puts a handle on `uv` has to
- * uv_unref it: handles that are referenced are those of guests. */
+/* Opens the loop of an engine. A part of the engine that puts a handle on `uv`
+ * has to uv_unref it: a handle that is referenced is a guest's. */
 int neap__loop_open(neap_engine *engine, neap_clock clock);
 
 /* Closes every handle that is left on the loop, waits for requests that the
@@ -33,8 +33,8 @@ void neap__loop_set_now(neap_engine *engine, uint64_t now);
 /* Makes the clock real, or virtual from 0 on. The alarm is no longer set. */
 void neap__loop_set_clock(neap_engine *engine, neap_clock clock);
 
-/* The one alarm of a loop: calls `fn` from neap__loop_wait once `at_ns` is
- * past, and no more; set anew it moves. On the virtual clock it never rings. */
+/* The one alarm of a loop calls `fn` from neap__loop_wait, once, when `at_ns`
+ * is past. Setting it anew moves it. On the virtual clock it never rings. */
 void neap__loop_on_alarm(neap_engine *engine, void (*fn)(neap_engine *engine));
 void neap__loop_set_alarm(neap_engine *engine, uint64_t at_ns);
 

@@ -4,10 +4,10 @@
 #define NEAP_H
 
 /* neap.h is the public interface of the engine: everything that a host may use,
- * and all that the Lua binding uses. It is one header, so that a host finds
- * everything in one place, and therefore long. The engine knows neither Lua nor
- * what your nodes compute. It knows which node comes next, when to try again,
- * what time it is, and how to wait for timers, files and the network.
+ * and all that the Lua binding uses. It is one long header, so that you find
+ * everything in one place. The engine knows neither Lua nor what your nodes
+ * compute. It knows which node comes next, when to try again, what time it is,
+ * and how to wait for timers, files and the network.
  *
  * Three ideas carry the interface.
  *
@@ -21,9 +21,10 @@
  *   cancel others and free its own.
  *
  *   A *run* (neap_run) walks a *flow* (neap_flow), a graph of nodes. A run is
- *   passive: neap_run_next() says what to do (call this phase of this node,
- *   wait until then, fetch an item), you do it in whatever way suits you and
- *   report the outcome, and ask again. It performs no I/O and calls nobody.
+ *   passive: neap_run_step() says what to do (call this phase of this node,
+ *   wait until then, fetch an item). You do it in whatever way suits you and
+ *   answer with the outcome, which leads to the next step. A run performs no
+ *   I/O and calls nobody.
  *
  * Threads: an engine and all that belongs to it are used from one thread at a
  * time. Engines are independent of each other; flows are immutable once
@@ -32,15 +33,15 @@
  * The sections follow the ideas above: the engine, operations, flows and runs.
  * Files, streams, connections, processes and HTTP come last.
  *
- * Lifetimes: whatever is *owned* by the host may be freed before or after the
- * engine it was made with, in any order; the host has to free it. When an
- * engine is freed, what belongs to it is closed: descriptors, programs,
+ * Lifetimes: an object that is *owned* by the host has to be freed by the host,
+ * before or after the engine that it was made with, in any order. When an
+ * engine is freed, it closes what belongs to it: descriptors, programs,
  * requests. An object that outlives its engine keeps what it knows (a result, a
- * path). A call that would start or move something then starts nothing and
+ * path). A call that would start or move something then does nothing and
  * returns a status, NEAP_ECLOSED unless its comment names another. An allocator
- * must outlive all that came from it. Operations are yours: those that were
- * pending are idle then, and one that was held (neap_op_hold) may be forgotten,
- * but no longer be settled.
+ * must outlive all memory that came from it. When an engine is freed,
+ * operations that were pending become idle; one that was held (neap_op_hold)
+ * may be forgotten, but no longer be settled.
  *
  * Compatibility: every options struct begins with `size`, to be set to the
  * sizeof the struct that the host was compiled with (the NEAP_*_OPTS_INIT
@@ -108,9 +109,9 @@ NEAP_API void neap_sys_describe(int detail, char *name, size_t name_size,
 
 /* All memory of the engine comes from one function in the manner of Lua's:
  * `fn(ud, ptr, old_size, new_size)` grows, shrinks or moves `ptr` (NULL when
- * old_size is 0), frees it when new_size is 0, and returns NULL when it can
- * not (never when it frees or shrinks). Memory that libuv, libcurl and the
- * system allocate for themselves is not part of it. */
+ * old_size is 0), frees it when new_size is 0, and returns NULL when it cannot
+ * (never when it frees or shrinks). Memory that libuv, libcurl and the system
+ * allocate for themselves does not come from it. */
 typedef void *(*neap_alloc_fn)(void *ud, void *ptr, size_t old_size,
                                size_t new_size);
 
@@ -124,10 +125,10 @@ typedef struct neap_engine neap_engine;
 typedef enum neap_clock {
   NEAP_CLOCK_REAL = 0, /* the system's monotonic clock */
   NEAP_CLOCK_VIRTUAL,  /* starts at 0; jumps to the next timer when nothing
-                          else is left to do, so sleeping costs nothing. Peers
-                          that others wait for (sockets, pipes, HTTP) get 50 ms
-                          of real time before each jump, files and programs as
-                          long as they need */
+                          else is left to do, so sleeping costs nothing.
+                          Before each jump, sockets, pipes and HTTP requests
+                          that are waited for get 50 ms of real time, files and
+                          programs as long as they need */
 } neap_clock;
 
 typedef struct neap_engine_opts {
@@ -147,44 +148,43 @@ typedef struct neap_engine_opts {
  * success *out is *owned*; free it with neap_engine_free. */
 NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
 
-/* Ends an engine: operations still pending are dropped without a call of
- * their `done`, the loop is closed, the memory returned. NULL is ignored. Not
- * from inside `done`. It may wait for file operations that a thread of the
- * pool has already begun, and for programs that were asked to end, as long as
- * they were given for that. */
+/* Frees an engine. Operations that are pending are dropped: their `done` is not
+ * called. It may have to wait for file operations that a thread of the pool has
+ * begun, and for programs that were asked to end, for no longer than these were
+ * given. Must not be called from inside `done`. NULL is ignored. */
 NEAP_API void neap_engine_free(neap_engine *engine);
 
 /* The engine's clock in nanoseconds; monotonic, its zero is arbitrary. */
 NEAP_API uint64_t neap_now(neap_engine *engine);
 
-/* The same, but as of when the loop last looked at it: costs next to nothing,
- * and lags behind by what has been computed since. */
+/* The time at which the loop last looked at the clock. It costs next to
+ * nothing, and lags behind by the time that has been computed since. */
 NEAP_API uint64_t neap_tick(neap_engine *engine);
 
 #define NEAP_FOREVER UINT64_MAX
 
-/* Delivers what is ready. When nothing is, waits at most `max_wait_ns` (0: not
- * at all, NEAP_FOREVER: as long as it takes) for a timer or for I/O and
- * delivers what that made ready. The virtual clock jumps by at most
- * `max_wait_ns`; with 0, to the next timer, since that costs no time. Returns
- * without waiting when nothing is pending that the engine could wake by itself.
+/* Delivers the operations that are ready. When none is, waits at most
+ * `max_wait_ns` (0: not at all, NEAP_FOREVER: as long as it takes) for a timer
+ * or for I/O, and delivers what has become ready. The virtual clock jumps by at
+ * most `max_wait_ns`; with 0, to the next timer, since that costs no time.
+ * Returns without waiting when nothing is pending that could end by itself.
  *
  * Returns the number of operations delivered (0 or more), or NEAP_EBUSY when
  * called from inside `done`. */
 NEAP_API int neap_poll(neap_engine *engine, uint64_t max_wait_ns);
 
-/* Called from `done`: makes neap_poll return after this `done`. What else is
- * ready is left to the next neap_poll. */
+/* Called from `done`: makes neap_poll return after this `done`. Other
+ * operations that are ready are left to the next neap_poll. */
 NEAP_API void neap_break(neap_engine *engine);
 
-/* The number of operations that the engine will complete by itself: those
- * ready, timers and I/O. Operations begun with neap_op_hold do not count. When
- * it is 0, neap_poll will never deliver anything again unless you settle
- * something. */
+/* The number of operations that the engine will complete by itself: those that
+ * are ready, timers and I/O. Operations that are held (neap_op_hold) do not
+ * count. When it is 0, neap_poll will deliver nothing until you settle an
+ * operation or start one. */
 NEAP_API size_t neap_pending(const neap_engine *engine);
 
-/* Makes the clock virtual, from 0 on, or real. Each wait for a time keeps the
- * rest that it had left. */
+/* Makes the clock virtual, beginning at 0, or real. What is left of each sleep
+ * stays the same. */
 NEAP_API void neap_set_clock(neap_engine *engine, neap_clock clock);
 
 /* The loop of libuv on which the engine does its I/O, for handles and requests
@@ -240,17 +240,17 @@ NEAP_API void neap_op_settle(neap_op *op, int status);
  * already keeps its outcome; one that is idle stays idle. */
 NEAP_API void neap_op_cancel(neap_op *op, int status);
 
-/* Starts `op`, which lets exactly one other operation be delivered and then
- * ends with detail 1. So tests go step by step. When nothing is ready, not even
+/* Starts `op`, which ends with detail 1 after exactly one other operation has
+ * been delivered. So tests go step by step. When no other is ready, not even
  * I/O that has just ended, `op` ends with detail 0. With `may_wait` it does so
- * only when nothing is pending either; until then neap_poll waits, and the
- * virtual clock jumps, as ever. NEAP_EBUSY when there is such an operation
- * already. */
+ * only when none is pending either; until then neap_poll waits, and the virtual
+ * clock jumps, as always. NEAP_EBUSY when there is such an operation already.
+ */
 NEAP_API int neap_turn(neap_engine *engine, neap_op *op, bool may_wait);
 
-/* Starts `op`, which ends when nothing else is pending (the operation of
- * neap_turn does not count): nothing is left that could end by itself.
- * NEAP_EBUSY when there is such an operation already. */
+/* Starts `op`, which ends when no other operation is pending (that of neap_turn
+ * does not count), so that nothing is left that could end by itself. NEAP_EBUSY
+ * when there is such an operation already. */
 NEAP_API int neap_wait_idle(neap_engine *engine, neap_op *op);
 
 /* Drops the operation without ever calling `done`; it is idle afterwards. For
@@ -270,11 +270,12 @@ NEAP_API void neap_uv_settle(neap_engine *engine);
 
 /* Waits until neap_now() is at least `deadline_ns`; never early. Cannot fail.
  * The real clock is served to the millisecond, the virtual one exactly.
- * Operations due together are delivered in the order of their deadlines,
- * equal ones in the order they were started; one with the deadline 0 at once,
- * in its turn among those that are ready. */
+ * Operations that are due together are delivered in the order of their
+ * deadlines, those with equal ones in the order in which they were started. One
+ * with the deadline 0 is ready at once. */
 NEAP_API void neap_sleep_until(neap_engine *engine, neap_op *op,
                                uint64_t deadline_ns);
+
 /* A flow is a graph of nodes, nested flows included. It is built, sealed, and
  * then only read. */
 typedef struct neap_flow neap_flow;
@@ -288,8 +289,8 @@ typedef enum neap_kind {
   NEAP_PARALLEL,   /* exec is a visit of each branch, side by side */
 } neap_kind;
 
-/* The phases of a node, and as bits which of them it has. A phase that a node
- * lacks is passed over; exec needs a bit where it is a call only. */
+/* The phases of a node. As bits they say which of them a node has; one that it
+ * lacks is passed over. Exec needs its bit only where it is a call. */
 typedef enum neap_phase {
   NEAP_PREP = 0,
   NEAP_EXEC,
@@ -297,7 +298,8 @@ typedef enum neap_phase {
   NEAP_POST,
 } neap_phase;
 
-/* Returns "prep", "exec", "fallback" or "post", "unknown" for what is none. */
+/* Returns "prep", "exec", "fallback" or "post"; "unknown" for any other number.
+ */
 NEAP_API const char *neap_phase_name(neap_phase phase);
 
 typedef struct neap_node_opts {
@@ -315,7 +317,8 @@ typedef struct neap_node_opts {
                             branches at once; 0: all */
   bool collect;          /* a batch goes on when an item has failed, a parallel
                             when a branch has */
-  bool strict;           /* of a flow: an action that leads nowhere fails */
+  bool strict;           /* of a flow: an action that leads nowhere is a
+                            failure */
   void *data;            /* *kept*, yours */
   uint64_t max_retry_after_ns; /* a failure that asks for a longer wait ends the
                                   attempts; 0: 120 s, NEAP_FOREVER: none does */
@@ -341,9 +344,8 @@ NEAP_API int neap_flow_start(neap_flow *flow, neap_node *node,
                              neap_node *start);
 
 /* Adds a branch to `node`, a NEAP_PARALLEL; a node may be added twice. Both
- * belong to this flow. A branch is visited alone: the successors that it has
- * for the walks that it is part of do not count. NEAP_ENOMEM leaves the node as
- * it was. */
+ * belong to this flow. A branch is one visit: successors that the node has in
+ * other walks do not count there. NEAP_ENOMEM leaves the node as it was. */
 NEAP_API int neap_flow_branch(neap_flow *flow, neap_node *node,
                               neap_node *branch);
 
@@ -356,8 +358,8 @@ NEAP_API int neap_flow_wire(neap_flow *flow, neap_node *from,
                             const char *action, size_t size, bool keep,
                             neap_node *to);
 
-/* Ends the building. NEAP_ENOSTART when a node that walks has no start, or a
- * parallel no branch. */
+/* Seals the flow. NEAP_ENOSTART when a node that walks has no start, or a
+ * parallel has no branch. */
 NEAP_API int neap_flow_seal(neap_flow *flow);
 
 NEAP_API const char *neap_node_name(const neap_node *node);
@@ -370,18 +372,18 @@ NEAP_API uint32_t neap_node_max_attempts(const neap_node *node);
 /* What a host says of a failure. */
 typedef struct neap_failure {
   bool final;              /* no further attempts; a fallback is still tried */
-  bool item;               /* of FETCH: what was fetched is useless; it counts
-                              as an item that has failed without an attempt. A
-                              batch that collects goes on, whatever `caught`
-                              says of the step */
+  bool item;               /* answers FETCH: what was fetched cannot be used. It
+                              counts as an item that has failed without an
+                              attempt, so a batch that collects goes on, even
+                              where `caught` of the step is false */
   uint64_t retry_after_ns; /* the next attempt waits at least this long */
 } neap_failure;
 
-/* True when another attempt follows attempt `attempt` (from 0), which failed:
- * there is one left, the failure is not final and does not ask for a longer
- * wait than max_retry_after. NULL stands for a failure that says nothing. Runs
- * decide by this function; a host can use it to repeat work of its own by the
- * same rules. */
+/* Whether another attempt follows attempt `attempt` (from 0), which failed:
+ * there is one left, the failure is not final, and the wait that it asks for is
+ * no longer than max_retry_after. NULL stands for a failure that says nothing.
+ * Runs decide by this function; a host can use it to repeat work of its own by
+ * the same rules. */
 NEAP_API bool neap_may_retry(const neap_node_opts *opts, uint32_t attempt,
                              const neap_failure *failure);
 
@@ -412,16 +414,17 @@ NEAP_API bool neap_node_action(const neap_node *node, size_t index,
  * keep what belongs to them (results, parameters) in an array.
  *
  * A parallel is a batch whose items are its branches: item `index` is branch
- * `index`, and inside it is the visit of that node. All that is said of a batch
- * holds for it, attempts, time limits and fallback of each item included. */
+ * `index`, and inside it is the visit of that node. All that is said of batches
+ * applies to it, such as attempts, time limits and fallback of each item. */
 typedef struct neap_run neap_run;
 
 typedef enum neap_do {
-  /* A visit of `node` begins at `depth`; what the host kept for this depth and
-   * all deeper ones is over. Answer: ok. */
+  /* A visit of `node` begins at `depth`. What the host has kept for this depth
+   * and all deeper ones is of no more use. Answer: ok. */
   NEAP_DO_ENTER,
-  /* Call `phase` of `node` (attempt `attempt`, from 0). Answer: ok, after post
-   * instead action, after the fallback of a node that walks either; or fail. */
+  /* Call `phase` of `node` (attempt `attempt`, from 0). Answer: ok or fail;
+   * post is answered with action instead of ok, the fallback of a node that
+   * walks with either. */
   NEAP_DO_CALL,
   /* The walk inside the visit at `depth` has ended, or the visit inside the
    * branch: its result is `action`, that of the visit at depth + 1. Answer: ok.
@@ -431,32 +434,30 @@ typedef enum neap_do {
   NEAP_DO_WAIT,
   /* Let a run of its own (neap_run_new with NEAP_ROOT_ATTEMPT) make this
    * attempt of exec, and stop it when neap_node_timeout has passed. Answer: ok,
-   * of a node that walks instead action; or fail. */
+   * or action for a node that walks; or fail. */
   NEAP_DO_ATTEMPT,
-  /* The items of the batch at `depth` begin. Answer: items or fail; of a
+  /* The items of the batch at `depth` begin. Answer: items or fail; for a
    * parallel, whose branches are known, ok or fail. */
   NEAP_DO_ITEMS,
   /* Start `count` runs (NEAP_ROOT_WORKER) that share the items of the batch.
-   * Where the number of items is unknown, a worker (then `depth` is 0) asks for
-   * one more worker of the same parent when all have an item. What was fetched
-   * for depth 1 stays meanwhile. Answer: ok, or fail when that is impossible.
-   */
+   * Where the number of items is unknown, this is also the step of a worker
+   * (then `depth` is 0) when all have an item: start one more worker of its
+   * parent, and keep what was fetched for depth 1. Answer: ok, or fail when
+   * that is impossible. */
   NEAP_DO_FORK,
-  /* Wait until one of these runs has ended; `failed` when one has failed
-   * already. Answer: ok, or fail when that run failed. The first failure
-   * counts.
-   */
+  /* Wait until one of these runs has ended; `failed` if one has failed already.
+   * Answer: ok, or fail when that run failed. The first failure counts. */
   NEAP_DO_JOIN,
-  /* Cancel all of these that have not ended. Answer: ok. */
+  /* Cancel those of these runs that have not ended. Answer: ok. */
   NEAP_DO_STOP,
-  /* Fetch item `index` (from 0) for depth + 1. Answer: ok, none, or fail; of a
-   * parallel, where there is nothing to be fetched, ok or fail. */
+  /* Fetch item `index` (from 0) for depth + 1. Answer: ok, none, or fail; for a
+   * parallel, where there is nothing to fetch, ok or fail. */
   NEAP_DO_FETCH,
   /* Another run is fetching from the same batch; wait until it has. Answer:
    * ok. */
   NEAP_DO_TURN,
-  /* Item `index`, a visit at `depth`, has ended, `failed` or well. The walk
-   * inside it is over, too. Answer: ok. */
+  /* Item `index`, a visit at `depth`, has ended, and the walk inside it;
+   * `failed` says how. Answer: ok. */
   NEAP_DO_ITEM_END,
   /* No successor for the action of the visit at `depth`, though `node` has
    * some: warn the user. The walk that the visit is part of ends here, unless
@@ -466,7 +467,7 @@ typedef enum neap_do {
   NEAP_DO_WARN,
   /* The run itself fails with `status` at the visit of `node`. Answer: fail. */
   NEAP_DO_RAISE,
-  /* The run has ended, `failed` or well and then with `action`. */
+  /* The run has ended: it has `failed`, or it has the action `action`. */
   NEAP_DO_END,
 } neap_do;
 
@@ -476,8 +477,8 @@ typedef struct neap_step {
   const neap_node *node;
   uint64_t *note; /* of the visit, as neap_run_note gives it */
   union {
-    uint64_t index;    /* of an item, also of that which FETCH is about or a
-                          worker's FORK puts off; of other visits 0 */
+    uint64_t index;    /* of an item; of FETCH: the item to fetch; of FORK by a
+                          worker: the item that waits; of other visits 0 */
     uint64_t delay_ns; /* of WAIT */
   };
   const char *action; /* as it was answered; NULL: "default" */
@@ -495,19 +496,19 @@ typedef struct neap_step {
 
 typedef enum neap_root {
   NEAP_ROOT_VISIT = 0, /* one visit of the node, with all its phases */
-  NEAP_ROOT_ATTEMPT,   /* one attempt of its exec, as asked for by ATTEMPT */
-  NEAP_ROOT_WORKER,    /* items of its batch, as asked for by FORK */
+  NEAP_ROOT_ATTEMPT,   /* one attempt of its exec, for the step ATTEMPT */
+  NEAP_ROOT_WORKER,    /* items of its batch, for the step FORK */
 } neap_root;
 
 typedef struct neap_run_opts {
   size_t size;
   neap_root root;
-  neap_run *parent;   /* *kept*: of ATTEMPT and WORKER, who was asked; of a
-                         worker that a worker asked for, the latter's parent */
-  uint64_t max_steps; /* visits, items of batches included; 0: no limit. Runs
-                         that have this one as parent share it. Once it is
-                         passed, no attempt, fallback or batch catches a failure
-                       */
+  neap_run *parent;   /* *kept*: for ATTEMPT and WORKER the run whose step it
+                         was; where that is a worker itself, its parent */
+  uint64_t max_steps; /* visits, items of batches included; 0: no limit. It
+                         applies to this run and those that have it as parent
+                         together. Once it is passed, no attempt, fallback or
+                         batch catches a failure */
   uint64_t seed;      /* for jitter */
   void *data;         /* *kept*, yours */
 } neap_run_opts;
@@ -517,14 +518,14 @@ typedef struct neap_run_opts {
 
 /* Makes a run of `node`, which belongs to the sealed `flow` (*kept*). For
  * ATTEMPT and WORKER `node` is ignored: it is the parent's. *out is *owned*.
- * NEAP_EINVAL when the flow is not sealed, there is no node, or the parent has
- * not asked for such a run. */
+ * NEAP_EINVAL when the flow is not sealed, there is no node, or the step of the
+ * parent is not one for such a run. */
 NEAP_API int neap_run_new(neap_flow *flow, const neap_node *node,
                           const neap_run_opts *opts, neap_run **out);
 NEAP_API void neap_run_free(neap_run *run);
 
-/* Returns the step that the run waits for an answer to. The answers below
- * return the next one. The step is the run's, valid until the next answer.
+/* Returns the step that is to be answered. The answers below return the next
+ * step. A step belongs to the run and is valid until the next answer.
  *
  * An answer that the step does not allow ends the run: the next step is END,
  * `failed`, with the status NEAP_EINVAL. A run that has ended stays so,
@@ -534,23 +535,23 @@ NEAP_API const neap_step *neap_run_step(neap_run *run);
 NEAP_API const neap_step *neap_run_ok(neap_run *run);
 NEAP_API const neap_step *neap_run_none(neap_run *run);
 
-/* Answers post. The bytes must stay where they are until the visit's depth is
- * entered again or the walk it belongs to has returned; where a flow without
- * post hands its RETURN's action on, until the same is true of that flow. NULL
- * means "default". */
+/* Answers post. The bytes must stay where they are until the depth of the visit
+ * is entered again, or the walk that it is part of has returned. A flow without
+ * post passes on the action of its walk: then the bytes must stay until the
+ * same is true of that flow. NULL means "default". */
 NEAP_API const neap_step *neap_run_action(neap_run *run, const char *action,
                                           size_t size);
 
 #define NEAP_UNCOUNTED UINT64_MAX
 
-/* Answers ITEMS: how many there are, NEAP_UNCOUNTED when fetching will tell. */
+/* Answers ITEMS with their number; NEAP_UNCOUNTED if only fetching can tell. */
 NEAP_API const neap_step *neap_run_items(neap_run *run, uint64_t count);
 
-/* Answers with a failure; NULL stands for one that says nothing. */
+/* Answers with a failure; NULL stands for a failure that says nothing. */
 NEAP_API const neap_step *neap_run_fail(neap_run *run,
                                         const neap_failure *failure);
 
-/* Where a run is, or after a failure was: the visit, phase and attempt. */
+/* Where a run is, or where it was when it failed: visit, phase and attempt. */
 typedef struct neap_place {
   uint32_t depth;
   neap_phase phase;
@@ -563,11 +564,11 @@ NEAP_API void neap_run_place(const neap_run *run, neap_place *out);
 NEAP_API const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
                                            bool *is_item, uint64_t *index);
 
-/* The attempt of exec that the visit at a depth has come to, from 0. */
+/* The attempt of exec that the visit at a depth is at, from 0. */
 NEAP_API uint32_t neap_run_attempt(const neap_run *run, uint32_t depth);
 
-/* A number of the host's for each visit; 0 when the visit begins. NULL where no
- * visit has been so deep. */
+/* A number for the host's use that each visit has; 0 when the visit begins.
+ * NULL where no visit has been so deep. */
 NEAP_API uint64_t *neap_run_note(neap_run *run, uint32_t depth);
 
 /* The visits made so far, items included, as `max_steps` counts them: those of
@@ -581,21 +582,21 @@ NEAP_API void neap_run_counts(const neap_run *run, uint32_t depth,
 NEAP_API neap_run *neap_run_parent(const neap_run *run);
 NEAP_API void *neap_run_data(const neap_run *run);
 
-/* What happens in runs, for those who watch. Whoever drives a run tells of it
- * with neap_emit; the Lua binding does. */
+/* What happens in runs. The host that drives a run reports it with neap_emit,
+ * as the Lua binding does, to the function that watches the engine. */
 #define NEAP_EVENT_MAP(X)                                                      \
   X(NODE_START, "node_start")   /* the visit at `depth` begins */              \
   X(RETRY, "retry")             /* `attempt` failed; the next in `delay_ns` */ \
   X(FALLBACK, "fallback")       /* `attempt` failed, the last */               \
   X(BATCH_START, "batch_start") /* of `count` items, if known */               \
   X(ITEM_START, "item_start")   /* item `index` of the batch at `depth` */     \
-  X(ITEM_END, "item_end")       /* it has ended, `failed` or well */           \
+  X(ITEM_END, "item_end")       /* the item has ended; it may have `failed` */ \
   X(WARNING, "warning")         /* `message` */                                \
   X(BRANCH_END, "branch_end")   /* branch `index`, at `depth`, has ended */    \
-  X(SPAWN, "spawn")             /* it has begun a task */                      \
-  X(WAIT, "wait")               /* it will wait for `message` */               \
-  X(WAKE, "wake")               /* what it waited for, `message`, is there */  \
-  X(CANCEL, "cancel")           /* it is told that it has been cancelled */
+  X(SPAWN, "spawn")             /* the run has begun a task */                 \
+  X(WAIT, "wait")               /* the run will wait for `message` */          \
+  X(WAKE, "wake")               /* the wait for `message` is over */           \
+  X(CANCEL, "cancel")           /* the run learns that it is cancelled */
 
 typedef enum neap_event_kind {
 #define NEAP_EVENT_ENUM(name, text) NEAP_EVENT_##name,
@@ -603,7 +604,7 @@ typedef enum neap_event_kind {
 #undef NEAP_EVENT_ENUM
 } neap_event_kind;
 
-/* Returns the name of a kind ("node_start"), "unknown" for what is none. */
+/* Returns the name of a kind ("node_start"); "unknown" for any other number. */
 NEAP_API const char *neap_event_name(neap_event_kind kind);
 
 typedef struct neap_event {
@@ -613,26 +614,28 @@ typedef struct neap_event {
   const neap_run *run;
   uint64_t time_ns; /* on the engine's clock; set by neap_emit */
   uint64_t index;   /* from 0 */
-  uint64_t count;   /* NEAP_UNCOUNTED when nobody knows */
+  uint64_t count;   /* NEAP_UNCOUNTED: unknown */
   uint64_t delay_ns;
   uint32_t attempt;     /* from 0 */
   uint32_t concurrency; /* of a batch */
   bool failed;
-  const char *message; /* borrowed, for the call; of a RETRY: what is tried
-                          again, NULL when that is exec of the node */
+  const char *message; /* borrowed, for the call; of RETRY: what is tried again,
+                          NULL for exec of the node */
 } neap_event;
 
-/* Called by neap_emit, in the thread and on the stack of whoever drives the
- * run. It must not call neap_poll nor answer a step. */
+/* Called by neap_emit, in its thread and on its stack. It must not call
+ * neap_poll or answer a step. */
 typedef void (*neap_event_fn)(void *ud, const neap_event *event);
 
-/* Has `fn` told of every event of this engine's runs; NULL ends that. */
+/* Makes `fn` the function that watches the engine: it is called for each event
+ * of its runs. NULL ends the watching. */
 NEAP_API void neap_on_event(neap_engine *engine, neap_event_fn fn, void *ud);
 
-/* Whether somebody wants to be told. */
+/* Whether the engine is watched. */
 NEAP_API bool neap_is_watched(const neap_engine *engine);
 
-/* Tells whoever watches. */
+/* Reports an event: sets its `size` and `time_ns`, and calls the function that
+ * watches, if there is one. */
 NEAP_API void neap_emit(neap_engine *engine, neap_event *event);
 
 typedef enum neap_file_type {
@@ -654,16 +657,16 @@ typedef struct neap_file_stat {
   double mtime;  /* seconds since 1970 */
 } neap_file_stat;
 
-/* The result of a file operation; its memory is *owned* by the caller, who
- * returns it with neap_fs_free once the operation has ended, also badly. */
+/* The result of a file operation. It is *owned* by the caller, to be freed with
+ * neap_fs_free when the operation has ended, even with a failure. */
 typedef struct neap_fs_result neap_fs_result;
 
 /* Each starts `op` and returns 0, or a negative status without having started
  * it. Paths are copied. In `done` op->status is 0 or NEAP_ESYS (op->detail for
  * neap_sys_describe), NEAP_ETOOBIG, NEAP_ENOMEM or NEAP_ECANCELED, and *result
  * is valid when it is 0; a cancelled operation leaves *result NULL. Cancelling
- * takes effect at once for the waiter; a system call that the thread pool has
- * begun completes unseen.
+ * ends the operation at once; a system call that the thread pool has begun
+ * completes without notice.
  *
  * read: the whole file, up to `max_size` bytes (0: no limit), which need not be
  * a regular one. write: replaces the contents, or with `append` adds to them;
@@ -686,28 +689,29 @@ NEAP_API int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
  * it also makes those above it that are missing, and a directory that is there
  * already is fine. remove: a file, a link itself, an empty directory, or with
  * `recursive` a directory and all that is in it, however deep; it never follows
- * links. What could not be removed in the end is not emptied: a path whose last
- * name is "." or "..", or that has none ("/"), is refused with EINVAL, and so
- * is a directory in one that must not be written to, or on which something is
- * mounted, with the system's code. A removal that is cancelled stops soon, amid
- * what it does. */
+ * links. A directory that could not be removed is not emptied either. So a path
+ * whose last name is "." or "..", or that has no name ("/"), is refused with
+ * EINVAL; and a directory on which something is mounted, or which is in one
+ * that must not be written to, with the system's code. A removal that is
+ * cancelled stops soon, and leaves the rest. */
 NEAP_API int neap_fs_mkdir(neap_engine *engine, neap_op *op, const char *path,
                            uint32_t mode, bool parents,
                            neap_fs_result **result);
 NEAP_API int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
                             bool recursive, neap_fs_result **result);
 
-/* The same, and waits for it: for the end of things, where nobody can wait any
- * more. Returns 0, or NEAP_ESYS with the code of the system in *detail (which
- * may be NULL). From any thread. */
+/* Removes like neap_fs_remove, before it returns. It is for the end of a
+ * program, when no operation can be waited for. Returns 0, or NEAP_ESYS with
+ * the code of the system in *detail (which may be NULL). From any thread. */
 NEAP_API int neap_fs_remove_now(const char *path, bool recursive, int *detail);
 
 /* rename: gives a file or directory another name on the same file system, and
- * replaces what has that name. copy: a file with its mode; replaces what has
- * the name; what a copy that fails has written is removed. link: a second name
- * for a file. symlink: makes `path` a link that leads to `target`, which need
- * not be there. readlink: where a link leads, realpath: the absolute path
- * without links; neap_fs_bytes has either. chmod: sets the permission bits. */
+ * replaces a file that has that name. copy: copies a file with its mode, and
+ * replaces a file that has the name; a copy that fails is removed. link: gives
+ * a file a second name. symlink: makes `path` a link that leads to `target`,
+ * which need not be there. readlink gives where a link leads, realpath the
+ * absolute path without links, both in neap_fs_bytes. chmod: sets the
+ * permission bits. */
 NEAP_API int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
                             const char *to, neap_fs_result **result);
 NEAP_API int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
@@ -724,26 +728,26 @@ NEAP_API int neap_fs_realpath(neap_engine *engine, neap_op *op,
 NEAP_API int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
                            uint32_t mode, neap_fs_result **result);
 
-/* Writes a file so that a reader, even after a crash, finds either what was
- * there or all of `bytes` (copied): writes them to a file beside it, brings
- * that to the disk, and renames it. A file that is replaced keeps its mode, not
- * its owner, and must be a regular one (EINVAL); where the path is a link, the
- * file it leads to is replaced. Nothing is left behind when the operation fails
- * or is cancelled. What a killed process leaves behind, the next replace in
- * that folder removes. */
+/* Writes a file so that a reader, even after a crash, finds either the old
+ * contents or all of `bytes` (copied): writes them to a file beside it, brings
+ * that to the disk, and renames it. A file that is replaced keeps its mode, but
+ * not its owner, and must be a regular one (EINVAL). Where the path is a link,
+ * the file that it leads to is replaced. An operation that fails or is
+ * cancelled leaves nothing behind. A file that a killed process has left behind
+ * is removed by the next replace in that folder. */
 NEAP_API int neap_fs_replace(neap_engine *engine, neap_op *op, const char *path,
                              const void *bytes, size_t size,
                              neap_fs_result **result);
 
 /* Makes a directory whose path, in neap_fs_bytes, is `prefix` and six further
- * characters, for its owner only (mode 0700). Removing it is yours. */
+ * characters, for its owner only (mode 0700). It is yours to remove. */
 NEAP_API int neap_fs_tempdir(neap_engine *engine, neap_op *op,
                              const char *prefix, neap_fs_result **result);
 
-/* What read, readlink, realpath or tempdir has found (valid until
- * neap_fs_free), and its size. */
+/* The bytes of a read, readlink, realpath or tempdir, and their number. They
+ * are valid until neap_fs_free. */
 NEAP_API const char *neap_fs_bytes(const neap_fs_result *result, size_t *size);
-/* What stat or lstat found. */
+/* What stat or lstat has found. */
 NEAP_API void neap_fs_get_stat(const neap_fs_result *result,
                                neap_file_stat *out);
 /* The entry at `index` (from 0) of what list found; false beyond the last. */
@@ -752,11 +756,11 @@ NEAP_API bool neap_fs_entry(const neap_fs_result *result, size_t index,
 /* NULL is ignored. */
 NEAP_API void neap_fs_free(neap_fs_result *result);
 
-/* A file that is open. Operations on it are served one after the other, in the
- * order in which they were started. It does not count toward the files that the
- * whole-file operations above have open at a time, so that these go on however
- * many handles there are; a system without descriptors left is NEAP_ESYS with
- * the code of EMFILE. */
+/* A file that is open. Operations on it are carried out one after the other, in
+ * the order in which they were started. The operations above have no more than
+ * 64 files open at a time; handles do not count there, so any number of them
+ * holds up none of these. If the system has no descriptors left, opening ends
+ * with NEAP_ESYS and the code of EMFILE. */
 typedef struct neap_file neap_file;
 
 /* Opens a file. `mode` is as for fopen: "r", "w", "a", each also with "+", to
@@ -779,18 +783,19 @@ NEAP_API int neap_file_temp(neap_engine *engine, neap_op *op,
 
 /* Each of these starts `op` and returns 0, or a negative status without having
  * started it: NEAP_EINVAL when the file has been closed or a number is out of
- * range, NEAP_ENOMEM. The result is *owned*, as of neap_fs_read. Cancelling
- * gives up the wait at once; a system call that the pool has begun completes
- * unseen, and the next operation begins when it has.
+ * range, NEAP_ENOMEM. The result is *owned*, as that of neap_fs_read.
+ * Cancelling ends the operation at once; a system call that the pool has begun
+ * completes without notice, and only then the next operation begins.
  *
  * read: at most 64 KiB from the position on, in neap_fs_bytes; none at the end.
  * Bytes that a cancelled read has taken from a pipe are given to the next one.
  * write: all of `bytes`, which are copied. A write that fails or is cancelled
  * may have written a part; the position is then behind that part. sync: brings
  * all that has been written to the disk. fstat: as neap_fs_stat. truncate: to
- * `size` bytes, also to more; the position stays. close: waits for what is
- * under way; its failure may be that of an earlier write. After it nothing can
- * be started any more. A close that is cancelled goes on unseen. */
+ * `size` bytes, which may be more; the position stays. close: waits for
+ * operations under way; its failure may be that of an earlier write. No
+ * operation can be started after it. A close that is cancelled goes on without
+ * notice. */
 NEAP_API int neap_file_read(neap_file *file, neap_op *op,
                             neap_fs_result **result);
 NEAP_API int neap_file_write(neap_file *file, neap_op *op, const void *bytes,
@@ -810,80 +815,81 @@ typedef enum neap_seek {
   NEAP_SEEK_END,     /* from the end */
 } neap_seek;
 
-/* Moves the position to `offset` bytes from `whence`; neap_fs_offset then tells
- * where it is, from the start. A pipe or a terminal has no position: ESPIPE. A
- * place before the start is EINVAL. Starts and ends as the operations above. */
+/* Moves the position to `offset` bytes from `whence`; neap_fs_offset then gives
+ * it from the start. A pipe or a terminal has no position: ESPIPE. A position
+ * before the start is EINVAL. Starts and ends like the operations above. */
 NEAP_API int neap_file_seek(neap_file *file, neap_op *op, neap_seek whence,
                             int64_t offset, neap_fs_result **result);
 NEAP_API uint64_t neap_fs_offset(const neap_fs_result *result);
 
-/* Takes back the result of a read (*transferred*) whose bytes nobody has used:
- * the next read gives them. */
+/* Takes back the result of a read (*transferred*) whose bytes were not used.
+ * The next read gives them again. */
 NEAP_API void neap_file_put_back(neap_file *file, neap_fs_result *read);
 
-/* Moves the position back, at once, over `size` bytes that have been read ahead
- * of need; false, and nothing has changed, where it cannot be moved. */
+/* Moves the position back, at once, over `size` bytes that were read too early.
+ * False, and nothing has changed, where there is no position. */
 NEAP_API bool neap_file_back(neap_file *file, uint64_t size);
 
-/* The path that it was opened with; of a temporary file the one made. Valid
- * until neap_file_free. */
+/* The path with which a file was opened, or which a temporary file was given.
+ * Valid until neap_file_free. */
 NEAP_API const char *neap_file_path(const neap_file *file);
 
 /* False once neap_file_close has been called, or the engine freed. */
 NEAP_API bool neap_file_is_open(const neap_file *file);
 
 /* Frees the handle. A thread closes the file when the operations on it have
- * ended. Only neap_engine_free waits for that, and nobody is told how it went;
- * neap_file_close tells. NULL is ignored. May be called after neap_engine_free,
- * which closes all files. */
+ * ended. A failure of that is only told by neap_file_close; neap_engine_free
+ * waits until it is done. NULL is ignored. May be called after
+ * neap_engine_free, which closes all files. */
 NEAP_API void neap_file_free(neap_file *file);
 
-/* Watching a file or a directory (not those within it) for changes, which are
- * kept, up to 1024, until they are taken. */
+/* Watches a file, or a directory without those below it, for changes. Up to
+ * 1024 of them are kept until they are taken. */
 typedef struct neap_watch neap_watch;
 
 typedef enum neap_change_kind {
   NEAP_CHANGE_CONTENT = 0, /* content, mode or times */
   NEAP_CHANGE_NAME,        /* made, removed, or moved to or from its path */
-  NEAP_CHANGE_OVERFLOW,    /* more than were kept: some have been lost */
+  NEAP_CHANGE_OVERFLOW,    /* there were too many: some have been lost */
 } neap_change_kind;
 
 typedef struct neap_change {
   neap_change_kind kind;
-  const char *path; /* that was watched; in a directory, of the entry. NULL for
+  const char *path; /* that is watched; in a directory, of the entry; NULL for
                        an overflow. Valid until the next take, or free */
 } neap_change;
 
-/* Begins to watch; does not wait. Of a file the path is watched: it may be
- * removed, replaced, made again, and where links lead to it they may be made to
- * point elsewhere. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the system's code
- * in *detail (which may be NULL): ENOENT where there is nothing of that name,
- * ENOSPC when the system allows the user no more watches. *watch is *owned*. */
+/* Begins to watch, without waiting. What is watched of a file is its path: the
+ * file may be removed, replaced and made again, and links that lead to it may
+ * be made to point elsewhere. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the
+ * system's code in *detail (which may be NULL): ENOENT where the path leads
+ * nowhere, ENOSPC when the system allows the user no more watches. *watch is
+ * *owned*. */
 NEAP_API int neap_watch_new(neap_engine *engine, const char *path, int *detail,
                             neap_watch **watch);
 
-/* The same for a path that may be missing, now and later, with the directories
- * above it; it is watched as soon as it is made. The watch only ends when it is
+/* The same for a path that may be missing, now or later, and so may directories
+ * above it. It is watched as soon as it is made. The watch only ends when it is
  * closed. */
 NEAP_API int neap_watch_missing(neap_engine *engine, const char *path,
                                 int *detail, neap_watch **watch);
 
-/* Starts `op`, which ends with status 0 once there may be something to take or
- * the watch has ended; several may wait, and all are woken. Returns 0, or
- * NEAP_EINVAL when it has been closed. */
+/* Starts `op`, which ends with status 0 when there may be a change to take, or
+ * the watch has ended. Several operations may wait; all end then. Returns 0, or
+ * NEAP_EINVAL when the watch has been closed. */
 NEAP_API int neap_watch_wait(neap_watch *watch, neap_op *op);
 
 /* Takes the oldest change; false when there is none. A change that equals the
- * last one is not kept again while that has not been taken. */
+ * last one is only kept when that has been taken. */
 NEAP_API bool neap_watch_take(neap_watch *watch, neap_change *out);
 
-/* True when there is nothing to take and will not be: it has been closed, or
- * the directory, of a file the one it is in, has been moved or removed, and no
- * link that is left leads there. */
+/* True when there is nothing to take and never will be: the watch has been
+ * closed, or the directory (of a file, the directory that has it) has been
+ * moved or removed, and no link leads there. */
 NEAP_API bool neap_watch_has_ended(const neap_watch *watch);
 
-/* Ends the watching. Those who wait are woken; changes not yet taken are lost.
- * Again does nothing. */
+/* Ends the watching. Operations that wait end; changes that were not taken are
+ * lost. Does nothing the second time. */
 NEAP_API void neap_watch_close(neap_watch *watch);
 
 /* Frees a watch, closed or not. NULL is ignored. May be called after
@@ -893,13 +899,15 @@ NEAP_API void neap_watch_free(neap_watch *watch);
 /* Bytes that come and go through a pipe, a socket or a terminal. */
 typedef struct neap_stream neap_stream;
 
-/* Makes a stream of a descriptor, which belongs to it from then on: it is made
- * non-blocking, and not inherited by programs that are started. Where `shared`
- * is true other processes have the same open file (the standard input of a
- * program that was started in a shell): then it stays as blocking as it was.
+/* Makes a stream of a descriptor, which belongs to the stream from then on. The
+ * descriptor is made non-blocking, and programs that are started do not inherit
+ * it. `shared` says that other processes have the same open file, such as the
+ * standard input of a program that was started in a shell; then it stays
+ * blocking if it was.
  *
- * *out is *owned*. NEAP_EINVAL when `fd` is not open, or a socket other than of
- * streams; the descriptor is still the caller's then, as after NEAP_ENOMEM. */
+ * *out is *owned*. NEAP_EINVAL when `fd` is not open, or is a socket that is
+ * not one of streams. After a failure, also NEAP_ENOMEM, the descriptor is
+ * still the caller's. */
 NEAP_API int neap_stream_open(neap_engine *engine, int fd, bool shared,
                               neap_stream **out);
 
@@ -908,9 +916,9 @@ NEAP_API int neap_stream_open(neap_engine *engine, int fd, bool shared,
 NEAP_API int neap_stream_pair(neap_engine *engine, neap_stream *out[2]);
 
 /* Closes the descriptor and frees the stream. Operations on it end with
- * NEAP_ECLOSED; what was not yet written is dropped (neap_stream_end waits for
- * it). NULL is ignored. When its engine has been freed before, that has closed
- * the descriptor, and nothing can be read or written any more. */
+ * NEAP_ECLOSED. Bytes that were not yet written are dropped; neap_stream_end
+ * waits for them. NULL is ignored. May be called after neap_engine_free, which
+ * closes the descriptor. */
 NEAP_API void neap_stream_close(neap_stream *stream);
 
 /* Starts `op`, which ends with 0 when neap_stream_peek has something to give:
@@ -923,19 +931,19 @@ NEAP_API void neap_stream_close(neap_stream *stream);
 NEAP_API int neap_stream_read(neap_stream *stream, neap_op *op);
 
 /* Gives the bytes that have come, at most 64 KiB, without taking them. They are
- * *borrowed* until the next peek at any stream of this engine, take or close. A
- * size of 0 is the end. NEAP_EAGAIN when there is nothing at the moment (also,
- * though seldom, after a read has ended), NEAP_ESYS, NEAP_ENOMEM, NEAP_ECLOSED.
+ * *borrowed* until the next take, close, or peek at any stream of this engine.
+ * A size of 0 is the end. NEAP_EAGAIN when nothing has come at the moment
+ * (rarely even after a read has ended), NEAP_ESYS, NEAP_ENOMEM, NEAP_ECLOSED.
  */
 NEAP_API int neap_stream_peek(neap_stream *stream, const char **bytes,
                               size_t *size);
 
-/* How many bytes have come, at this moment, and can be read without waiting; 0
- * where the system does not tell. */
+/* How many bytes can be read at this moment without waiting; 0 where the system
+ * does not tell. */
 NEAP_API size_t neap_stream_available(const neap_stream *stream);
 
-/* Takes the first `size` of the bytes that peek has given; what is left comes
- * first when it is peeked at again. */
+/* Takes the first `size` of the bytes that peek has given. The next peek begins
+ * with the rest. */
 NEAP_API void neap_stream_take(neap_stream *stream, size_t size);
 
 /* Writes bytes, behind those of earlier writes that have not ended. Starts
@@ -977,25 +985,25 @@ typedef struct neap_net_opts {
   size_t size;
   const char *path; /* of a local socket; NULL: TCP */
   const char *host; /* digits or, to connect, a name; NULL: "127.0.0.1" */
-  uint16_t port;    /* to listen 0: one that is free */
+  uint16_t port;    /* 0: one that is free, to listen at */
   bool delays;      /* gather small writes (Nagle's algorithm, RFC 896) */
-  int backlog;      /* of a listener: connections that nobody has accepted yet;
-                       0: 511 */
+  int backlog;      /* of a listener: how many connections may wait to be
+                       accepted; 0: 511 */
 } neap_net_opts;
 
 #define NEAP_NET_OPTS_INIT                                                     \
   { .size = sizeof(neap_net_opts) }
 
-/* Connects: looks the name up and tries its addresses, one after the other.
- * Returns 0, or NEAP_ENOMEM without having started `op`, which ends with
- * NEAP_ESYS when none of them would do (the last one's error; codes of lookups
- * among them). In `done`, when op->status is 0, *result is set and *owned*.
- * Cancelled it leaves *result NULL. */
+/* Starts `op`, which connects: it looks the name up and tries its addresses,
+ * one after the other. It ends with NEAP_ESYS when that fails, with the code of
+ * the lookup, or of the last address. In `done`, when op->status is 0, *result
+ * is set and *owned*. An operation that is cancelled leaves *result NULL.
+ * Returns 0, or NEAP_ENOMEM without having started `op`. */
 NEAP_API int neap_net_connect(neap_engine *engine, neap_op *op,
                               const neap_net_opts *opts, neap_stream **result);
 
-/* Looks up the addresses of a host, on the thread pool. Returns and ends as
- * neap_net_connect; *result is freed with neap_addresses_free. */
+/* Looks up the addresses of a host, on the thread pool. Returns and ends like
+ * neap_net_connect. *result is to be freed with neap_addresses_free. */
 typedef struct neap_addresses neap_addresses;
 NEAP_API int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
                              neap_addresses **result);
@@ -1005,30 +1013,31 @@ NEAP_API bool neap_addresses_get(const neap_addresses *addresses, size_t index,
                                  char *text, size_t size);
 NEAP_API void neap_addresses_free(neap_addresses *addresses);
 
-/* Writes the address of one end of a socket: "127.0.0.1:80", "[::1]:80", or
- * a path, "" for a local socket without one. 128 bytes are enough. Returns 0,
- * NEAP_ESYS when it is not connected. */
+/* Writes the address of one end of a socket: "127.0.0.1:80", "[::1]:80", or a
+ * path; "" for a local socket without a path. 128 bytes are enough. Returns 0,
+ * or NEAP_ESYS when the socket is not connected. */
 NEAP_API int neap_net_name(int fd, bool peer, char *text, size_t size);
 
-/* Listens for connections, at once: the host has to be in digits (else
- * NEAP_EINVAL). Without a host in `opts` it listens on 127.0.0.1 only. The file
- * of a local socket at which nobody answers any more is replaced; any other
- * file, and a link, stays (EADDRINUSE). *out is *owned*; neap_engine_free
- * closes listeners that are left. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the
- * system's code in *detail. */
+/* Listens for connections from now on. The host has to be in digits (else
+ * NEAP_EINVAL); without one it is 127.0.0.1. The file of a local socket at
+ * which nobody answers any more is replaced; any other file, and a link, stays
+ * (EADDRINUSE). *out is *owned*; neap_engine_free closes listeners that are
+ * left. Returns 0, NEAP_ENOMEM, or NEAP_ESYS with the system's code in *detail.
+ */
 typedef struct neap_listener neap_listener;
 NEAP_API int neap_net_listen(neap_engine *engine, const neap_net_opts *opts,
                              int *detail, neap_listener **out);
 
 /* Starts `op`, which ends with 0 when there may be a connection to accept, or
- * with NEAP_ECLOSED. Several may wait and are told in turn. Returns 0, or
- * NEAP_ECLOSED without having started it when the engine has been freed. */
+ * with NEAP_ECLOSED. Several operations may wait; they end in turn. Returns 0,
+ * or NEAP_ECLOSED without having started `op` when the engine has been freed.
+ */
 NEAP_API int neap_listener_wait(neap_listener *listener, neap_op *op);
 
 /* Takes a connection: *out is *owned*. NEAP_EAGAIN when there is none, because
- * another has taken it or it failed before that; NEAP_ESYS with the system's
- * code in *detail, such as that of EMFILE, while the connection waits;
- * NEAP_ENOMEM, and the connection is lost; NEAP_ECLOSED. */
+ * it failed or was taken meanwhile; NEAP_ESYS with the system's code in
+ * *detail, such as EMFILE, while the connection still waits; NEAP_ENOMEM, after
+ * which the connection is lost; NEAP_ECLOSED. */
 NEAP_API int neap_listener_accept(neap_listener *listener, int *detail,
                                   neap_stream **out);
 
@@ -1039,30 +1048,33 @@ NEAP_API int neap_listener_fd(const neap_listener *listener);
  * Operations that wait for it end with NEAP_ECLOSED; accepted connections go
  * on. NULL is ignored. */
 NEAP_API void neap_listener_close(neap_listener *listener);
+
 /* A program that was started. */
 typedef struct neap_process neap_process;
 
 /* What a program gets as its standard input, output or error. */
 typedef enum neap_stdio {
   NEAP_STDIO_PIPE = 0, /* a stream of the host's at the other end */
-  NEAP_STDIO_INHERIT,  /* what the host has */
-  NEAP_STDIO_NULL,     /* nothing, /dev/null */
-  NEAP_STDIO_FILE,     /* that at `paths`; outputs replace its contents */
-  NEAP_STDIO_APPEND,   /* of outputs: what is there stays */
-  NEAP_STDIO_OUTPUT,   /* of error: what standard output goes to */
+  NEAP_STDIO_INHERIT,  /* that of the host */
+  NEAP_STDIO_NULL,     /* nothing: /dev/null */
+  NEAP_STDIO_FILE,     /* the file at `paths`; outputs replace its contents */
+  NEAP_STDIO_APPEND,   /* for outputs: the file, whose contents stay */
+  NEAP_STDIO_OUTPUT,   /* for error: where standard output goes */
 } neap_stdio;
 
 typedef struct neap_process_opts {
   size_t size;
-  const char *const *argv; /* the program and its arguments, then NULL. Without
-                              a slash it is looked for in the host's PATH */
-  const char *const *env;  /* "NAME=value", then NULL; NULL: the host's */
-  const char *cwd;         /* the folder it runs in; NULL: the host's */
+  const char *const
+      *argv;              /* the program and its arguments, then NULL. A program
+                             without a slash is searched for in the host's PATH
+                           */
+  const char *const *env; /* "NAME=value", then NULL; NULL: the host's */
+  const char *cwd;        /* the folder it runs in; NULL: the host's */
   neap_stdio stdio[3];
   const char *paths[3]; /* of FILE and APPEND, seen from the host */
-  bool same_group;      /* it stays in the process group of the host, as it must
-                           to use the terminal; signals reach it alone then, and
-                           not what it has started */
+  bool same_group; /* the program stays in the process group of the host, as
+                      it must to use the terminal. Then neap_process_kill
+                      reaches it alone, not what it has started */
 } neap_process_opts;
 
 #define NEAP_PROCESS_OPTS_INIT                                                 \
@@ -1076,15 +1088,15 @@ typedef enum neap_process_part {
   NEAP_PROCESS_STDERR,
 } neap_process_part;
 
-/* Why a program was not started: what the system refused, and its code. */
+/* Why a program was not started: what the system has refused, and its code. */
 typedef struct neap_process_failure {
   neap_process_part part;
   int detail;
 } neap_process_failure;
 
-/* Starts a program, without a shell, and waits only until it has been loaded.
- * It gets no descriptors but the three, blocks no signals, and SIGPIPE ends it.
- * It leads a process group of its own unless `same_group`.
+/* Starts a program, without a shell, and returns as soon as it has been loaded.
+ * The program gets no descriptors but the three, blocks no signals, and SIGPIPE
+ * ends it. It leads a process group of its own unless `same_group` is set.
  *
  * Returns 0; then *out is *owned*, and so is each of `streams`, which are NULL
  * where there is no pipe. Or NEAP_ESYS with *failure, NEAP_EINVAL without a
@@ -1097,41 +1109,41 @@ NEAP_API int neap_process_spawn(neap_engine *engine,
 
 NEAP_API int neap_process_pid(const neap_process *process);
 
-/* Starts `op`, which ends with 0 when the program has; with NEAP_ESYS and
- * ECHILD when somebody else has waited for it, as the system does where SIGCHLD
- * is ignored. Any number may wait. Returns 0, or NEAP_ECLOSED without having
- * started it when the engine has been freed: then the program has ended. */
+/* Starts `op`, which ends with 0 when the program has ended; with NEAP_ESYS and
+ * ECHILD when another part of the process has waited for it, as the system does
+ * where SIGCHLD is ignored. Any number of operations may wait. Returns 0, or
+ * NEAP_ECLOSED without having started `op` when the engine has been freed: then
+ * the program has ended. */
 NEAP_API int neap_process_wait(neap_process *process, neap_op *op);
 
-/* How a program has ended: its exit code, or the signal that ended it (else 0).
- * False when it has not. */
+/* How a program has ended: its exit code, and the signal that has ended it
+ * (else 0). False when it has not ended. */
 NEAP_API bool neap_process_result(const neap_process *process, int *code,
                                   int *signal);
 
-/* Sends a signal to the program and those of its group. NEAP_ECLOSED when it
- * has ended, NEAP_ESYS with *detail when the system refuses. */
+/* Sends a signal to the program and to its group. NEAP_ECLOSED when the program
+ * has ended; NEAP_ESYS, with the system's code in *detail, when the system
+ * refuses. */
 NEAP_API int neap_process_kill(neap_process *process, int signal, int *detail);
 
-/* Has the program end, and what it has started in its group: SIGTERM, and
- * SIGKILL when that has not helped within `grace_ns` (0: at once). What is left
- * of the group when the program has ended, now or before, gets SIGKILL at once.
- * Does nothing when that was asked before.
+/* Ends the program and its group: sends SIGTERM, and SIGKILL if the program has
+ * not ended within `grace_ns` (0: at once). When the program has ended, now or
+ * before, what is left of its group gets SIGKILL. Does nothing the second time.
  *
- * Until this is called, or neap_process_free, what a program has started goes
- * on when the program has ended, and the program stays in the system's table.
- */
+ * Until this or neap_process_free is called, programs that the program has
+ * started go on when it has ended, and it stays in the system's table of
+ * processes. */
 NEAP_API void neap_process_stop(neap_process *process, uint64_t grace_ns);
 
-/* Lets go of a process: it is stopped, with a grace of 2 s, if it has not been,
- * and waited for unseen. Operations that wait for it end with
+/* Frees a process. If it has not been stopped, it is, with a grace of 2 s. The
+ * engine waits for its end without notice. Operations that wait for it end with
  * NEAP_ECLOSED. NULL is ignored. */
 NEAP_API void neap_process_free(neap_process *process);
 
-/* Ends all processes of an engine, with what they have started, and waits until
- * they have ended, no longer than they were given. Operations that wait for
- * them are forgotten. neap_engine_free does this, too; here it is for a host
- * that leaves without freeing its engine, since that may have to wait for
- * others. */
+/* Stops all processes of an engine and waits until they have ended, for no
+ * longer than they were given. Operations that wait for them are forgotten.
+ * neap_engine_free does this as well. A host calls it that exits without
+ * freeing its engine, because that might have to wait for other things. */
 NEAP_API void neap_end_processes(neap_engine *engine);
 
 typedef struct neap_http_header {
@@ -1139,15 +1151,15 @@ typedef struct neap_http_header {
   const char *value;
 } neap_http_header;
 
-/* Cookies that are kept between requests, see neap_http_jar_new. */
+/* Cookies that are kept between requests; see neap_http_jar_new. */
 typedef struct neap_http_jar neap_http_jar;
 
 /* The body of a request, written while it is sent; see neap_http_upload_new. */
 typedef struct neap_http_upload neap_http_upload;
 
-/* Whether a request may be sent again when nobody knows what became of it,
- * since sending it twice does no more than sending it once. By their method
- * GET, HEAD, PUT, DELETE, OPTIONS and TRACE may. */
+/* Whether a request may be sent again when it is unknown what became of it,
+ * since sending it twice does no more than sending it once. BY_METHOD means
+ * that GET, HEAD, PUT, DELETE, OPTIONS and TRACE may. */
 typedef enum neap_http_idempotence {
   NEAP_HTTP_BY_METHOD,
   NEAP_HTTP_IDEMPOTENT,
@@ -1167,38 +1179,38 @@ typedef struct neap_http_opts {
   uint64_t idle_timeout_ns;    /* without a byte moved; 0: none */
   uint64_t timeout_ns;         /* in all; 0: none */
   uint32_t max_redirects;      /* 0: follow none */
-  uint64_t max_body;           /* bytes of the decoded body; 0: 64 MiB, of one
-                                  that is streamed no limit */
+  uint64_t max_body;           /* bytes of the decoded body; 0: 64 MiB, or no
+                                  limit for a body that is streamed */
   const char *ca_file;         /* PEM; NULL: the system's */
   neap_http_jar *jar;          /* *kept* while it is under way; NULL: none */
   const char *proxy;           /* URL: http, https, socks5, socks5h (it resolves
                                   names); "": none; NULL: the environment's */
-  const char *cert_file;    /* PEM, to show to servers that ask; NULL: none */
-  const char *key_file;     /* its key; NULL: it is in cert_file */
-  const char *key_password; /* of the key; NULL: it has none */
-  bool stream;              /* end with the head of the response */
+  const char *cert_file;       /* PEM, for servers that want one; NULL: none */
+  const char *key_file;        /* its key; NULL: it is in cert_file */
+  const char *key_password;    /* of the key; NULL: it has none */
+  bool stream;                 /* end with the head of the response */
   neap_http_upload *upload; /* *kept* while it is under way, instead of `body`;
                                NULL: none. For one request only */
   neap_http_idempotence idempotence; /* whether it may be sent twice */
   const char *unix_socket; /* path of the local socket to connect to, whatever
                               the host is; NULL: none. Not with `proxy` */
-  bool fresh_connection;   /* not on a connection that was kept, */
-  uint64_t max_idle_ns;    /* or not on one that has been idle for longer, in
-                              whole seconds; 0: 118 s */
+  bool fresh_connection;   /* it is not sent on a connection that was kept */
+  uint64_t max_idle_ns;    /* it is not sent on a connection that has been idle
+                              for longer, in whole seconds; 0: 118 s */
 } neap_http_opts;
 
 #define NEAP_HTTP_OPTS_INIT                                                    \
   { .size = sizeof(neap_http_opts) }
 
-/* A response, or after a failure what is known about it. */
+/* A response; after a failure, what has come of it. */
 typedef struct neap_http_response neap_http_response;
 
-/* Starts `op`: sends a request, follows redirects, receives the response
- * whole. Returns 0, or a negative status without having started `op`:
- * NEAP_EINVAL (neap_http_why tells, in a static buffer of the engine, what is
- * wrong with the request: a control character in a header or the method, a
- * scheme other than http and https, ...), NEAP_ENOLIB when the HTTP library
- * cannot be loaded, NEAP_ENOMEM.
+/* Starts `op`, which sends a request, follows redirects, and receives the whole
+ * response. Returns 0, or a negative status without having started `op`:
+ * NEAP_EINVAL when something is wrong with the request (a control character in
+ * a header or the method, a scheme other than http and https, ...), NEAP_ENOLIB
+ * when the HTTP library cannot be loaded, NEAP_ENOMEM. neap_http_why then has a
+ * sentence.
  *
  * In `done` op->status is 0 for any response that arrived whole, whatever its
  * status code; NEAP_ETIMEDOUT, NEAP_ETOOBIG, NEAP_EHTTP (connection refused,
@@ -1206,25 +1218,27 @@ typedef struct neap_http_response neap_http_response;
  * NEAP_ENOMEM or NEAP_ECANCELED. *response is set by then and *owned* by the
  * caller, except after NEAP_ECANCELED: NULL.
  *
- * With `stream` the operation ends as soon as the head of the last response is
- * there; its body is then read with neap_http_read. What goes wrong later,
- * neap_http_peek tells.
+ * With `stream` the operation ends as soon as the head of the last response has
+ * come. The body is then read with neap_http_read. neap_http_peek reports a
+ * later failure.
  *
- * Certificates are always verified. Without `proxy` the
- * environment variables for proxies are honoured as by curl. Connections are
- * kept and reused by the engine; over TLS many requests share one where the
- * server speaks HTTP/2. When one that was kept ends before the first byte of an
- * answer, a request that is idempotent and has a body that can be sent from its
- * beginning goes out on another; any other fails. There are at most half as
- * many at once as the process may open files, and no more than 1024; other
- * requests wait their turn, which counts for `timeout_ns` only. The time to
- * connect includes the name lookup and TLS; the idle time counts from when
- * there is a connection; all three are real time on a virtual clock, too. A
- * redirect to another origin takes neither user nor password along, no
- * certificate of ours, and of the headers only Accept*, Cache-Control,
- * Content-*, If-*, Range and User-Agent. Content-Length and Transfer-Encoding
- * are the engine's to set. Cookie headers and what a jar has are sent as one.
- */
+ * Certificates are always verified. Without `proxy` the environment variables
+ * for proxies are honoured, as curl does.
+ *
+ * The engine keeps connections and reuses them. Over TLS, where the server
+ * speaks HTTP/2, many requests share one. When a connection that was kept ends
+ * before the first byte of an answer, the request is sent on another if it is
+ * idempotent and its body can be sent from the beginning; otherwise it fails.
+ * There are at most half as many connections as the process may open files, and
+ * no more than 1024. Other requests wait in line, which counts for `timeout_ns`
+ * only. The time to connect includes the name lookup and TLS. The idle time
+ * counts from when there is a connection. All three are real time, even on a
+ * virtual clock.
+ *
+ * A redirect to another origin takes along neither user nor password nor client
+ * certificate, and of the headers only Accept*, Cache-Control, Content-*, If-*,
+ * Range and User-Agent. Content-Length and Transfer-Encoding are set by the
+ * engine. Cookie headers and the cookies of a jar are sent as one header. */
 NEAP_API int neap_http_send(neap_engine *engine, neap_op *op,
                             const neap_http_opts *opts,
                             neap_http_response **response);
@@ -1232,103 +1246,107 @@ NEAP_API int neap_http_send(neap_engine *engine, neap_op *op,
 /* Why the last neap_http_send of this engine refused; "" if it did not. */
 NEAP_API const char *neap_http_why(const neap_engine *engine);
 
-/* After a failure: one sentence, without query string, user or password of the
- * URL; and whether the same request may well succeed later (a refused or
- * broken connection, a timeout), "" and false after success. */
+/* A sentence about the failure, without query string, user or password of the
+ * URL; and in *transient whether the same request may well succeed later (after
+ * a refused or broken connection, or a timeout). "" and false after success. */
 NEAP_API const char *neap_http_error(const neap_http_response *response,
                                      bool *transient);
 NEAP_API int neap_http_status(const neap_http_response *response); /* 0: none */
 NEAP_API const char *neap_http_url(const neap_http_response *response);
-/* Of the last response, in order of arrival; names in lower case. False beyond
- * the last. */
+/* The header at `index` (from 0) of the last response, in the order in which
+ * they came; the name is in lower case. False beyond the last. */
 NEAP_API bool neap_http_get_header(const neap_http_response *response,
                                    size_t index, neap_http_header *out);
-/* The part of the body that is there and has not been taken. */
+/* The part of the body that has come and was not taken. */
 NEAP_API const char *neap_http_body(const neap_http_response *response,
                                     size_t *size);
-/* One that is streamed is dropped, with its connection; operations that read it
- * end with NEAP_ECLOSED. NULL is ignored. */
+/* Frees a response. If its body is still coming, the connection is closed, and
+ * an operation that reads it ends with NEAP_ECLOSED. NULL is ignored. */
 NEAP_API void neap_http_free(neap_http_response *response);
 
-/* Starts `op`, which ends with 0 when there is something for neap_http_peek to
- * give, bytes, the end or an error; or with NEAP_ECLOSED. Cancelled it loses
- * nothing. Any response can be read so, but of one that was not streamed all
- * is there.
+/* Starts `op`, which ends with 0 when neap_http_peek has something to give:
+ * bytes, the end or an error; or with NEAP_ECLOSED. Cancelling it loses
+ * nothing. A response that was not streamed can be read as well; all of it is
+ * there.
  *
- * Returns 0, or without having started it NEAP_EBUSY when somebody else waits
- * to read. */
+ * Returns 0, or NEAP_EBUSY without having started `op` when another operation
+ * waits to read. */
 NEAP_API int neap_http_read(neap_engine *engine, neap_op *op,
                             neap_http_response *response);
 
 /* Gives the bytes that have come, without taking them. They are *borrowed*
  * until the next poll, take or free. A size of 0 is the end. NEAP_EAGAIN when
- * there is nothing at the moment; behind the last byte of a body that broke off
- * the status of that, as neap_http_send would have ended with it: then
- * neap_http_error tells more. NEAP_ECLOSED when the engine has been freed. */
+ * nothing has come at the moment. Behind the last byte of a body that broke
+ * off, the status with which neap_http_send would have ended; then
+ * neap_http_error has a sentence. NEAP_ECLOSED when the engine has been freed.
+ */
 NEAP_API int neap_http_peek(const neap_http_response *response,
                             const char **bytes, size_t *size);
 
-/* Takes the first `size` of the bytes that peek has given. What nobody takes
- * holds up the server: no more than about 256 KiB are received ahead, which
- * `idle_timeout_ns` does not count. */
+/* Takes the first `size` of the bytes that peek has given. No more than about
+ * 256 KiB are received ahead, so bytes that are not taken hold up the server.
+ * The time of that does not count for `idle_timeout_ns`. */
 NEAP_API void neap_http_take(neap_http_response *response, size_t size);
 
 #define NEAP_HTTP_SIZE_UNKNOWN UINT64_MAX
 
-/* Makes a body of `size` bytes that is *owned* by the caller, for one request,
- * and is written with neap_http_upload_write while that is sent. Without a
- * known size it is sent in chunks, which servers of HTTP/1.0 do not take.
+/* Makes a body of `size` bytes, for one request. It is written with
+ * neap_http_upload_write while the request is sent, and is *owned* by the
+ * caller. Where the size is unknown it is sent in chunks, which servers of
+ * HTTP/1.0 do not take.
  *
- * A server may answer before it has all: with a status from 300 on the rest is
- * not sent. A redirect that asks for the body again fails, since nobody has it.
- * NEAP_ENOMEM. */
+ * A server may answer before it has the whole body. If the status is 300 or
+ * more, the rest is not sent. A redirect for which the body would have to be
+ * sent again fails, since it is gone. Returns 0 or NEAP_ENOMEM. */
 NEAP_API int neap_http_upload_new(neap_engine *engine, uint64_t size,
                                   neap_http_upload **out);
 
-/* Writes bytes, which are copied. When there is room for more *written is true
- * and `op` has not been started; else it is, and ends with 0 as soon as there
- * is room, or with NEAP_ECLOSED when the request has ended. Cancelled, the
- * bytes are sent all the same. One at a time.
+/* Writes bytes, which are copied. If there is room for more, *written is set,
+ * and `op` has not been started. Otherwise `op` is started, and ends with 0
+ * when there is room, or with NEAP_ECLOSED when the request has ended.
+ * Cancelling it does not take the bytes back.
  *
- * Returns 0, NEAP_ECLOSED when the request has ended or the end has been
- * written, NEAP_EBUSY when somebody else waits, NEAP_EINVAL when these are more
- * bytes than the size, NEAP_ENOMEM; without having written anything. */
+ * Returns 0; or a negative status without having written anything: NEAP_ECLOSED
+ * when the request has ended or the end has been written, NEAP_EBUSY when
+ * another operation waits for room, NEAP_EINVAL when the body would become
+ * larger than its size, NEAP_ENOMEM. */
 NEAP_API int neap_http_upload_write(neap_engine *engine, neap_op *op,
                                     neap_http_upload *upload, const void *bytes,
                                     size_t size, bool *written);
 
-/* Writes the end. NEAP_EINVAL when there have been fewer bytes than the size;
+/* Writes the end. NEAP_EINVAL when fewer bytes than the size have been written;
  * NEAP_ECLOSED as above. */
 NEAP_API int neap_http_upload_end(neap_http_upload *upload);
 
-/* Lets go of it. When its end has been written the rest is sent; without, the
- * request fails. NULL is ignored. */
+/* Frees a body. If its end has been written, what is left of it is still sent;
+ * otherwise the request fails. NULL is ignored. */
 NEAP_API void neap_http_upload_free(neap_http_upload *upload);
 
-/* Makes an empty jar, *owned* by the caller. Requests that are given it send
- * the cookies that it has for them and keep there those that they are given, in
- * redirects too, as RFC 6265 says; other requests know nothing of cookies. A
- * jar may be used by any number of requests of its engine at once, and may
- * outlive it. NEAP_ENOLIB, NEAP_ENOMEM. */
+/* Makes an empty jar, *owned* by the caller. A request with a jar sends the
+ * cookies that the jar has for it, and keeps there those that the server sets,
+ * in redirects too, as RFC 6265 says. Requests without a jar ignore cookies.
+ * Any number of requests of the engine may use a jar at once. Returns 0,
+ * NEAP_ENOLIB or NEAP_ENOMEM. */
 NEAP_API int neap_http_jar_new(neap_engine *engine, neap_http_jar **out);
 
-/* Requests under way keep what they need of it. NULL is ignored. */
+/* Frees a jar. Requests that use it keep what they need. NULL is ignored. */
 NEAP_API void neap_http_jar_free(neap_http_jar *jar);
 
-/* Writes to *text all cookies that have not expired, each on a line of its own
- * in the format of Netscape's cookie file: seven fields with tabs between,
- * domain, whether subdomains get it, path, whether only over https, when it
- * expires in seconds since 1970 (0: with the session), name, value. Before the
- * domain of one that is HttpOnly stands "#HttpOnly_". The text belongs to the
- * jar until the next call. NEAP_ENOMEM. */
+/* Gives all cookies that have not expired, each on a line of its own in the
+ * format of Netscape's cookie file: seven fields with tabs between them. These
+ * are the domain, whether subdomains get it, the path, whether it is only for
+ * https, when it expires in seconds since 1970 (0: with the session), the name
+ * and the value. "#HttpOnly_" precedes the domain of a cookie that is HttpOnly.
+ * The text belongs to the jar and is valid until the next call. Returns 0 or
+ * NEAP_ENOMEM. */
 NEAP_API int neap_http_jar_text(neap_http_jar *jar, const char **text);
 
-/* Adds cookies from such a text; empty lines, comments and cookies without a
- * name are passed over.
- * NEAP_EINVAL when a line is none, with those before it added; NEAP_ENOMEM. */
+/* Adds the cookies of such a text. Empty lines, comments and cookies without a
+ * name are ignored. Returns 0, NEAP_ENOMEM, or NEAP_EINVAL when a line is not a
+ * cookie; those before it have been added. */
 NEAP_API int neap_http_jar_add(neap_http_jar *jar, const char *text);
 
-/* Forgets all cookies. NEAP_ENOMEM. */
+/* Removes all cookies. Returns 0 or NEAP_ENOMEM. */
 NEAP_API int neap_http_jar_clear(neap_http_jar *jar);
 
 #ifdef __cplusplus

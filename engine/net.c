@@ -16,8 +16,8 @@
 enum { NO_SOCKET = -1 };
 
 /* A connection being made: the name is looked up, and its addresses are tried
- * one after the other. It belongs to libuv as long as there is a lookup or a
- * handle, and is freed in their callbacks; in between, only inside a call. */
+ * one after the other. While libuv has the lookup or the handle, the attempt is
+ * freed only in their callbacks. */
 typedef struct attempt {
   neap_alloc alloc;
   neap_engine *engine;
@@ -47,8 +47,8 @@ static void free_attempt(attempt *a) {
   neap__free(&alloc, a, sizeof *a);
 }
 
-/* Hands the outcome to whoever waits for it: the socket, or why there is none.
- */
+/* Ends the operation, if it has not been dropped, with the connection or with
+ * the reason why there is none. */
 static void finish(attempt *a) {
   neap_op *op = a->op;
   int status = a->code < 0 ? NEAP_ESYS : 0, code = a->code;
@@ -85,8 +85,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   uv_close((uv_handle_t *)poll, on_poll_closed);
 }
 
-/* Begins to connect to an address. Returns 0 when it is connected, libuv's code
- * when that failed, and UV_EALREADY when the poll handle will tell. */
+/* Begins to connect to an address. Returns 0 when it is connected, UV_EALREADY
+ * when the poll handle will tell, or libuv's code of a failure. */
 static int try_address(attempt *a, const struct sockaddr *address,
                        socklen_t size) {
   a->code = 0;
@@ -115,7 +115,7 @@ static int try_address(attempt *a, const struct sockaddr *address,
   return code;
 }
 
-/* Tries the addresses that are left; the last one's error counts. */
+/* Tries the addresses that are left. The error of the last one counts. */
 static void try_next(attempt *a) {
   while (a->next) {
     const struct addrinfo *info = a->next;

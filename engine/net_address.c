@@ -18,7 +18,8 @@
 #include "status.h"
 
 /* A lookup, and in the end what it has found. It belongs to libuv until the
- * callback, which hands it to whoever waits or, when nobody does, frees it. */
+ * callback, which delivers it, or frees it if its operation has been dropped.
+ */
 struct neap_addresses {
   neap_alloc alloc;
   uv_getaddrinfo_t uv;
@@ -61,9 +62,9 @@ int neap__net_socket(int family, bool delays) {
   int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return neap__sys_code();
-  /* Small messages that wait for each other's answers are slow with Nagle's
-   * algorithm, RFC 896; those who send many small ones without answers ask for
-   * it. */
+  /* Nagle's algorithm, RFC 896, is slow where each small message is answered
+   * before the next. It helps where many are sent without an answer; a host
+   * that does so sets `delays`. */
   if (family != AF_UNIX && !delays)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
   return fd;
@@ -103,7 +104,7 @@ static void on_found(uv_getaddrinfo_t *uv, int code, struct addrinfo *list) {
 static void drop(neap_op *op) {
   neap_addresses *addresses = op->u.request;
   addresses->op = NULL;
-  /* Refused when a thread has begun; the callback comes in any case. */
+  /* libuv refuses if a thread has begun. Its callback comes in any case. */
   uv_cancel((uv_req_t *)&addresses->uv);
 }
 
@@ -129,8 +130,8 @@ int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
   return 0;
 }
 
-/* Writes "127.0.0.1:80", "[::1]:80" or the path of a local socket, which may
- * have none. */
+/* Writes "127.0.0.1:80", "[::1]:80", or the path of a local socket; "" for one
+ * without a path. */
 static int write_name(const struct sockaddr_storage *address, socklen_t length,
                       char *text, size_t size) {
   char host[INET6_ADDRSTRLEN];

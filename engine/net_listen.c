@@ -23,8 +23,8 @@
 
 enum { BACKLOG = 511 };
 
-/* Connections stay with the system until somebody accepts them, so a wait that
- * is cancelled loses none. */
+/* A connection stays with the system until it is accepted, so a wait that is
+ * cancelled loses none. */
 struct neap_listener {
   neap_alloc alloc;
   neap_engine *engine; /* NULL when it has been freed */
@@ -43,13 +43,13 @@ struct neap_listener {
 
 static void watch(neap_listener *l);
 
-/* Tells the one who has waited longest. Whoever comes too late, because another
- * one took the connection, waits again. */
+/* Ends the wait that began first. If another has accepted the connection before
+ * that one does, it waits again. */
 static void on_poll(uv_poll_t *poll, int status, int events) {
   (void)events;
   neap_listener *l = poll->data;
   if (status < 0)
-    l->watched = false; /* libuv has stopped; accepting tells what it is */
+    l->watched = false; /* libuv has stopped; accepting will tell why */
   neap__ops_finish_first(&l->waiting, 0, 0);
   watch(l);
 }
@@ -82,7 +82,7 @@ static void remove_path(const neap_listener *l) {
     unlink(l->path);
 }
 
-/* Ends listening; all that is left of the listener is its memory. */
+/* Ends listening. Only the memory of the listener is left. */
 static void shut(neap_listener *l) {
   neap__ops_finish(&l->waiting, NEAP_ECLOSED, 0);
   neap__list_remove(&l->link);
@@ -113,8 +113,8 @@ void neap__listeners_close(neap_engine *engine) {
 }
 
 /* Whether a file is a local socket at which nobody answers, since its owner has
- * died. Of what is no socket, or a link, connect says ECONNREFUSED as well, so
- * that is looked at first. */
+ * died. connect says ECONNREFUSED of files that are no sockets as well, so they
+ * are excluded first, and so are links. */
 static bool is_stale(const char *path, const struct sockaddr_storage *address,
                      unsigned size, struct stat *info) {
   if (lstat(path, info) < 0 || !S_ISSOCK(info->st_mode))
@@ -134,10 +134,11 @@ static bool is_same(const struct stat *one, const struct stat *other) {
          one->st_mtim.tv_nsec == other->st_mtim.tv_nsec;
 }
 
-/* Removes a file if it is the one that has been looked at. Somebody else may
- * have put another in its place since, so it is first moved to where nobody
- * gets at it. What turns out to be another is given its name back; where that
- * has been taken meanwhile it stays in the folder, for it is not ours. */
+/* Removes a file if it is the one that `seen` describes. Another process may
+ * have put a new file in its place since, so the file is first moved into a
+ * folder of ours. If it turns out to be a new one, it gets its name back; if
+ * that name has been taken meanwhile, it stays in the folder, since it is not
+ * ours. */
 static bool remove_seen(const char *path, const struct stat *seen) {
   static const char inside[] = "/socket";
   char folder[sizeof((neap_listener *)0)->path + 16], moved[sizeof folder + 8];
@@ -160,11 +161,11 @@ static bool remove_seen(const char *path, const struct stat *seen) {
   return ours;
 }
 
-/* Whoever listens at a path holds, from before it binds its socket until that
- * listens, a lock on the path: in between nobody answers there, and others
- * would take it for stale. The lock is a socket with a name that is no file,
- * which the system forgets with its owner. Returns its descriptor, -1 for none,
- * or UV_EADDRINUSE when somebody else is about to listen there. */
+/* Locks a path for the time from before a socket is bound there until it
+ * listens: in between nobody answers, and another process would take the socket
+ * for stale. The lock is a socket with a name that is no file, which ends with
+ * its process. Returns its descriptor, -1 if there is no lock to be had, or
+ * UV_EADDRINUSE if another process is about to listen there. */
 static int lock_path(const char *path) {
   const char *slash = strrchr(path, '/');
   const char *name = slash ? slash + 1 : path;
@@ -203,8 +204,8 @@ static int begin_listening(neap_listener *l, const neap_net_opts *o) {
   return neap__sys_code_of(listen(l->fd, backlog));
 }
 
-/* The same at a path, of which the listener keeps what it needs to remove it.
- */
+/* Binds the socket to a path and listens. The listener keeps what it needs to
+ * remove the file. */
 static int begin_at_path(neap_listener *l, const neap_net_opts *o,
                          const struct sockaddr_storage *address,
                          unsigned size) {
@@ -233,7 +234,7 @@ static int begin(neap_listener *l, const neap_net_opts *o,
                  const struct sockaddr_storage *address, unsigned size) {
   if (o->path)
     return begin_at_path(l, o, address, size);
-  /* A port that was in use a moment ago can be had at once. */
+  /* A port that was in use a moment ago may be used again at once. */
   setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
   int code = bind_to(l->fd, address, size);
   return code < 0 ? code : begin_listening(l, o);
@@ -302,8 +303,8 @@ int neap_listener_wait(neap_listener *l, neap_op *op) {
 /* accept(2): "Linux accept() passes already-pending network errors on the new
  * socket as an error code from accept(). For reliable operation the application
  * should detect the network errors defined for the protocol after accept() and
- * treat them like EAGAIN". They are of one connection, which is gone; EPERM is
- * that of a firewall. */
+ * treat them like EAGAIN". Such an error is that of one connection, which is
+ * gone. EPERM comes from a firewall. */
 static bool is_of_connection(int why) {
   switch (why) {
   case ECONNABORTED:

@@ -5,8 +5,8 @@
 
 #include "neap.h"
 
-/* Closes the listeners that are left; nothing waits for them any more. Their
- * memory is their owners' still. */
+/* Closes the listeners that are left, and forgets their operations. Their
+ * memory still belongs to their owners. */
 void neap__listeners_close(neap_engine *engine);
 
 #endif

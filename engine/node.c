@@ -21,7 +21,8 @@ const char *neap_phase_name(neap_phase phase) {
   return (unsigned)phase <= NEAP_POST ? names[phase] : "unknown";
 }
 
-/* Options of any size with the defaults that do not depend on the kind. */
+/* Copies options of any size, with the defaults that do not depend on the kind.
+ */
 static neap_node_opts normalise(const neap_node_opts *opts) {
   neap_node_opts o = {0};
   memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
@@ -91,7 +92,7 @@ static uint32_t hash(const char *bytes, size_t size) {
   return h;
 }
 
-/* The place of an action in the hash table: where it is or would be. */
+/* The place in the hash table where an action is, or would be. */
 static uint32_t *place(const neap_node *node, const char *action, size_t size) {
   size_t mask = node->index_size - 1;
   size_t i = hash(action, size) & mask;

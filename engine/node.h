@@ -24,7 +24,7 @@ struct neap_node {
   size_t index_size; /* a power of two, 0 for few successors */
 };
 
-/* Makes a node from options that may be wrong; *out is *owned*. */
+/* Makes a node, or refuses options that are wrong. *out is *owned*. */
 int neap__node_new(const neap_alloc *alloc, const neap_node_opts *opts,
                    neap_node **out);
 void neap__node_free(const neap_alloc *alloc, neap_node *node);
@@ -45,7 +45,7 @@ bool neap__is_default(const char *action, size_t size);
 const neap__successor *neap__node_successor(const neap_node *node,
                                             const char *action, size_t size);
 
-/* See neap_may_retry; of options that are normalised. */
+/* The same as neap_may_retry, for options of a node, which have defaults. */
 bool neap__node_retries(const neap_node_opts *opts, uint32_t attempt,
                         const neap_failure *failure);
 

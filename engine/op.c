@@ -43,7 +43,7 @@ void neap__op_begin_work(neap_engine *engine, neap_op *op, neap_op_fn drop) {
 }
 
 static void drop_nothing(neap_op *op) {
-  (void)op; /* whoever calls this takes it out of its list */
+  (void)op; /* the caller takes it out of its list */
 }
 
 void neap__op_begin_in(neap_engine *engine, neap_op *op, neap_link *list) {

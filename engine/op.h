@@ -14,12 +14,12 @@ void neap__op_begin(neap_engine *engine, neap_op *op, neap_op_fn drop);
  * engine's. */
 void neap__op_begin_io(neap_engine *engine, neap_op *op, neap_op_fn drop);
 
-/* The same for what ends by itself, whatever anybody else does: the work of a
- * thread. */
+/* The same for the work of a thread, which ends by itself, whatever others do.
+ */
 void neap__op_begin_work(neap_engine *engine, neap_op *op, neap_op_fn drop);
 
-/* Begins an operation that waits in a list of its owner's, in the last place;
- * its link is all that there is to drop. */
+/* The same for an operation that does no more than wait in a list, as its last
+ * item. */
 void neap__op_begin_in(neap_engine *engine, neap_op *op, neap_link *list);
 
 /* Ends an operation that is pending: it is ready now, with this outcome. */

@@ -84,10 +84,9 @@ void neap_engine_free(neap_engine *engine) {
   neap__free(&alloc, engine, sizeof *engine);
 }
 
-/* Lets the virtual clock jump to the next deadline, but no further than
- * `max_wait_ns`: when only timers are pending there is nothing else to wait
- * for. Who does not want to wait at all still wants time to go on, which costs
- * nothing here. */
+/* Lets the virtual clock jump to the next deadline, but by no more than
+ * `max_wait_ns`, since nothing else is left to wait for. With 0 it jumps all
+ * the same, however far, since that costs no time. */
 static void jump(neap_engine *engine, uint64_t max_wait_ns) {
   uint64_t now = neap_now(engine);
   uint64_t next = neap__timers_next(engine);
@@ -100,10 +99,9 @@ static void jump(neap_engine *engine, uint64_t max_wait_ns) {
   neap__timers_expire(engine);
 }
 
-/* How long to wait, in real time, for I/O to end before the virtual clock
- * jumps, so that results do not depend on how fast it does. Threads and
- * programs end whatever we do; but a peer may be waiting for the clock itself.
- */
+/* How long, in real time, to wait for I/O before the virtual clock jumps, so
+ * that results do not depend on the speed of I/O. Threads and programs end by
+ * themselves, but a peer may be waiting for the clock. */
 static uint64_t patience_for_io(const neap_engine *engine, size_t pending) {
   size_t timers = neap__timers_count(engine);
   if (pending == timers)
@@ -127,7 +125,7 @@ static bool is_patient(neap_engine *engine, uint64_t patience) {
 static void wait(neap_engine *engine, uint64_t max_wait_ns) {
   size_t pending = neap_pending(engine);
   neap_op *turn = engine->turn, *idler = engine->idler;
-  pending -= (turn != NULL) + (idler != NULL); /* they wait for the others */
+  pending -= (turn != NULL) + (idler != NULL); /* these wait for the others */
   if (turn) {
     neap__loop_wait(engine, 0);
     if (neap__loop_has_ready(engine))
@@ -142,7 +140,7 @@ static void wait(neap_engine *engine, uint64_t max_wait_ns) {
     return;
   }
   if (pending == 0) {
-    /* Processes that nobody waits for are to be ended all the same. */
+    /* Processes have to be ended even if no operation waits for them. */
     if (!neap__list_empty(&engine->processes))
       neap__loop_wait(engine, 0);
     return;
@@ -167,7 +165,7 @@ int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
     wait(engine, max_wait_ns);
     count = neap__loop_drain(engine);
   } else {
-    neap__loop_wait(engine, 0); /* the busy must not starve I/O */
+    neap__loop_wait(engine, 0); /* I/O gets its turn, however much is ready */
   }
   if (count > 0)
     engine->idle_since = 0;

@@ -28,7 +28,7 @@ struct neap_process {
   pid_t pid;           /* also of its group; ours until it is `reaped` */
   int pidfd;           /* *owned*; -1 when it has ended */
   bool grouped;        /* it leads a group of its own */
-  bool reaped;         /* the number may be somebody else's from now on */
+  bool reaped;         /* the number may be another's from now on */
   uv_poll_t poll;      /* of `pidfd` */
   uv_timer_t grace;    /* rings at `kill_at`; initialised when `stopping` */
   unsigned handles;    /* of those two that are not closed */
@@ -36,7 +36,7 @@ struct neap_process {
   bool freed;          /* its owner has let go of it */
   uint64_t kill_at;    /* by uv_hrtime */
   neap_link waiters;   /* of neap_op, by their link */
-  int status, detail;  /* as they will be in these */
+  int status, detail;  /* how those will end */
   int code, signal;
 };
 
@@ -44,7 +44,7 @@ static bool has_ended(const neap_process *p) {
   return p->pidfd < 0;
 }
 
-/* Frees what nobody needs: neither its owner, nor libuv, nor the system. */
+/* Frees a process that neither its owner, nor libuv, nor the system needs. */
 static void let_go(neap_process *p) {
   if (!p->freed || p->handles > 0 || !p->reaped)
     return;
@@ -59,17 +59,18 @@ static void on_closed(uv_handle_t *handle) {
   let_go(p);
 }
 
-/* What a program has started may outlive it, in its group, whose number is that
- * of the program. The system gives that number to somebody else when nobody has
- * it any more, as pid or as group. So a program that has ended is not waited
- * for (reaped) before its group is to end: as a zombie it keeps the number, and
- * a signal to the group reaches what it has started, or nobody.
+/* The programs that a program has started may outlive it, in its group, whose
+ * number is the pid of the program. Once no process and no group has a number,
+ * the system gives it to another. So a program that has ended is not waited for
+ * (reaped) before its group is to end: as a zombie it keeps the number, and a
+ * signal to the group reaches no stranger.
  *
- * Where a host ignores SIGCHLD, or waits for children that are not its own,
- * there is no zombie, and its number nobody's: then no signal is sent. */
+ * Where a host ignores SIGCHLD, or waits for all children, there is no zombie
+ * that keeps the number. Then no signal is sent. */
 
-/* Looks how the process has ended, without reaping it; `how` is WNOHANG or 0.
- * Returns 0 when it has, UV_EAGAIN when it has not, or libuv's code. */
+/* Finds out how the process has ended, without reaping it. `how` is WNOHANG, or
+ * 0 to wait for its end. Returns 0, UV_EAGAIN when it has not ended, or libuv's
+ * code. */
 static int look_at_end(const neap_process *p, int how, siginfo_t *info) {
   int result;
   *info = (siginfo_t){0};
@@ -81,7 +82,7 @@ static int look_at_end(const neap_process *p, int how, siginfo_t *info) {
   return info->si_pid == 0 ? UV_EAGAIN : 0;
 }
 
-/* A signal to the program and all that it has started and not sent away. */
+/* Sends a signal to the program, and to all of its group. */
 static int send_signal(const neap_process *p, int signal) {
   siginfo_t info;
   int code = p->reaped ? UV_ESRCH : look_at_end(p, WNOHANG, &info);
@@ -90,8 +91,8 @@ static int send_signal(const neap_process *p, int signal) {
   return neap__sys_code_of(kill(p->grouped ? -p->pid : p->pid, signal));
 }
 
-/* Ends what a program that has ended has left behind in its group, and gives
- * the number back. Again does nothing. */
+/* Ends what a program, which has ended, has left behind in its group, and gives
+ * its number back. Does nothing the second time. */
 static void end_group(neap_process *p) {
   if (p->reaped)
     return;
@@ -102,8 +103,8 @@ static void end_group(neap_process *p) {
   p->reaped = true;
 }
 
-/* Notes that a process has ended (`how` WNOHANG: if it has), and tells those
- * who wait for that. */
+/* Notes the end of a process, and ends the operations that wait for it. `how`
+ * is as for look_at_end. */
 static void note_end(neap_process *p, int how) {
   siginfo_t info;
   int code = look_at_end(p, how, &info);
@@ -158,7 +159,7 @@ static int open_streams(neap_engine *engine, neap__child *child,
   return status;
 }
 
-/* Whether the options say what the program is to have as its descriptors. */
+/* Whether the options for the descriptors of the program make sense. */
 static bool are_stdio(const neap_process_opts *o) {
   for (int i = 0; i < 3; i++) {
     neap_stdio kind = o->stdio[i];
@@ -261,8 +262,7 @@ int neap_process_kill(neap_process *p, int signal, int *detail) {
   return code < 0 ? NEAP_ESYS : 0;
 }
 
-/* Asks a process to end. One that has been stopped acts on that only when it
- * goes on. */
+/* Asks a process to end. One that was stopped notices only when it goes on. */
 static void ask_to_end(neap_process *p, uint64_t grace_ns) {
   p->kill_at = neap__time_after(uv_hrtime(), grace_ns);
   if (grace_ns > 0) {
@@ -297,7 +297,7 @@ void neap_process_free(neap_process *p) {
   let_go(p);
 }
 
-/* Waits, holding up everything else, until a process that was asked to end has
+/* Waits, while all else stands still, until a process that was asked to end has
  * ended. */
 static void await_end(neap_process *p) {
   for (;;) {
@@ -317,7 +317,7 @@ static void await_end(neap_process *p) {
 
 void neap_end_processes(neap_engine *engine) {
   neap_link *list = &engine->processes;
-  /* All are asked before the first is waited for. */
+  /* All are asked to end before the first is waited for. */
   for (neap_link *link = list->next; link != list; link = link->next) {
     neap_process *p = NEAP__ITEM(link, neap_process, link);
     neap__ops_forget(&p->waiters);

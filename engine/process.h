@@ -5,7 +5,7 @@
 
 #include "neap.h"
 
-/* Whether anybody waits for a process to end. */
+/* Whether any operation waits for a process to end. */
 bool neap__processes_awaited(const neap_engine *engine);
 
 #endif

@@ -14,10 +14,10 @@
 #include "status.h"
 
 /* posix_spawn instead of uv_spawn, and a descriptor for the process (pidfd_open
- * of Linux 5.3) instead of SIGCHLD: uv_spawn handles that signal for the whole
- * process, which a library has no right to, and the exit of one child has each
- * loop look at all of its own. Besides, posix_spawn does not copy the page
- * tables of a large host. */
+ * of Linux 5.3) instead of SIGCHLD. uv_spawn handles that signal for the whole
+ * process, which a library has no right to do, and each exit of a child has
+ * each loop look at all of its children. Besides, posix_spawn does not copy the
+ * page tables of a large host. */
 
 static void close_fd(int *fd) {
   if (*fd >= 0)
@@ -25,9 +25,9 @@ static void close_fd(int *fd) {
   *fd = -1;
 }
 
-/* Moves a descriptor above those of standard input and output, where the host
- * has closed its own, so that giving one does not overwrite another. Returns
- * it, or -1 with errno set, and the old one closed. */
+/* Moves a descriptor above 2, where the host has closed its standard input,
+ * output or error: otherwise dup2 in the child could overwrite it. Returns the
+ * new one, or -1 with errno set; the old one is closed in either case. */
 static int lift(int fd) {
   if (fd < 0 || fd > 2)
     return fd;
@@ -36,8 +36,8 @@ static int lift(int fd) {
   return lifted;
 }
 
-/* Makes a pipe: *theirs is what the program gets as its standard input (`index`
- * 0) or output. */
+/* Makes a pipe. The program gets *theirs as its standard input (`index` 0) or
+ * output. */
 static int make_pipe(int index, int *ours, int *theirs) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) < 0)
@@ -64,7 +64,8 @@ static int open_file(int index, neap_stdio kind, const char *path) {
   return lift(open(path, flags, 0666));
 }
 
-/* Makes what the program gets as 0, 1 or 2; -1 for what needs no new one. */
+/* Makes the descriptor that the program gets as 0, 1 or 2 (`index`); leaves
+ * *theirs at -1 if none has to be made. */
 static int make_stdio(const neap_process_opts *opts, int index, int *ours,
                       int *theirs) {
   switch (opts->stdio[index]) {
@@ -79,7 +80,8 @@ static int make_stdio(const neap_process_opts *opts, int index, int *ours,
   }
 }
 
-/* Sees to the descriptors of the program, and where it runs. */
+/* Adds what the child does before it becomes the program: it sets its
+ * descriptors and its folder. */
 static int add_actions(posix_spawn_file_actions_t *actions,
                        const neap_process_opts *opts, const int theirs[3],
                        int folder) {
@@ -91,15 +93,15 @@ static int add_actions(posix_spawn_file_actions_t *actions,
     error = posix_spawn_file_actions_adddup2(actions, 1, 2);
   if (error == 0 && folder >= 0)
     error = posix_spawn_file_actions_addfchdir_np(actions, folder);
-  /* What a host has open without FD_CLOEXEC (io.open does so) is not for the
-   * program: it would keep pipes of others open. */
+  /* The program should not inherit what the host has open without FD_CLOEXEC,
+   * as files of io.open are: it would keep pipes of others open. */
   if (error == 0)
     error = posix_spawn_file_actions_addclosefrom_np(actions, 3);
   return error;
 }
 
-/* Signals are as a program expects them: none blocked, and SIGPIPE, which hosts
- * ignore for the sake of their sockets, ends it. */
+/* Signals are as a program expects them: none is blocked, and SIGPIPE ends it,
+ * which many hosts ignore for the sake of their sockets. */
 static int set_attributes(posix_spawnattr_t *attributes, bool grouped) {
   sigset_t none, pipe;
   sigemptyset(&none);
@@ -129,7 +131,7 @@ static int spawn(const neap_process_opts *opts, const int theirs[3], int folder,
   error = add_actions(&actions, opts, theirs, folder);
   if (error == 0)
     error = set_attributes(&attributes, !opts->same_group);
-  /* They are not written to, whatever the type says. */
+  /* posix_spawn does not write to them, whatever its types say. */
   char *const *argv = (char *const *)opts->argv;
   char *const *env = opts->env ? (char *const *)opts->env : environ;
   if (error == 0)
@@ -140,8 +142,7 @@ fail_attributes:
   return error == 0 ? 0 : uv_translate_sys_error(error);
 }
 
-/* Opens the folder to run in, so that it is known whether that is what fails.
- */
+/* Opens the folder to run in, so that its failure can be told from others. */
 static int open_folder(const char *path, int *folder) {
   if (!path)
     return 0;

@@ -7,15 +7,16 @@
 
 #include "neap.h"
 
-/* What has been started, all of it *owned* by whoever started it. */
+/* A program that has been started. The descriptors are *owned* by the caller.
+ */
 typedef struct neap__child {
   pid_t pid;
   int pidfd;   /* can be read when the process has ended */
   int ends[3]; /* our ends of its pipes, -1 where there is none */
 } neap__child;
 
-/* Starts a program. Returns 0, or libuv's code of what the system refused, with
- * in *part what it was about; then nothing is left. */
+/* Starts a program. Returns 0; or libuv's code, and in *part what the system
+ * has refused. Then nothing is left to be closed. */
 int neap__child_start(const neap_process_opts *opts, neap__child *child,
                       neap_process_part *part);
 

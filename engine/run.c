@@ -1,19 +1,20 @@
 /* A run: the state machine that walks a flow.
  * SPDX-License-Identifier: MIT
  *
- * A run is a stack of frames, one for each visit that has begun and not ended;
- * the step it has asked for belongs to the top frame, whose `state` says what
- * the answer means. The answers (neap_run_ok and the like) are the only way in;
- * each leads through the functions below to exactly one `ask`. A failure pops
- * frames until one of them knows better: another attempt, a fallback, or a
- * batch that collects what its items raise. The popped frames stay readable in
- * memory until the next visit begins, so that the host can say where it was.
+ * A run is a stack of frames, one for each visit that has begun and not ended.
+ * The current step belongs to the top frame, whose `state` says what an answer
+ * to it means. The answers (neap_run_ok and the like) are the only way in. Each
+ * leads through the functions below to exactly one call of `set_step`. A
+ * failure pops frames until one of them handles it: by another attempt, by a
+ * fallback, or as a batch that collects what its items raise. The popped frames
+ * stay in memory until the next visit begins, so that the host can say where
+ * the run was.
  *
- * A parallel is a batch here: its items are its branches, and what is inside an
- * item is not a walk but one visit.
+ * A parallel is a batch here: its items are its branches, and inside an item is
+ * one visit instead of a walk.
  *
- * The file is long because the machine is one: each function leads into others,
- * and a part of it would be understood only with the rest at hand.
+ * The file is long because it is one machine: each function leads into others,
+ * and none could be understood without the rest.
  */
 #include "alloc.h"
 #include "flow.h"
@@ -30,22 +31,22 @@ enum state {
   FALLING_BACK,
   POSTING,
   WARNING,
-  STRAYING, /* the same for the action of a walk that goes no further */
+  WARNING_INSIDE, /* the same, of an action that the walk inside ended with */
   RAISING,
-  LISTING, /* a batch, from here on */
+  LISTING, /* from here on of batches */
   FORKING,
   JOINING,
   STOPPING,
   FETCHING,
   TAKING_TURN,
   ENDING_ITEM,
-  ENDED, /* the run; there is nothing left to be answered */
+  ENDED, /* the run has; no answer changes anything */
 };
 
-/* What the runs that share a batch know together. It belongs to the frame of
- * the batch in the run that was asked to fork. */
+/* What the runs that share a batch know of it. It belongs to the frame of the
+ * batch in the run that has forked the others. */
 typedef struct batch {
-  uint64_t count; /* NEAP_UNCOUNTED when fetching will tell */
+  uint64_t count; /* of items; NEAP_UNCOUNTED: unknown until the last fetch */
   uint64_t next;  /* the index of the item to be fetched next */
   uint64_t failed;
   uint32_t workers; /* that have not been joined */
@@ -66,7 +67,7 @@ typedef struct frame {
   uint32_t attempt;
   uint8_t state;
   bool is_item;
-  bool caught; /* somebody below would handle a failure of this visit */
+  bool caught; /* a frame below would handle a failure of this visit */
 } frame;
 
 struct neap_run {
@@ -93,8 +94,8 @@ static frame *top(neap_run *run) {
   return &run->frames[run->depth];
 }
 
-/* True of the frame that a run made for one attempt, or for some items,
- * begins with: its other phases are its parent's business. */
+/* True of the first frame of a run that was made for one attempt or for some
+ * items. The other phases of that visit are left to the parent. */
 static bool is_partial(const neap_run *run) {
   return run->depth == 0 && run->root != NEAP_ROOT_VISIT;
 }
@@ -113,16 +114,16 @@ static bool is_branch(const neap_run *run) {
          neap__node_is_parallel(run->frames[run->depth - 1].node);
 }
 
-/* True once a visit was refused for its number. Nothing catches a failure any
- * more then: a limit that could be retried or collected would be none. */
+/* True once `max_steps` has been passed. From then on no failure is caught: a
+ * limit would be none if passing it could be retried or collected. */
 static bool is_exhausted(const neap_run *run) {
   return run->top->steps > run->top->max_steps;
 }
 
-/* Sets the step; `phase` matters to those that have one. `caught` foretells
- * what `unwind` will do in this state. */
-static const neap_step *ask(neap_run *run, neap_do what, neap_phase phase,
-                            uint8_t state) {
+/* Sets the next step. `phase` matters to steps that have one. `caught`
+ * foretells what `unwind` would do in this state. */
+static const neap_step *set_step(neap_run *run, neap_do what, neap_phase phase,
+                                 uint8_t state) {
   frame *f = top(run);
   f->state = state;
   neap_step *step = &run->step;
@@ -141,7 +142,7 @@ static const neap_step *ask(neap_run *run, neap_do what, neap_phase phase,
 static const neap_step *raise(neap_run *run, int status, neap_phase phase,
                               uint8_t state) {
   run->step.status = status;
-  return ask(run, NEAP_DO_RAISE, phase, state);
+  return set_step(run, NEAP_DO_RAISE, phase, state);
 }
 
 static const neap_step *end(neap_run *run, bool failed) {
@@ -192,18 +193,18 @@ static bool count_step(neap_run *run) {
 }
 
 static const neap_step *call(neap_run *run, neap_phase phase, uint8_t state) {
-  return ask(run, NEAP_DO_CALL, phase, state);
+  return set_step(run, NEAP_DO_CALL, phase, state);
 }
 
 /* The visit on top of the stack, the last of its walk, has ended with
- * `run->step.action`. For the item of a batch flow nobody asks for that. */
+ * `run->step.action`. The item of a batch flow has no use for that. */
 static const neap_step *end_walk(neap_run *run) {
   pop(run);
   frame *outer = top(run);
   if (outer->is_item && !is_partial(run) &&
       !neap__node_is_parallel(outer->node))
     return end_item(run, false);
-  return ask(run, NEAP_DO_RETURN, NEAP_EXEC, RETURNING);
+  return set_step(run, NEAP_DO_RETURN, NEAP_EXEC, RETURNING);
 }
 
 static const neap_step *follow(neap_run *run,
@@ -219,7 +220,7 @@ static const neap_step *refuse_action(neap_run *run, neap_phase phase,
                                       uint8_t state) {
   if (run->frames[run->depth - 1].node->opts.strict)
     return raise(run, NEAP_EACTION, NEAP_POST, RAISING);
-  return ask(run, NEAP_DO_WARN, phase, state);
+  return set_step(run, NEAP_DO_WARN, phase, state);
 }
 
 static const neap_step *end_visit(neap_run *run, const char *action,
@@ -236,10 +237,10 @@ static const neap_step *end_visit(neap_run *run, const char *action,
                    : refuse_action(run, NEAP_POST, WARNING);
 }
 
-/* A flow without post, on top, has come to the end of its walk: it hands the
- * action on if it is wired for it, or for nothing that counts. Another goes no
- * further: the flow ends with "default" instead. */
-static const neap_step *hand_on(neap_run *run) {
+/* The flow on top has no post, and the walk inside it has ended with an action.
+ * The flow returns that action if it is wired for it, or if no successor of its
+ * own counts. Otherwise it returns "default", with a warning. */
+static const neap_step *pass_on(neap_run *run) {
   const char *action = run->step.action;
   size_t size = run->step.action_size;
   const neap_node *node = top(run)->node;
@@ -251,11 +252,11 @@ static const neap_step *hand_on(neap_run *run) {
   if (neap__is_default(action, size))
     return end_visit(run, NULL, 0);
   bool goes_on = neap__node_successor(node, NULL, 0);
-  return refuse_action(run, goes_on ? NEAP_EXEC : NEAP_POST, STRAYING);
+  return refuse_action(run, goes_on ? NEAP_EXEC : NEAP_POST, WARNING_INSIDE);
 }
 
-/* Whoever asked has been told of the action that goes no further. */
-static const neap_step *end_stray(neap_run *run) {
+/* The host has warned that the action of the walk inside leads nowhere. */
+static const neap_step *go_on_with_default(neap_run *run) {
   run->step.action = NULL;
   run->step.action_size = 0;
   return follow(run, neap__node_successor(top(run)->node, NULL, 0));
@@ -270,13 +271,13 @@ static const neap_step *end_exec(neap_run *run, bool walked) {
     return end_item(run, false);
   if (neap__node_has(f->node, NEAP_POST))
     return call(run, NEAP_POST, POSTING);
-  return walked ? hand_on(run) : end_visit(run, NULL, 0);
+  return walked ? pass_on(run) : end_visit(run, NULL, 0);
 }
 
 static const neap_step *begin_attempt(neap_run *run) {
   frame *f = top(run);
   if (f->node->opts.timeout_ns > 0 && !is_partial(run))
-    return ask(run, NEAP_DO_ATTEMPT, NEAP_EXEC, EXECUTING);
+    return set_step(run, NEAP_DO_ATTEMPT, NEAP_EXEC, EXECUTING);
   const neap_node *inner = neap__node_is_parallel(f->node)
                                ? f->node->branches[f->index]
                                : f->node->start;
@@ -291,18 +292,18 @@ static const neap_step *begin_attempt(neap_run *run) {
 
 static const neap_step *begin_exec(neap_run *run) {
   if (neap__node_has_items(top(run)->node))
-    return ask(run, NEAP_DO_ITEMS, NEAP_PREP, LISTING);
+    return set_step(run, NEAP_DO_ITEMS, NEAP_PREP, LISTING);
   return begin_attempt(run);
 }
 
 static const neap_step *enter(neap_run *run) {
   if (!count_step(run))
     return raise(run, NEAP_EMAXSTEPS, NEAP_PREP, RAISING);
-  return ask(run, NEAP_DO_ENTER, NEAP_PREP, ENTERING);
+  return set_step(run, NEAP_DO_ENTER, NEAP_PREP, ENTERING);
 }
 
-/* Begins the visit of a node inside the frame that is on top. Without memory
- * for it the walk has failed, which is that frame's exec. */
+/* Begins the visit of a node inside the frame on top. Where there is no memory
+ * for it, exec of that frame has failed, of which the walk is a part. */
 static const neap_step *begin_visit(neap_run *run, const neap_node *node) {
   if (!push(run, node, false))
     return raise(run, NEAP_ENOMEM, NEAP_EXEC, EXECUTING);
@@ -314,9 +315,9 @@ static const neap_step *fetch(neap_run *run) {
   if (b->over || b->next == b->count)
     return end_exec(run, false);
   if (b->fetching)
-    return ask(run, NEAP_DO_TURN, NEAP_PREP, TAKING_TURN);
+    return set_step(run, NEAP_DO_TURN, NEAP_PREP, TAKING_TURN);
   b->fetching = true;
-  ask(run, NEAP_DO_FETCH, NEAP_PREP, FETCHING);
+  set_step(run, NEAP_DO_FETCH, NEAP_PREP, FETCHING);
   run->step.index = b->next;
   return &run->step;
 }
@@ -347,9 +348,9 @@ static const neap_step *begin_item(neap_run *run) {
   return begin_attempt(run);
 }
 
-/* How many workers there are to be is known beforehand where the items can be
- * counted. Else each is started when the others are all busy, and the one that
- * noticed asks for it before it begins with its own item. */
+/* Where the number of items is known, so is that of the workers. Otherwise a
+ * worker that has fetched an item, while all others have one, asks for one more
+ * worker before it begins with its item. */
 static const neap_step *end_fetch(neap_run *run) {
   uint64_t index = run->step.index;
   take_item(run);
@@ -358,13 +359,13 @@ static const neap_step *end_fetch(neap_run *run) {
   if (!is_partial(run) || b->count != NEAP_UNCOUNTED || b->over ||
       b->busy < b->workers || b->workers >= f->node->opts.concurrency)
     return begin_item(run);
-  ask(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
+  set_step(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
   run->step.index = index;
   run->step.count = 1;
   return &run->step;
 }
 
-/* What has been fetched is of no use: the item ends as soon as it begins. */
+/* What has been fetched cannot be used: the item fails as soon as it begins. */
 static const neap_step *refuse_item(neap_run *run,
                                     const neap_failure *failure) {
   uint64_t index = run->step.index;
@@ -380,14 +381,14 @@ static const neap_step *refuse_item(neap_run *run,
 
 static const neap_step *end_item(neap_run *run, bool failed) {
   run->step.failed = failed;
-  return ask(run, NEAP_DO_ITEM_END, NEAP_EXEC, ENDING_ITEM);
+  return set_step(run, NEAP_DO_ITEM_END, NEAP_EXEC, ENDING_ITEM);
 }
 
 static const neap_step *join(neap_run *run) {
   batch *b = top(run)->batch;
   if (b->workers > 0) {
     run->step.failed = b->broken;
-    return ask(run, NEAP_DO_JOIN, NEAP_EXEC, JOINING);
+    return set_step(run, NEAP_DO_JOIN, NEAP_EXEC, JOINING);
   }
   if (!b->broken)
     return end_exec(run, false);
@@ -402,7 +403,7 @@ static const neap_step *fork_workers(neap_run *run) {
     count = f->batch->count;
   if (count <= 1)
     return fetch(run);
-  ask(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
+  set_step(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
   run->step.count = f->batch->count == NEAP_UNCOUNTED ? 1 : (uint32_t)count;
   return &run->step;
 }
@@ -419,7 +420,7 @@ static const neap_step *begin_batch(neap_run *run, uint64_t count) {
 
 /* One random number in [0, 1): splitmix64 (Steele, Lea and Flood, "Fast
  * Splittable Pseudorandom Number Generators", OOPSLA 2014). */
-static double draw(neap_run *run) {
+static double next_random(neap_run *run) {
   uint64_t z = run->random += UINT64_C(0x9e3779b97f4a7c15);
   z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
   z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
@@ -428,18 +429,19 @@ static double draw(neap_run *run) {
 
 static const neap_step *retry(neap_run *run, const neap_failure *failure) {
   frame *f = top(run);
-  uint64_t delay = neap_retry_delay(&f->node->opts, f->attempt, draw(run),
-                                    failure ? failure->retry_after_ns : 0);
+  uint64_t delay =
+      neap_retry_delay(&f->node->opts, f->attempt, next_random(run),
+                       failure ? failure->retry_after_ns : 0);
   if (delay == 0) {
     f->attempt++;
     return begin_attempt(run);
   }
-  ask(run, NEAP_DO_WAIT, NEAP_EXEC, WAITING);
+  set_step(run, NEAP_DO_WAIT, NEAP_EXEC, WAITING);
   run->step.delay_ns = delay;
   return &run->step;
 }
 
-/* The frame on top has failed: finds who handles that. */
+/* The frame on top has failed: finds the frame that handles that. */
 static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
   bool catching = !is_exhausted(run);
   for (;;) {
@@ -463,9 +465,9 @@ static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
   }
 }
 
-/* The host has answered what was not asked for. Where the run would go from
- * here nobody knows, so it has ended; what it has stays until it is freed, for
- * workers may share it. */
+/* The step does not allow the host's answer. Where the run should go from here
+ * is unknown, so it ends. Its memory stays until it is freed, since workers may
+ * share it. */
 static const neap_step *refuse_answer(neap_run *run) {
   if (top(run)->state == ENDED)
     return &run->step;
@@ -499,8 +501,8 @@ const neap_step *neap_run_ok(neap_run *run) {
     return begin_attempt(run);
   case WARNING:
     return end_walk(run);
-  case STRAYING:
-    return end_stray(run);
+  case WARNING_INSIDE:
+    return go_on_with_default(run);
   case LISTING:
     if (!neap__node_is_parallel(f->node))
       return refuse_answer(run);
@@ -573,7 +575,7 @@ const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
     if (failure)
       f->batch->failure = *failure;
     if (f->batch->workers > 0)
-      return ask(run, NEAP_DO_STOP, NEAP_EXEC, STOPPING);
+      return set_step(run, NEAP_DO_STOP, NEAP_EXEC, STOPPING);
     break;
   default:
     break;
@@ -592,21 +594,21 @@ static void begin(neap_run *run, const neap_node *node) {
     enter(run);
     return;
   }
-  const frame *asked = top(run->parent);
-  f->node = asked->node;
+  const frame *origin = top(run->parent);
+  f->node = origin->node;
   if (run->root == NEAP_ROOT_WORKER) {
-    f->batch = asked->batch;
+    f->batch = origin->batch;
     fetch(run);
   } else {
-    f->is_item = asked->is_item;
-    f->index = asked->index;
-    f->attempt = asked->attempt;
+    f->is_item = origin->is_item;
+    f->index = origin->index;
+    f->attempt = origin->attempt;
     begin_attempt(run);
   }
 }
 
-/* Whether there is what a new run is to begin with: a node, or a parent that
- * has asked for an attempt or has items to be shared. */
+/* Whether a new run has something to begin with: a node, or a parent whose step
+ * is an attempt, or a parent with items to be shared. */
 static bool is_asked_for(const neap_run_opts *o, const neap_node *node) {
   switch (o->root) {
   case NEAP_ROOT_VISIT:
@@ -669,8 +671,8 @@ void neap_run_place(const neap_run *run, neap_place *out) {
       .depth = step->depth, .phase = step->phase, .attempt = step->attempt};
 }
 
-/* Whether there is, or has been, a frame for a depth. Those of visits that have
- * ended stay readable until others begin. */
+/* Whether there is, or has been, a frame for a depth. The frame of a visit that
+ * has ended can be read until another takes its place. */
 static bool has_frame(const neap_run *run, uint32_t depth) {
   return depth < run->capacity;
 }

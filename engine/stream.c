@@ -12,12 +12,12 @@
 #include "op.h"
 #include "stream_io.h"
 
-/* These are no uv_stream_t, only a uv_poll_t each that tells when the system
- * has bytes or room. libuv 1.44 writes with write(2), sockets included, which
- * raises SIGPIPE; it reads whether or not somebody wants to have the bytes; and
- * what it has been given to write it cannot be told to drop. Here bytes stay
- * with the system until they are taken, so whoever does not read holds up the
- * peer, and a read that is cancelled loses nothing. */
+/* A stream is not a uv_stream_t. It has a uv_poll_t, which tells when the
+ * system has bytes, or room for some. libuv 1.44 writes with write(2), even to
+ * sockets, which raises SIGPIPE; it reads whether or not anybody wants the
+ * bytes; and it cannot be told to drop what it was given to write. Here bytes
+ * stay with the system until they are taken. So a host that does not read holds
+ * up the peer, and a read that is cancelled loses nothing. */
 
 enum {
   SLAB = 1 << 16,         /* the most that is read at once */
@@ -29,7 +29,7 @@ enum {
 typedef struct outgoing {
   neap_link link; /* in `outgoing` of its stream */
   neap_stream *stream;
-  neap_op *op; /* NULL: nobody waits for it any more */
+  neap_op *op; /* NULL once it has been dropped */
   bool is_end;
   bool begun; /* a part of the message has been written */
   size_t size, written;
@@ -50,7 +50,7 @@ struct neap_stream {
   bool torn;          /* a message that could not be written to its end */
   int events;         /* that `poll` watches for */
   int detail;         /* of the last NEAP_ESYS returned */
-  neap_op *reader;    /* who waits for bytes, or NULL */
+  neap_op *reader;    /* waits for bytes; or NULL */
   neap_link outgoing; /* in the order in which they are written */
   size_t unwaited;    /* bytes written since the loop had a turn */
   const char *held;   /* what has been read and was not taken */
@@ -62,10 +62,9 @@ struct neap_stream {
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* Has the loop watch for what is waited for. Watching for bytes goes on when
- * the reader has been told, since he will come back; if bytes come before he
- * does, on_poll ends it. So a reader that goes on reading costs no call of
- * epoll_ctl. */
+/* Has the loop watch for what operations wait for. Watching for bytes goes on
+ * when a read has ended, since another will most likely follow; if bytes come
+ * before that, on_poll ends it. So reading on and on costs no epoll_ctl. */
 static void watch(neap_stream *s) {
   int events = (s->watch_in ? UV_READABLE : 0) |
                (neap__list_empty(&s->outgoing) ? 0 : UV_WRITABLE);
@@ -78,7 +77,8 @@ static void watch(neap_stream *s) {
     uv_poll_stop(&s->poll);
 }
 
-/* Frees an operation's memory and finishes it for whoever still waits. */
+/* Frees the memory of a write and ends its operation, if that has not been
+ * dropped. */
 static void end_outgoing(outgoing *o, int status, int detail) {
   neap_op *op = o->op;
   neap__list_remove(&o->link);
@@ -147,7 +147,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   neap_stream *s = poll->data;
   if (status < 0) {
     /* Something is wrong with the descriptor (POLLERR), and libuv has stopped
-     * watching. Reading and writing tell what it is. */
+     * watching. Reading and writing will tell what it is. */
     s->events = 0;
     events = UV_READABLE | UV_WRITABLE;
   }
@@ -164,13 +164,13 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   watch(s);
 }
 
-/* Keeps our descriptor from those who get a copy of it without our doing, and
- * begins to watch it. */
+/* Keeps programs that are started from inheriting the descriptor, and begins to
+ * watch it. */
 static int adopt(neap_stream *s, bool shared) {
   int fd = s->channel.fd;
   int flags = fcntl(fd, F_GETFL), kept = fcntl(fd, F_GETFD);
-  /* uv_poll_init: sets O_NONBLOCK, which belongs to all who share the open
-   * file, other processes included. */
+  /* uv_poll_init sets O_NONBLOCK, which is that of the open file: it applies to
+   * all processes that share it. */
   int code = uv_poll_init(&s->engine->uv, &s->poll, fd);
   if (code == UV_EPERM)
     code = 0; /* epoll_ctl: a file or directory, which is always ready */
@@ -236,7 +236,7 @@ fail_first:
   return status;
 }
 
-/* Lets go of what has been read. */
+/* Forgets the bytes that have been read. */
 static void drop_held(neap_stream *s) {
   if (s->engine && s->engine->slab_user == s)
     s->engine->slab_user = NULL;
@@ -246,7 +246,7 @@ static void drop_held(neap_stream *s) {
   s->held_size = 0;
 }
 
-/* Closes the descriptor; all that is left of the stream is its memory. */
+/* Closes the descriptor. Only the memory of the stream is left. */
 static void shut(neap_stream *s) {
   neap__list_remove(&s->link);
   if (s->reader)
@@ -309,8 +309,8 @@ int neap_stream_read(neap_stream *s, neap_op *op) {
   return 0;
 }
 
-/* Makes the slab free to be read into: what another stream has left there moves
- * to memory of its own. */
+/* Makes the slab free to be read into: bytes that another stream has left there
+ * move to memory of that stream. */
 static int clear_slab(neap_engine *engine) {
   const neap_alloc *alloc = &engine->alloc;
   if (!engine->slab)
@@ -373,8 +373,8 @@ static void begin_ended(neap_stream *s, neap_op *op, int status, int detail) {
   neap__op_finish(op, status, detail);
 }
 
-/* A message of which nothing was written is not sent at all; one that was begun
- * is sent to its end, or else the peer would take what follows for the rest. */
+/* A write of which no byte was sent is dropped. One that was begun is
+ * completed: the peer would take the next write for its rest. */
 static void drop_outgoing(neap_op *op) {
   outgoing *o = op->u.request;
   neap_stream *s = o->stream;
@@ -430,7 +430,8 @@ int neap_stream_write(neap_stream *s, neap_op *op, const void *bytes,
   if (s->torn)
     return NEAP_ENOMEM;
   size_t sum = 0;
-  /* Who writes on and on to a peer that reads as fast must let others run. */
+  /* A task that writes on and on, to a peer that reads as fast, must let others
+   * run. */
   bool fair = !written || !s->watched || s->unwaited < MAX_UNWAITED;
   if (neap__list_empty(&s->outgoing) && fair) {
     ssize_t count = write_at_once(s, bytes, size);

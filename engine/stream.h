@@ -5,8 +5,8 @@
 
 #include "neap.h"
 
-/* Closes the streams that are left; nothing waits for them any more. Their
- * memory is their owners' still. */
+/* Closes the streams that are left, whose operations have been forgotten. Their
+ * memory still belongs to their owners. */
 void neap__streams_close(neap_engine *engine);
 
 #endif

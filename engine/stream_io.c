@@ -57,10 +57,10 @@ size_t neap__channel_available(const neap__channel *channel) {
   return (size_t)count;
 }
 
-/* write(2) without SIGPIPE, which a library may not ignore for its process, and
- * which only sockets can be told not to raise. The signal comes to the thread
- * that writes: blocked there it stays pending, and is taken off before it can
- * be delivered. One that was pending before is somebody else's. */
+/* write(2) without SIGPIPE. A library may not ignore that signal for its whole
+ * process, and only send(2) to a socket can do without it. The signal comes to
+ * the thread that writes. While it is blocked there it stays pending, and is
+ * taken before it is delivered. One that was pending before is left alone. */
 static ssize_t write_quietly(int fd, const void *bytes, size_t size) {
   sigset_t pipe, before, pending;
   sigemptyset(&pipe);
@@ -99,7 +99,7 @@ ssize_t neap__channel_write(const neap__channel *channel, const void *bytes,
 }
 
 int neap__channel_end(neap__channel *channel) {
-  /* A peer that has gone (ENOTCONN) needs not to be told. */
+  /* A peer that is gone (ENOTCONN) need not be told. */
   if (channel->socket && shutdown(channel->fd, SHUT_WR) < 0 &&
       errno != ENOTCONN)
     return neap__sys_code();

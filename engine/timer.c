@@ -3,10 +3,10 @@
  *
  * After G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels",
  * SOSP 1987, scheme 7. Time is cut into ticks of 2^20 ns (about 1 ms). A timer
- * hangs in level 0 when it is due within the current 64 ticks, in level 1 when
- * within the current 64 * 64, and so on; when the clock enters the range of a
- * slot of a higher level, its timers move down. Adding, removing and expiring
- * therefore cost the same however many timers there are.
+ * is in level 0 if it is due within the current 64 ticks, in level 1 if within
+ * the current 64 * 64, and so on. When the clock enters the range of a slot of
+ * a higher level, the timers of that slot move down. So adding, removing and
+ * expiring cost the same however many timers there are.
  *
  * Invariant: in every level above 0 the slot that contains the current tick is
  * empty, so all of a level's timers are due before those of the level above.
@@ -101,8 +101,9 @@ static uint64_t slot_start(const wheel *w, int level, int slot) {
   return (above | (uint64_t)slot) << shift;
 }
 
-/* Sorts a list by deadline, equal ones as they were: a merge sort that first
- * sees whether there is anything to do, as with equal delays there is not. */
+/* Sorts a list by deadline and keeps the order of equal ones. This is a merge
+ * sort that first looks whether the list is sorted, as it is where all delays
+ * are equal. */
 static void sort(neap_link *list) {
   neap_link *item = list->next;
   while (item->next != list &&
@@ -137,8 +138,8 @@ static void sort(neap_link *list) {
   neap__list_splice(list, &right);
 }
 
-/* Sets the loop's alarm to the end of the first slot, unless it rings sooner
- * anyway: then all timers of that slot are due. */
+/* Sets the loop's alarm to the end of the first slot, when all of its timers
+ * are due, unless the alarm will ring before that. */
 static void set_alarm(neap_engine *engine) {
   wheel *w = engine->timers;
   int level, slot;
@@ -174,7 +175,7 @@ void neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline) {
     set_alarm(engine);
 }
 
-/* Ends those of a slot that are due at `now`, in order; the others stay. */
+/* Ends the timers of a slot that are due at `now`, in order. */
 static void finish_due(wheel *w, neap_link *list, uint64_t now) {
   sort(list);
   while (!neap__list_empty(list)) {
@@ -219,8 +220,8 @@ void neap__timers_expire(neap_engine *engine) {
   set_alarm(engine);
 }
 
-/* The clock has been set, from `before`: those that wait do so for as long as
- * they had left. */
+/* The clock has been set; it was at `before`. Each timer keeps the rest of its
+ * wait. */
 static void rebase(neap_engine *engine, uint64_t before) {
   wheel *w = engine->timers;
   uint64_t now = neap_now(engine);

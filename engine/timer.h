@@ -18,8 +18,8 @@ void neap__timers_expire(neap_engine *engine);
 size_t neap__timers_count(const neap_engine *engine);
 
 /* The earliest deadline, NEAP_FOREVER when there is none. Its cost grows with
- * the number of timers that are due within one slot of the wheel; only the
- * virtual clock asks. */
+ * the number of timers in one slot of the wheel; only the virtual clock needs
+ * it. */
 uint64_t neap__timers_next(neap_engine *engine);
 
 #endif

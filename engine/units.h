@@ -10,8 +10,8 @@
 
 /* A number as whole nanoseconds: 0 for less than none and for NaN, NEAP_FOREVER
  * for 2^63 (292 years) and more. Parts of a nanosecond are rounded up, so that
- * nobody is woken early, unless they are so small (a thousandth) that they come
- * from computing: 0.07 * 1e9 is 70000000.00000001. */
+ * no wait ends early. A thousandth or less is dropped, for it comes from
+ * computing: 0.07 * 1e9 is 70000000.00000001. */
 static inline uint64_t neap__whole_ns(double ns) {
   if (!(ns > 0))
     return 0;
@@ -29,7 +29,7 @@ static inline double neap__seconds_of_ns(uint64_t ns) {
   return (double)ns / 1e9;
 }
 
-/* Rounded up as well. */
+/* Rounded up, so that no wait ends early. */
 static inline uint64_t neap__ms_of_ns(uint64_t ns) {
   return ns / NEAP__NS_PER_MS + (ns % NEAP__NS_PER_MS != 0);
 }
