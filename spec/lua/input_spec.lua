@@ -15,6 +15,15 @@ local function sh(command)
   return result.stdout
 end
 
+-- Runs a script that does the typing itself, into the file `typed`, when it likes.
+local function sh_typing(code)
+  local pipe = helper.tmpdir() .. "/pipe"
+  return sh("mkfifo " .. pipe .. "; " .. script([[
+    local typed = assert(io.open(arg[1], "w"))
+    typed:setvbuf("no")
+  ]] .. code) .. " " .. pipe .. " <>" .. pipe)
+end
+
 describe("neap.input", function()
   local READ_ALL = [[
     for line in neap.input do io.write("[", line, "]") end
@@ -32,37 +41,36 @@ describe("neap.input", function()
   end)
 
   it("writes the prompt, and lets others run while it waits", function()
-    local out = sh("(sleep 0.3; echo tide) | " .. script [[
+    local out = sh_typing [[
       local turns = 0
       neap.spawn_detached(function()
-        while true do neap.sleep(0.001) turns = turns + 1 end
+        while turns < 20 do neap.sleep(0.001) turns = turns + 1 end
+        typed:write("tide\n")
       end)
       local line = neap.input("what? ")
-      print(line, turns > 20)
-    ]])
-    assert.equal("what? tide\ttrue\n", out)
+      print(line, turns)
+    ]]
+    assert.equal("what? tide\t20\n", out)
   end)
 
   it("gives each who asks a line, in turn, and loses none of who is cancelled", function()
-    local out = sh("(sleep 0.2; printf 'one\\ntwo\\nthree\\n') | " .. script [[
+    local out = sh_typing [[
       local tasks = {}
       for i = 1, 4 do tasks[i] = neap.spawn(neap.input) end
       neap.sleep(0.01)
       tasks[1]:cancel()
       pcall(tasks[1].await, tasks[1])
+      typed:write("one\ntwo\nthree\n")
       print(tasks[2]:await(), tasks[3]:await(), tasks[4]:await())
-    ]])
+    ]]
     assert.equal("one\ttwo\tthree\n", out)
   end)
 
-  -- The script is the one who types, too, so that lines come, whole or in pieces, and who
-  -- waits for them is cancelled in the same turn, or one, two and more steps later.
+  -- Lines come, whole or in pieces, and who waits for them is cancelled in the same turn,
+  -- or one, two and more steps later.
   it("loses no line of who is cancelled at any step, by itself or through a task", function()
-    local pipe = helper.tmpdir() .. "/pipe"
-    local out = sh("mkfifo " .. pipe .. "; " .. script [[
+    local out = sh_typing [[
       local testing = neap.testing
-      local typed = assert(io.open(arg[1], "w"))
-      typed:setvbuf("no")
 
       local ways = {
         alone = function() return neap.input() end,
@@ -115,7 +123,7 @@ describe("neap.input", function()
       for _, name in ipairs { "alone", "timeout", "race", "gather", "await" } do
         sweep(name, ways[name])
       end
-    ]] .. " " .. pipe .. " <>" .. pipe)
+    ]]
     for _, name in ipairs { "alone", "timeout", "race", "gather", "await" } do
       assert.matches(name .. ("\ttrue"):rep(4) .. "\n", out, 1, true)
     end
