@@ -39,11 +39,11 @@ static channel *check_channel(lua_State *L) {
 
 /* Suspends the caller in a line until another task settles it. [-0, +0, v] */
 static int wait_in(lua_State *L, neap_link *line, const char *what,
-                   lua_KFunction k) {
-  const neap_op *op = neap__wait_begin(L, what);
+                   const neap__wait_then *then) {
+  neap_op *op = neap__wait_begin(L, what);
   neap__wait_offer(L, op->data, VALUE);
   neap__task_line_up(op->data, line, neap__task_leave, L);
-  return neap__wait(L, k);
+  return neap__wait(L, op, 0, then);
 }
 
 /* The coroutine of a task that is, or was just now, in line. */
@@ -107,11 +107,8 @@ static bool give(lua_State *L, channel *c) {
   return true;
 }
 
-/* The wait of a sender is over: somebody took the value, or nobody will. */
-static int sent(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  const neap_op *op = neap__wait_end(L);
+/* Somebody took the value, or nobody will. */
+static int sent(lua_State *L, const neap_op *op) {
   neap__wait_accept(L, op->data, VALUE);
   if (!lua_isnil(L, VALUE))
     return neap__error_raise(L, "closed", "send on a channel that was closed");
@@ -120,6 +117,7 @@ static int sent(lua_State *L, int status, lua_KContext context) {
 
 /* channel:send(value) */
 static int send(lua_State *L) {
+  static const neap__wait_then then = {.finish = sent};
   channel *c = check_channel(L);
   lua_settop(L, VALUE);
   neap__check_that(L, !lua_isnil(L, VALUE), 2, "nil cannot be sent");
@@ -128,7 +126,7 @@ static int send(lua_State *L) {
   if (give(L, c))
     return 0;
   if (c->count == c->capacity)
-    return wait_in(L, &c->senders, "room in a channel", sent);
+    return wait_in(L, &c->senders, "room in a channel", &then);
   put(L, c);
   return 0;
 }
@@ -147,25 +145,25 @@ static void give_back(lua_State *L, channel *c) {
   lua_pop(L, 3);
 }
 
-/* The wait of a receiver is over. One who has been cancelled meanwhile hands
- * on what he was given. */
-static int received(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  channel *c = lua_touserdata(L, CHANNEL);
-  const neap__task *task = neap__task_current(L);
-  neap__wait_accept(L, task, VALUE);
-  if (task->cancel_status != 0 && !lua_isnil(L, VALUE)) {
-    lua_pushvalue(L, VALUE);
-    if (!give(L, c))
-      give_back(L, c);
-  }
-  neap__wait_end(L);
+static int received(lua_State *L, const neap_op *op) {
+  neap__wait_accept(L, op->data, VALUE);
   return 1;
+}
+
+/* Hands on what a receiver has been given who is cancelled. */
+static void hand_on(lua_State *L) {
+  channel *c = lua_touserdata(L, CHANNEL);
+  neap__wait_accept(L, neap__task_current(L), VALUE);
+  lua_pushvalue(L, VALUE);
+  if (lua_isnil(L, VALUE))
+    lua_pop(L, 1);
+  else if (!give(L, c))
+    give_back(L, c);
 }
 
 /* channel:receive() -> value, nil once it is closed and empty */
 static int receive(lua_State *L) {
+  static const neap__wait_then then = {received, hand_on};
   channel *c = check_channel(L);
   lua_settop(L, CHANNEL); /* without what a loop over values() adds */
   lua_settop(L, VALUE);
@@ -177,7 +175,7 @@ static int receive(lua_State *L) {
       put(L, c); /* in the room there is now */
   } else if (!take_sent(L, c)) {
     if (!c->closed)
-      return wait_in(L, &c->receivers, "a value from a channel", received);
+      return wait_in(L, &c->receivers, "a value from a channel", &then);
     lua_pushnil(L);
   }
   return 1;

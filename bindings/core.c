@@ -33,13 +33,14 @@ static int now(lua_State *L) {
   return 1;
 }
 
-static int slept(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  if (lua_toboolean(L, 2))
-    neap__host_of(L)->idle--;
-  neap__wait_end(L);
+static int slept_quietly(lua_State *L, const neap_op *op) {
+  (void)op; /* cannot fail */
+  neap__host_of(L)->idle--;
   return 0;
+}
+
+static void wake_early(lua_State *L) {
+  neap__host_of(L)->idle--;
 }
 
 /* sleep(seconds, quiet): a quiet sleep is nothing that could wake anyone, so it
@@ -50,9 +51,11 @@ static int sleep_for(lua_State *L) {
   neap_op *op = neap__wait_begin(L, "sleep");
   neap_engine *engine = neap__engine(L);
   neap_sleep_until(engine, op, neap__deadline(engine, seconds));
-  if (lua_toboolean(L, 2))
-    neap__host_of(L)->idle++;
-  return neap__wait(L, slept);
+  if (!lua_toboolean(L, 2))
+    return neap__wait(L, op, 0, NULL);
+  static const neap__wait_then then = {slept_quietly, wake_early};
+  neap__host_of(L)->idle++;
+  return neap__wait(L, op, 0, &then);
 }
 
 /* dump() -> text */

@@ -15,7 +15,7 @@
 #include "wait.h"
 
 answer neap__drive_wait(lua_State *L, lua_KFunction k) {
-  neap__wait(L, k);
+  neap__wait_started(L, k);
   return NULL;
 }
 

@@ -15,23 +15,15 @@ typedef struct event {
   neap_link waiters; /* a line of tasks */
 } event;
 
-static int woken(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap__wait_end(L);
-  return 0;
-}
-
 /* event:wait() */
 static int wait(lua_State *L) {
   event *e = neap__object_check(L, 1, EVENT_META);
   if (e->is_set)
     return 0;
   lua_settop(L, 1);
-  neap__wait_begin(L, "an event");
-  neap__task_line_up(neap__task_current(L), &e->waiters, neap__task_leave,
-                     NULL);
-  return neap__wait(L, woken);
+  neap_op *op = neap__wait_begin(L, "an event");
+  neap__task_line_up(op->data, &e->waiters, neap__task_leave, NULL);
+  return neap__wait(L, op, 0, NULL);
 }
 
 /* event:set() */

@@ -94,15 +94,16 @@ static const neap__fs_call *this_call(lua_State *L) {
   return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-/* The wait is over. */
-static int finish(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
+static void discard(lua_State *L) {
   const neap__fs_call *call = this_call(L);
   neap_fs_result **held = lua_touserdata(L, RESULT);
-  if (*held && call->discard && neap__wait_is_over(neap__task_current(L)))
+  if (*held && call->discard)
     call->discard(L, held);
-  const neap_op *op = neap__wait_end(L);
+}
+
+static int finish(lua_State *L, const neap_op *op) {
+  const neap__fs_call *call = this_call(L);
+  neap_fs_result **held = lua_touserdata(L, RESULT);
   if (op->status < 0) {
     if (call->failed && call->failed(L, op))
       return 1;
@@ -122,6 +123,7 @@ static int finish(lua_State *L, int status, lua_KContext context) {
 }
 
 static int start(lua_State *L) {
+  static const neap__wait_then then = {finish, discard};
   const neap__fs_call *call = this_call(L);
   if (call->on_file)
     neap__fs_file_check(L, call->what);
@@ -135,10 +137,7 @@ static int start(lua_State *L) {
   neap_op *op = neap__wait_begin(L, call->what);
   if (call->on_file)
     neap__fs_file_check(L, call->what); /* it may have been closed meanwhile */
-  int started = call->start(L, op, held);
-  if (started < 0)
-    return neap__fs_call_fail(L, call->what, call->second_path, started, 0);
-  return neap__wait(L, finish);
+  return neap__wait(L, op, call->start(L, op, held), &then);
 }
 
 void neap__fs_call_register(lua_State *L, const neap__fs_call *calls) {

@@ -41,13 +41,14 @@ static neap_file *handle_of(lua_State *L) {
 /* The stack of those that open: path or prefix, mode, the handle. */
 enum { HANDLE = 3 };
 
-static int end_open(lua_State *L, const char *what) {
+static void close_again(lua_State *L) {
   neap_file **held = lua_touserdata(L, HANDLE);
-  if (neap__wait_is_over(neap__task_current(L))) {
-    neap_file_free(*held); /* nobody will get it */
-    *held = NULL;
-  }
-  const neap_op *op = neap__wait_end(L);
+  neap_file_free(*held);
+  *held = NULL;
+}
+
+static int end_open(lua_State *L, const neap_op *op, const char *what) {
+  neap_file *const *held = lua_touserdata(L, HANDLE);
   if (op->status < 0)
     return neap__fs_call_fail(L, what, false, op->status, op->detail);
   if (!*held) /* by the collector, while the state is closed */
@@ -58,16 +59,14 @@ static int end_open(lua_State *L, const char *what) {
   return 2;
 }
 
-static int opened(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  return end_open(L, "fs.open");
+static int opened(lua_State *L, const neap_op *op) {
+  if (op->status == NEAP_EINVAL)
+    return neap__check_fail(L, 2, "no such mode");
+  return end_open(L, op, "fs.open");
 }
 
-static int made(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  return end_open(L, "fs.tempfile");
+static int made(lua_State *L, const neap_op *op) {
+  return end_open(L, op, "fs.tempfile");
 }
 
 static neap_file **push_handle(lua_State *L) {
@@ -77,27 +76,23 @@ static neap_file **push_handle(lua_State *L) {
 
 /* open(path, mode) -> handle, path */
 static int open_file(lua_State *L) {
+  static const neap__wait_then then = {opened, close_again};
   const char *path = neap__fs_call_path(L, 1);
   const char *mode = neap__check_string(L, 2);
   neap_file **held = push_handle(L);
   neap_op *op = neap__wait_begin(L, "fs.open");
   int started = neap_file_open(neap__engine(L), op, path, mode, held);
-  if (started == NEAP_EINVAL)
-    return neap__check_fail(L, 2, "no such mode");
-  if (started < 0)
-    return neap__fs_call_fail(L, "fs.open", false, started, 0);
-  return neap__wait(L, opened);
+  return neap__wait(L, op, started, &then);
 }
 
 /* temp(prefix) -> handle, path */
 static int make_file(lua_State *L) {
+  static const neap__wait_then then = {made, close_again};
   const char *prefix = neap__fs_call_path(L, 1);
   neap_file **held = push_handle(L);
   neap_op *op = neap__wait_begin(L, "fs.tempfile");
   int started = neap_file_temp(neap__engine(L), op, prefix, held);
-  if (started < 0)
-    return neap__fs_call_fail(L, "fs.tempfile", false, started, 0);
-  return neap__wait(L, made);
+  return neap__wait(L, op, started, &then);
 }
 
 static int start_read(lua_State *L, neap_op *op, neap_fs_result **result) {

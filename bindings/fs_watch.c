@@ -63,27 +63,27 @@ static bool push_change(lua_State *L) {
 
 static int next_change(lua_State *L);
 
-/* There may be something to take; or another has taken it. */
-static int woken(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap__wait_end(L);
-  return next_change(L);
+/* There may be something to take; or another has taken it, or it has ended. */
+static int woken(lua_State *L, const neap_op *op) {
+  if (op->status == 0)
+    return next_change(L);
+  lua_pushnil(L);
+  return 1;
 }
 
 /* watch:next() -> change, nil once it has ended */
 static int next_change(lua_State *L) {
+  static const neap__wait_then then = {.finish = woken};
   check_watch(L);
   lua_settop(L, 1);
   if (push_change(L))
     return 1;
-  neap_op *op = NULL;
-  if (!neap_watch_has_ended(check_watch(L)))
-    op = neap__wait_begin(L, "a change of a file");
-  if (op && neap_watch_wait(check_watch(L), op) == 0)
-    return neap__wait(L, woken);
-  lua_pushnil(L); /* it has ended, perhaps just now */
-  return 1;
+  if (neap_watch_has_ended(check_watch(L))) {
+    lua_pushnil(L);
+    return 1;
+  }
+  neap_op *op = neap__wait_begin(L, "a change of a file");
+  return neap__wait(L, op, neap_watch_wait(check_watch(L), op), &then);
 }
 
 /* watch:changes() -> iterator */

@@ -193,16 +193,21 @@ static void look_at_objects(lua_State *L, neap_http_opts *opts) {
     opts->upload = neap__http_upload_check(L, UPLOAD_SLOT);
 }
 
-static int end_request(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  (void)ctx;
+static void drop_response(lua_State *L) {
+  neap__http_release(lua_touserdata(L, RESPONSE_SLOT));
+}
+
+static int end_request(lua_State *L, const neap_op *op) {
   neap__http_held *held = lua_touserdata(L, RESPONSE_SLOT);
-  if (neap__wait_is_over(neap__task_current(L)))
-    neap__http_release(held); /* nobody will get it */
-  neap_op *op = neap__wait_end(L);
-  if (op->status < 0)
-    return neap__http_fail(L, RESPONSE_SLOT, op->status,
-                           neap_status_text(op->status));
+  if (op->status < 0) {
+    const char *why = neap_http_why(neap__engine(L));
+    if (op->status != NEAP_EINVAL)
+      return neap__http_fail(L, RESPONSE_SLOT, op->status,
+                             *why ? why : neap_status_text(op->status));
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+  }
   neap__http_check(L, RESPONSE_SLOT);
   lua_getfield(L, OPTS_SLOT, "stream");
   bool streamed = lua_toboolean(L, -1);
@@ -217,6 +222,7 @@ static int end_request(lua_State *L, int status, lua_KContext ctx) {
 }
 
 static int request(lua_State *L) {
+  static const neap__wait_then then = {end_request, drop_response};
   const char *what = names[neap__check_option(L, WHAT_SLOT, NULL, names)];
   neap__check_type(L, OPTS_SLOT, LUA_TTABLE);
   lua_settop(L, URL_SLOT);
@@ -235,20 +241,9 @@ static int request(lua_State *L) {
   }
   neap_op *op = neap__wait_begin(L, what);
   look_at_objects(L, &opts);
-  neap_engine *engine = neap__engine(L);
-  int started = neap_http_send(engine, op, &opts, &held->response);
-  if (started == NEAP_EINVAL) {
-    lua_pushnil(L);
-    lua_pushstring(L, neap_http_why(engine));
-    return 2;
-  }
-  if (started < 0) {
-    const char *why = neap_http_why(engine);
-    return neap__http_fail(L, RESPONSE_SLOT, started,
-                           *why ? why : neap_status_text(started));
-  }
+  int started = neap_http_send(neap__engine(L), op, &opts, &held->response);
   lua_settop(L, RESPONSE_SLOT);
-  return neap__wait(L, end_request);
+  return neap__wait(L, op, started, &then);
 }
 
 int neap__http_open_lua(lua_State *L) {

@@ -113,7 +113,15 @@ int neap__http_fail(lua_State *L, int index, int status, const char *text) {
   return lua_error(L);
 }
 
-static int received(lua_State *L, int status, lua_KContext context);
+static int await_bytes(lua_State *L);
+
+static int received(lua_State *L, const neap_op *op) {
+  const neap__http_held *held = lua_touserdata(L, 1);
+  if (op->status == NEAP_EBUSY)
+    return neap__error_raise(
+        L, "busy", "%s: somebody else is waiting for the body", held->what);
+  return await_bytes(L);
+}
 
 /* Waits where nothing of the body is there, unless `status` is that it has
  * ended. [-0, +0, v] */
@@ -122,11 +130,10 @@ static int await_more(lua_State *L, neap_op *op, int status) {
     return 0;
   if (status != NEAP_EAGAIN)
     return neap__http_fail(L, 1, status, neap_status_text(status));
+  static const neap__wait_then then = {.finish = received};
   const neap__http_held *held = lua_touserdata(L, 1);
-  if (neap_http_read(neap__engine(L), op, held->response) < 0)
-    return neap__error_raise(
-        L, "busy", "%s: somebody else is waiting for the body", held->what);
-  return neap__wait(L, received);
+  int started = neap_http_read(neap__engine(L), op, held->response);
+  return neap__wait(L, op, started, &then);
 }
 
 /* The response held at 1, until something runs Lua. [-0, +0, v] */
@@ -154,13 +161,6 @@ static int await_bytes(lua_State *L) {
       return 1;
     } /* else a finalizer that ran there has taken them, or closed it */
   }
-}
-
-static int received(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap__wait_end(L);
-  return await_bytes(L);
 }
 
 /* response:receive() -> bytes, nil at the end */

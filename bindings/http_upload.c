@@ -33,26 +33,22 @@ static int fail(lua_State *L, const box *b, int status, const char *fault) {
   return neap__error_raise(L, "http", "the body: %s", neap_status_text(status));
 }
 
-static int written(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap_op *op = neap__wait_end(L);
-  return op->status < 0 ? fail(L, lua_touserdata(L, 1), op->status, "") : 0;
+static int written(lua_State *L, const neap_op *op) {
+  return op->status < 0 ? fail(L, lua_touserdata(L, 1), op->status, "more") : 0;
 }
 
 /* upload:write(bytes) */
 static int write_bytes(lua_State *L) {
-  const box *b = neap__object_check(L, 1, UPLOAD_META);
+  static const neap__wait_then then = {.finish = written};
+  neap__object_check(L, 1, UPLOAD_META);
   size_t size;
   const char *bytes = neap__check_lstring(L, 2, &size);
   neap_op *op = neap__wait_begin(L, "room for the body of a request");
   bool at_once = true;
-  int status =
+  int started =
       neap_http_upload_write(neap__engine(L), op, neap__http_upload_check(L, 1),
                              bytes, size, &at_once);
-  if (status < 0)
-    return fail(L, b, status, "more");
-  return at_once ? 0 : neap__wait(L, written);
+  return neap__wait(L, op, started < 0 ? started : at_once, &then);
 }
 
 /* upload:finish() */

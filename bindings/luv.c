@@ -228,18 +228,11 @@ static int handles(lua_State *L) {
   return 1;
 }
 
-static int end_wait(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap__wait_end(L);
-  return 0;
-}
-
 /* wait() */
 static int await_guests(lua_State *L) {
   neap_op *op = neap__wait_begin(L, "the handles of luv");
   neap_uv_wait(neap__engine(L), op);
-  return neap__wait(L, end_wait);
+  return neap__wait(L, op, 0, NULL);
 }
 
 int neap__luv_open(lua_State *L) {

@@ -59,20 +59,14 @@ static void push_names(lua_State *L, const neap_stream *stream) {
   }
 }
 
-/* Where nobody will get a stream, closes it. */
-static void discard_if_cancelled(lua_State *L, neap_stream **held) {
-  if (*held && neap__wait_is_over(neap__task_current(L))) {
-    neap_stream_close(*held);
-    *held = NULL;
-  }
+static void disconnect(lua_State *L) {
+  neap_stream **held = neap__stream_of(L, RESULT);
+  neap_stream_close(*held);
+  *held = NULL;
 }
 
-static int connected(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap_stream **held = neap__stream_of(L, RESULT);
-  discard_if_cancelled(L, held);
-  neap_op *op = neap__wait_end(L);
+static int connected(lua_State *L, const neap_op *op) {
+  neap_stream *const *held = neap__stream_of(L, RESULT);
   if (op->status < 0)
     return fail(L, LABEL, op->status, op->detail);
   if (!*held) /* by the collector, while the state is closed */
@@ -83,6 +77,7 @@ static int connected(lua_State *L, int status, lua_KContext context) {
 
 /* connect(...) -> stream, address, address of the peer */
 static int connect_to(lua_State *L) {
+  static const neap__wait_then then = {connected, disconnect};
   const char *label = neap__check_string(L, LABEL);
   const char *address = strchr(label, ' ');
   neap__check_that(L, address, LABEL, "\"net.connect ADDRESS\" expected");
@@ -92,9 +87,7 @@ static int connect_to(lua_State *L) {
   neap_stream **held = neap__stream_push(L, "net");
   neap_op *op = neap__wait_begin(L, label);
   int started = neap_net_connect(neap__engine(L), op, &opts, held);
-  if (started < 0)
-    return fail(L, LABEL, started, 0);
-  return neap__wait(L, connected);
+  return neap__wait(L, op, started, &then);
 }
 
 static int free_addresses(lua_State *L) {
@@ -102,11 +95,8 @@ static int free_addresses(lua_State *L) {
   return 0;
 }
 
-static int found(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
+static int found(lua_State *L, const neap_op *op) {
   neap_addresses **held = lua_touserdata(L, 3);
-  neap_op *op = neap__wait_end(L);
   if (op->status < 0)
     return fail(L, 1, op->status, op->detail);
   if (!*held) /* by the collector, while the state is closed */
@@ -122,15 +112,14 @@ static int found(lua_State *L, int status, lua_KContext context) {
 
 /* lookup(label, host) -> list of addresses */
 static int lookup(lua_State *L) {
+  static const neap__wait_then then = {.finish = found};
   const char *label = neap__check_string(L, 1),
              *host = neap__check_string(L, 2);
   lua_settop(L, 2);
   neap_addresses **held = neap__object_new(L, ADDRESSES_META, sizeof *held, 0);
   neap_op *op = neap__wait_begin(L, label);
   int started = neap_net_lookup(neap__engine(L), op, host, held);
-  if (started < 0)
-    return fail(L, 1, started, 0);
-  return neap__wait(L, found);
+  return neap__wait(L, op, started, &then);
 }
 
 /* A listener is a userdata that holds a neap_listener, NULL when it has been
@@ -168,10 +157,7 @@ static int listen_at(lua_State *L) {
 
 static int accept_next(lua_State *L);
 
-static int ready(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap_op *op = neap__wait_end(L);
+static int ready(lua_State *L, const neap_op *op) {
   if (op->status < 0 && op->status != NEAP_ECLOSED)
     return fail(L, WORDS, op->status, op->detail);
   return accept_next(L); /* which tells that the listener is closed */
@@ -179,13 +165,14 @@ static int ready(lua_State *L, int status, lua_KContext context) {
 
 /* The stack: the listener, its words, a box for the connection. */
 static int accept_next(lua_State *L) {
+  static const neap__wait_then then = {.finish = ready};
   neap_stream **held = neap__stream_of(L, CONNECTION);
   int detail = 0;
   int status = neap_listener_accept(check_listener(L), &detail, held);
   if (status == NEAP_EAGAIN) {
     neap_op *op = neap__wait_begin(L, lua_tostring(L, WORDS));
     neap_listener_wait(check_listener(L), op);
-    return neap__wait(L, ready);
+    return neap__wait(L, op, 0, &then);
   }
   if (status < 0)
     return fail(L, WORDS, status, detail);

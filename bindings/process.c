@@ -203,10 +203,7 @@ static void push_signal(lua_State *L, int number) {
     lua_pushfstring(L, "signal %d", number);
 }
 
-static int waited(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  const neap_op *op = neap__wait_end(L);
+static int waited(lua_State *L, const neap_op *op) {
   const neap_process *process = check_process(L);
   if (op->status < 0) {
     char text[128];
@@ -229,11 +226,12 @@ static int waited(lua_State *L, int status, lua_KContext context) {
 
 /* handle:wait() -> code, signal, why neither is known */
 static int wait(lua_State *L) {
+  static const neap__wait_then then = {.finish = waited};
   check_process(L);
   lua_settop(L, 1);
   neap_op *op = neap__wait_begin(L, "the end of a process");
   neap_process_wait(check_process(L), op);
-  return neap__wait(L, waited);
+  return neap__wait(L, op, 0, &then);
 }
 
 /* handle:kill(signal) -> whether there was something to be killed */

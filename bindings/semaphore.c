@@ -138,10 +138,7 @@ static void drop(neap__task *task) {
   give(S);
 }
 
-static int acquired(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  const neap_op *op = neap__wait_end(L);
+static int acquired(lua_State *L, const neap_op *op) {
   neap__wait_accept(L, op->data, SEMAPHORE);
   lua_pushvalue(L, SEMAPHORE);
   lua_setiuservalue(L, GUARD, 1);
@@ -170,9 +167,10 @@ static int acquire(lua_State *L) {
     lua_settop(L, GUARD);
     return 1;
   }
-  const neap_op *op = neap__wait_begin(L, "a semaphore");
+  static const neap__wait_then then = {.finish = acquired};
+  neap_op *op = neap__wait_begin(L, "a semaphore");
   neap__task_line_up(op->data, &s->queue, drop, g);
-  return neap__wait(L, acquired);
+  return neap__wait(L, op, 0, &then);
 }
 
 /* Gives back the place of the guard at index 1, which holds it. */

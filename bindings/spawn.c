@@ -215,7 +215,7 @@ static void drop_joins(neap__task *task) {
 static int wait_for(lua_State *L, joins *j, lua_KFunction k, bool lasting) {
   neap__task_hold(j->waiter, drop_joins, j);
   j->waiter->lasting = lasting;
-  return neap__wait(L, k);
+  return neap__wait_started(L, k);
 }
 
 /* Ends the wait: with its outcome, unless the one who waits has been cancelled

@@ -91,21 +91,9 @@ static neap_op *begin(lua_State *L, deed what, neap_stream **stream) {
   return op;
 }
 
-static int received(lua_State *L, int status, lua_KContext context);
+static int await_bytes(lua_State *L);
 
-static int await_bytes(lua_State *L) {
-  neap_stream *stream;
-  neap_op *op = begin(L, READ, &stream);
-  int started = neap_stream_read(stream, op);
-  if (started < 0)
-    return fail(L, READ, started, 0);
-  return neap__wait(L, received);
-}
-
-static int received(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap_op *op = neap__wait_end(L);
+static int received(lua_State *L, const neap_op *op) {
   if (op->status < 0 && op->status != NEAP_ECLOSED)
     return fail(L, READ, op->status, op->detail);
   for (;;) {
@@ -130,6 +118,13 @@ static int received(lua_State *L, int status, lua_KContext context) {
   }
 }
 
+static int await_bytes(lua_State *L) {
+  static const neap__wait_then then = {.finish = received};
+  neap_stream *stream;
+  neap_op *op = begin(L, READ, &stream);
+  return neap__wait(L, op, neap_stream_read(stream, op), &then);
+}
+
 /* stream:receive() -> bytes, nil at the end */
 static int receive(lua_State *L) {
   neap__object_check(L, BOX, STREAM_META);
@@ -145,15 +140,13 @@ static int available(lua_State *L) {
   return 1;
 }
 
-static int written(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap_op *op = neap__wait_end(L);
+static int written(lua_State *L, const neap_op *op) {
   return op->status < 0 ? fail(L, WRITE, op->status, op->detail) : 0;
 }
 
 /* stream:write(bytes) */
 static int write_bytes(lua_State *L) {
+  static const neap__wait_then then = {.finish = written};
   neap__object_check(L, BOX, STREAM_META);
   size_t size;
   const char *bytes = neap__check_lstring(L, BYTES, &size);
@@ -161,27 +154,20 @@ static int write_bytes(lua_State *L) {
   neap_op *op = begin(L, WRITE, &stream);
   bool at_once;
   int started = neap_stream_write(stream, op, bytes, size, &at_once);
-  if (started < 0)
-    return fail(L, WRITE, started, 0);
-  return at_once ? 0 : neap__wait(L, written);
+  return neap__wait(L, op, started < 0 ? started : at_once, &then);
 }
 
-static int finished(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap_op *op = neap__wait_end(L);
+static int finished(lua_State *L, const neap_op *op) {
   return op->status < 0 ? fail(L, FINISH, op->status, op->detail) : 0;
 }
 
 /* stream:finish() */
 static int finish(lua_State *L) {
+  static const neap__wait_then then = {.finish = finished};
   neap__object_check(L, BOX, STREAM_META);
   neap_stream *stream;
   neap_op *op = begin(L, FINISH, &stream);
-  int started = neap_stream_end(stream, op);
-  if (started < 0)
-    return fail(L, FINISH, started, 0);
-  return neap__wait(L, finished);
+  return neap__wait(L, op, neap_stream_end(stream, op), &then);
 }
 
 /* stream:close() */

@@ -21,26 +21,18 @@ static int seed(lua_State *L) {
   return 0;
 }
 
-static int turned(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  lua_pushboolean(L, neap__wait_end(L)->detail == 1);
+static int turned(lua_State *L, const neap_op *op) {
+  lua_pushboolean(L, op->detail == 1);
   return 1;
 }
 
 /* turn(may_wait) -> boolean */
 static int turn(lua_State *L) {
+  static const neap__wait_then then = {.finish = turned};
   neap_op *op = neap__wait_begin(L, "a step of others");
   if (neap_turn(neap__engine(L), op, lua_toboolean(L, 1)) < 0)
     return neap__error_raise(L, "busy", "another task goes step by step");
-  return neap__wait(L, turned);
-}
-
-static int idled(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neap__wait_end(L);
-  return 0;
+  return neap__wait(L, op, 0, &then);
 }
 
 /* wait_idle() */
@@ -48,7 +40,7 @@ static int wait_idle(lua_State *L) {
   neap_op *op = neap__wait_begin(L, "a deadlock");
   if (neap_wait_idle(neap__engine(L), op) < 0)
     return neap__error_raise(L, "busy", "another task waits for a deadlock");
-  return neap__wait(L, idled);
+  return neap__wait(L, op, 0, NULL);
 }
 
 /* Whether `task` runs, or owns who does. */

@@ -227,21 +227,23 @@ neap_op *neap__wait_shielded(lua_State *L, const char *what) {
 }
 
 /* Suspends the task that runs until it is woken. */
-static int suspend(lua_State *L, neap__host *host, lua_KFunction k) {
+static int suspend(lua_State *L, neap__host *host, lua_KContext context,
+                   lua_KFunction k) {
   if (!host->current) {
     neap__host_drive(L, &host->root.op);
-    return k(L, LUA_OK, 0);
+    return k(L, LUA_OK, context);
   }
   host->current->waiting = true;
-  return neap__suspend(L, 0, k);
+  return neap__suspend(L, context, k);
 }
 
 int neap__wait_again(lua_State *L, lua_KFunction k) {
-  return suspend(L, neap__host_of(L), k);
+  return suspend(L, neap__host_of(L), 0, k);
 }
 
-int neap__wait(lua_State *L, lua_KFunction k) {
-  neap__host *host = neap__host_of(L);
+/* The same when its operation has just been started. */
+static int suspend_first(lua_State *L, neap__host *host, lua_KContext context,
+                         lua_KFunction k) {
   neap__task *task = host->current;
   if (task && task->run) /* else nobody watches */
     /* Whoever watches may do anything but wait: the operation has been started,
@@ -249,7 +251,11 @@ int neap__wait(lua_State *L, lua_KFunction k) {
     neap__report_task(task, NEAP_EVENT_WAIT);
   if (task && task->cancel_status != 0 && !task->told)
     neap__task_end_wait(task); /* it came before the operation was started */
-  return suspend(L, host, k);
+  return suspend(L, host, context, k);
+}
+
+int neap__wait_started(lua_State *L, lua_KFunction k) {
+  return suspend_first(L, neap__host_of(L), 0, k);
 }
 
 static bool is_root(const neap__task *task) {
@@ -294,50 +300,67 @@ bool neap__wait_is_over(const neap__task *task) {
   return task->stuck || (task->cancel_status != 0 && !task->told);
 }
 
-/* Puts an end to a wait. */
-static neap__task *end(lua_State *L) {
+/* Ends the wait of the task that runs, and tells whoever watches. Where it
+ * ended before its operation did, raises why; but not for one who `settles` it.
+ * [-0, +0, v] */
+static neap_op *end(lua_State *L, bool settles, void (*discard)(lua_State *)) {
   neap__task *task = neap__task_current(L);
-  neap_op *op = &task->op;
-  void (*drop)(neap__task *) = task->drop;
-  task->drop = NULL;
-  task->lasting = false;
-  if (neap_op_active(op)) {
-    /* Somebody resumed the coroutine who is not the engine: a coroutine.resume
-     * that was put aside before neap was loaded. */
-    if (drop)
-      drop(task);
-    neap_op_forget(op);
+  /* By a coroutine.resume that was put aside before neap was loaded. */
+  bool early = neap_op_active(&task->op);
+  bool over = !early && !settles && neap__wait_is_over(task);
+  bool stuck = over && task->stuck, cancelled = over && !stuck;
+  if (early) {
+    neap__task_give_up(task);
+    neap_op_forget(&task->op);
     task->waiting = false;
+  }
+  task->drop = NULL;
+  task->lasting = task->stuck = false;
+  if (cancelled)
+    task->told = true;
+  if ((early || over) && discard)
+    discard(L);
+  if (task->run) /* else nobody watches */
+    neap__report_task(task, cancelled ? NEAP_EVENT_CANCEL : NEAP_EVENT_WAKE);
+  if (early)
     neap__error_raise(L, "resumed",
                       "%s was waiting when its coroutine was resumed by a "
                       "coroutine.resume older than neap; load neap first",
                       task->what);
-  }
-  return task;
-}
-
-void neap__wait_settle(lua_State *L) {
-  neap__task *task = end(L);
-  task->stuck = false;
-  neap__report_task(task, NEAP_EVENT_WAKE);
+  if (stuck)
+    neap__host_push(L, task->host, NEAP__SHELF_DEADLOCK);
+  else if (cancelled)
+    neap__wait_push_end(L, task);
+  if (over)
+    lua_error(L);
+  return &task->op;
 }
 
 neap_op *neap__wait_end(lua_State *L) {
-  neap__task *task = end(L);
-  if (task->stuck) {
-    task->stuck = false;
-    neap__report_task(task, NEAP_EVENT_WAKE);
-    neap__host_push(L, task->host, NEAP__SHELF_DEADLOCK);
-    lua_error(L);
-  }
-  if (task->cancel_status == 0 || task->told) {
-    if (task->run) /* else nobody watches */
-      neap__report_task(task, NEAP_EVENT_WAKE);
-    return &task->op;
-  }
-  task->told = true;
-  neap__report_task(task, NEAP_EVENT_CANCEL);
-  neap__wait_push_end(L, task);
-  lua_error(L);
-  return NULL;
+  return end(L, false, NULL);
+}
+
+void neap__wait_settle(lua_State *L) {
+  end(L, true, NULL);
+}
+
+static int go_on(lua_State *L, const neap_op *op, const neap__wait_then *then) {
+  return then && then->finish ? then->finish(L, op) : 0;
+}
+
+/* The continuation of neap__wait. */
+static int woken(lua_State *L, int status, lua_KContext context) {
+  (void)status; /* whether it was suspended */
+  const neap__wait_then *then = (const neap__wait_then *)context;
+  return go_on(L, end(L, false, then ? then->discard : NULL), then);
+}
+
+int neap__wait(lua_State *L, neap_op *op, int started,
+               const neap__wait_then *then) {
+  const neap__task *task = op->data;
+  if (started == 0)
+    return suspend_first(L, task->host, (lua_KContext)then, woken);
+  op->status = started < 0 ? started : 0;
+  op->detail = 0;
+  return go_on(L, op, then);
 }

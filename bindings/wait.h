@@ -12,35 +12,52 @@
  *
  *   1. check all arguments and make what holds the result, on the stack: all
  *      that allocates, for it may run a finalizer;
- *   2. op = neap__wait_begin(L, "http.get"): the operation to start. Raises,
- *      before anything has been started, where this coroutine cannot be
- *      suspended, and where it has been cancelled already. Nothing of Lua's
- *      runs in it, and nothing may until 4, or a cancellation would be lost;
- *   3. look at the object that the operation is on (object.h), and start op (a
- *      status < 0 means it was not started: raise an error);
- *   4. return neap__wait(L, k): k runs when op has ended, with the stack as it
- *      was. It begins with op = neap__wait_end(L), which raises the
- *      cancellation if that is what ended the wait; else op->status and
- *      op->detail are the outcome. Meanwhile, and in neap__wait_end, anything
- *      may have been closed: k looks again.
+ *   2. op = neap__wait_begin(L, "http.get"): the operation to start, and what
+ *      is waited for, in words that last as long. Raises, before anything has
+ *      been started, where this coroutine cannot be suspended, and where it has
+ *      been cancelled already. Nothing of Lua's runs in it, and nothing may
+ *      until 4, or a cancellation would be lost;
+ *   3. look at the object that the operation is on (object.h), and start op;
+ *   4. return neap__wait(L, op, started, &then). `started` is 0 when op has
+ * been started. Otherwise nobody waits: a status < 0 says why not, 1 that all
+ *      was done at once.
  *
- * In a task the coroutine is suspended between 3 and 4. In the main chunk of a
- * plain Lua interpreter the loop is driven there instead. */
+ * In a task the coroutine is suspended then. In the main chunk of a plain Lua
+ * interpreter the loop is driven there instead. Who watches the run is told of
+ * each wait and of its end. */
 neap_op *neap__wait_begin(lua_State *L, const char *what); /* [-0, +0, v] */
-int neap__wait(lua_State *L, lua_KFunction k);
-neap_op *neap__wait_end(lua_State *L); /* [-0, +0, v] */
 
-/* Where what is waited for has an outcome of its own also when the task has
- * been cancelled meanwhile, the task is `lasting` from neap__wait on, and k
- * does not call neap__wait_end at once:
+/* What comes after a wait. The stack is as it was, but meanwhile anything may
+ * have been closed: look again. NULL stands for what does nothing. */
+typedef struct neap__wait_then {
+  /* Returns as a lua_CFunction does. op->status and op->detail are the outcome,
+   * also when op was not started. [-0, +n, v] */
+  int (*finish)(lua_State *L, const neap_op *op);
+  /* Is called instead where the task has been cancelled, which neap__wait then
+   * raises: gives back what op may have brought, for nobody will get it.
+   * [-0, +0, m] */
+  void (*discard)(lua_State *L);
+} neap__wait_then;
+
+/* Waits for op and returns what `finish` does. [-0, +n, v] */
+int neap__wait(lua_State *L, neap_op *op, int started,
+               const neap__wait_then *then);
+
+/* What works for the one who waits has an outcome of its own also when that
+ * task has been cancelled meanwhile. Such a task may be `lasting`, and waits by
+ * `return neap__wait_started(L, k)`. Then k asks neap__wait_is_over whether the
+ * task has been cancelled, or waits in a deadlock: whether what it waits for
+ * should come to an end. It
  *
- *   neap__wait_is_over tells whether the task has been cancelled, or waits in a
- *      deadlock: whether what it waits for should come to an end;
- *   neap__wait_again waits for that end, as neap__wait does;
- *   neap__wait_settle ends the wait with its outcome, as if nobody had
- * cancelled it: the task is told of that when it waits the next time. */
+ *   waits for that, as at first, by neap__wait_again;
+ *   or ends the wait by neap__wait_end: raises the cancellation if there is
+ * one, and else gives the operation; or ends it by neap__wait_settle as if
+ * nobody had cancelled the task, which is told of that when it waits the next
+ * time. */
+int neap__wait_started(lua_State *L, lua_KFunction k);
 bool neap__wait_is_over(const neap__task *task);
 int neap__wait_again(lua_State *L, lua_KFunction k);
+neap_op *neap__wait_end(lua_State *L); /* [-0, +0, v] */
 void neap__wait_settle(lua_State *L);
 
 /* The task that runs begins a wait that is allowed although it has been
