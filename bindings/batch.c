@@ -1,8 +1,12 @@
 /* Driving the items of a batch, and the branches of a parallel.
  * SPDX-License-Identifier: MIT */
+#include "batch.h"
+
+#include "drive.h"
 #include "error.h"
 #include "params.h"
-#include "visit.h"
+#include "path.h"
+#include "report.h"
 #include "wait.h"
 
 /* A list may have metamethods that raise, so these run below lua_pcall:
@@ -83,7 +87,7 @@ static bool count_items(lua_State *L, neap__task *task, const neap_step *step,
     return true;
   }
   default:
-    neap__report_path(L, task->run, step->depth);
+    neap__path_push(L, task->run, step->depth);
     neap__error_push(L, "batch",
                      "prep of the batch %s gave a %s; expected a list, an "
                      "iterator function, or nil for an empty batch",
@@ -128,11 +132,11 @@ neap__task *neap__batch_owner(neap__task *task, uint32_t depth) {
 /* Lets those who wait for their turn to fetch try again: the first, or all when
  * there is nothing left to fetch. */
 static void pass_turn(neap__task *owner, bool all) {
-  if (!owner->crew)
+  if (!owner->workers)
     return;
   neap__task *next;
   do {
-    next = neap__task_next(&owner->crew->turns);
+    next = neap__task_next(&owner->workers->turns);
     if (next)
       neap_op_settle(&next->op, 0);
   } while (next && all);
@@ -140,7 +144,8 @@ static void pass_turn(neap__task *owner, bool all) {
 
 answer neap__batch_turn(lua_State *L, neap__task *task, const neap_step *step) {
   neap__wait_begin(L, "its turn to fetch an item");
-  neap__task_line_up(task, &neap__batch_owner(task, step->depth)->crew->turns,
+  neap__task_line_up(task,
+                     &neap__batch_owner(task, step->depth)->workers->turns,
                      neap__task_leave, NULL);
   return neap__drive_wait(L, neap__drive_go_on);
 }
@@ -161,7 +166,7 @@ static answer refuse_entry(lua_State *L, neap__task *task,
                            const neap_step *step) {
   uint32_t depth = step->depth;
   bool collects = neap_node_collects(step->node);
-  neap__report_path(L, task->run, depth);
+  neap__path_push(L, task->run, depth);
   neap__error_push(L, "params",
                    "entry %d of %s is a %s; prep of a BatchFlow gives tables "
                    "of params",

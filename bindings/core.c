@@ -6,6 +6,8 @@
 #include "channel.h"
 #include "check.h"
 #include "coroutine.h"
+#include "drive.h"
+#include "dump.h"
 #include "error.h"
 #include "event.h"
 #include "fs.h"
@@ -14,6 +16,7 @@
 #include "luv.h"
 #include "neap_lua.h"
 #include "net.h"
+#include "open.h"
 #include "params.h"
 #include "plan.h"
 #include "process.h"
@@ -22,6 +25,7 @@
 #include "semaphore.h"
 #include "spawn.h"
 #include "stream.h"
+#include "task_error.h"
 #include "testing.h"
 #include "trace.h"
 #include "units.h"
@@ -144,7 +148,7 @@ int luaopen_neap_core(lua_State *L) {
                                        {NULL, NULL}};
   luaL_checkversion(L);
   neap__error_open(L);
-  neap__host_open(L);
+  neap__open(L, &neap__drive_runs);
   neap__coroutine_open(L);
   neap__protect_open(L);
   luaL_newlib(L, functions);

@@ -15,9 +15,8 @@
 
 #include "check.h"
 #include "error.h"
-#include "host.h"
 #include "protect.h"
-#include "wait.h"
+#include "task.h"
 
 /* How often a coroutine that is being closed may yield. */
 enum { MAX_YIELDS = 100 };
@@ -25,7 +24,20 @@ enum { MAX_YIELDS = 100 };
 /* What ends a coroutine that is closed: the address. */
 static const char end_token;
 
+/* What a coroutine that waits for the engine has yielded: the address. */
+static const char wait_token;
+
 static int relayed(lua_State *L, int status, lua_KContext wrapped);
+
+int neap__coroutine_suspend(lua_State *L, lua_KContext context,
+                            lua_KFunction k) {
+  lua_pushlightuserdata(L, (void *)&wait_token);
+  return lua_yieldk(L, 1, context, k);
+}
+
+bool neap__coroutine_is_suspended(lua_State *co) {
+  return lua_status(co) == LUA_YIELD && lua_touserdata(co, -1) == &wait_token;
+}
 
 /* Raises in a coroutine that is being closed, where no call from before that
  * catches it. */
@@ -42,7 +54,7 @@ static void raise_end(lua_State *co, lua_Debug *ar) {
  * call whatever else is there. No error on this way is the handlers' concern,
  * who have been dropped. Returns whether the coroutine can be closed now. */
 static bool unwind(lua_State *L, lua_State *co) {
-  if (neap__is_suspended(co))
+  if (neap__coroutine_is_suspended(co))
     return false; /* it waits for the engine, which is not to be resumed here */
   neap__host *host = neap__host_of(L);
   lua_State *running = host->running, *closing = host->closing;
@@ -103,7 +115,7 @@ static int propagate(lua_State *L, lua_State *co) {
 static int give_error(lua_State *L, lua_State *co, bool wrapped) {
   if (wrapped)
     return propagate(L, co);
-  if (neap__wait_must_pass(L)) {
+  if (neap__protect_must_pass(L)) {
     if (neap__coroutine_end(L, co))
       lua_pop(co, 1); /* or it would be what `co` is to call */
     return lua_error(L);
@@ -135,8 +147,8 @@ static int enter(lua_State *L, lua_State *co, int count, int *results) {
 static int resume(lua_State *L, lua_State *co, int count, bool wrapped) {
   int results;
   int status = enter(L, co, count, &results);
-  if (neap__is_suspended(co))
-    return neap__suspend(L, wrapped, relayed);
+  if (neap__coroutine_is_suspended(co))
+    return neap__coroutine_suspend(L, wrapped, relayed);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(co, L, 1);
     return give_error(L, co, wrapped);
@@ -166,7 +178,7 @@ static int start(lua_State *L, lua_State *co, bool wrapped) {
     lua_pushliteral(L, "too many arguments to resume");
     return give_error(L, co, wrapped);
   }
-  if (neap__is_suspended(co)) {
+  if (neap__coroutine_is_suspended(co)) {
     lua_pushliteral(L, "cannot resume non-suspended coroutine");
     return give_error(L, co, wrapped);
   }
@@ -198,7 +210,7 @@ static const char *status_of(lua_State *L, lua_State *co) {
   lua_Debug ar;
   if (co == L)
     return "running";
-  if (neap__is_suspended(co))
+  if (neap__coroutine_is_suspended(co))
     return "normal";
   if (lua_status(co) == LUA_YIELD)
     return "suspended";

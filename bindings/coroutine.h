@@ -10,6 +10,15 @@
 /* Puts them into the global table `coroutine`. [-0, +0, v] */
 void neap__coroutine_open(lua_State *L);
 
+/* Suspends this coroutine on behalf of the engine: yields a token of ours, so
+ * that nobody takes it for a yield of the user's. Whoever resumes it has to pop
+ * the token first. */
+int neap__coroutine_suspend(lua_State *L, lua_KContext context,
+                            lua_KFunction k);
+
+/* True for a coroutine that has been suspended so. [-0, +0, -] */
+bool neap__coroutine_is_suspended(lua_State *co);
+
 /* Ends a coroutine that is suspended, or has failed: its <close> variables run,
  * and may not wait, since lua_resetthread cannot be suspended. Returns true
  * when one of them has raised, with the error on the stack of `co`; else

@@ -7,12 +7,21 @@
  */
 #include "drive.h"
 
-#include "error.h"
+#include "batch.h"
 #include "params.h"
+#include "path.h"
+#include "action.h"
+#include "report.h"
 #include "retry.h"
+#include "task_error.h"
+#include "task_life.h"
 #include "units.h"
-#include "visit.h"
 #include "wait.h"
+#include "worker.h"
+
+const neap__runs neap__drive_runs = {.push_path = neap__path_push_current,
+                                     .note_place = neap__path_note,
+                                     .tell = neap__report_task};
 
 answer neap__drive_wait(lua_State *L, lua_KFunction k) {
   neap__wait_started(L, k);
@@ -98,7 +107,7 @@ answer neap__drive_fail(lua_State *L, neap__task *task) {
   if (is_fatal(task))
     lua_error(L);
   lua_pushnil(L);
-  neap__report_origin(L, task);
+  neap__task_set_origin(L, task);
   return neap__drive_failed(L, task);
 }
 
@@ -201,13 +210,7 @@ static answer take_action(lua_State *L, neap__task *task,
   }
   if (lua_isnil(L, -1))
     return neap_run_action(task->run, NULL, 0);
-  const char *type = luaL_typename(L, -1);
-  const char *text = neap__error_text(L, -1);
-  neap__report_post(L, step);
-  neap__error_push(L, "action",
-                   "%spost of %s returned a %s (%s); an action is a string, or "
-                   "nothing for \"default\"",
-                   lua_tostring(L, -1), neap_node_name(step->node), type, text);
+  neap__action_push_misfit(L, step);
   return neap__drive_fail(L, task);
 }
 
@@ -274,12 +277,12 @@ static answer call_method(lua_State *L, neap__task *task,
 }
 
 static answer warn(lua_State *L, neap__task *task, const neap_step *step) {
-  neap__report_stray_action(L, task, step);
+  neap__action_warn(L, task, step);
   return neap_run_ok(task->run);
 }
 
 static answer raise(lua_State *L, neap__task *task, const neap_step *step) {
-  neap__report_refusal(L, step);
+  neap__action_push_refusal(L, step);
   return neap__drive_fail(L, task);
 }
 
@@ -287,7 +290,7 @@ static answer raise(lua_State *L, neap__task *task, const neap_step *step) {
  * if there is a method to look at that. */
 static answer come_back(lua_State *L, neap__task *task, const neap_step *step) {
   if (!record_of(step->node)->selfless) {
-    neap__report_action(L, step);
+    neap__action_push(L, step);
     lua_replace(L, self_of(*step->note) + EXEC);
   }
   return neap_run_ok(task->run);
@@ -305,7 +308,7 @@ static int end(lua_State *L, neap__task *task, const neap_step *step) {
   uint64_t index;
   const neap_node *node = neap_run_node_at(task->run, 0, &item, &index);
   if (!task->internal || (walks(node) && task->root == NEAP_ROOT_ATTEMPT))
-    neap__report_action(L, step);
+    neap__action_push(L, step);
   else if (task->root == NEAP_ROOT_ATTEMPT)
     lua_settop(L, self_at(task, 0) + EXEC);
   else
@@ -348,19 +351,19 @@ int neap__drive(lua_State *L, neap__task *task, answer step) {
       step = wait_for_retry(L, step);
       break;
     case NEAP_DO_ATTEMPT:
-      step = neap__part_attempt(L, task, step);
+      step = neap__worker_attempt(L, task, step);
       break;
     case NEAP_DO_ITEMS:
       step = neap__batch_items(L, task, step);
       break;
     case NEAP_DO_FORK:
-      step = neap__part_fork(L, task, step);
+      step = neap__worker_fork(L, task, step);
       break;
     case NEAP_DO_JOIN:
-      step = neap__part_join(L, task, step);
+      step = neap__worker_join(L, task, step);
       break;
     case NEAP_DO_STOP:
-      step = neap__part_stop(task);
+      step = neap__worker_stop(task);
       break;
     case NEAP_DO_FETCH:
       step = neap__batch_fetch(L, task, step);

@@ -3,25 +3,10 @@
 #ifndef NEAP_BINDINGS_DRIVE_H
 #define NEAP_BINDINGS_DRIVE_H
 
-#include "task.h"
+#include "visit.h"
 
-/* What the data pointer of a Lua node's neap_node points at. */
-typedef struct neap__record {
-  int methods;        /* where the plan has what NEAP__PLAN_* names */
-  bool params;        /* whether the node has some of its own */
-  bool is_batch;      /* its prep says what there is to do */
-  bool selfless;      /* a flow without methods: its visits need no self */
-  const char *atomic; /* the node's name if its methods must not wait */
-} neap__record;
-
-/* What the plan, a table, holds for each node, from `methods` on. */
-enum {
-  NEAP__PLAN_VIEW,  /* the metatable of a visit's self */
-  NEAP__PLAN_PHASE, /* the four methods, in the order of neap_phase */
-  NEAP__PLAN_PARAMS = NEAP__PLAN_PHASE + 4, /* the node's own, or false */
-  NEAP__PLAN_BRANCHES, /* of a parallel: the list of its branches, or false */
-  NEAP__PLAN_SIZE,
-};
+/* What the code of tasks asks of runs. */
+extern const neap__runs neap__drive_runs;
 
 /* What the task of a run calls. */
 int neap__drive_begin(lua_State *L);
@@ -34,19 +19,39 @@ neap__task *neap__drive_spawn(lua_State *L, neap_flow *flow,
                               const neap_node *node, int on_event,
                               uint64_t max_steps);
 
-/* Notes on the failed task at stack index 1 where its run failed. [-0, +?, v]
- */
-void neap__drive_locate(lua_State *L, neap__task *task);
+/* Goes on with a run until it ends or waits; returned by continuations. */
+int neap__drive(lua_State *L, neap__task *task, answer step);
 
-/* Tells those who watch the run of a task, if it has one, that it has spawned
- * another, waits, has been woken, or is told of its cancellation. They may do
- * anything but wait. [-0, +0, -] */
-void neap__report_task(neap__task *task, neap_event_kind kind);
+/* Calls the function below the `count` arguments on top for so many results,
+ * under the run's message handler when a failure would be caught. Returns as
+ * lua_pcallk; `k` continues after a wait. [-count - 1, +results, v] */
+int neap__drive_call(lua_State *L, neap__task *task, const neap_step *step,
+                     int count, int results, lua_KFunction k);
 
-/* Tells those who watch the run of `task` that `what` has failed, with the
- * error at stack index `error`, and is tried again after a delay. `attempt`
- * counts from 0. [-0, +0, v] */
-void neap__report_retry(lua_State *L, neap__task *task, const char *what,
-                        uint32_t attempt, uint64_t delay_ns, int error);
+static inline bool call_failed(int status) {
+  return status != LUA_OK && status != LUA_YIELD;
+}
+
+/* Answers that the step has failed: as the call with `status` did whose error
+ * is on top; or with an error on top that did not come out of a call.
+ * [-1, +0, v] */
+answer neap__drive_fail_as(lua_State *L, neap__task *task, int status);
+answer neap__drive_fail(lua_State *L, neap__task *task);
+
+/* The same when the origin of the error is noted already. [-1, +0, v] */
+answer neap__drive_failed(lua_State *L, neap__task *task);
+
+/* Suspends the run. Being in a task, it does not come back. */
+answer neap__drive_wait(lua_State *L, lua_KFunction k);
+
+/* Waits until a task of this one's has ended. */
+answer neap__drive_wait_child(lua_State *L, neap__task *task, const char *what,
+                              lua_KFunction k);
+
+/* Takes over after either. [-0, +0, v] */
+neap__task *neap__drive_woken(lua_State *L);
+
+/* A continuation that answers ok to the step that waited. */
+int neap__drive_go_on(lua_State *L, int status, lua_KContext context);
 
 #endif

@@ -5,14 +5,15 @@
  * nothing runs then that could end a task. Only then words are made of it,
  * which may run finalizers and metamethods, and each task is looked at anew.
  */
+#include "dump.h"
+
 #include <lauxlib.h>
 #include <stdio.h>
 
 #include "error.h"
-#include "host.h"
+#include "task.h"
 #include "trace.h"
 #include "units.h"
-#include "visit.h"
 
 enum { MAX_TASKS = 1000 /* tasks that neap.dump shows */ };
 
@@ -31,7 +32,7 @@ static const neap__task *next(const neap__task *task, const neap__task *root) {
 
 /* Runs below lua_pcall: adds all tasks to the list at 1. */
 static int note_all(lua_State *L) {
-  const neap__task *root = &neap__host_of(L)->root;
+  const neap__task *root = neap__host_of(L)->root;
   lua_Integer count = 0;
   for (const neap__task *task = next(root, root); task;
        task = next(task, root)) {
@@ -73,9 +74,7 @@ static void push_path(lua_State *L, const neap__task *task) {
     lua_pushnil(L);
     return;
   }
-  neap_place place;
-  neap_run_place(task->run, &place);
-  neap__report_path(L, task->run, place.depth);
+  task->host->runs->push_path(L, task->run);
 }
 
 /* Adds "waits for a semaphore, since 0.5 s". */
@@ -152,11 +151,11 @@ void neap__task_dump(lua_State *L) {
   lua_pushfstring(L, "%d task(s) have not ended\n", (int)host->live);
   lua_rawseti(L, list + 1, 1);
   lua_Integer texts = 1;
-  if (neap_op_active(&host->root.op)) {
+  if (neap_op_active(&host->root->op)) {
     luaL_Buffer buffer;
     luaL_buffinit(L, &buffer);
     luaL_addstring(&buffer, "task 0, the main chunk, ");
-    add_wait(&buffer, &host->root);
+    add_wait(&buffer, host->root);
     luaL_pushresult(&buffer);
     lua_rawseti(L, list + 1, ++texts);
   }

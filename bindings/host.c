@@ -7,10 +7,6 @@
 #include <string.h>
 
 #include "error.h"
-#include "luv.h"
-#include "object.h"
-#include "slots.h"
-#include "wait.h"
 
 /* The key of the host in the registry, by address. */
 static const char host_key;
@@ -75,107 +71,106 @@ neap__host *neap__host_of(lua_State *L) {
 }
 
 void neap__host_push(lua_State *L, const neap__host *host, int place) {
-  lua_pushvalue(host->shelf, place);
-  lua_xmove(host->shelf, L, 1);
+  lua_pushvalue(host->values, place);
+  lua_xmove(host->values, L, 1);
 }
 
-bool neap__host_stuck(const neap__host *host) {
-  return neap_pending(host->engine) == host->idle;
+/* The table of anchors holds a coroutine at 2 * slot - 1 and the task that uses
+ * it, or false, at 2 * slot. Both places exist since the slot does, so that
+ * writing there allocates nothing. */
+
+void neap__host_push_task(lua_State *L, const neap__host *host, uint32_t slot) {
+  lua_rawgeti(host->values, NEAP__HOST_ANCHORS, 2 * (lua_Integer)slot);
+  lua_xmove(host->values, L, 1);
 }
 
-/* Runs below lua_pcall: makes the error of a deadlock. */
-static int make_deadlock(lua_State *L) {
-  neap__task_dump(L);
-  neap__error_push(L, "deadlock",
-                   "deadlock: nothing is left that could wake anyone\n%s",
-                   lua_tostring(L, -1));
+/* Sees to it that the pool has a free slot on top. What is done here has memory
+ * without a step of the collector, so that nothing of Lua's runs.
+ * [-0, +0, m] */
+static void need_slot(lua_State *L, neap__host *host) {
+  if (host->pooled > 0)
+    return;
+  /* The pool has room for every coroutine that there is, so that giving one
+   * back cannot fail. */
+  if (host->slots == host->pool_capacity) {
+    size_t capacity = host->pool_capacity ? host->pool_capacity * 2 : 16;
+    void *ud;
+    lua_Alloc alloc = lua_getallocf(L, &ud);
+    struct neap__coroutine *pool =
+        alloc(ud, host->pool, host->pool_capacity * sizeof *pool,
+              capacity * sizeof *pool);
+    if (!pool)
+      neap__error_no_memory(L);
+    host->pool = pool;
+    host->pool_capacity = capacity;
+  }
+  neap__host_push(L, host, NEAP__HOST_ANCHORS);
+  lua_Integer slot = (lua_Integer)host->slots + 1;
   lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "retryable");
-  return 1;
+  lua_rawseti(L, -2, 2 * slot);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, 2 * slot - 1);
+  lua_pop(L, 1);
+  host->slots++;
+  host->pool[host->pooled++] = (struct neap__coroutine){.slot = (uint32_t)slot};
 }
 
-/* The same: makes the error of a wait that can have no end. */
-static int make_refusal(lua_State *L) {
-  neap__error_push(L, "unyieldable", "a finalizer cannot wait");
-  return 1;
-}
-
-/* Puts the error that `make` gives on the shelf, for a wait that is about to
- * end with it. [-0, +0, -] */
-static void shelve(const neap__host *host, lua_CFunction make) {
-  lua_State *S = host->scratch;
-  lua_pushcfunction(S, make);
-  lua_pcall(S, 0, 1, 0); /* no memory: the message is one made before */
-  lua_xmove(S, host->shelf, 1);
-  lua_replace(host->shelf, NEAP__SHELF_DEADLOCK);
-}
-
-void neap__host_break_deadlock(neap__task *task) {
-  shelve(task->host, make_deadlock);
-  /* What is collected meanwhile may have given back what was waited for. */
-  if (neap__host_stuck(task->host))
-    neap__task_break_deadlock(task);
-}
-
-void neap__host_drive(lua_State *L, neap_op *op) {
-  neap__host *host = neap__host_of(L);
-  lua_State *before = host->driver;
-  host->driver = L;
-  while (neap_op_active(op)) {
-    if (neap__host_stuck(host)) {
-      if (host->root.stuck)
-        break; /* what waits below does not end either: it is left */
-      neap__host_break_deadlock(&host->root);
-    }
-    if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EBUSY) {
-      /* A finalizer that runs between two tasks: the loop is being driven. */
-      shelve(host, make_refusal);
-      neap__task_break_deadlock(&host->root);
-      break;
-    }
+void neap__host_fill_pool(lua_State *L, neap__host *host) {
+  if (host->pooled > 0 && host->pool[host->pooled - 1].L)
+    return;
+  /* First what may run finalizers, which may spawn: they use the pool. */
+  lua_State *co = lua_newthread(L);
+  need_slot(L, host);
+  struct neap__coroutine *top = &host->pool[host->pooled - 1];
+  if (!top->L) {
+    top->L = co;
+    neap__host_push(L, host, NEAP__HOST_ANCHORS);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 2 * (lua_Integer)top->slot - 1);
   }
-  host->driver = before;
-  if (neap_op_active(op)) {
-    neap__task_give_up(&host->root);
-    neap_op_forget(op);
+  lua_pop(L, 1);
+}
+
+uint32_t neap__host_take(lua_State *L, neap__host *host) {
+  uint32_t slot = host->pool[--host->pooled].slot;
+  lua_pushvalue(L, -1);
+  lua_xmove(L, host->values, 1);
+  lua_rawseti(host->values, NEAP__HOST_ANCHORS, 2 * (lua_Integer)slot);
+  return slot;
+}
+
+void neap__host_give(neap__host *host, uint32_t slot, lua_State *co) {
+  lua_State *values = host->values;
+  lua_pushboolean(values, 0);
+  lua_rawseti(values, NEAP__HOST_ANCHORS, 2 * (lua_Integer)slot);
+  if (co) {
+    lua_settop(co, 0);
+    lua_sethook(co, NULL, 0, 0);
+  } else { /* drops the coroutine */
+    lua_pushboolean(values, 0);
+    lua_rawseti(values, NEAP__HOST_ANCHORS, 2 * (lua_Integer)slot - 1);
   }
+  host->pool[host->pooled++] = (struct neap__coroutine){.L = co, .slot = slot};
 }
 
-/* Warns of what failed under the root and was never awaited. [-0, +0, m] */
-static void warn_of_unheard(lua_State *L, neap__host *host) {
-  while (neap__task_take_failure(L, &host->root, 0)) {
-    lua_warning(L, "neap: a task failed that nobody awaited: ", 1);
-    lua_warning(L, neap__error_text(L, -1), 0);
-    lua_pop(L, 2);
-  }
+void *neap__host_allocate(lua_State *L, size_t size) {
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  return alloc(ud, NULL, 0, size);
 }
 
-static int collect(lua_State *L) {
-  neap__host *host = lua_touserdata(L, 1);
-  neap_engine *engine = host->engine;
-  if (!engine)
-    return 0;
-  warn_of_unheard(L, host);
-  for (neap_link *link = host->root.children.next; link != &host->root.children;
-       link = link->next)
-    neap__task_warn_unbegun(NEAP__ITEM(link, neap__task, sibling));
-  neap__task_forget_all(&host->root);
-  neap_op_forget(&host->root.op);
-  host->engine = NULL; /* for callbacks of luv's handles, which end now */
-  if (running.host == host)
-    running.L = NULL;
-  atomic_fetch_add_explicit(&closed, 1, memory_order_release);
-  neap__object_end(L);
-  neap_engine_free(engine);
-  neap__luv_end(L);
-  neap__slots_close(L, host);
-  return 0;
+void neap__host_release(lua_State *L, void *ptr, size_t size) {
+  void *ud;
+  lua_Alloc alloc = lua_getallocf(L, &ud);
+  if (ptr)
+    alloc(ud, ptr, size, 0);
 }
 
-/* `done` of the root's operation: whoever drives the loop goes on. */
-static void wake_driver(neap_op *op) {
-  neap__task *root = op->data;
-  neap_break(root->host->engine);
+bool neap__host_is_open(lua_State *L) {
+  if (!look_up(L))
+    return false;
+  neap__host_of(L);
+  return true;
 }
 
 /* Makes a coroutine that lasts as long as the state. [-0, +0, m] */
@@ -185,41 +180,43 @@ static lua_State *new_thread(lua_State *L, const void *key) {
   return thread;
 }
 
-void neap__host_open(lua_State *L) {
-  if (look_up(L)) {
-    neap__host_of(L); /* opened again: the tasks that live go on */
-    return;
-  }
-  neap__host *host = lua_newuserdatauv(L, sizeof *host, 0);
-  memset(host, 0, sizeof *host);
+neap__host *neap__host_new(lua_State *L, size_t size, const char *task_meta) {
+  neap__host *host = lua_newuserdatauv(L, size, 0);
+  memset(host, 0, size);
   host->can_yield = true;
-  host->root.host = host;
-  host->root.state = NEAP__TASK_DONE; /* it is never resumed, nor ends */
-  neap_op_init(&host->root.op, wake_driver, &host->root);
-  neap__list_init(&host->root.children);
-  neap__list_init(&host->root.waiters);
-  neap__list_init(&host->root.line);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, collect);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
+  host->driver = L;
   host->scratch = new_thread(L, &host->scratch);
   host->teller = new_thread(L, &host->teller);
-  host->shelf = new_thread(L, &host->shelf);
-  neap__slots_open(L); /* host anchors */
-  luaL_newmetatable(L, NEAP__TASK_META);
+  host->values = new_thread(L, &host->values);
+  lua_pushvalue(L, -1);
+  lua_newtable(L); /* host host anchors */
+  luaL_newmetatable(L, task_meta);
   lua_createtable(L, 0, 0);
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "k");
   lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2); /* host anchors meta kills */
+  lua_setmetatable(L, -2); /* host host anchors meta kills */
   lua_pushnil(L);          /* deadlock */
-  lua_pushnil(L);          /* value */
-  lua_xmove(L, host->shelf, NEAP__SHELF_VALUE);
-  host->driver = L;
-  int status = neap_engine_new(NULL, &host->engine);
-  if (status < 0)
-    luaL_error(L, "neap cannot start: %s", neap_status_text(status));
-  neap__host_push(L, host, NEAP__SHELF_HOST);
+  lua_pushnil(L);          /* offer */
+  lua_xmove(L, host->values, NEAP__HOST_OFFER);
+  return host;
+}
+
+void neap__host_open(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &host_key);
+}
+
+neap_engine *neap__host_close(neap__host *host) {
+  neap_engine *engine = host->engine;
+  host->engine = NULL;
+  if (running.host == host)
+    running.L = NULL;
+  atomic_fetch_add_explicit(&closed, 1, memory_order_release);
+  return engine;
+}
+
+void neap__host_free(lua_State *L, neap__host *host) {
+  neap__host_release(L, host->pool, host->pool_capacity * sizeof *host->pool);
+  host->pool = NULL;
+  host->pool_capacity = host->pooled = 0;
 }

@@ -3,7 +3,13 @@
 #ifndef NEAP_BINDINGS_HOST_H
 #define NEAP_BINDINGS_HOST_H
 
-#include "task.h"
+#include <lua.h>
+#include <stdbool.h>
+
+#include "neap.h"
+
+typedef struct neap__host neap__host;
+typedef struct neap__task neap__task;
 
 struct neap__host {
   neap_engine *engine;
@@ -17,62 +23,88 @@ struct neap__host {
   const char *outside; /* who calls while no task runs; NULL: nobody */
   bool telling;        /* whoever watches a run is being told of an event */
   lua_State *closing;  /* the coroutine that an error of ours is closing */
-  neap__task root;     /* the owner of tasks that no task has spawned, and the
+  neap__task *root;    /* the owner of tasks that no task has spawned, and the
                           one that waits when the loop is driven */
   neap__task *script;  /* of the executable: the task that the script is */
   size_t live;         /* tasks that have not ended */
   size_t idle;         /* operations that wake nobody who matters: time limits,
                           quiet sleeps */
-  struct coroutine {
+  const struct neap__runs *runs; /* what the code of tasks asks of runs */
+  struct neap__coroutine {
     lua_State *L;
     uint32_t slot;
   } * pool; /* free slots; their coroutines have ended well, or are NULL */
   size_t pooled, pool_capacity;
-  uint32_t slots;   /* in use in the table of anchors */
-  lua_State *shelf; /* its stack holds what is needed all the time: */
-  uint64_t seed;    /* for the jitter of the next run; 0: a new one each time */
+  uint32_t slots;    /* in use in the table of anchors */
+  lua_State *values; /* its stack holds what is needed all the time: */
+  uint64_t seed; /* for the jitter of the next run; 0: a new one each time */
 };
 
-/* What is where on the shelf. */
+/* What is where on the stack of `values`. */
 enum {
-  NEAP__SHELF_HOST = 1, /* the host itself */
-  NEAP__SHELF_ANCHORS,  /* see slots.c */
-  NEAP__SHELF_META,     /* the metatable of tasks */
-  NEAP__SHELF_KILLS,    /* the errors that end a task: a table with weak keys */
-  NEAP__SHELF_DEADLOCK, /* the error of the last deadlock */
-  NEAP__SHELF_VALUE,    /* what the root is given, or gives, while it waits */
+  NEAP__HOST_SELF = 1, /* the host itself */
+  NEAP__HOST_ANCHORS,  /* see host.c */
+  NEAP__HOST_META,     /* the metatable of tasks */
+  NEAP__HOST_KILLS,    /* the errors that end a task: a table with weak keys */
+  NEAP__HOST_DEADLOCK, /* the error of the last deadlock */
+  NEAP__HOST_OFFER,    /* what the root is given, or gives, while it waits */
 };
 
-/* The host of a Lua state, after neap__host_open. When Lua closes the state
+/* The host of a Lua state, after neap__open. When Lua closes the state
  * neap ends before what was there before it, whose finalizers run later: there
  * this raises an error of code "closed". Nearly all that neap does asks for the
  * host, so that nothing else needs to look for the end. [-0, +0, v] */
 neap__host *neap__host_of(lua_State *L);
 
-/* The same where nothing may be raised; NULL before neap__host_open and when
+/* The same where nothing may be raised; NULL before neap__open and when
  * neap has ended. [-0, +0, -] */
 neap__host *neap__host_find(lua_State *L);
 
 /* Notes that a coroutine is about to run, or is not known any more (NULL). */
 void neap__host_run(neap__host *host, lua_State *L);
 
-/* Makes the host of a Lua state and its engine, unless it has one.
- * [-0, +0, v] */
-void neap__host_open(lua_State *L);
-
-/* Pushes what is at this place of the shelf. [-0, +1, -] */
+/* Pushes the value that is at this place of `values`. [-0, +1, -] */
 void neap__host_push(lua_State *L, const neap__host *host, int place);
 
-/* True when nothing is left that could wake anyone; idle operations do not
- * count. */
-bool neap__host_stuck(const neap__host *host);
+/* True when the Lua state has a host. Raises when that has ended.
+ * [-0, +0, v] */
+bool neap__host_is_open(lua_State *L);
 
-/* Drives the loop until `op`, the root's, has ended; by a deadlock when nothing
- * else can end it. Only where no task runs. [-0, +0, v] */
-void neap__host_drive(lua_State *L, neap_op *op);
+/* Pushes the host of a Lua state that has none, a new userdata of `size` bytes
+ * that begins with it. It has no engine yet, and nobody finds it. `task_meta`
+ * is the name of the metatable of tasks. [-0, +1, v] */
+neap__host *neap__host_new(lua_State *L, size_t size, const char *task_meta);
 
-/* Has `task` learn of a deadlock where it waits, with what all wait for now.
+/* Has the host on top, which is whole now, be found. [-1, +0, m] */
+void neap__host_open(lua_State *L);
+
+/* Has nobody find the host any more. Its engine, which is given back, is to be
+ * freed before neap__host_free frees the rest. [-0, +0, -] */
+neap_engine *neap__host_close(neap__host *host);
+void neap__host_free(lua_State *L, neap__host *host);
+
+/* The coroutines of tasks are kept in slots: with the task that uses it, or in
+ * the pool, until one is taken from there again. */
+
+/* Sees to it that the pool has a coroutine on top. [-0, +0, m] */
+void neap__host_fill_pool(lua_State *L, neap__host *host);
+
+/* Takes it from there for the task on top, which is anchored in the same slot.
+ * Returns that. [-0, +0, -] */
+uint32_t neap__host_take(lua_State *L, neap__host *host);
+
+/* Pushes the task that is anchored in a slot. [-0, +1, -] */
+void neap__host_push_task(lua_State *L, const neap__host *host, uint32_t slot);
+
+/* Lets go of the task in a slot, and gives the slot back to the pool, with its
+ * coroutine, if that can be used again, or without (NULL). [-0, +0, -] */
+void neap__host_give(neap__host *host, uint32_t slot, lua_State *co);
+
+/* Memory of the state's that is no object of Lua's; NULL when it is refused.
  * [-0, +0, -] */
-void neap__host_break_deadlock(neap__task *task);
+void *neap__host_allocate(lua_State *L, size_t size);
+
+/* Frees it; `ptr` may be NULL. [-0, +0, -] */
+void neap__host_release(lua_State *L, void *ptr, size_t size);
 
 #endif

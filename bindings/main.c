@@ -18,12 +18,15 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "deadlock.h"
+#include "dump.h"
 #include "error.h"
 #include "modules.h"
 #include "neap_lua.h"
 #include "slow.h"
 #include "spawn.h"
 #include "state.h"
+#include "task_life.h"
 #include "wait.h"
 
 /* What the handler of signals needs. Set before it is installed. */
@@ -200,7 +203,7 @@ static int on_interrupt(lua_State *L) {
 static int spawn_answer(lua_State *L) {
   neap__host *host = neap__host_of(L);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &answer_key);
-  neap__task *task = neap__task_spawn(L, &host->root, 0, NEAP__TASK_ORIGIN);
+  neap__task *task = neap__task_spawn(L, host->root, 0, NEAP__TASK_ORIGIN);
   neap__task_detach(task);
   return 1;
 }
@@ -247,10 +250,10 @@ static bool drive(lua_State *L, neap__host *host, neap__task *task) {
     } else if (stop_signal && !cancelled) {
       cancelled = true;
       cancel_all(task);
-    } else if (neap__host_stuck(host)) {
+    } else if (neap__deadlock_is_here(host)) {
       if (!task->waiting || task->stuck)
         return false;
-      neap__host_break_deadlock(task);
+      neap__deadlock_tell(task);
     }
     neap_poll(host->engine, NEAP_FOREVER);
   }
@@ -261,10 +264,10 @@ static bool drive(lua_State *L, neap__host *host, neap__task *task) {
 /* Cancels the tasks that belong to nobody, and those that their clean-ups
  * spawn, until none is left. */
 static void end_detached(neap__host *host) {
-  host->root.cancel_status = NEAP_ECANCELED;
+  host->root->cancel_status = NEAP_ECANCELED;
   for (;;) {
-    cancel_all(&host->root);
-    if (host->root.live_children == 0 || neap__host_stuck(host))
+    cancel_all(host->root);
+    if (host->root->live_children == 0 || neap__deadlock_is_here(host))
       return;
     neap_poll(host->engine, NEAP_FOREVER);
   }

@@ -11,7 +11,6 @@
 #include <lauxlib.h>
 
 #include "check.h"
-#include "drive.h"
 #include "object.h"
 #include "units.h"
 

@@ -4,8 +4,27 @@
 #define NEAP_BINDINGS_PLAN_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 #include "neap.h"
+
+/* What the data pointer of a Lua node's neap_node points at. */
+typedef struct neap__record {
+  int methods;        /* where the plan has what NEAP__PLAN_* names */
+  bool params;        /* whether the node has some of its own */
+  bool is_batch;      /* its prep says what there is to do */
+  bool selfless;      /* a flow without methods: its visits need no self */
+  const char *atomic; /* the node's name if its methods must not wait */
+} neap__record;
+
+/* What the plan, a table, holds for each node, from `methods` on. */
+enum {
+  NEAP__PLAN_VIEW,  /* the metatable of a visit's self */
+  NEAP__PLAN_PHASE, /* the four methods, in the order of neap_phase */
+  NEAP__PLAN_PARAMS = NEAP__PLAN_PHASE + 4, /* the node's own, or false */
+  NEAP__PLAN_BRANCHES, /* of a parallel: the list of its branches, or false */
+  NEAP__PLAN_SIZE,
+};
 
 typedef struct neap__plan {
   neap_flow *flow; /* owned; first, for those who find the plan by it */

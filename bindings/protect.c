@@ -11,14 +11,37 @@
 #include <lauxlib.h>
 
 #include "check.h"
-#include "host.h"
-#include "wait.h"
+#include "task.h"
 
 /* The xpcall that was there before, in the registry by address. */
 static const char stock_key;
 
 /* Where an xpcall, ours or Lua's, has its handler on the stack. */
 enum { HANDLER = 2 };
+
+void neap__protect_let_pass(lua_State *L) {
+  neap__host_push(L, neap__host_of(L), NEAP__HOST_KILLS); /* error kills */
+  lua_pushvalue(L, -2);
+  lua_pushboolean(L, true);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+bool neap__protect_must_pass(lua_State *L) {
+  const neap__host *host = neap__host_find(L);
+  if (!host) /* neap has ended */
+    return false;
+  const neap__task *task = host->current;
+  if (!task || !task->killed)
+    return false;
+  if (task->kills > NEAP__PROTECT_PATIENCE)
+    return true;
+  neap__host_push(L, host, NEAP__HOST_KILLS);
+  lua_pushvalue(L, -2);
+  bool passes = lua_rawget(L, -2) != LUA_TNIL;
+  lua_pop(L, 2);
+  return passes;
+}
 
 /* What is known of a call when it ends: how many values are below its `true`,
  * which are not given, and whether the coroutine was being closed already. */
@@ -33,7 +56,7 @@ static lua_KContext closing(lua_State *L) {
 static int finish(lua_State *L, int status, lua_KContext call) {
   if (status == LUA_OK || status == LUA_YIELD)
     return lua_gettop(L) - (int)(call & BELOW);
-  if (neap__wait_must_pass(L) || (call & CLOSING) != closing(L))
+  if (neap__protect_must_pass(L) || (call & CLOSING) != closing(L))
     return lua_error(L);
   lua_pushboolean(L, 0);
   lua_insert(L, -2);

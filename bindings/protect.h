@@ -6,6 +6,19 @@
 #include <lua.h>
 #include <stdbool.h>
 
+/* A task that has been told of its cancellation, and waits again, is ended by
+ * an error that our pcall and xpcall pass on. Code that knows another pcall, or
+ * whose <close> variables raise, can still go on; after so many waits nothing
+ * catches any error in it, and after twice as many its coroutine is ended. */
+enum { NEAP__PROTECT_PATIENCE = 1000 };
+
+/* Has pcall and xpcall pass on the error on top. [-0, +0, v] */
+void neap__protect_let_pass(lua_State *L);
+
+/* True when the error on top, which has been caught, must not stay caught: the
+ * task that runs is being ended. [-0, +0, -] */
+bool neap__protect_must_pass(lua_State *L);
+
 /* Puts them into the globals `pcall` and `xpcall`. [-0, +0, m] */
 void neap__protect_open(lua_State *L);
 

@@ -1,100 +1,11 @@
-/* What a run says: paths, errors, warnings, events.
+/* The events of a run, for whoever watches it or the engine.
  * SPDX-License-Identifier: MIT */
-#include <stdio.h>
+#include "report.h"
 
 #include "error.h"
 #include "host.h"
+#include "path.h"
 #include "units.h"
-#include "visit.h"
-
-/* Adds the item with this index, "[3]"; a branch by its name, which the visit
- * inside it need not add again. */
-static void add_item(luaL_Buffer *buffer, const neap_node *node,
-                     uint64_t index) {
-  if (is_parallel(node)) {
-    luaL_addstring(buffer, " > ");
-    luaL_addstring(buffer, neap_node_name(neap_node_branch(node, index)));
-    return;
-  }
-  char number[32];
-  snprintf(number, sizeof number, "[%llu]", (unsigned long long)index + 1);
-  luaL_addstring(buffer, number);
-}
-
-/* True when what is around the visit at a depth is a branch. */
-static bool is_branch(const neap_run *run, uint32_t depth) {
-  bool item;
-  uint64_t index;
-  return depth > 0 &&
-         is_parallel(neap_run_node_at(run, depth - 1, &item, &index)) && item;
-}
-
-/* Adds " > name" for the visits of a run down to `depth`, after those of the
- * run that it works for. */
-static void add_path(luaL_Buffer *buffer, const neap_run *run, uint32_t depth) {
-  const neap_run *parent = neap_run_parent(run);
-  uint32_t from = 0;
-  if (parent) {
-    /* The visit at depth 0 is the one on top of the parent. */
-    neap_place place;
-    neap_run_place(parent, &place);
-    add_path(buffer, parent, place.depth);
-    from = 1;
-  }
-  for (uint32_t d = from; d <= depth; d++) {
-    bool item;
-    uint64_t index;
-    const neap_node *node = neap_run_node_at(run, d, &item, &index);
-    if (item) {
-      add_item(buffer, node, index);
-    } else if (!is_branch(run, d)) {
-      if (d > 0)
-        luaL_addstring(buffer, " > ");
-      luaL_addstring(buffer, neap_node_name(node));
-    }
-  }
-}
-
-void neap__report_path(lua_State *L, const neap_run *run, uint32_t depth) {
-  luaL_Buffer buffer;
-  luaL_buffinit(L, &buffer);
-  add_path(&buffer, run, depth);
-  luaL_pushresult(&buffer);
-}
-
-void neap__report_action(lua_State *L, const neap_step *step) {
-  if (step->action)
-    lua_pushlstring(L, step->action, step->action_size);
-  else
-    lua_pushliteral(L, "default");
-}
-
-/* Pushes the actions that a node is wired for, in words. [-0, +1, m] */
-static void push_wired(lua_State *L, const neap_node *node) {
-  luaL_Buffer buffer;
-  luaL_buffinit(L, &buffer);
-  const char *action;
-  size_t size;
-  for (size_t i = 0; neap_node_action(node, i, &action, &size); i++) {
-    luaL_addstring(&buffer, i == 0 ? "'" : ", '");
-    luaL_addlstring(&buffer, action, size);
-    luaL_addchar(&buffer, '\'');
-  }
-  luaL_pushresult(&buffer);
-}
-
-void neap__report_post(lua_State *L, const neap_step *step) {
-  int post = record_of(step->node)->methods + NEAP__PLAN_PHASE + NEAP_POST;
-  int top = lua_gettop(L);
-  lua_Debug ar;
-  if (lua_rawgeti(L, PLAN, post) == LUA_TFUNCTION &&
-      lua_getinfo(L, ">S", &ar) && ar.linedefined > 0) {
-    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.linedefined);
-    return;
-  }
-  lua_settop(L, top);
-  lua_pushliteral(L, "");
-}
 
 /* An event about the visit at a depth. */
 static neap_event make_event(const neap__task *task, neap_event_kind kind,
@@ -124,7 +35,7 @@ static void push_event(lua_State *L, const neap_event *event, int error) {
   lua_pushstring(L, neap_event_name(event->kind));
   lua_setfield(L, -2, "kind");
   set_seconds(L, "time", event->time_ns);
-  neap__report_path(L, event->run, event->depth);
+  neap__path_push(L, event->run, event->depth);
   lua_setfield(L, -2, "node");
   switch (event->kind) {
   case NEAP_EVENT_RETRY:
@@ -318,73 +229,4 @@ void neap__report_warning(lua_State *L, neap__task *task, uint32_t depth) {
     emit(L, task, &event);
   }
   lua_pop(L, 1);
-}
-
-void neap__report_stray_action(lua_State *L, neap__task *task,
-                               const neap_step *step) {
-  neap__report_post(L, step);
-  neap__report_path(L, task->run, step->depth);
-  neap__report_action(L, step);
-  push_wired(L, step->node);
-  lua_pushfstring(L,
-                  "neap: %s%s ended with the action '%s', for which it has no "
-                  "successor (it has %s); %s",
-                  lua_tostring(L, -4), lua_tostring(L, -3), lua_tostring(L, -2),
-                  lua_tostring(L, -1),
-                  step->phase == NEAP_EXEC ? "it goes on with 'default'"
-                                           : "the flow ends here");
-  neap__report_warning(L, task, step->depth);
-  lua_pop(L, 4);
-}
-
-void neap__report_origin(lua_State *L, neap__task *task) {
-  neap__task_push(L, task);
-  lua_insert(L, -2);
-  lua_setiuservalue(L, -2, NEAP__TASK_ORIGIN);
-  lua_pop(L, 1);
-}
-
-void neap__report_refusal(lua_State *L, const neap_step *step) {
-  const char *name = neap_node_name(step->node);
-  int top = lua_gettop(L);
-  if (step->status == NEAP_EACTION) {
-    neap__report_post(L, step);
-    neap__report_action(L, step);
-    push_wired(L, step->node);
-    neap__error_push(L, "action",
-                     "%s%s ended with the action '%s', for which it has no "
-                     "successor (it has %s), and the flow is strict",
-                     lua_tostring(L, -3), name, lua_tostring(L, -2),
-                     lua_tostring(L, -1));
-  } else if (step->status == NEAP_EMAXSTEPS) {
-    neap__error_push(L, "max_steps",
-                     "the run has taken as many steps as max_steps allows, "
-                     "and would go on to %s",
-                     name);
-  } else {
-    neap__error_push(L, "memory", "%s", neap_status_text(step->status));
-  }
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "retryable");
-  lua_insert(L, top + 1);
-  lua_settop(L, top + 1);
-}
-
-void neap__drive_locate(lua_State *L, neap__task *task) {
-  neap_place place;
-  neap_run_place(task->run, &place);
-  if (lua_getiuservalue(L, 1, NEAP__TASK_ORIGIN) != LUA_TTABLE)
-    lua_createtable(L, 0, 4);
-  if (lua_getfield(L, -1, "node") == LUA_TNIL) {
-    lua_pop(L, 1);
-    neap__report_path(L, task->run, place.depth);
-    lua_setfield(L, -2, "node");
-    lua_pushstring(L, neap_phase_name(place.phase));
-    lua_setfield(L, -2, "phase");
-    lua_pushinteger(L, (lua_Integer)place.attempt + 1);
-    lua_setfield(L, -2, "attempt");
-  } else {
-    lua_pop(L, 1);
-  }
-  lua_setiuservalue(L, 1, NEAP__TASK_ORIGIN);
 }

@@ -5,7 +5,7 @@
 #include <lauxlib.h>
 
 #include "check.h"
-#include "drive.h"
+#include "report.h"
 #include "units.h"
 
 /* Returns the number at `key` of the options. [-0, +0, v] */

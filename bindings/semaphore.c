@@ -97,7 +97,7 @@ static int collect_place(lua_State *L) {
   lua_pcall(L, 1, 0, 0); /* no memory: a warning too much at the state's end */
   lua_settop(L, 1);
   give(L);
-  if (state_ends || neap__host_of(L)->root.cancel_status != 0)
+  if (state_ends || neap__host_of(L)->root->cancel_status != 0)
     return 0; /* or the script has, and all that it had is collected */
   lua_warning(L,
               "neap: the guard of a semaphore was collected without having "

@@ -17,9 +17,9 @@
 #include <time.h>
 
 #include "check.h"
-#include "host.h"
+#include "path.h"
+#include "report.h"
 #include "trace.h"
-#include "visit.h"
 
 /* What `since` of a task is that has not waited since the last look. */
 #define COMPUTING NEAP_FOREVER
@@ -174,7 +174,7 @@ static bool push_subject(lua_State *L, neap__task **task, uint32_t *depth) {
   neap_run_place((*task)->run, &place);
   if (!is_visit || *depth > place.depth)
     *depth = place.depth;
-  neap__report_path(L, (*task)->run, *depth);
+  neap__path_push(L, (*task)->run, *depth);
   if (is_told(L))
     return false;
   neap_phase phase = *depth < place.depth ? NEAP_EXEC : place.phase;

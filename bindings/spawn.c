@@ -10,6 +10,8 @@
 #include "error.h"
 #include "object.h"
 #include "plan.h"
+#include "task_life.h"
+#include "time_limit.h"
 #include "wait.h"
 
 /* How far a cycle of tasks that await each other is looked for. */
@@ -27,7 +29,7 @@ neap__task *neap__spawn(lua_State *L, int count) {
 static int spawn(lua_State *L) {
   neap__check_any(L, 1);
   neap__spawn(L, lua_gettop(L) - 1);
-  neap__report_task(neap__task_current(L), NEAP_EVENT_SPAWN);
+  neap__task_tell(neap__task_current(L), NEAP_EVENT_SPAWN);
   return 1;
 }
 
@@ -62,7 +64,7 @@ static neap__task *spawn_run(lua_State *L) {
   neap__task *task =
       neap__drive_spawn(L, plan->flow, plan->root, 4, (uint64_t)max_steps);
   if (is_limited)
-    neap__task_set_deadline(L, task, limit, false);
+    neap__time_limit_set(L, task, limit, false);
   return task;
 }
 
@@ -70,7 +72,7 @@ static neap__task *spawn_run(lua_State *L) {
 static int start(lua_State *L) {
   lua_settop(L, 6);
   spawn_run(L);
-  neap__report_task(neap__task_current(L), NEAP_EVENT_SPAWN);
+  neap__task_tell(neap__task_current(L), NEAP_EVENT_SPAWN);
   return 1;
 }
 
@@ -311,7 +313,7 @@ static int call(lua_State *L) {
   lua_settop(L, TASK);
   neap__host_of(L); /* raises when neap has ended */
   if (bounded)
-    neap__task_set_deadline(L, task, seconds, true);
+    neap__time_limit_set(L, task, seconds, true);
   joins *j = push_joins(L, ALL, 1);
   neap__wait_begin(L, bounded ? "a function with a time limit" : "a function");
   return await_call(L, j);
@@ -324,7 +326,7 @@ static int shield(lua_State *L) {
   double seconds = neap__check_number(L, 2);
   lua_settop(L, TASK);
   neap__host_of(L); /* raises when neap has ended */
-  neap__task_set_deadline(L, task, seconds, true);
+  neap__time_limit_set(L, task, seconds, true);
   joins *j = push_joins(L, ALL, 1);
   j->shielded = true;
   neap__wait_shielded(L, "a function that is shielded");

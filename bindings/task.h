@@ -1,4 +1,4 @@
-/* Tasks: coroutines that wait, who owns them, and how they end.
+/* The tree of tasks: who they are, what they wait for, and whose they are.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_TASK_H
 #define NEAP_BINDINGS_TASK_H
@@ -6,11 +6,9 @@
 #include <lua.h>
 
 #include "belonging.h"
+#include "host.h"
 #include "list.h"
 #include "neap.h"
-
-typedef struct neap__host neap__host;
-typedef struct neap__task neap__task;
 
 /* The metatable of task objects, in the registry. */
 #define NEAP__TASK_META "neap.task"
@@ -39,10 +37,24 @@ typedef struct neap__join {
 } neap__join;
 
 /* Tasks that are part of another's run: attempts, workers of a batch. */
-typedef struct neap__crew {
+typedef struct neap__workers {
   neap_link ended; /* those that have ended and were not yet taken */
   neap_link turns; /* the line of those who wait to fetch an item */
-} neap__crew;
+} neap__workers;
+
+typedef struct neap__time_limit neap__time_limit;
+
+/* What the code of tasks asks of a run, of which it knows nothing: the part
+ * that drives runs sets it in the host. */
+typedef struct neap__runs {
+  /* Pushes the path of the node that the run is at. [-0, +1, m] */
+  void (*push_path)(lua_State *L, const neap_run *run);
+  /* Adds to the table on top where the run is. [-0, +0, m] */
+  void (*note_place)(lua_State *L, const neap_run *run);
+  /* Tells those who watch the run of the task of an event. They may do anything
+   * but wait. [-0, +0, -] */
+  void (*tell)(neap__task *task, neap_event_kind kind);
+} neap__runs;
 
 /* A task is a userdata. While it lives, or has failed and nobody has heard of
  * it, the host anchors it. */
@@ -54,8 +66,8 @@ struct neap__task {
   neap_link sibling;  /* in the parent's `children` or `ended` */
   neap_link children; /* tasks that live, or failed unheard */
   neap_link waiters;
-  neap_link line;   /* its place in a line; itself when it is in none */
-  neap__crew *crew; /* those that work for its run; NULL: none yet */
+  neap_link line;         /* its place in a line; itself when it is in none */
+  neap__workers *workers; /* those that work for its run; NULL: none yet */
   neap__belonging *belongings; /* what else ends with it, the last first */
   neap_run *run;               /* NULL for a function */
   const char *what;            /* what it waits for, in words */
@@ -64,9 +76,9 @@ struct neap__task {
   const char *atomic;         /* the node whose method must not wait, or NULL */
   void (*drop)(neap__task *); /* gives up what it holds its operation for */
   void *dropped;              /* what `drop` needs */
-  struct deadline *deadlines; /* its time limits */
-  double limit;               /* the one that it has been cancelled for */
-  uint32_t slot;              /* where the host anchors it */
+  neap__time_limit *time_limits;
+  double limit;           /* the one that it has been cancelled for */
+  uint32_t slot;          /* where the host anchors it */
   uint32_t serial;        /* the parent's count of tasks when it was spawned */
   uint32_t spawned;       /* its own count of tasks */
   uint32_t live_children; /* how many of `children` have not ended */
@@ -78,6 +90,7 @@ struct neap__task {
   bool told;          /* of the cancellation */
   bool killed;        /* it waited again after that: it is being ended */
   bool internal;      /* a part of its parent's run */
+  bool hands_over;    /* then: if it ends well, the parent gets its tasks */
   uint8_t root;       /* then: which, as a neap_root */
   uint8_t first_self; /* then: where the self of its first visit is */
   bool exposed;       /* code of the user's has its coroutine */
@@ -88,19 +101,17 @@ struct neap__task {
   bool lasting;       /* what it waits for outlasts its own cancellation */
   bool stuck;         /* what it waits for has turned out to be a deadlock */
   uint16_t kills;     /* how often it has waited although it was told */
-  uint8_t noted;      /* how much of its error has been noted, in task.c */
-  bool detached;      /* its failure is a warning */
+  uint8_t noted; /* how much of its error has been noted, in task_error.c */
+  bool detached; /* its failure is a warning */
 };
 
 /* The task that runs, the root when none does. */
 neap__task *neap__task_current(lua_State *L); /* [-0, +0, v] */
 
-/* Pushes a new task, owned by `parent`, that will call the function below the
- * `count` arguments on the stack, and has its results. It has user values up to
- * `last`. Raises an error of code "closed" when the parent has ended.
- * [-(count + 1), +1, v] */
-neap__task *neap__task_spawn(lua_State *L, neap__task *parent, int count,
-                             int last);
+/* Makes a task of this memory, which belongs to nobody and is in no list. Its
+ * operation calls `done`. */
+void neap__task_init(neap__task *task, neap__host *host,
+                     void (*done)(neap_op *op));
 
 /* Has a task that has just been spawned outlive its owner: it belongs to the
  * root, and when it fails and nobody waits for it, that is a warning. */
@@ -108,11 +119,6 @@ void neap__task_detach(neap__task *task);
 
 /* Has a task give up what it waits for, where it holds that. */
 void neap__task_give_up(neap__task *task);
-
-/* Lets go of all that the tasks below `root` wait for and own outside of Lua,
- * when the state is closed: they are not ended, for Lua runs finalizers in an
- * order in which nobody can wait any more. */
-void neap__task_forget_all(neap__task *root);
 
 /* Cancels a task that lives: what it waits for is dropped at once and the
  * reason raised where it waits. `status` is NEAP_ECANCELED, or NEAP_ETIMEDOUT
@@ -124,23 +130,19 @@ void neap__task_cancel(neap__task *task, int status);
 /* Ends the wait of a task that has been cancelled, unless it has ended. */
 void neap__task_end_wait(neap__task *task);
 
-/* Has the task that waits at its outermost wait learn there of a deadlock: the
- * wait ends as by a cancellation, but raises the error that is kept on the
- * shelf. [-0, +0, -] */
-void neap__task_break_deadlock(neap__task *task);
-
 /* The seed for the jitter of a run that begins in this task. */
 uint64_t neap__task_seed(const neap__task *task);
 
-/* Sees to it that a task has a crew. [-0, +0, v] */
-void neap__task_need_crew(lua_State *L, neap__task *task);
+/* Sees to it that a task has `workers`. [-0, +0, v] */
+void neap__task_need_workers(lua_State *L, neap__task *task);
 
-/* Cancels a task when `seconds` have passed. A limit that `wakes` is something
- * that a deadlock is not; other limits only bound what would end anyway. Where
- * memory is refused the task, which nobody would limit, is cancelled, too.
- * [-0, +0, m] */
-void neap__task_set_deadline(lua_State *L, neap__task *task, double seconds,
-                             bool wakes);
+/* Tells those who watch the run of a task, if it has one, that it has spawned
+ * another, waits, has been woken, or is told of its cancellation. [-0, +0, -]
+ */
+static inline void neap__task_tell(neap__task *task, neap_event_kind kind) {
+  if (task->run)
+    task->host->runs->tell(task, kind);
+}
 
 /* Makes something belong to `task`: it ends with the task, or with the attempt
  * or item that it is in. */
@@ -151,17 +153,17 @@ static inline bool neap__task_owns_any(const neap__task *task) {
   return task->children.next != &task->children || task->belongings;
 }
 
-/* Warns of the tasks of `owner` that the end of the script comes before: those
- * that have not begun. [-0, +0, -] */
-void neap__task_warn_unbegun(neap__task *owner);
-
 /* Cancels the tasks that `task` spawned when its count was at least `serial`,
  * and ends what else belongs to it since. Returns how many of these tasks have
  * not ended yet. */
 size_t neap__task_cancel_since(neap__task *task, uint32_t serial);
 
-/* Takes the first of the tasks spawned since that failed unheard, and pushes
- * its error; false when there is none. [-0, +(1|0), -] */
+/* The first of the tasks spawned since that failed unheard; NULL when there is
+ * none. */
+neap__task *neap__task_first_failure(neap__task *task, uint32_t serial);
+
+/* Takes it, and pushes its error; false when there is none.
+ * [-0, +(1|0), -] */
 bool neap__task_take_failure(lua_State *L, neap__task *task, uint32_t serial);
 
 /* Pushes the task object. [-0, +1, -] */
@@ -174,26 +176,6 @@ void neap__task_release(neap__task *task);
 static inline bool neap__task_has_ended(const neap__task *task) {
   return task->state >= NEAP__TASK_DONE;
 }
-
-/* The message handler of what is called in a task: notes where an error arises
- * that nobody in between will catch. What is raised while that unwinds does not
- * take its place, but is noted, too. A cancellation has no traceback: it would
- * tell nobody anything, and looking for the names of functions is most of what
- * a cancellation would cost. */
-int neap__task_trace(lua_State *L);
-
-/* A call with that handler has failed with the error at `index`, and has
- * unwound: it suppresses what has been noted meanwhile. [-0, +0, m] */
-void neap__task_unwound(lua_State *L, neap__task *task, int index);
-
-/* Notes that the origin of the error that the task is about to raise is known
- * already. */
-void neap__task_origin_is_known(neap__task *task);
-
-/* Warns of the error on top, which is dropped for another one that is raised,
- * and adds it to the field `suppressed` of that error, at `index`, where that
- * is an object of neap's. [-1, +0, m] */
-void neap__task_suppress(lua_State *L, int index);
 
 /* Begins to hold the task's operation, to be settled by an event of another
  * task; `drop` undoes what the caller has queued when it is cancelled first,
@@ -210,12 +192,5 @@ void neap__task_leave(neap__task *task);
 
 /* Takes the first out of a line; NULL when nobody is in it. */
 neap__task *neap__task_next(neap_link *line);
-
-/* Pushes the text of neap.dump(): who waits, for what, since when and where.
- * [-0, +1, m] */
-void neap__task_dump(lua_State *L);
-
-/* Pushes the list of neap.tasks(): the same as tables. [-0, +1, m] */
-void neap__task_list(lua_State *L);
 
 #endif

@@ -63,7 +63,7 @@ static int others(lua_State *L) {
 
 /* cancel_others() */
 static int cancel_others(lua_State *L) {
-  neap__task *root = &neap__host_of(L)->root;
+  neap__task *root = neap__host_of(L)->root;
   for (neap_link *link = root->children.next; link != &root->children;
        link = link->next) {
     neap__task *task = NEAP__ITEM(link, neap__task, sibling);

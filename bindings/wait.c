@@ -7,28 +7,11 @@
 #include <string.h>
 
 #include "coroutine.h"
-#include "drive.h"
+#include "deadlock.h"
 #include "error.h"
+#include "protect.h"
 #include "task.h"
 #include "units.h"
-
-/* What a coroutine that waits for the engine has yielded: the address. */
-static const char token;
-
-/* A task that has been told of its cancellation, and waits again, is ended by
- * an error that our pcall and xpcall pass on. Code that knows another pcall, or
- * whose <close> variables raise, can still go on; after so many waits nothing
- * catches any error in it, and after twice as many its coroutine is ended. */
-enum { PATIENCE = 1000 };
-
-int neap__suspend(lua_State *L, lua_KContext context, lua_KFunction k) {
-  lua_pushlightuserdata(L, (void *)&token);
-  return lua_yieldk(L, 1, context, k);
-}
-
-bool neap__is_suspended(lua_State *co) {
-  return lua_status(co) == LUA_YIELD && lua_touserdata(co, -1) == &token;
-}
 
 neap_engine *neap__engine(lua_State *L) {
   return neap__host_of(L)->engine;
@@ -126,31 +109,11 @@ static void push_obstacle(lua_State *L, lua_State *blocked) {
 /* Raises the error that ends a task which has been told, and waits again. */
 static void end_task(lua_State *L, neap__task *task) {
   task->killed = true;
-  if (++task->kills > 2 * PATIENCE)
-    neap__suspend(L, 0, NULL); /* not to wait: the door ends it */
+  if (++task->kills > 2 * NEAP__PROTECT_PATIENCE)
+    neap__coroutine_suspend(L, 0, NULL); /* not to wait: the door ends it */
   neap__wait_push_end(L, task);
-  neap__host_push(L, task->host, NEAP__SHELF_KILLS); /* error kills */
-  lua_pushvalue(L, -2);
-  lua_pushboolean(L, true);
-  lua_rawset(L, -3);
-  lua_pop(L, 1);
+  neap__protect_let_pass(L);
   lua_error(L);
-}
-
-bool neap__wait_must_pass(lua_State *L) {
-  const neap__host *host = neap__host_find(L);
-  if (!host) /* neap has ended */
-    return false;
-  const neap__task *task = host->current;
-  if (!task || !task->killed)
-    return false;
-  if (task->kills > PATIENCE)
-    return true;
-  neap__host_push(L, host, NEAP__SHELF_KILLS);
-  lua_pushvalue(L, -2);
-  bool passes = lua_rawget(L, -2) != LUA_TNIL;
-  lua_pop(L, 2);
-  return passes;
 }
 
 /* Raises where nothing could wait. Returns whether what runs can be suspended;
@@ -168,7 +131,7 @@ static bool check(lua_State *L, const neap__host *host, const char *what) {
                         "%s cannot wait here: it is called from %s; spawn a "
                         "task that does",
                         what, host->outside);
-    if (neap_op_active(&host->root.op))
+    if (neap_op_active(&host->root->op))
       neap__error_raise(L, "unyieldable", "a finalizer cannot wait");
     return true;
   }
@@ -192,7 +155,7 @@ static void refuse(lua_State *L, const neap__host *host, const char *what) {
 
 /* The operation of the task, or of the root, for a wait that begins now. */
 static neap_op *begin(neap__host *host, const char *what) {
-  neap__task *task = host->current ? host->current : &host->root;
+  neap__task *task = host->current ? host->current : host->root;
   task->what = what;
   task->since = neap_tick(host->engine);
   return &task->op;
@@ -226,15 +189,40 @@ neap_op *neap__wait_shielded(lua_State *L, const char *what) {
   return begin(host, what);
 }
 
+/* Drives the loop until the operation of the root has ended; by a deadlock when
+ * nothing else can end it. Only where no task runs. [-0, +0, v] */
+static void drive(lua_State *L, neap__host *host) {
+  neap__task *root = host->root;
+  lua_State *before = host->driver;
+  host->driver = L;
+  while (neap_op_active(&root->op)) {
+    if (neap__deadlock_is_here(host)) {
+      if (root->stuck)
+        break; /* what waits below does not end either: it is left */
+      neap__deadlock_tell(root);
+    }
+    if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EBUSY) {
+      /* A finalizer that runs between two tasks: the loop is being driven. */
+      neap__deadlock_refuse(root);
+      break;
+    }
+  }
+  host->driver = before;
+  if (neap_op_active(&root->op)) {
+    neap__task_give_up(root);
+    neap_op_forget(&root->op);
+  }
+}
+
 /* Suspends the task that runs until it is woken. */
 static int suspend(lua_State *L, neap__host *host, lua_KContext context,
                    lua_KFunction k) {
   if (!host->current) {
-    neap__host_drive(L, &host->root.op);
+    drive(L, host);
     return k(L, LUA_OK, context);
   }
   host->current->waiting = true;
-  return neap__suspend(L, context, k);
+  return neap__coroutine_suspend(L, context, k);
 }
 
 int neap__wait_again(lua_State *L, lua_KFunction k) {
@@ -245,10 +233,10 @@ int neap__wait_again(lua_State *L, lua_KFunction k) {
 static int suspend_first(lua_State *L, neap__host *host, lua_KContext context,
                          lua_KFunction k) {
   neap__task *task = host->current;
-  if (task && task->run) /* else nobody watches */
+  if (task)
     /* Whoever watches may do anything but wait: the operation has been started,
      * so that it can be cancelled, ended, or closed. */
-    neap__report_task(task, NEAP_EVENT_WAIT);
+    neap__task_tell(task, NEAP_EVENT_WAIT);
   if (task && task->cancel_status != 0 && !task->told)
     neap__task_end_wait(task); /* it came before the operation was started */
   return suspend(L, host, context, k);
@@ -259,14 +247,14 @@ int neap__wait_started(lua_State *L, lua_KFunction k) {
 }
 
 static bool is_root(const neap__task *task) {
-  return task == &task->host->root;
+  return task == task->host->root;
 }
 
 void neap__wait_put(lua_State *L, const neap__task *task, lua_State *co,
                     int index) {
   if (is_root(task)) {
-    co = task->host->shelf;
-    index = NEAP__SHELF_VALUE;
+    co = task->host->values;
+    index = NEAP__HOST_OFFER;
   }
   lua_xmove(L, co, 1);
   lua_replace(co, index);
@@ -275,8 +263,8 @@ void neap__wait_put(lua_State *L, const neap__task *task, lua_State *co,
 void neap__wait_take(lua_State *L, const neap__task *task, lua_State *co,
                      int index) {
   if (is_root(task)) {
-    co = task->host->shelf;
-    index = NEAP__SHELF_VALUE;
+    co = task->host->values;
+    index = NEAP__HOST_OFFER;
   }
   lua_pushvalue(co, index);
   lua_xmove(co, L, 1);
@@ -320,15 +308,14 @@ static neap_op *end(lua_State *L, bool settles, void (*discard)(lua_State *)) {
     task->told = true;
   if ((early || over) && discard)
     discard(L);
-  if (task->run) /* else nobody watches */
-    neap__report_task(task, cancelled ? NEAP_EVENT_CANCEL : NEAP_EVENT_WAKE);
+  neap__task_tell(task, cancelled ? NEAP_EVENT_CANCEL : NEAP_EVENT_WAKE);
   if (early)
     neap__error_raise(L, "resumed",
                       "%s was waiting when its coroutine was resumed by a "
                       "coroutine.resume older than neap; load neap first",
                       task->what);
   if (stuck)
-    neap__host_push(L, task->host, NEAP__SHELF_DEADLOCK);
+    neap__host_push(L, task->host, NEAP__HOST_DEADLOCK);
   else if (cancelled)
     neap__wait_push_end(L, task);
   if (over)

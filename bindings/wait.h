@@ -5,8 +5,7 @@
 
 #include <lua.h>
 
-#include "host.h"
-#include "neap.h"
+#include "task.h"
 
 /* A function that waits does so in four steps:
  *
@@ -68,7 +67,7 @@ neap_op *neap__wait_shielded(lua_State *L, const char *what);
 /* What somebody in line is given, or has to give, is at an index of the stack
  * of its coroutine `co`, which is suspended. The main chunk of a plain Lua
  * interpreter, the root, is not: callbacks and finalizers run in its coroutine
- * while it waits, so for the root it is on the shelf meanwhile.
+ * while it waits, so for the root it is kept by the host meanwhile.
  *
  * neap__wait_offer is called before the wait and neap__wait_accept when it is
  * over, by the task that waits; neap__wait_put replaces the value by that on
@@ -84,7 +83,7 @@ void neap__wait_take(lua_State *L, const neap__task *task, lua_State *co,
 
 static inline void neap__wait_offer(lua_State *L, const neap__task *task,
                                     int index) {
-  if (task != &task->host->root)
+  if (task != task->host->root)
     return;
   lua_pushvalue(L, index);
   neap__wait_put(L, task, L, index);
@@ -92,24 +91,11 @@ static inline void neap__wait_offer(lua_State *L, const neap__task *task,
 
 static inline void neap__wait_accept(lua_State *L, const neap__task *task,
                                      int index) {
-  if (task != &task->host->root)
+  if (task != task->host->root)
     return;
   neap__wait_take(L, task, L, index);
   lua_replace(L, index);
 }
-
-/* True when a protected call must not catch the error on top: it ends a task
- * that was told of its cancellation, and has waited again. [-0, +0, -] */
-bool neap__wait_must_pass(lua_State *L);
-
-/* Suspends this coroutine on behalf of the engine: yields a token of ours, so
- * that nobody takes it for a yield of the user's. Whoever resumes it has to pop
- * the token first. */
-int neap__suspend(lua_State *L, lua_KContext context, lua_KFunction k);
-
-/* True for a coroutine that has been suspended by neap__suspend.
- * [-0, +0, -] */
-bool neap__is_suspended(lua_State *co);
 
 /* Pushes the error of a task that has been cancelled. [-0, +1, m] */
 void neap__wait_push_end(lua_State *L, const neap__task *task);

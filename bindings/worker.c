@@ -1,8 +1,13 @@
 /* Runs that work for another: attempts with a time limit, workers of a batch.
  * SPDX-License-Identifier: MIT */
-#include "plan.h"
+#include "worker.h"
+
+#include "batch.h"
+#include "drive.h"
+#include "task_error.h"
+#include "task_life.h"
+#include "time_limit.h"
 #include "units.h"
-#include "visit.h"
 #include "wait.h"
 
 /* The entry of a task that works for its parent's run. It makes its own run
@@ -32,7 +37,7 @@ static neap__task *spawn(lua_State *L, neap__task *owner, neap_root root,
                          const neap_step *step, int first) {
   int self = self_of(*step->note);
   luaL_checkstack(L, LUA_MINSTACK, "too many nested flows");
-  neap__task_need_crew(L, owner);
+  neap__task_need_workers(L, owner);
   lua_pushcfunction(L, begin);
   lua_pushvalue(L, PLAN);
   lua_pushvalue(L, SHARED);
@@ -41,13 +46,14 @@ static neap__task *spawn(lua_State *L, neap__task *owner, neap_root root,
   int count = HANDLER;
   for (int slot = first; slot <= EXEC; slot++, count++)
     lua_pushvalue(L, self + slot);
-  neap__task *part = neap__task_spawn(L, owner, count, NEAP__TASK_ORIGIN);
+  neap__task *worker = neap__task_spawn(L, owner, count, NEAP__TASK_ORIGIN);
   lua_pop(L, 1);
-  part->internal = true;
-  part->root = (uint8_t)root;
-  part->first_self = (uint8_t)(VISITS - first);
-  part->observed = owner->observed;
-  return part;
+  worker->internal = true;
+  worker->hands_over = root == NEAP_ROOT_ATTEMPT;
+  worker->root = (uint8_t)root;
+  worker->first_self = (uint8_t)(VISITS - first);
+  worker->observed = owner->observed;
+  return worker;
 }
 
 /* The lowest of the slots that the visit of a step has. */
@@ -61,24 +67,25 @@ static int first_slot(neap__task *task, const neap_step *step) {
   return has_items(node) ? ITEM_META : walks(node) ? PARAMS : SELF;
 }
 
-answer neap__part_attempt(lua_State *L, neap__task *task,
-                          const neap_step *step) {
+answer neap__worker_attempt(lua_State *L, neap__task *task,
+                            const neap_step *step) {
   int self = self_of(*step->note);
   lua_settop(L, self + EXEC);
   if (step->attempt > 0 && !record_of(step->node)->selfless) {
     lua_pushinteger(L, step->attempt);
     lua_setfield(L, self, "cur_retry");
   }
-  neap__task *part =
+  neap__task *worker =
       spawn(L, task, NEAP_ROOT_ATTEMPT, step, first_slot(task, step));
-  neap__task_set_deadline(
-      L, part, neap__seconds_of_ns(neap_node_timeout(step->node)), false);
-  return neap__part_join(L, task, step);
+  neap__time_limit_set(
+      L, worker, neap__seconds_of_ns(neap_node_timeout(step->node)), false);
+  return neap__worker_join(L, task, step);
 }
 
 /* A worker that asks for another one asks for its owner, and has an item that
  * it begins with only now. */
-answer neap__part_fork(lua_State *L, neap__task *task, const neap_step *step) {
+answer neap__worker_fork(lua_State *L, neap__task *task,
+                         const neap_step *step) {
   uint32_t depth = step->depth;
   neap__task *owner = neap__batch_owner(task, depth);
   for (uint32_t i = 0; i < step->count; i++)
@@ -89,25 +96,25 @@ answer neap__part_fork(lua_State *L, neap__task *task, const neap_step *step) {
   return next;
 }
 
-/* Pushes the error of a part that failed; where it arose is noted as well.
+/* Pushes the error of a worker that failed; where it arose is noted as well.
  * [-0, +1, -] */
-static void push_error(lua_State *L, neap__task *task, neap__task *part) {
-  neap__task_push(L, part);
+static void push_error(lua_State *L, neap__task *task, neap__task *worker) {
+  neap__task_push(L, worker);
   lua_getiuservalue(L, -1, NEAP__TASK_ORIGIN);
-  neap__report_origin(L, task);
+  neap__task_set_origin(L, task);
   lua_getiuservalue(L, -1, NEAP__TASK_RESULT);
   lua_replace(L, -2);
 }
 
 /* Answers with the result of an attempt that ended well. */
-static answer take_result(lua_State *L, neap__task *task, neap__task *part,
+static answer take_result(lua_State *L, neap__task *task, neap__task *worker,
                           const neap_step *step) {
   int self = self_of(*step->note);
   lua_settop(L, self + PREP);
-  neap__task_push(L, part);
+  neap__task_push(L, worker);
   lua_getiuservalue(L, -1, NEAP__TASK_RESULT);
   lua_replace(L, -2); /* at EXEC */
-  neap__task_release(part);
+  neap__task_release(worker);
   if (!walks(step->node))
     return neap_run_ok(task->run);
   size_t size;
@@ -115,7 +122,7 @@ static answer take_result(lua_State *L, neap__task *task, neap__task *part,
   return neap_run_action(task->run, action, size);
 }
 
-static void cancel_parts(neap__task *task) {
+static void cancel_workers(neap__task *task) {
   for (neap_link *link = task->children.next; link != &task->children;
        link = link->next) {
     neap__task *child = NEAP__ITEM(link, neap__task, sibling);
@@ -124,8 +131,8 @@ static void cancel_parts(neap__task *task) {
   }
 }
 
-answer neap__part_stop(neap__task *task) {
-  cancel_parts(task);
+answer neap__worker_stop(neap__task *task) {
+  cancel_workers(task);
   return neap_run_ok(task->run);
 }
 
@@ -134,7 +141,7 @@ static int after_join(lua_State *L, int status, lua_KContext context) {
   (void)context;
   neap__task *task = neap__drive_woken(L);
   return neap__drive(L, task,
-                     neap__part_join(L, task, neap_run_step(task->run)));
+                     neap__worker_join(L, task, neap_run_step(task->run)));
 }
 
 /* The wait for an attempt is over. When its run has been cancelled meanwhile,
@@ -144,48 +151,49 @@ static int after_attempt(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
   neap__task *task = neap__task_current(L);
-  const neap_link *ended = &task->crew->ended;
+  const neap_link *ended = &task->workers->ended;
   if (neap__list_empty(ended)) {
-    cancel_parts(task);
+    cancel_workers(task);
     neap_op_hold(task->host->engine, &task->op);
     return neap__wait_again(L, after_attempt);
   }
-  const neap__task *part = NEAP__ITEM(ended->next, neap__task, sibling);
+  const neap__task *worker = NEAP__ITEM(ended->next, neap__task, sibling);
   task->joining = false;
-  if (part->state == NEAP__TASK_DONE || !neap__wait_is_over(task))
+  if (worker->state == NEAP__TASK_DONE || !neap__wait_is_over(task))
     neap__wait_settle(L);
   else
     neap__wait_end(L);
   return neap__drive(L, task,
-                     neap__part_join(L, task, neap_run_step(task->run)));
+                     neap__worker_join(L, task, neap_run_step(task->run)));
 }
 
 /* Names what a task waits for when it joins the parts of this step. */
-static const char *name_parts(const neap_step *step) {
+static const char *name_workers(const neap_step *step) {
   if (step->what == NEAP_DO_ATTEMPT)
     return "an attempt";
   return is_parallel(step->node) ? "its branches" : "the items of a batch";
 }
 
-answer neap__part_join(lua_State *L, neap__task *task, const neap_step *step) {
+answer neap__worker_join(lua_State *L, neap__task *task,
+                         const neap_step *step) {
   bool joins = step->what == NEAP_DO_JOIN;
-  neap_link *ended = &task->crew->ended;
+  neap_link *ended = &task->workers->ended;
   if (neap__list_empty(ended)) {
     if (joins)
-      return neap__drive_wait_child(L, task, name_parts(step), after_join);
-    neap_op_hold(task->host->engine, neap__wait_begin(L, name_parts(step)));
+      return neap__drive_wait_child(L, task, name_workers(step), after_join);
+    neap_op_hold(task->host->engine, neap__wait_begin(L, name_workers(step)));
     task->joining = task->lasting = true;
     return neap__drive_wait(L, after_attempt);
   }
-  neap__task *part = NEAP__ITEM(ended->next, neap__task, sibling);
-  if (part->state == NEAP__TASK_DONE) {
+  neap__task *worker = NEAP__ITEM(ended->next, neap__task, sibling);
+  if (worker->state == NEAP__TASK_DONE) {
     if (!joins)
-      return take_result(L, task, part, step);
+      return take_result(L, task, worker, step);
   } else if (!(joins && step->failed)) {
-    push_error(L, task, part);
-    neap__task_release(part);
+    push_error(L, task, worker);
+    neap__task_release(worker);
     return neap__drive_failed(L, task);
   }
-  neap__task_release(part);
+  neap__task_release(worker);
   return neap_run_ok(task->run);
 }

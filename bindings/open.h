@@ -1,0 +1,12 @@
+/* Opening neap in a Lua state, and its end with that.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_OPEN_H
+#define NEAP_BINDINGS_OPEN_H
+
+#include "task.h"
+
+/* Makes the host of a Lua state and its engine, unless it has one. `runs` is
+ * what the code of tasks asks of runs. [-0, +0, v] */
+void neap__open(lua_State *L, const neap__runs *runs);
+
+#endif
