@@ -109,6 +109,15 @@ int neap__check_self_fail(lua_State *L, const char *class) {
                       type, strrchr(class, '.') + 1, name));
 }
 
+int neap__check_options_fail(lua_State *L, int arg, const char *function) {
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  lua_getfield(L, LUA_REGISTRYINDEX, NEAP__CHECK_COMPLAINT);
+  lua_pushvalue(L, arg);
+  lua_pushstring(L, function);
+  lua_call(L, 2, 1);
+  return luaL_error(L, "%s", lua_tostring(L, -1));
+}
+
 void neap__check_that(lua_State *L, bool holds, int arg, const char *reason) {
   if (!holds)
     neap__check_fail(L, arg, reason);

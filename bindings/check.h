@@ -23,6 +23,14 @@ int neap__check_type_fail(lua_State *L, int arg, const char *expected);
  * for one of the class "neap.channel". [-0, +0, v] */
 int neap__check_self_fail(lua_State *L, const char *class);
 
+/* The registry's key for the function that says what is wrong with options. */
+#define NEAP__CHECK_COMPLAINT "neap.complaint"
+
+/* Raises what it says of the options at `arg` of a function, by its name in
+ * lua/neap/schema.lua: of options that are read in C and have turned out to be
+ * wrong. [-0, +0, v] */
+int neap__check_options_fail(lua_State *L, int arg, const char *function);
+
 /* Each does what the function of its name in lauxlib does. [-0, +0, v] */
 void neap__check_that(lua_State *L, bool holds, int arg, const char *reason);
 void neap__check_any(lua_State *L, int arg);

@@ -128,6 +128,14 @@ static int on_leave(lua_State *L) {
   return 0;
 }
 
+/* on_complaint(f): f(options, function) says what is wrong with options */
+static int on_complaint(lua_State *L) {
+  neap__check_type(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, NEAP__CHECK_COMPLAINT);
+  return 0;
+}
+
 neap_engine *neap_lua_engine(lua_State *L) {
   const neap__host *host = neap__host_find(L);
   return host ? host->engine : NULL;
@@ -144,6 +152,7 @@ int luaopen_neap_core(lua_State *L) {
                                        {"suppress", suppress},
                                        {"isatty", is_terminal},
                                        {"on_leave", on_leave},
+                                       {"on_complaint", on_complaint},
                                        {"tasks", tasks},
                                        {NULL, NULL}};
   luaL_checkversion(L);

@@ -34,21 +34,17 @@ static uint64_t max_size_of(lua_State *L) {
   int arg = NEAP__FS_DATA;
   if (lua_isnoneornil(L, arg))
     return 0;
-  neap__check_type(L, arg, LUA_TTABLE);
   lua_Integer max_size = 0;
-  for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
-    lua_pushvalue(L, -2); /* key value key */
-    const char *name = luaL_tolstring(L, -1, NULL);
-    if (strcmp(name, "max_size") != 0) {
-      lua_pushfstring(L, "unknown option '%s'; did you mean 'max_size'?", name);
-      neap__check_fail(L, arg, lua_tostring(L, -1));
-    }
-    lua_pop(L, 2);
-    int is_integer;
-    max_size = lua_tointegerx(L, -1, &is_integer);
-    neap__check_that(L, is_integer && max_size > 0, arg,
-                     "max_size is a positive number of bytes");
+  bool well = lua_istable(L, arg);
+  for (lua_pushnil(L); well && lua_next(L, arg); lua_pop(L, 1)) {
+    well = lua_type(L, -2) == LUA_TSTRING &&
+           strcmp(lua_tostring(L, -2), "max_size") == 0 &&
+           lua_type(L, -1) == LUA_TNUMBER;
+    max_size = well ? lua_tointeger(L, -1) : 0;
+    well = max_size > 0;
   }
+  if (!well)
+    neap__check_options_fail(L, arg, "fs.read");
   return (uint64_t)max_size;
 }
 

@@ -69,7 +69,7 @@ static const struct {
     FIELD("cert_file", TEXT, cert_file),
     FIELD("key_file", TEXT, key_file),
     FIELD("key_password", TEXT, key_password),
-    FIELD("jar", JAR, jar),
+    FIELD("cookies", JAR, jar),
     FIELD("upload", UPLOAD, upload),
     FIELD("idempotent", IDEMPOTENCE, idempotence),
     FIELD("unix_socket", TEXT, unix_socket),

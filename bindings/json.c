@@ -13,29 +13,6 @@
 #define ARRAY_META "neap.json.array"
 #define NULL_KEY   "neap.json.null"
 
-void neap__json_check_names(lua_State *L, int arg, const char *const *names) {
-  neap__check_type(L, arg, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
-    bool is_string = lua_type(L, -2) == LUA_TSTRING;
-    const char *name = is_string ? lua_tostring(L, -2) : "", *near = NULL;
-    size_t i = 0;
-    for (; names[i] != NULL && strcmp(names[i], name) != 0; i++)
-      if (near == NULL || names[i][0] == name[0])
-        near = names[i];
-    if (names[i] != NULL)
-      continue;
-    if (!is_string)
-      name = lua_isnumber(L, -2) ? lua_tostring(L, -2) : luaL_typename(L, -2);
-    lua_pushfstring(L, "unknown option '%s'; did you mean '%s'?", name, near);
-    neap__check_fail(L, arg, lua_tostring(L, -1));
-  }
-}
-
-bool neap__json_option(lua_State *L, int arg, const char *name) {
-  lua_pushstring(L, name);
-  return lua_rawget(L, arg) != LUA_TNIL;
-}
-
 /* array(t): see json.h. */
 static int array(lua_State *L) {
   if (lua_isnoneornil(L, 1)) {

@@ -3,8 +3,6 @@
 #ifndef NEAP_BINDINGS_JSON_H
 #define NEAP_BINDINGS_JSON_H
 
-#include <stdbool.h>
-
 #include <lua.h>
 
 /* The upvalues of all functions of the module: json.null, and the metatable
@@ -21,13 +19,5 @@ enum {
  * array(t): marks a table (a new one without `t`) as an array, so that it is
  * "[]" and not "{}" when empty. Returns it. */
 int neap__json_open(lua_State *L);
-
-/* Raises an error unless there is a table at `arg` whose keys are all among
- * `names`, which end with NULL. [-0, +0, v] */
-void neap__json_check_names(lua_State *L, int arg, const char *const *names);
-
-/* Pushes the option of that name of the table at `arg`; false when it is nil.
- * [-0, +1, m] */
-bool neap__json_option(lua_State *L, int arg, const char *name);
 
 #endif

@@ -348,43 +348,39 @@ static const char *push_readable(lua_State *L, const struct options *options,
   return to.bytes;
 }
 
-/* Returns the option of that name of the table at `arg`, as the index of its
- * value in `values`; the first is the default. [-0, +0, v] */
-static int check_option(lua_State *L, int arg, const char *name,
-                        const char *const *values) {
-  int found = 0;
-  if (neap__json_option(L, arg, name)) {
-    bool is_string = lua_type(L, -1) == LUA_TSTRING;
-    while (values[found] != NULL &&
-           !(is_string && strcmp(values[found], lua_tostring(L, -1)) == 0))
-      found++;
-  }
-  lua_pop(L, 1);
-  if (values[found] != NULL)
-    return found;
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  luaL_addstring(&b, name);
-  for (int i = 0; i < found; i++) {
-    luaL_addstring(&b, i == 0 ? " is '" : "' or '");
-    luaL_addstring(&b, values[i]);
-  }
-  luaL_addchar(&b, '\'');
-  luaL_pushresult(&b);
-  return neap__check_fail(L, arg, lua_tostring(L, -1));
+/* Reads one of the words on top of the stack, the first of which is `words[0]`,
+ * as its index; false when it is none of them. [-0, +0, -] */
+static bool read_word(lua_State *L, const char *const *words, int *index) {
+  for (*index = 0; words[*index] != NULL; ++*index)
+    if (lua_type(L, -1) == LUA_TSTRING &&
+        strcmp(words[*index], lua_tostring(L, -1)) == 0)
+      return true;
+  return false;
 }
 
 /* Reads the options at `arg`. [-0, +0, v] */
 static struct options check_options(lua_State *L, int arg) {
-  static const char *const names[] = {"big_integers", "lone_surrogates", NULL};
   static const char *const bigs[] = {"error", "float", "string", NULL};
   static const char *const lones[] = {"error", "replace", NULL};
   struct options options = {BIG_ERROR, false};
   if (lua_isnoneornil(L, arg))
     return options;
-  neap__json_check_names(L, arg, names);
-  options.big_integers = check_option(L, arg, names[0], bigs);
-  options.replace_surrogates = check_option(L, arg, names[1], lones) == 1;
+  bool well = lua_istable(L, arg);
+  for (lua_pushnil(L); well && lua_next(L, arg); lua_pop(L, 1)) {
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    int index = 0;
+    if (strcmp(name, "big_integers") == 0) {
+      well = read_word(L, bigs, &index);
+      options.big_integers = index;
+    } else {
+      well =
+          strcmp(name, "lone_surrogates") == 0 && read_word(L, lones, &index);
+      options.replace_surrogates = index == 1;
+    }
+  }
+  if (!well)
+    neap__check_options_fail(L, arg, "json.decode");
   return options;
 }
 

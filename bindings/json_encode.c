@@ -503,23 +503,24 @@ static void write_value(struct encoder *e, const struct place *in) {
 
 /* Reads the options at `arg` into the encoder. [-0, +0, v] */
 static void check_options(lua_State *L, int arg, struct encoder *e) {
-  static const char *const names[] = {"indent", "sort_keys", NULL};
   e->sort_keys = true;
   if (lua_isnoneornil(L, arg))
     return;
-  neap__json_check_names(L, arg, names);
-  if (neap__json_option(L, arg, "indent")) {
-    lua_Integer indent = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
-    neap__check_that(L, indent >= 0 && indent <= JSON_MAX_INDENT, arg,
-                     "indent is an integer from 0 to 31");
-    e->indent = (int)indent;
+  bool well = lua_istable(L, arg);
+  for (lua_pushnil(L); well && lua_next(L, arg); lua_pop(L, 1)) {
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (strcmp(name, "indent") == 0) {
+      lua_Integer indent = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
+      well = indent >= 0 && indent <= JSON_MAX_INDENT;
+      e->indent = (int)indent;
+    } else {
+      well = strcmp(name, "sort_keys") == 0 && lua_isboolean(L, -1);
+      e->sort_keys = lua_toboolean(L, -1);
+    }
   }
-  if (neap__json_option(L, arg, "sort_keys")) {
-    neap__check_that(L, lua_isboolean(L, -1), arg,
-                     "sort_keys is true or false");
-    e->sort_keys = lua_toboolean(L, -1);
-  }
-  lua_pop(L, 2);
+  if (!well)
+    neap__check_options_fail(L, arg, "json.encode");
 }
 
 int neap__json_encode(lua_State *L) {

@@ -5,6 +5,7 @@ local is_error = require "neap.error".is
 local graph = require "neap.graph"
 local object = require "neap.object"
 local options = require "neap.options"
+local rules = require "neap.schema".rules
 local running = require "neap.running"
 
 local M = {}
@@ -14,6 +15,21 @@ local function is_callable(value)
   local meta = getmetatable(value)
   return type(meta) == "table" and type(rawget(meta, "__call")) == "function"
 end
+
+local callable = { test = is_callable, expected = "function" }
+
+--- The rule for what can be spawned.
+M.runnable = { test = function(value)
+  if object.state(value) then return object.is_node(value) end
+  return is_callable(value)
+end, expected = "function or flow" }
+
+local function is_plain_table(value)
+  return type(value) == "table" and not object.state(value)
+end
+
+local list_rule = { test = is_plain_table, expected = "list" }
+local items_rule = { test = is_plain_table, expected = "table of functions, flows and tasks" }
 
 -- What spawn does with whatever is no function. It is called by the function of
 -- the binding, whose caller is therefore one level further up.
@@ -27,9 +43,7 @@ local function spawn_other(f, ...)
     end
     return core.start(running.prepare(f, shared, opts, "spawn", 3))
   end
-  if not is_callable(f) then
-    error(("spawn: a function or a flow expected, got a %s"):format(type(f)), 3)
-  end
+  options.argument(1, "spawn", f, M.runnable)
   return core.spawn(f, ...)
 end
 
@@ -48,9 +62,7 @@ M.spawn = core.spawner(spawn_other)
 ---@param ... any
 ---@return neap.Task
 function M.spawn_detached(f, ...)
-  if not object.state(f) and not is_callable(f) then
-    error(("spawn_detached: a function or a flow expected, got a %s"):format(type(f)), 2)
-  end
+  options.argument(1, "spawn_detached", f, M.runnable)
   return core.detach(M.spawn(f, ...))
 end
 
@@ -78,9 +90,7 @@ end
 -- What gather and race take: starts what is not a task, and gives the keys, the
 -- tasks, first those started here, and these alone.
 local function start_all(items, where)
-  if type(items) ~= "table" or object.state(items) then
-    error(("%s: a table of functions, flows and tasks expected"):format(where), 3)
-  end
+  options.argument(1, where, items, items_rule)
   local keys, given = {}, {}
   for _, key in ipairs(sorted_keys(items)) do
     local item = items[key]
@@ -94,8 +104,8 @@ local function start_all(items, where)
     elseif is_callable(item) then
       keys[#keys + 1] = key
     else
-      error(("%s: [%s] is a %s; a function, flow or task expected"):format(where, tostring(key),
-        type(item)), 3)
+      options.blame(("%s: [%s] is a %s; a function, flow or task expected"):format(where,
+        tostring(key), type(item)))
     end
   end
   if #keys > 0 then core.may_wait(where) end
@@ -135,16 +145,6 @@ local function raise(own, decisive)
   error(err, 0)
 end
 
-local gather_options = { on_error = true }
-
-local function check_on_error(opts, where)
-  local value = opts and opts.on_error
-  if value ~= nil and value ~= "stop" and value ~= "collect" then
-    error(("%s: 'on_error' is \"stop\" or \"collect\""):format(where), 3)
-  end
-  return value == "collect"
-end
-
 -- The first results of tasks that have ended, each under its key; with those
 -- that have failed in `errors`, if errors are collected.
 local function collect(n, keys, tasks, collects)
@@ -173,8 +173,7 @@ end
 ---@return table results the first result of each under the same key; `n` is the length
 --- of the list; with "collect", `errors` has what each that failed has raised
 function M.gather(items, opts)
-  options.check(opts, gather_options, "gather", 3)
-  local collects = check_on_error(opts, "gather")
+  local collects = options.check(opts, "gather").on_error == "collect"
   local keys, tasks, own = start_all(items, "gather")
   local failed = join(tasks, own, collects and "all" or "failure")
   if failed then raise(own, tasks[failed]) end
@@ -190,14 +189,12 @@ end
 ---@return any key where it is in items
 function M.race(items)
   local keys, tasks, own = start_all(items, "race")
-  if #tasks == 0 then error("race: at least one function, flow or task expected", 2) end
+  if #tasks == 0 then options.blame("race: at least one function, flow or task expected") end
   local first = join(tasks, own, "any")
   if tasks[first].status ~= "done" then raise(own, tasks[first]) end
   drop_others(own, tasks[first])
   return (tasks[first]:await()), keys[first]
 end
-
-local map_options = { concurrency = true, on_error = true }
 
 --- Calls f(item, index) for every item of a list, at once. The first error
 --- cancels the other calls and is raised when they have unwound.
@@ -208,19 +205,12 @@ local map_options = { concurrency = true, on_error = true }
 ---@return table results the first result of each, in the order of the list; `n`; with
 --- "collect", `errors` has what f raised, under the index of the item
 function M.map(list, f, opts)
-  if type(list) ~= "table" or object.state(list) then
-    error(("map: a list expected, got a %s"):format(type(list)), 2)
-  end
-  if not is_callable(f) then
-    error(("map: a function expected, got a %s"):format(type(f)), 2)
-  end
-  options.check(opts, map_options, "map", 3)
-  local collects = check_on_error(opts, "map")
+  options.argument(1, "map", list, list_rule)
+  options.argument(2, "map", f, callable)
+  opts = options.check(opts, "map")
+  local collects = opts.on_error == "collect"
   local n = math.type(list.n) == "integer" and list.n or #list
-  local limit = opts and opts.concurrency or n
-  if math.type(limit) ~= "integer" or (limit < 1 and n > 0) then
-    error("map: 'concurrency' is an integer of 1 or more", 2)
-  end
+  local limit = opts.concurrency or n
   local results, errors, last = { n = n }, {}, 0
   local call = f
   if collects then
@@ -244,12 +234,6 @@ function M.map(list, f, opts)
   return results
 end
 
-local function check_seconds(seconds, where)
-  if type(seconds) ~= "number" or not (seconds > 0) then -- luacheck: ignore 581
-    error(("%s: seconds expected, more than 0"):format(where), 3)
-  end
-end
-
 --- Calls f, and cancels it when it has not returned in time: then raises an
 --- error of code "timeout", once f has unwound. Only waiting is interrupted.
 ---@param seconds number more than 0
@@ -257,7 +241,7 @@ end
 ---@param ... any
 ---@return any ... the results of f
 function M.timeout(seconds, f, ...)
-  check_seconds(seconds, "timeout")
+  options.argument(1, "timeout", seconds, rules.seconds)
   core.may_wait("timeout")
   return core.call(M.spawn(f, ...), seconds)
 end
@@ -271,7 +255,7 @@ end
 ---@param ... any
 ---@return any ... the results of f
 function M.shield(seconds, f, ...)
-  check_seconds(seconds, "shield")
+  options.argument(1, "shield", seconds, rules.seconds)
   core.may_wait("shield", true)
   return core.shield(M.spawn(f, ...), seconds)
 end

@@ -8,6 +8,7 @@ local class = require "neap.class"
 local core = require "neap.core".fs
 local new_error = require "neap.error".new
 local options = require "neap.options"
+local rules = require "neap.schema".rules
 local reader = require "neap.reader"
 local writer = require "neap.writer"
 
@@ -59,14 +60,14 @@ for _, name in ipairs {
   fs[name] = core[name]
 end
 
--- Raises an error at the caller of our caller unless argument `n` is a string,
--- or a number, which Lua takes for one; a path has no zero byte besides.
+-- Raises an error unless argument `n` is a string, or a number, which Lua takes for
+-- one; a path has no zero byte besides.
 local function check_string(value, n, where, is_path)
   if type(value) ~= "string" and type(value) ~= "number" then
-    error(("bad argument #%d to '%s' (string expected, got %s)"):format(n, where,
-      value == nil and "nil" or type(value)), 3)
-  elseif is_path and tostring(value):find("\0", 1, true) then
-    error(("bad argument #%d to '%s' (path contains a zero byte)"):format(n, where), 3)
+    options.argument(n, where, value, rules.string)
+  end
+  if is_path and tostring(value):find("\0", 1, true) then
+    options.blame(("bad argument #%d to '%s' (path contains a zero byte)"):format(n, where))
   end
 end
 
@@ -84,7 +85,7 @@ end
 function fs.write(path, data, opts)
   check_string(path, 1, "write", true)
   check_string(data, 2, "write")
-  opts = options.check(opts, { atomic = options.boolean }, "fs.write")
+  opts = options.check(opts, "fs.write")
   local write = opts.atomic and core.replace or core.write
   write(path, data)
 end
@@ -94,15 +95,9 @@ end
 ---@param ... string|number data, added in one piece
 function fs.append(path, ...)
   check_string(path, 1, "append", true)
-  if select("#", ...) == 0 then
-    error("bad argument #2 to 'append' (string expected, got no value)", 2)
-  end
+  if select("#", ...) == 0 then options.argument(2, "append", nil, rules.string) end
   core.append(path, writer.join("append", 2, ...))
 end
-
-local MKDIR = { parents = options.boolean, mode = { function(value)
-  return math.type(value) == "integer" and value >= 1 and value <= 4095
-end, "permission bits from 1 to 4095 (octal 7777)" } }
 
 --- Makes a directory. With `parents` also those above it that are missing, and
 --- it is fine if it is there.
@@ -111,7 +106,7 @@ end, "permission bits from 1 to 4095 (octal 7777)" } }
 --- from which the umask is taken; default: octal 777
 function fs.mkdir(path, opts)
   check_string(path, 1, "mkdir", true)
-  opts = options.check(opts, MKDIR, "fs.mkdir")
+  opts = options.check(opts, "fs.mkdir")
   core.mkdir(path, opts.parents, opts.mode)
 end
 
@@ -128,7 +123,7 @@ local NAMELESS = { [""] = true, ["."] = true, [".."] = true }
 ---@param opts? { recursive?: boolean }
 function fs.remove(path, opts)
   check_string(path, 1, "remove", true)
-  opts = options.check(opts, { recursive = options.boolean }, "fs.remove")
+  opts = options.check(opts, "fs.remove")
   if NAMELESS[path:match("([^/]*)/*$")] and path ~= "" then
     error(new_error { code = "fs", path = path, errno = "EINVAL", retryable = false,
       message = ("fs.remove %s: the path has to end with the name of what is to be removed")
@@ -152,7 +147,7 @@ end
 ---@return neap.fs.Watch
 function fs.watch(path, opts)
   check_string(path, 1, "watch", true)
-  opts = options.check(opts, { missing = options.boolean }, "fs.watch")
+  opts = options.check(opts, "fs.watch")
   return (core.watch(path, opts.missing))
 end
 
@@ -200,7 +195,12 @@ function File:write(...)
   files.write(self.handle, text)
 end
 
-local WHENCE = { set = true, cur = true, ["end"] = true }
+local WHENCE = { test = function(value)
+  return value == "set" or value == "cur" or value == "end"
+end, expected = '"set", "cur" or "end"' }
+local OFFSET = { test = function(value)
+  return math.type(value) == "integer" and value ~= math.mininteger
+end, expected = "whole number of bytes" }
 
 --- Moves the position, as Lua's file:seek does.
 ---@param whence? "set"|"cur"|"end" from the start, the position or the end; default: "cur"
@@ -208,12 +208,8 @@ local WHENCE = { set = true, cur = true, ["end"] = true }
 ---@return integer position bytes from the start
 function File:seek(whence, offset)
   whence, offset = whence or "cur", offset or 0
-  if not WHENCE[whence] then
-    error(("seek: 'set', 'cur' or 'end' expected, got %s")
-      :format(type(whence) == "string" and ("'%s'"):format(whence) or type(whence)), 2)
-  elseif math.type(offset) ~= "integer" or offset == math.mininteger then
-    error("seek: the offset is a whole number of bytes", 2)
-  end
+  options.argument(1, "seek", whence, WHENCE)
+  options.argument(2, "seek", offset, OFFSET)
   if whence == "cur" and offset == 0 then
     return files.seek(self.handle, "cur", 0) - ahead(self)
   end
@@ -235,9 +231,7 @@ end
 --- Cuts the file, or lengthens it with zeros. The position stays.
 ---@param size integer bytes, 0 or more
 function File:truncate(size)
-  if math.type(size) ~= "integer" or size < 0 then
-    error("truncate: the size is a whole number of bytes from 0", 2)
-  end
+  options.argument(1, "truncate", size, rules.count_or_0)
   step_back(self)
   files.truncate(self.handle, size)
 end
@@ -260,9 +254,8 @@ function FileMeta:__tostring()
     files.is_open(self.handle) and "" or " (closed)")
 end
 
-local MODES = "r, w, a, r+, w+ or a+, with w an x for a new file, and a b if you like"
-
 local function is_mode(mode)
+  if type(mode) ~= "string" then return false end
   local kind, rest = mode:match("^([rwa])([+bx]*)$")
   if not kind or (kind ~= "w" and rest:find("x", 1, true)) then return false end
   for _, letter in ipairs { "%+", "b", "x" } do
@@ -270,6 +263,9 @@ local function is_mode(mode)
   end
   return true
 end
+
+local MODE = { test = is_mode,
+  expected = '"r", "w", "a", "r+", "w+" or "a+", with w an x for a new file, and a b if you like' }
 
 --- Opens a file, as Lua's io.open does. What has no end, or none yet (pipes,
 --- terminals), keeps one of the few threads for files while it is read.
@@ -280,9 +276,7 @@ end
 function fs.open(path, mode)
   check_string(path, 1, "open", true)
   mode = mode or "r"
-  if type(mode) ~= "string" or not is_mode(mode) then
-    error(("bad argument #2 to 'open' (mode is %s)"):format(MODES), 2)
-  end
+  options.argument(2, "open", mode, MODE)
   return new_file(files.open(path, mode))
 end
 
@@ -296,9 +290,7 @@ end
 ---@return neap.fs.File
 function fs.lines(path, max)
   check_string(path, 1, "lines", true)
-  if max ~= nil and (math.type(max) ~= "integer" or max < 1) then
-    error("lines: the longest line is a whole number of bytes from 1", 2)
-  end
+  if max ~= nil then options.argument(2, "lines", max, rules.count) end
   local file = new_file(files.open(path, "r"))
   local function next_line()
     local line = file:read("l", max)
@@ -313,7 +305,7 @@ local function temporary_prefix(prefix, where)
   prefix = prefix == nil and "neap-" or prefix
   check_string(prefix, 1, where, true)
   if tostring(prefix):find("/", 1, true) then
-    error(("bad argument #1 to '%s' (the prefix of a name contains a slash)"):format(where), 3)
+    options.blame(("bad argument #1 to '%s' (the prefix of a name contains a slash)"):format(where))
   end
   local folder = os.getenv("TMPDIR")
   if not folder or folder == "" then folder = "/tmp" end

@@ -2,6 +2,8 @@
 -- SPDX-License-Identifier: MIT
 local class = require "neap.class"
 local core = require "neap.core"
+local options = require "neap.options"
+local rules = require "neap.schema".rules
 
 local M = {}
 
@@ -24,13 +26,11 @@ local Jar, JarMeta = class("neap.http.Jar")
 ---@param text? string what `save` of a jar has given
 ---@return neap.http.Jar
 function M.new(text)
-  if text ~= nil and type(text) ~= "string" then
-    error(("bad argument #1 to 'jar' (string expected, got %s)"):format(type(text)), 2)
-  end
+  if text ~= nil then options.argument(1, "jar", text, rules.string) end
   local jar = setmetatable({ held = core.http.jar() }, JarMeta)
   -- The text has secrets: nothing of it is quoted.
   if text and (text:find("\0", 1, true) or not jar.held:add(text)) then
-    error("bad argument #1 to 'jar' (a line of it is no cookie)", 2)
+    options.blame("bad argument #1 to 'jar' (a line of it is no cookie)")
   end
   return jar
 end

@@ -85,16 +85,6 @@ function Response:json()
   error(value, 0)
 end
 
----@class neap.http.EventOptions
----@field reconnect? boolean connect again when the stream ends or breaks
----@field wait? number seconds before that, unless the server says; default: 3
----@field backoff? number multiplies the wait after each failure; default: 2
----@field max_wait? number seconds; caps it, but for what the server says; default: 60
----@field max_retry_after? number seconds; a server that asks for a longer wait ends the
---- iteration with an error that has it as `retry_after`; default: 120
----@field jitter? number 0 to 1: takes off up to this share of a wait; default: 0
----@field max_retries? integer how often in a row it tries; default: no limit
-
 --- Iterates over server-sent events, as the HTML standard of WHATWG says. Waits
 --- for each. An event that has not ended when the stream does is dropped.
 ---

@@ -1,13 +1,11 @@
 --- Requests that are sent again, by the rules for the attempts of a node.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
-local object = require "neap.object"
-local options = require "neap.options"
+local schema = require "neap.schema"
 
 local M = {}
 
--- What max_retry_after is unless given, as of a node.
-local MAX_RETRY_AFTER = 120
+local MAX_RETRY_AFTER = schema.options.Node.max_retry_after.default
 
 -- The statuses after which the same request is sent again: Request Timeout, Too
 -- Early, Too Many Requests, and those of a server or a gateway that is down for
@@ -18,14 +16,6 @@ local STATUSES = { [408] = true, [425] = true, [429] = true, [502] = true, [503]
 -- RFC 9110 section 9.2.2.
 local IDEMPOTENT = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true,
   TRACE = true }
-
---- The options.
----@type table<string, neap.Rule>
-M.OPTIONS = { idempotent = options.boolean }
-for _, name in ipairs { "max_retries", "wait", "backoff", "max_wait", "jitter",
-  "max_retry_after" } do
-  M.OPTIONS[name] = object.rule_of(name)
-end
 
 --- Says what is wrong with asking for these attempts, nil if nothing is.
 ---@param opts table the options of the request

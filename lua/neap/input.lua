@@ -1,6 +1,8 @@
 --- Asking whoever sits at the terminal, or whatever stands in for them.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
+local options = require "neap.options"
+local rules = require "neap.schema".rules
 local stream = require "neap.stream"
 
 local turn = core.semaphore(1) -- who asks next
@@ -25,8 +27,8 @@ end
 ---@param prompt? string
 ---@return string|nil line without its end; nil when there are no more
 return function(prompt)
-  if prompt ~= nil and type(prompt) ~= "string" and type(prompt) ~= "number" then
-    error(("bad argument #1 to 'input' (string expected, got %s)"):format(type(prompt)), 2)
+  if prompt ~= nil and type(prompt) ~= "number" then
+    options.argument(1, "input", prompt, rules.string)
   end
   local _ <close> = turn:acquire()
   return (core.stream.ask(prompt))

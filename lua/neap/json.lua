@@ -7,19 +7,12 @@
 -- from encode with `path` (`$.items[3].name`). What encode writes decode reads.
 -- Nothing here waits.
 
----@class neap.JsonDecodeOptions
----@field big_integers? "error"|"float"|"string" of an integer beyond 64 bits; default: "error"
----@field lone_surrogates? "error"|"replace" of an escape such as \ud800 without its other half:
----   "replace" puts U+FFFD; default: "error"
-
----@class neap.JsonEncodeOptions
----@field indent? integer spaces, up to 31; default: 0, all on one line
----@field sort_keys? boolean default: true, so that equal values become equal texts
-
 ---@class neap.Json
 ---@field null userdata what JSON's null becomes, and what becomes null
 ---@field decode fun(text: string, options?: neap.JsonDecodeOptions): any
 ---@field encode fun(value: any, options?: neap.JsonEncodeOptions): string
 ---@field array fun(list?: table): table marks a table, even an empty one, as an array, and gives it
+
+require "neap.options" -- says what is wrong with options
 
 return require("neap.core").json ---@type neap.Json

@@ -8,28 +8,23 @@
 local class = require "neap.class"
 local core = require "neap.core"
 local options = require "neap.options"
+local rules = require "neap.schema".rules
 
 local M = {}
 
 ---@class neap.Limiter
 local Limiter, LimiterMeta = class("neap.limiter")
 
-local positive = { function(value)
-  return type(value) == "number" and value > 0 and value < math.huge
-end, "number above 0" }
-local known = { rate = positive, per = positive, burst = positive }
-
 --- Makes a limiter, whose bucket is full.
 --- `rate` tokens every `per` seconds (1), at most `burst` (`rate`) at once.
 ---@param opts { rate: number, per?: number, burst?: number }
 ---@return neap.Limiter
 function M.new(opts)
-  opts = options.check(opts, known, "limiter")
-  options.expect("limiter", "rate", opts.rate, positive)
-  local rate = opts.rate
-  local burst = opts.burst or rate
+  opts = options.take(opts, "limiter")
+  if not opts.rate then options.blame("limiter: the option 'rate' is missing") end
+  local burst = opts.burst or opts.rate
   return setmetatable({
-    rate = rate / (opts.per or 1),
+    rate = opts.rate / opts.per,
     burst = burst,
     tokens = burst,
     since = core.now(), -- when there were so many
@@ -52,9 +47,7 @@ end
 ---@param cost? number 1 unless given
 function Limiter:acquire(cost)
   cost = cost == nil and 1 or cost
-  if math.type(cost) == nil or not (cost >= 0 and cost < math.huge) then
-    error("acquire: a cost is a number of 0 or more", 2)
-  end
+  options.argument(1, "acquire", cost, rules.number_or_0)
   local _ <close> = self.line:acquire()
   while true do
     local now = refill(self)
@@ -70,9 +63,7 @@ end
 --- Retry-After. A penalty that ends later stays.
 ---@param seconds number 0 or more
 function Limiter:penalize(seconds)
-  if math.type(seconds) == nil or not (seconds >= 0) then -- luacheck: ignore 581
-    error("penalize: seconds, 0 or more", 2)
-  end
+  options.argument(1, "penalize", seconds, rules.seconds_or_0)
   self.closed_until = math.max(self.closed_until, core.now() + seconds)
 end
 

@@ -4,24 +4,11 @@
 
 local options = require "neap.options"
 local quotes = require "neap.llm_quotes"
+local schema = require "neap.schema"
 
 local llm = {}
 
 ---@alias neap.llm.Message { role: string, content: string|table[] }
-
----@class neap.llm.chat_opts
----@field model? string                   default NEAP_LLM_MODEL
----@field system? string                  a first message, the system's
----@field temperature? number
----@field max_tokens? integer
----@field timeout? number                 seconds in all; default 120
----@field headers? table<string, string>  more headers of the request
-
----@class neap.llm.opts: neap.llm.chat_opts
----@field url? string   the endpoint or its base, "http://127.0.0.1:4010/v1";
----                     default NEAP_LLM_URL
----@field key? string   default NEAP_LLM_KEY
----@field http? table   anything with a `post` like that of `neap.http`
 
 ---@alias neap.llm.Prompt string|neap.llm.Message[]
 
@@ -29,8 +16,6 @@ local llm = {}
 ---@field offline boolean  true: no endpoint is known; the client summarises
 ---@field model? string    the model asked for, or the summariser's method
 ---@field chat fun(self, prompt: neap.llm.Prompt, opts?: neap.llm.chat_opts): string, table
-
-local DEFAULT_TIMEOUT = 120 -- seconds, for the whole exchange
 
 -- Statuses below 500 after which the same request may succeed.
 local RETRYABLE = { [408] = true, [409] = true, [425] = true, [429] = true }
@@ -51,34 +36,6 @@ local ENDS = {
   content_filter = "a content filter took the text",
   length = "max_tokens were spent before there was text",
 }
-
-local CHAT_OPTIONS = {
-  headers = options.table,
-  max_tokens = options.count(1),
-  model = options.string,
-  system = options.string,
-  temperature = { function(value)
-    return type(value) == "number" and value >= 0 and value < math.huge
-  end, "number from 0" },
-  timeout = options.seconds,
-  max_completion_tokens = "max_tokens", -- as other clients have it
-}
-
-local CLIENT_OPTIONS = {
-  http = { function(value)
-    return type(value) == "table" and type(value.post) == "function"
-  end, "table with a function post" },
-  key = options.string,
-  url = true,
-  api_key = "key",
-  token = "key",
-  api_base = "url",
-  base_url = "url",
-  endpoint = "url",
-}
-for name, rule in pairs(CHAT_OPTIONS) do
-  CLIENT_OPTIONS[name] = rule
-end
 
 --- Returns the value of an environment variable, nil also for an empty one.
 local function environment(name)
@@ -102,15 +59,11 @@ local function public_url(url)
   return (url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://"))
 end
 
-local function is_url(value)
-  return type(value) == "string" and value:find("^https?://") ~= nil
-end
-
 --- Returns the address in NEAP_LLM_URL, nil if there is none. Raises an error
 -- object for what is no address: not the script is wrong but its surroundings.
 local function url_of_environment()
   local url = environment("NEAP_LLM_URL")
-  if url and not is_url(url) then
+  if url and not schema.options["llm.new"].url.test(url) then
     local shown = public_url(url):gsub("^[^/]*@", "")
     error(require("neap.error").new {
       code = "llm",
@@ -171,14 +124,16 @@ local function check_texts(prompt, system)
   end
 end
 
+local MESSAGES = { test = function(value)
+  return type(value) == "table" and #value > 0
+end, expected = "string or list of messages" }
+
 --- Returns the messages of a conversation for a prompt, after the system's.
 local function messages_of(prompt, system)
   if type(prompt) == "string" then
     prompt = { { role = "user", content = prompt } }
-  elseif type(prompt) ~= "table" or #prompt == 0 then
-    options.blame(
-      "bad argument #1 to 'chat' (string or list of messages expected)"
-    )
+  else
+    options.argument(1, "chat", prompt, MESSAGES)
   end
   if not system then
     return prompt
@@ -331,7 +286,7 @@ local function online(url, key, defaults, http)
 
   function client.chat(self, prompt, opts)
     check_self(self, client)
-    opts = options.check(opts, CHAT_OPTIONS, "chat")
+    opts = options.check(opts, "chat")
     local function option(name)
       if opts[name] ~= nil then
         return opts[name]
@@ -352,7 +307,7 @@ local function online(url, key, defaults, http)
         max_tokens = option("max_tokens"),
       },
       headers = headers,
-      timeout = option("timeout") or DEFAULT_TIMEOUT,
+      timeout = option("timeout"),
     })
     return read_reply(response, {
       url = url,
@@ -404,7 +359,7 @@ local function offline()
 
   function client.chat(self, prompt, opts)
     check_self(self, client)
-    options.check(opts, CHAT_OPTIONS, "chat")
+    options.check(opts, "chat")
     local words = last_words(messages_of(prompt))
     if not words then
       error("the offline summariser needs a message of the user", 2)
@@ -446,20 +401,13 @@ end
 ---@param opts? neap.llm.opts
 ---@return neap.llm.Client
 function llm.new(opts)
-  opts = options.check(opts, CLIENT_OPTIONS, "llm.new")
-  if opts.url and not is_url(opts.url) then
-    options.blame("llm.new: the url must begin with http:// or https://")
-  end
+  opts = options.take(opts, "llm.new")
   local url = opts.url or url_of_environment()
   if not url then
     return offline()
   end
-  local defaults = { model = environment("NEAP_LLM_MODEL") }
-  for name in pairs(CHAT_OPTIONS) do
-    defaults[name] = opts[name] or defaults[name]
-  end
-  return online(url, opts.key or environment("NEAP_LLM_KEY"), defaults,
-    opts.http)
+  opts.model = opts.model or environment("NEAP_LLM_MODEL")
+  return online(url, opts.key or environment("NEAP_LLM_KEY"), opts, opts.http)
 end
 
 return llm

@@ -8,6 +8,7 @@ local core = require "neap.core".net
 local concurrent = require "neap.concurrent"
 local new_connection = require "neap.net_connection".new
 local options = require "neap.options"
+local rules = require "neap.schema".rules
 local event = require "neap.core".event
 local sleep = require "neap.core".sleep
 
@@ -20,10 +21,9 @@ local FORM = '"host:port", "[::1]:port" or a path with a slash'
 -- caller for one that is none. A host may be missing where the caller says what
 -- it is then.
 local function split(address, where)
-  if type(address) ~= "string" then
-    error(("bad argument #1 to '%s' (string expected, got %s)"):format(where, type(address)), 3)
-  elseif address:find("\0", 1, true) then
-    error(("bad argument #1 to '%s' (the address contains a zero byte)"):format(where), 3)
+  options.argument(1, where, address, rules.string)
+  if address:find("\0", 1, true) then
+    options.blame(("bad argument #1 to '%s' (the address contains a zero byte)"):format(where))
   elseif address:find("/", 1, true) then
     return nil, nil, address
   end
@@ -31,15 +31,10 @@ local function split(address, where)
   if not host then host, port = address:match("^([^:%[%]]+):(%d+)$") end
   port = tonumber(port)
   if not host or port > 65535 then
-    error(("bad argument #1 to '%s' (%s expected, got %q)"):format(where, FORM, address), 3)
+    options.blame(("bad argument #1 to '%s' (%s expected, got %q)"):format(where, FORM, address))
   end
   return host, port
 end
-
----@class neap.net.ConnectOptions
----@field timeout? number seconds; default: no limit but the system's
----@field delay? boolean gather small writes into larger packets (Nagle's
---- algorithm, RFC 896); default: false
 
 --- Connects to an address and waits until that is done. A name is looked up, and
 --- its addresses are tried one after the other. What follows a timeout is an
@@ -49,7 +44,7 @@ end
 ---@return neap.net.Connection
 function M.connect(address, opts)
   local host, port, path = split(address, "connect")
-  opts = options.check(opts, { timeout = options.seconds, delay = options.boolean }, "net.connect")
+  opts = options.check(opts, "net.connect")
   local label = "net.connect " .. address
   local function connect()
     return new_connection(core.connect(label, host, port, path, opts.delay))
@@ -58,14 +53,16 @@ function M.connect(address, opts)
   return (concurrent.timeout(opts.timeout, connect))
 end
 
+local HOST = { test = function(value)
+  return type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
+end, expected = "name of a host" }
+
 --- Looks up the addresses of a host (by the system's rules: the hosts file, DNS)
 --- and waits for them.
 ---@param host string
 ---@return string[] addresses in digits, at least one
 function M.lookup(host)
-  if type(host) ~= "string" or host == "" or host:find("\0", 1, true) then
-    error("bad argument #1 to 'lookup' (the name of a host expected)", 2)
-  end
+  options.argument(1, "lookup", host, HOST)
   return (core.lookup("net.lookup " .. host, host))
 end
 
@@ -135,9 +132,6 @@ local function handle(handler, connection, ended)
   end
 end
 
----@class neap.net.ServeOptions
----@field max_connections? integer served at once, the others wait; default: 1000
-
 --- Serves connections until the listener is closed: calls the handler in a task
 --- of its own for each, and closes the connection when it returns. What a
 --- handler raises is a warning and ends its connection only. When the system has
@@ -148,11 +142,8 @@ end
 ---@param handler fun(connection: neap.net.Connection)
 ---@param opts? neap.net.ServeOptions
 function Listener:serve(handler, opts)
-  if type(handler) ~= "function" then
-    error(("bad argument #1 to 'serve' (function expected, got %s)"):format(type(handler)), 2)
-  end
-  opts = options.check(opts, { max_connections = options.count(1) }, "serve")
-  local max = opts.max_connections or 1000
+  options.argument(1, "serve", handler, rules.func)
+  local max = options.take(opts, "serve").max_connections
   local count, fewer = 0, event() -- how many are served; one less is
   local ended = setmetatable({}, { __close = function()
     count = count - 1
@@ -184,12 +175,6 @@ function ListenerMeta:__tostring()
   return ("%s: %s"):format(ListenerMeta.__name, self.address)
 end
 
----@class neap.net.ListenOptions
----@field backlog? integer connections that nobody has accepted yet; default: 511
----@field delay? boolean as for connect, of what is accepted
-
-local LISTEN = { backlog = options.count(1, 0x7fffffff), delay = options.boolean }
-
 --- Listens for connections; does not wait. Port 0 stands for one that is free,
 --- `listener.address` tells which. The host is an address of this machine in
 --- digits: "127.0.0.1" for this machine only, "0.0.0.0" for all. At a path, the
@@ -200,10 +185,10 @@ local LISTEN = { backlog = options.count(1, 0x7fffffff), delay = options.boolean
 ---@return neap.net.Listener
 function M.listen(address, opts)
   local host, port, path = split(address, "listen")
-  opts = options.check(opts, LISTEN, "net.listen")
+  opts = options.take(opts, "net.listen")
   if host and not host:find("^[%d.]+$") and not host:find(":", 1, true) then
-    error(("bad argument #1 to 'listen' (an address in digits expected, got %q; for this machine"
-      .. " only that is 127.0.0.1)"):format(host), 2)
+    options.blame(("bad argument #1 to 'listen' (an address in digits expected, got %q; for this "
+      .. "machine only that is 127.0.0.1)"):format(host))
   end
   local handle_, name = core.listen("net.listen " .. address, host, port, path, opts.delay,
     opts.backlog)

@@ -8,6 +8,7 @@
 -- again.
 local core = require "neap.core"
 local options = require "neap.options"
+local schema = require "neap.schema"
 
 local M = {}
 
@@ -16,85 +17,17 @@ local blame = options.blame
 -- The numbers are those of neap_kind in neap.h.
 M.kinds = { Node = 0, Flow = 1, BatchNode = 2, BatchFlow = 3, Parallel = 4 }
 
+local names = schema.options.Node -- every name that means something
+
 local function is_flow(kind) return kind == M.kinds.Flow or kind == M.kinds.BatchFlow end
-local function is_batch(kind) return kind == M.kinds.BatchNode or kind == M.kinds.BatchFlow end
 local function is_parallel(kind) return kind == M.kinds.Parallel end
-local function is_plain(kind) return not is_flow(kind) and not is_parallel(kind) end
-local function has_items(kind) return is_batch(kind) or is_parallel(kind) end
-local function any() return true end
 
-local function number(low, high, what)
-  return { function(value)
-    return type(value) == "number" and value >= low and value <= high
-  end, what }
+local kind_names = {}
+for name, kind in pairs(M.kinds) do kind_names[kind] = name end
+
+local function is_for(kind, rule)
+  return not rule.kinds or rule.kinds[kind_names[kind]]
 end
-
-local attempts = options.count(1, 0xffffffff)
-
--- Every name that means something: the type its values have, which kinds it
--- is for, and the rule for its values.
-local names = {
-  prep = { type = "function", for_kind = any, rule = options.func },
-  exec = { type = "function", for_kind = is_plain, rule = options.func },
-  process_after_fail = { type = "function", for_kind = any, rule = options.func },
-  post = { type = "function", for_kind = any, rule = options.func },
-  name = { type = "string", for_kind = any, rule = options.string },
-  params = { type = "table", for_kind = any, rule = options.table },
-  max_retries = { type = "number", for_kind = any, rule = attempts },
-  wait = { type = "number", for_kind = any,
-    rule = number(0, math.huge, "number of seconds from 0") },
-  backoff = { type = "number", for_kind = any,
-    rule = number(0x1p-20, 0x1p20, "number above 0") },
-  max_wait = { type = "number", for_kind = any,
-    rule = number(1e-9, math.huge, "positive number of seconds") },
-  max_retry_after = { type = "number", for_kind = any,
-    rule = number(1e-9, math.huge, "positive number of seconds") },
-  jitter = { type = "number", for_kind = any, rule = number(0, 1, "number from 0 to 1") },
-  timeout = { type = "number", for_kind = any,
-    rule = number(1e-9, math.huge, "positive number of seconds") },
-  atomic = { type = "boolean", for_kind = is_plain, rule = options.boolean },
-  concurrency = { type = "number", for_kind = has_items, rule = attempts },
-  on_error = { type = "string", for_kind = has_items, rule = { function(value)
-    return value == "stop" or value == "collect"
-  end, '"stop" or "collect"' } },
-  start = { type = "table", for_kind = is_flow,
-    rule = { function(value) return M.is_node(value) end, "node" } },
-  strict = { type = "boolean", for_kind = is_flow, rule = options.boolean },
-}
-
---- The rule for an option, for others that have the same one.
----@param name string
----@return neap.Rule
-function M.rule_of(name)
-  return names[name].rule
-end
-
--- What other libraries, and earlier habits, call these; written as `plain`
--- writes them. Names that ports of this family use for fields of their own, as
--- delay and parallel, are none.
-local meant = {
-  prepare = "prep", preprocess = "prep", prepasync = "prep",
-  execute = "exec", execasync = "exec", call = "exec", runasync = "run",
-  execfallback = "process_after_fail", execfallbackasync = "process_after_fail",
-  fallback = "process_after_fail", onfail = "process_after_fail",
-  onfailure = "process_after_fail", afterfail = "process_after_fail",
-  processafterfailure = "process_after_fail", processafterfailasync = "process_after_fail",
-  postasync = "post", postprocess = "post", finish = "post",
-  maxretry = "max_retries", maxretrys = "max_retries", retries = "max_retries",
-  maxattempts = "max_retries", attempts = "max_retries", retry = "max_retries",
-  maxtries = "max_retries", tries = "max_retries",
-  retrywait = "wait", waittime = "wait", retrydelay = "wait", waitms = "wait",
-  timeoutms = "timeout", timeouts = "timeout",
-  startnode = "start", maxconcurrency = "concurrency", parallelism = "concurrency",
-  parameters = "params",
-}
-
--- A name without what styles of writing differ in.
-local function plain(name)
-  return (name:lower():gsub("_", ""))
-end
-
-for name in pairs(names) do meant[plain(name)] = name end
 
 -- Names that the engine or the classes give a value.
 local taken = {
@@ -111,10 +44,21 @@ local taken = {
 -- and the value is of its type: `port = 80` is no misspelt `post`.
 local function misspelt(kind, key, value)
   local alike = {}
-  for name, known in pairs(names) do
-    if known.type == type(value) and known.for_kind(kind) then alike[name] = true end
+  for name, rule in pairs(names) do
+    if rule.type == type(value) and is_for(kind, rule) then alike[name] = true end
   end
   return options.near(key, alike)
+end
+
+local plain_names = {} -- by the names as options.plain has them
+for name in pairs(names) do plain_names[options.plain(name)] = name end
+
+-- The option that a name means by which others have it, or by another style of
+-- writing; nil if it means none.
+local function meant(key)
+  local plain = options.plain(key)
+  local name = schema.meant[plain]
+  return plain_names[plain] or (names[name] or taken[name]) and name
 end
 
 -- Why a kind of node has no such option.
@@ -122,10 +66,9 @@ local function why_not(kind, key)
   if key == "exec" and is_flow(kind) then return "its exec is the walk from its start" end
   if key == "exec" then return "its exec is the run of its branches" end
   local others = {}
-  for name, other in pairs(M.kinds) do
-    if names[key].for_kind(other) then others[#others + 1] = name end
+  for other = 0, #kind_names do
+    if is_for(other, names[key]) then others[#others + 1] = kind_names[other] end
   end
-  table.sort(others, function(a, b) return M.kinds[a] < M.kinds[b] end)
   local last = table.remove(others)
   return ("it is an option of %s and %s"):format(table.concat(others, ", "), last)
 end
@@ -137,10 +80,10 @@ local function check_field(state, key, value)
   local what = state.label
   if known then
     if value == nil then return end
-    if not known.for_kind(state.kind) then
+    if not is_for(state.kind, known) then
       blame(("%s: '%s' cannot be set: %s"):format(what, key, why_not(state.kind, key)))
     end
-    local fault = options.fault(key, value, known.rule)
+    local fault = options.fault(key, value, known)
     if fault then
       local class = M.state(value)
       blame(("%s: %s%s"):format(what, fault, class and ("; it is the class %s, make a node of it: "
@@ -149,7 +92,7 @@ local function check_field(state, key, value)
   elseif taken[key] then
     blame(("%s: '%s' cannot be a field: %s"):format(what, key, taken[key]))
   else
-    local like = meant[plain(key)] or misspelt(state.kind, key, value)
+    local like = meant(key) or misspelt(state.kind, key, value)
     if like then
       blame(("%s: unknown option '%s'; did you mean '%s'?"):format(what, key, like))
     end
@@ -232,9 +175,8 @@ end
 function M.set_params(node, params)
   if not M.state(node) then
     error("set_params is a method: call it as node:set_params { ... }", 2)
-  elseif type(params) ~= "table" then
-    error(("set_params: a table expected, got a %s"):format(type(params)), 2)
   end
+  options.argument(1, "set_params", params, schema.rules.table)
   node.params = params
 end
 
@@ -271,7 +213,8 @@ end
 -- Makes the table for a state.
 local function new_object(state)
   local meta = { [STATE] = state, __index = state.fields, __newindex = assign,
-    __pairs = iterate, __tostring = describe, __name = "neap.node" }
+    __pairs = iterate, __tostring = describe,
+    __name = state.is_class and "neap.class" or "neap.node" }
   if state.is_class then meta.__call = instantiate end
   for name, metamethod in pairs(operators) do meta[name] = metamethod end
   local object = setmetatable({}, meta)

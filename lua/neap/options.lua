@@ -3,37 +3,9 @@
 --- line of the script that gave them.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
+local schema = require "neap.schema"
 
 local M = {}
-
---- What a value has to be: a test, and how that is called in an error. Where the
---- name has quotes or braces in it, the error shows what was given.
----@alias neap.Rule { [1]: fun(value: any): boolean, [2]: string }
-
-local function of_type(name)
-  return { function(value) return type(value) == name end, name }
-end
-
-M.boolean, M.string, M.table, M.func, M.number =
-  of_type "boolean", of_type "string", of_type "table", of_type "function", of_type "number"
-
----@type neap.Rule
-M.integer = { function(value) return math.type(value) == "integer" end, "integer" }
-
---- Seconds, which also may be no whole number.
----@type neap.Rule
-M.seconds = { function(value) return type(value) == "number" and value > 0 end,
-  "positive number of seconds" }
-
---- The rule for whole numbers from `low` to `high`.
----@param low integer
----@param high? integer default: the largest there is
----@return neap.Rule
-function M.count(low, high)
-  return { function(value)
-    return math.type(value) == "integer" and value >= low and value <= (high or math.maxinteger)
-  end, ("whole number from %d"):format(low) }
-end
 
 -- What the sources of neap's own functions begin with: "=neap" in the
 -- executable, "@" and the folder elsewhere.
@@ -92,17 +64,23 @@ local function describe(value, expected)
   if type(value) == "number" then return tostring(value) end
   if type(value) == "string" and expected:find('"', 1, true) then return ("%q"):format(value) end
   if type(value) == "table" and expected:find("{", 1, true) then return describe_table(value) end
-  return type(value)
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name or type(value)
 end
 
---- Raises an error unless a value is what an option has to be.
----@param where string the function's name, for the message
----@param name string
+local function refusal(value, rule)
+  return ("%s expected, got %s"):format(rule.expected, describe(value, rule.expected))
+end
+
+--- Raises an error unless an argument passes a rule.
+---@param n integer which it is, without the object of a method
+---@param where string the function's name
 ---@param value any
 ---@param rule neap.Rule
-function M.expect(where, name, value, rule)
-  local fault = M.fault(name, value, rule)
-  if fault then M.blame(("%s: %s"):format(where, fault)) end
+function M.argument(n, where, value, rule)
+  if rule.test(value) then return end
+  M.blame(("bad argument #%d to '%s' (%s)"):format(n, where, refusal(value, rule)))
 end
 
 --- What is wrong with the value of an option, nil if nothing is.
@@ -111,9 +89,7 @@ end
 ---@param rule neap.Rule
 ---@return string|nil
 function M.fault(name, value, rule)
-  local test, expected = rule[1], rule[2]
-  if test(value) then return nil end
-  return ("bad option '%s' (%s expected, got %s)"):format(name, expected, describe(value, expected))
+  return not rule.test(value) and ("bad option '%s' (%s)"):format(name, refusal(value, rule)) or nil
 end
 
 -- Whether `a` becomes `b` by one insertion, deletion or substitution, or by
@@ -174,31 +150,70 @@ function M.nearest(name, known)
   return best
 end
 
---- Raises an error when `given` is no table, has a key that is not known, or a
---- value that its rule refuses.
----@param given table|nil nil stands for no options
----@param known table<string, neap.Rule|true|string> by name: its rule; true takes any
---- value; a string is the name that is meant, of what is known by another elsewhere
+--- A name as all styles of writing have it.
+---@param name string
+---@return string
+function M.plain(name)
+  return (name:lower():gsub("_", ""))
+end
+
+--- What is wrong with a name that is not known.
+---@param name any
+---@param known table<string, any> the names are the keys
+---@return string
+function M.unknown(name, known)
+  if type(name) ~= "string" then
+    return ("options are named; got the key %s"):format(math.type(name) and name or type(name))
+  end
+  local other = schema.meant[M.plain(name)]
+  if not known[other] then other = M.nearest(name, known) end
+  return ("unknown option '%s'%s"):format(name,
+    other and ("; did you mean '%s'?"):format(other) or "")
+end
+
+--- What is wrong with the options of a function, nil if nothing is. (The binding
+--- asks for it where it reads options itself, and has found something.)
+---@param given any
 ---@param where string the function's name, for the message
----@return table given an empty table where it was nil
-function M.check(given, known, where)
-  if given == nil then return {} end
+---@param known? table<string, neap.Rule> default: as neap.schema has them for `where`
+---@return string|nil
+function M.complaint(given, where, known)
+  known = known or schema.options[where]
   if type(given) ~= "table" then
-    M.blame(("%s: options expected as a table, got a %s"):format(where, type(given)))
+    return ("%s: options expected as a table, got %s"):format(where, type(given))
   end
   for name, value in pairs(given) do
     local rule = known[name]
-    if type(name) ~= "string" then
-      M.blame(("%s: options are named; got the key %s"):format(where, tostring(name)))
-    elseif rule == nil or type(rule) == "string" then
-      local other = rule or M.nearest(name, known)
-      if type(known[other]) == "string" then other = known[other] end
-      M.blame(("%s: unknown option '%s'%s"):format(where, name,
-        other and ("; did you mean '%s'?"):format(other) or ""))
+    if not (rule and rule.test(value)) then
+      return ("%s: %s"):format(where, rule and M.fault(name, value, rule) or M.unknown(name, known))
     end
-    if rule ~= true then M.expect(where, name, value, rule) end
   end
+end
+
+core.on_complaint(M.complaint)
+
+--- Raises an error when `given` is no table, has a key that is not known, or a
+--- value that its rule refuses.
+---@param given table|nil nil stands for no options
+---@param where string the function's name, for the message
+---@param known? table<string, neap.Rule> default: as neap.schema has them for `where`
+---@return table given an empty table where it was nil
+function M.check(given, where, known)
+  if given == nil then return {} end
+  local complaint = M.complaint(given, where, known)
+  if complaint then M.blame(complaint) end
   return given
+end
+
+--- The same; gives a table of its own, which has the defaults of what was not given.
+---@param given table|nil
+---@param where string
+---@return table
+function M.take(given, where)
+  local taken = {}
+  for name, rule in pairs(schema.options[where]) do taken[name] = rule.default end
+  for name, value in pairs(M.check(given, where)) do taken[name] = value end
+  return taken
 end
 
 return M

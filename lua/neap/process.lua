@@ -9,39 +9,6 @@ local stream = require "neap.stream"
 
 local M = {}
 
----@alias neap.process.Input "inherit"|"null"|{ file: string }
----@alias neap.process.Stdio "pipe"|"inherit"|"null"|{ file: string }|{ append: string }
-
----@class neap.process.SpawnOptions
----@field [integer] string|number the program, without a slash looked for in PATH,
---- and its arguments
----@field cwd? string the folder it runs in; default: ours
----@field env? table<string, string|number|false> added to our environment; false takes
---- a variable away
----@field stdin? "pipe"|neap.process.Input default: "pipe"
----@field stdout? neap.process.Stdio default: "pipe"
----@field stderr? neap.process.Stdio|"stdout" default: "inherit"
----@field grace? number seconds from SIGTERM to SIGKILL when it is made to end; default: 2
-
----@class neap.process.RunOptions
----@field [integer] string|number the program, without a slash looked for in PATH,
---- and its arguments
----@field cwd? string the folder it runs in; default: ours
----@field env? table<string, string|number|false> added to our environment; false takes
---- a variable away
----@field stdin? string|neap.process.Input|{ text: string } a string that it reads, but for
---- the words "inherit" (our own standard input) and "null"; a file; or in any case a text;
---- default: "null", nothing
----@field stdout? neap.process.Stdio default: "pipe", into the result
----@field stderr? neap.process.Stdio|"stdout" default: "pipe", into the result
----@field grace? number seconds from SIGTERM to SIGKILL when it is made to end; default: 2
----@field timeout? number seconds until it is made to end; default: no limit
----@field max_output? integer bytes of each output; default: 64 MiB
----@field check? boolean raise an error unless it ends with 0; default: false
----@field wait_for? "outputs"|"leader" until when run waits: until the program has ended and
---- nobody can write to its outputs any more (the default), or until the program has ended,
---- though what it has started still has them
-
 ---@class neap.process.Result
 ---@field ok boolean whether the exit code is 0
 ---@field code? integer the exit code; nil when a signal ended it
@@ -51,82 +18,22 @@ local M = {}
 ---@field stdout? string what it wrote, where that was "pipe"
 ---@field stderr? string
 
-local GRACE = 2
-local MAX_OUTPUT = 64 * 1024 * 1024
-local MAX_SIGNAL = 64 -- of Linux
-
 local function is_text(value)
   return type(value) == "string" or type(value) == "number"
 end
 
-local function is_path(value)
-  return type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
-end
-
--- A test for an option that is one of these words, or a table with one of these
--- keys alone, whose value passes a test of its own.
-local function one_of(words, keys)
-  return function(value)
-    if type(value) ~= "table" then return words[value] ~= nil end
-    local key, inner = next(value)
-    return keys[key] ~= nil and keys[key](inner) and next(value, key) == nil
-  end
-end
-
-local WORDS = { pipe = true, inherit = true, null = true }
-local FILES = { file = is_path, append = is_path }
-local INPUT = {
-  one_of(WORDS, { file = is_path }), '"pipe", "inherit", "null" or { file = path }' }
-local OUTPUT = {
-  one_of(WORDS, FILES), '"pipe", "inherit", "null", { file = path } or { append = path }' }
-local ERRORS = {
-  one_of({ pipe = true, inherit = true, null = true, stdout = true }, FILES),
-  '"pipe", "inherit", "null", "stdout", { file = path } or { append = path }' }
-
--- What a program that is run reads: a string is the text, unless it is one of
--- the words. "pipe" makes no sense, for nobody could write to it.
-local RUN_WORDS = { inherit = true, null = true }
-local is_source = one_of(RUN_WORDS, {
-  file = is_path, text = function(value) return type(value) == "string" end })
-
-local function is_run_input(value)
-  return is_source(value) or type(value) == "string" and value ~= "pipe"
-end
+local WORDS = { inherit = true, null = true }
 
 -- Returns the text that a program is to read, nil where it has another source.
 local function text_of(input)
   if type(input) == "table" then return input.text end
-  return not RUN_WORDS[input] and input or nil
+  return not WORDS[input] and input or nil
 end
 
--- What each option must be, and how that is called.
-local SPAWN = {
-  cwd = { is_path, "path" },
-  env = options.table,
-  stdin = INPUT,
-  stdout = OUTPUT,
-  stderr = ERRORS,
-  grace = { function(v) return type(v) == "number" and v >= 0 end, "number of seconds from 0" },
-}
-local RUN = {
-  cwd = SPAWN.cwd,
-  env = SPAWN.env,
-  stdin = {
-    is_run_input,
-    'string that it reads, "inherit", "null", { file = path } or { text = string }' },
-  stdout = OUTPUT,
-  stderr = ERRORS,
-  grace = SPAWN.grace,
-  timeout = options.seconds,
-  max_output = options.count(1),
-  check = options.boolean,
-  wait_for = { one_of({ leader = true, outputs = true }, {}), '"leader" or "outputs"' },
-}
-
 -- Returns the program and its arguments, and the options.
-local function parse(given, known, what)
+local function parse(given, what)
   local function blame(format, ...)
-    error(("%s: %s"):format(what, format:format(...)), 4)
+    options.blame(("%s: %s"):format(what, format:format(...)))
   end
   if type(given) ~= "table" then
     blame("a table with a program and its arguments expected, got a %s", type(given))
@@ -146,7 +53,7 @@ local function parse(given, known, what)
     if argv[i]:find("\0", 1, true) then blame("%s has a zero byte", name) end
   end
   if argv[1] == "" then blame("the program is an empty string") end
-  options.check(opts, known, what)
+  opts = options.take(opts, what)
   for name, value in pairs(opts.env or {}) do
     if type(name) ~= "string" or name == "" or name:find("[=%z]") then
       blame("the name of a variable is a string without '=', got %s",
@@ -228,7 +135,7 @@ local function start(what, argv, opts)
     argv = argv, env = environment(opts.env), cwd = opts.cwd, stdio = stdio, paths = paths,
     -- In a group of its own it could not read from the terminal.
     same_group = opts.stdin == "inherit" and core.isatty(0),
-    grace = opts.grace or GRACE,
+    grace = opts.grace,
   }
   if not handle then refuse(what, argv, opts, stdin, stdout, stderr) end
   local started = setmetatable({ handle = handle, pid = handle:pid(), program = argv[1],
@@ -256,10 +163,7 @@ end
 ---@param opts neap.process.SpawnOptions
 ---@return neap.Process
 function M.spawn(opts)
-  local argv, given = parse(opts, SPAWN, "process.spawn")
-  given.stdin = given.stdin or "pipe"
-  given.stdout = given.stdout or "pipe"
-  given.stderr = given.stderr or "inherit"
+  local argv, given = parse(opts, "process.spawn")
   local started = start("process.spawn", argv, given)
   return started
 end
@@ -276,17 +180,19 @@ function Process:wait()
   return { ok = code == 0, code = code, signal = signal }
 end
 
+local MAX_SIGNAL = 64 -- of Linux
+local SIGNAL = { test = function(value)
+  if type(value) == "string" then return core.process.signal(value) ~= nil end
+  return math.type(value) == "integer" and value >= 1 and value <= MAX_SIGNAL
+end, expected = 'name of a signal, such as "SIGTERM", or its number' }
+
 --- Sends a signal to the program and what it has started in its group.
 ---@param signal? string|integer "SIGTERM" (the default), "TERM", 15, ...
 ---@return boolean sent false when the program has ended
 function Process:kill(signal)
   if signal == nil then signal = "SIGTERM" end
-  local number = signal
-  if type(signal) == "string" then number = core.process.signal(signal) end
-  if math.type(number) ~= "integer" or number < 1 or number > MAX_SIGNAL then
-    error(("kill: the name or the number of a signal expected, got %s")
-      :format(type(signal) == "string" and ("%q"):format(signal) or tostring(signal)), 2)
-  end
+  options.argument(1, "kill", signal, SIGNAL)
+  local number = type(signal) == "string" and core.process.signal(signal) or signal
   local sent, why = self.handle:kill(number)
   if sent == nil then
     error(new_error { code = "process", program = self.program,
@@ -409,16 +315,14 @@ end
 ---@param opts neap.process.RunOptions
 ---@return neap.process.Output
 function M.run(opts)
-  local argv, given = parse(opts, RUN, "process.run")
+  local argv, given = parse(opts, "process.run")
   local what, input = "process.run " .. argv[1], text_of(given.stdin)
-  given.stdin = input and "pipe" or given.stdin or "null"
-  given.stdout = given.stdout or "pipe"
-  given.stderr = given.stderr or "pipe"
-  local max, limit = given.max_output or MAX_OUTPUT, given.timeout
+  if input then given.stdin = "pipe" end
+  local limit = given.timeout
   local started <close> = start("process.run", argv, given)
   local outputs = {}
   for _, name in ipairs { "stdout", "stderr" } do
-    if started[name] then outputs[name] = new_sink(started[name], max, what) end
+    if started[name] then outputs[name] = new_sink(started[name], given.max_output, what) end
   end
   local function work()
     return collect(started, input, outputs, given.wait_for == "leader")

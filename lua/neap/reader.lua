@@ -5,6 +5,8 @@
 -- Each has one function of its own for that, `read_some`; the others, which are
 -- the same for all, are here.
 local new_error = require "neap.error".new
+local options = require "neap.options"
+local rules = require "neap.schema".rules
 
 local M = {}
 
@@ -112,12 +114,14 @@ local function read_line(self, with_end, max)
   return pieces[1] and table.concat(pieces)
 end
 
-local function check_max(max, where, level)
-  if max ~= nil and (math.type(max) ~= "integer" or max < 1) then
-    error(("%s: the longest line is a whole number of bytes from 1"):format(where), level + 1)
-  end
+local function check_max(n, where, max)
+  if max ~= nil then options.argument(n, where, max, rules.count) end
   return max or M.MAX_LINE
 end
+
+local WHAT = { test = function(what)
+  return what == "a" or math.type(what) == "integer" and what >= 0
+end, expected = '"l", "L", "a" or a number of bytes' }
 
 --- Waits for what is asked for, as Lua's file:read does: "l" (the default) a
 --- line without its end, "L" with it, "a" all that is left, a number so many
@@ -129,21 +133,18 @@ end
 ---@return string|nil
 function Reader:read(what, max)
   if what == nil or what == "l" or what == "L" then
-    return read_line(self, what == "L", check_max(max, "read", 2))
-  elseif what == "a" then
-    return read_all(self)
-  elseif math.type(what) == "integer" and what >= 0 then
-    return read_count(self, what)
+    return read_line(self, what == "L", check_max(2, "read", max))
   end
-  error(('read: "l", "L", "a" or a number of bytes expected, got %s')
-    :format(type(what) == "string" and ("%q"):format(what) or tostring(what)), 2)
+  options.argument(1, "read", what, WHAT)
+  if what == "a" then return read_all(self) end
+  return read_count(self, what)
 end
 
 --- Iterates over the lines, without their ends. Waits for each.
 ---@param max? integer as for read
 ---@return fun(): string|nil
 function Reader:lines(max)
-  max = check_max(max, "lines", 2)
+  max = check_max(1, "lines", max)
   return function() return read_line(self, false, max) end
 end
 

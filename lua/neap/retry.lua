@@ -2,21 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local concurrent = require "neap.concurrent"
 local core = require "neap.core"
-local object = require "neap.object"
 local options = require "neap.options"
-
-local OPTIONS = {}
-for _, name in ipairs { "max_retries", "wait", "backoff", "max_wait", "max_retry_after", "jitter",
-  "timeout" } do
-  OPTIONS[name] = object.rule_of(name)
-end
-
-local function can_run(f)
-  if object.state(f) then return object.is_node(f) end
-  if type(f) == "function" then return true end
-  local meta = getmetatable(f)
-  return type(meta) == "table" and type(rawget(meta, "__call")) == "function"
-end
 
 --- Calls f until it returns, what it raises would not change, or there are no
 --- attempts left; then that is raised, untouched. The options are those of a node:
@@ -29,11 +15,8 @@ end
 ---@param ... any
 ---@return any ... the results of f
 local function retry(opts, f, ...)
-  local policy = {} -- it is looked at again after waiting
-  for name, value in pairs(options.check(opts, OPTIONS, "retry")) do policy[name] = value end
-  if not can_run(f) then
-    options.blame(("retry: a function or a flow expected, got a %s"):format(type(f)))
-  end
+  local policy = options.take(opts, "retry") -- it is looked at again after waiting
+  options.argument(2, "retry", f, concurrent.runnable)
   core.may_wait("retry")
   local function call(...)
     return core.call(concurrent.spawn(f, ...), policy.timeout)
@@ -51,14 +34,5 @@ local function retry(opts, f, ...)
     attempt = attempt + 1
   end
 end
-
----@class neap.RetryOptions
----@field max_retries? integer attempts in all; default: 1
----@field wait? number seconds before the second attempt; default: 0
----@field backoff? number multiplies the wait after each; default: 1
----@field max_wait? number seconds that no wait exceeds
----@field max_retry_after? number seconds: what asks for a longer wait is raised; default: 120
----@field jitter? number the share of a wait, 0 to 1, taken off at random; default: 0
----@field timeout? number seconds for one attempt
 
 return retry

@@ -7,9 +7,6 @@ local options = require "neap.options"
 
 local M = {}
 
-local run_options = { params = options.table, timeout = options.seconds,
-  max_steps = options.count(1), on_event = options.func }
-
 --- Checks the arguments of the function `where` and gives those of core.run and
 --- core.start.
 ---@param node table
@@ -26,7 +23,7 @@ function M.prepare(node, shared, opts, where)
   end
   if shared == nil then shared = {} end
   if opts == nil then return graph.plan(node), shared end
-  options.check(opts, run_options, where)
+  options.check(opts, where)
   local params = opts.params and core.read_only(opts.params)
   return graph.plan(node), shared, params, opts.on_event, opts.max_steps, opts.timeout
 end
@@ -34,7 +31,7 @@ end
 --- Runs a node or flow and waits until the run has ended.
 ---@param node table
 ---@param shared? table
----@param opts? { params?: table, timeout?: number, max_steps?: integer, on_event?: function }
+---@param opts? neap.RunOptions
 ---@return string action the last one
 function M.run(node, shared, opts)
   local state = object.state(node)

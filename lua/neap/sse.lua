@@ -6,7 +6,6 @@
 local concurrent = require "neap.concurrent"
 local core = require "neap.core"
 local new_error = require "neap.error".new
-local object = require "neap.object"
 local options = require "neap.options"
 local reader = require "neap.reader"
 local retry = require "neap.http_retry"
@@ -212,17 +211,6 @@ local function feed(response)
   return true
 end
 
-local OPTIONS = {
-  reconnect = options.boolean,
-  wait = options.seconds,
-}
-for _, name in ipairs { "max_retries", "backoff", "max_wait", "jitter", "max_retry_after" } do
-  OPTIONS[name] = object.rule_of(name)
-end
-
--- Where the standard leaves the choice: a few seconds, more after each failure.
-local DEFAULTS = { wait = 3, backoff = 2, max_wait = 60, jitter = 0 }
-
 -- Returns the result of f, or nil and an error that may be cured by trying
 -- again; raises others.
 local function attempt(f, ...)
@@ -234,13 +222,9 @@ end
 
 -- How long to wait between attempts, as the options of a node.
 local function policy(stream, opts)
-  local wait = stream.retry or opts.wait or DEFAULTS.wait
-  return {
-    wait = wait,
-    backoff = opts.backoff or DEFAULTS.backoff,
-    max_wait = math.max(opts.max_wait or DEFAULTS.max_wait, wait),
-    jitter = opts.jitter or DEFAULTS.jitter,
-  }
+  local wait = stream.retry or opts.wait
+  return { wait = wait, backoff = opts.backoff, max_wait = math.max(opts.max_wait, wait),
+    jitter = opts.jitter }
 end
 
 -- Calls f, which may wait, in a task that ends when the response is closed.
@@ -327,11 +311,11 @@ end
 ---@param opts? table
 ---@return fun(): neap.http.Event|nil
 function M.events(response, opts)
-  opts = options.check(opts, OPTIONS, "events")
+  opts = options.take(opts, "events")
   if opts.reconnect and not response.resend then
-    error("events: 'reconnect' is for responses with stream = true", 3)
+    options.blame("events: the option 'reconnect' is for responses with stream = true")
   elseif opts.reconnect and response.no_resend then
-    error("events: " .. response.no_resend, 3)
+    options.blame("events: " .. response.no_resend)
   end
   local why = fault(response)
   if why then response:refuse(why) end

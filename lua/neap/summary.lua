@@ -11,11 +11,10 @@
 --
 -- No model, no network, no chance: the same text gives the same summary.
 
-local summary = {}
+local options = require "neap.options"
+local rules = require "neap.schema".rules
 
----@class neap.summary.opts
----@field sentences? integer  how many at most; default 2
----@field max_chars? integer  how many characters at most; default 400
+local summary = {}
 
 --- What made the summary, in a line.
 summary.method = "TextRank (Mihalcea & Tarau, 2004)"
@@ -39,8 +38,6 @@ local SHORTEST, LONGEST, FEWEST_WORDS = 40, 300, 5
 
 -- Of two sentences that share more of their words than this, one is enough.
 local SAME = 0.5
-
-local KNOWN = { sentences = true, max_chars = true }
 
 --- Turns words separated by white space into a set.
 local function set(words)
@@ -426,15 +423,6 @@ local function beginning(text, max_chars)
   return (head:match("^(.+) ") or head) .. "…"
 end
 
---- Returns a positive integer among the options, or its default.
-local function limit(opts, name, default)
-  local value = opts[name] or default
-  if math.type(value) ~= "integer" or value < 1 then
-    error(("summarize: '%s' must be a positive integer"):format(name), 3)
-  end
-  return value
-end
-
 --- Summarises a text by the sentences that the rest of it has most in common
 -- with, joined by spaces, in their order. Headings, lists, notices and blocks
 -- of capitals are passed over as long as there are sentences; a text without
@@ -443,13 +431,9 @@ end
 ---@param opts? neap.summary.opts
 ---@return string # "" for an empty text
 function summary.summarize(text, opts)
-  if type(text) ~= "string" then
-    error("bad argument #1 to 'summarize' (string expected)", 2)
-  end
-  opts = opts or {}
-  require("neap.options").check(opts, KNOWN, "summarize")
-  local count = limit(opts, "sentences", 2)
-  local max_chars = limit(opts, "max_chars", 400)
+  options.argument(1, "summarize", text, rules.string)
+  opts = options.take(opts, "summarize")
+  local count, max_chars = opts.sentences, opts.max_chars
 
   local pieces = pieces_of(text)
   if #text <= max_chars and #pieces <= count then

@@ -7,6 +7,7 @@ local core = require "neap.core"
 local concurrent = require "neap.concurrent"
 local new_error = require "neap.error".new
 local options = require "neap.options"
+local rules = require "neap.schema".rules
 
 local raw = core.testing
 
@@ -15,13 +16,7 @@ local M = {}
 local is_running = false
 
 local function check_running(where)
-  if not is_running then error(("%s: only inside of testing.run"):format(where), 3) end
-end
-
-local function check_function(f, where)
-  if type(f) ~= "function" then
-    error(("bad argument #1 to '%s' (function expected, got %s)"):format(where, type(f)), 3)
-  end
+  if not is_running then options.blame(("%s: only inside of testing.run"):format(where)) end
 end
 
 -- Ends what belongs to nobody, also what is spawned by what is ended, and waits
@@ -64,8 +59,6 @@ local function restore()
   is_running = false
 end
 
-local RUN_OPTIONS = { seed = options.count(1) }
-
 --- Calls f in a task of its own on a virtual clock, and waits for its end.
 ---
 --- The clock begins at 0 and stands still while anybody can go on; then it jumps
@@ -82,9 +75,8 @@ local RUN_OPTIONS = { seed = options.count(1) }
 ---@param opts? { seed?: integer } 1 or more; default: 1
 ---@return any ... what f returns
 function M.run(f, opts)
-  check_function(f, "run")
-  opts = options.check(opts, RUN_OPTIONS, "testing.run")
-  local seed = opts.seed or 1
+  options.argument(1, "run", f, rules.func)
+  local seed = options.take(opts, "testing.run").seed
   if is_running then error("testing.run: one is going on already", 2) end
   local others = raw.others()
   if others > 0 then
@@ -120,9 +112,7 @@ end
 ---@param seconds number 0 or more
 function M.advance(seconds)
   check_running("testing.advance")
-  if type(seconds) ~= "number" or not (seconds >= 0) then -- luacheck: ignore 581
-    error("testing.advance: seconds expected, 0 or more", 2)
-  end
+  options.argument(1, "advance", seconds, rules.seconds_or_0)
   M.settle()
   core.sleep(seconds)
   M.settle()
@@ -170,8 +160,6 @@ local function cancel_after(steps, scenario)
   return has_ended
 end
 
-local SWEEP_OPTIONS = { seed = options.count(1), max_steps = options.count(1) }
-
 --- Runs a scenario again and again, each time from the start and in a testing.run
 --- of its own, and cancels it: before its first step, after the first, after the
 --- second, until it ends by itself. Raises when something is not as it should
@@ -185,9 +173,9 @@ local SWEEP_OPTIONS = { seed = options.count(1), max_steps = options.count(1) }
 --- take; default: 10000
 ---@return integer steps that the scenario takes
 function M.sweep(scenario, opts)
-  check_function(scenario, "sweep")
-  opts = options.check(opts, SWEEP_OPTIONS, "testing.sweep")
-  local max = opts.max_steps or 10000
+  options.argument(1, "sweep", scenario, rules.func)
+  opts = options.take(opts, "testing.sweep")
+  local max = opts.max_steps
   for steps = 0, max do
     local ok, result = pcall(M.run, function() return cancel_after(steps, scenario) end,
       { seed = opts.seed })

@@ -1,6 +1,8 @@
 --- What the fakes of neap.testing share: answers, and whose turn it is.
 -- SPDX-License-Identifier: MIT
+local object = require "neap.object"
 local options = require "neap.options"
+local schema = require "neap.schema"
 
 local M = {}
 
@@ -11,18 +13,29 @@ function M.is_list(answers)
   return type(answers) == "table" and #answers > 0
 end
 
+--- Checks the table that a fake is made of.
+---@param given any
+---@param name string the fake
+---@param what string what the table has, in words
+function M.check_all(given, name, what)
+  options.argument(1, name, given, { test = function(value)
+    return type(value) == "table" and not object.state(value)
+  end, expected = "table of " .. what })
+end
+
 --- Checks one answer, and gives it as a table.
 ---@param answer any
----@param rules table<string, neap.Rule|true> what it may have
+---@param fake string its name in neap.schema
 ---@param plain string the field that an answer is which is only a string
----@param where string for messages: the fake, and what is answered
+---@param key string what is answered, for messages
 ---@return table
-function M.check(answer, rules, plain, where)
+function M.check(answer, fake, plain, key)
   if type(answer) == "string" then return { [plain] = answer } end
+  local where = ("%s: %s"):format(fake, key)
   if type(answer) ~= "table" then
     options.blame(("%s: an answer is a table or a string, got a %s"):format(where, type(answer)))
   end
-  return (options.check(answer, rules, where))
+  return (options.check(answer, where, schema.options[fake]))
 end
 
 --- The answer whose turn it is: of a list one after the other, its last for ever.

@@ -1,9 +1,12 @@
 --- Files that are kept in memory by a test.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.class"
+local answers = require "neap.testing_answers"
 local core = require "neap.core"
 local fs = require "neap.fs"
 local new_error = require "neap.error".new
+local options = require "neap.options"
+local schema = require "neap.schema"
 local WORDS = require "neap.testing_errno"
 
 local M = {}
@@ -125,14 +128,9 @@ end
 local calls = {}
 
 function calls.read(self, what, path, opts)
-  for name in pairs(opts or {}) do
-    if name ~= "max_size" then
-      error(("bad argument #2 to 'read' (unknown option '%s'; did you mean 'max_size'?)")
-        :format(name), 4)
-    end
-  end
+  opts = options.check(opts, "fs.read")
   local data = self:need(what, path, "file").data
-  if opts and opts.max_size and #data > opts.max_size then
+  if opts.max_size and #data > opts.max_size then
     error(new_error { code = "fs", path = path, retryable = false,
       message = ("%s %s: larger than allowed"):format(what, path) }, 0)
   end
@@ -328,20 +326,14 @@ local at_once = {
   is_open = function(handle) return handle.is_open end,
 }
 
-local function check_path(value, n, name)
-  if type(value) ~= "string" then
-    error(("bad argument #%d to '%s' (string expected, got %s)"):format(n, name, type(value)), 4)
-  end
-end
-
 local TWO_PATHS = { rename = true, copy = true }
 
 -- Makes a function of neap.core.fs.
 local function path_function(self, name, call)
   return function(path, second, third)
-    check_path(path, 1, name)
+    options.argument(1, name, path, schema.rules.string)
     local to = TWO_PATHS[name] and second or nil
-    if TWO_PATHS[name] then check_path(second, 2, name) end
+    if TWO_PATHS[name] then options.argument(2, name, second, schema.rules.string) end
     local what = "fs." .. (name == "replace" and "write" or name)
     self:begin(what, path, to)
     return (call(self, what, path, second, third))
@@ -404,8 +396,8 @@ end
 ---@param path string
 ---@param errno string|nil "ENOSPC"
 function Fake:fail(path, errno)
-  if errno ~= nil and not WORDS[errno] then
-    error(("fail: unknown errno '%s'"):format(tostring(errno)), 2)
+  if errno ~= nil then
+    options.argument(2, "fail", errno, schema.options["testing.net"].error)
   end
   self.faults[clean(path)] = errno
 end
@@ -434,15 +426,14 @@ FakeMeta.__close = Fake.close
 ---@param files? table<string, string|boolean> the content by path; true: a directory
 ---@return neap.testing.Fs
 function M.new(files)
-  if files ~= nil and type(files) ~= "table" then
-    error(("bad argument #1 to 'fs' (table of files expected, got %s)"):format(type(files)), 3)
-  end
-  if current then error("testing.fs: there is a fake already; close it first", 3) end
+  files = files == nil and {} or files
+  answers.check_all(files, "fs", "files")
+  if current then options.blame("testing.fs: there is a fake already; close it first") end
   local self = setmetatable({ delay = 0, root = new_directory(), faults = {}, real = {},
     serial = 0 }, FakeMeta)
-  for path, data in pairs(files or {}) do
+  for path, data in pairs(files) do
     if type(path) ~= "string" or (type(data) ~= "string" and data ~= true) then
-      error("testing.fs: files are texts by their paths, or true for a directory", 3)
+      options.blame("testing.fs: files are texts by their paths, or true for a directory")
     end
     calls.mkdir(self, "testing.fs", data == true and path or clean(path):match("^(.*)/[^/]*$")
       .. "/", true)

@@ -5,24 +5,10 @@ local concurrent = require "neap.concurrent"
 local core = require "neap.core"
 local answers = require "neap.testing_answers"
 local new_error = require "neap.error".new
-local object = require "neap.object"
 local options = require "neap.options"
 local responses = require "neap.http_response"
 
 local M = {}
-
----@class neap.testing.Answer
----@field status? integer default: 200
----@field headers? table<string, string|number>
----@field body? string default: ""
----@field json? any instead of a body: a value to encode
----@field chunks? string[] instead of a body: the pieces in which it comes
----@field delay? number seconds until the head comes; default: 0
----@field chunk_delay? number seconds before each piece; default: 0
----@field error? string instead of an answer: what goes wrong; behind `chunks`, if there
---- are any: the body breaks off
----@field code? "http"|"timeout" of that; default: "http"
----@field retryable? boolean of that; default: true
 
 ---@class neap.testing.Request
 ---@field method string
@@ -49,35 +35,15 @@ local current -- the one that is open
 -- What a body may have that is received whole, as of a real one.
 local MAX_BODY = 64 * 1024 * 1024
 
-local ANSWER = {
-  status = options.integer, headers = options.table, body = options.string, json = true,
-  chunks = options.table, delay = options.number, chunk_delay = options.number,
-  error = options.string, code = options.string, retryable = options.boolean,
-}
-
--- Checks an answer that a route gives, and gives it as a table.
-local function check_answer(answer, route)
-  answer = answers.check(answer, ANSWER, "body", "testing.http: " .. route)
-  for name, value in pairs(answer.headers or {}) do
-    if type(name) ~= "string" or type(value) ~= "string" and type(value) ~= "number" then
-      options.blame(("testing.http: %s: headers are strings or numbers by their names")
-        :format(route))
-    end
-  end
-  return answer
-end
-
 local function check_routes(routes)
-  if type(routes) ~= "table" or object.state(routes) then
-    error(("bad argument #1 to 'http' (table of routes expected, got %s)")
-      :format(type(routes)), 4)
-  end
+  answers.check_all(routes, "http", "routes")
   for route, given in pairs(routes) do
     if type(route) ~= "string" or not route:gsub("^%u+ ", ""):find("^https?://") then
-      error(('testing.http: a route is "GET http://host/path", got %s'):format(tostring(route)), 4)
+      options.blame(('testing.http: a route is "GET http://host/path", got %s')
+        :format(tostring(route)))
     end
     for _, answer in ipairs(answers.is_list(given) and given or { given }) do
-      if type(answer) ~= "function" then check_answer(answer, route) end
+      if type(answer) ~= "function" then answers.check(answer, "testing.http", "body", route) end
     end
   end
 end
@@ -108,7 +74,7 @@ end
 function Fake:answer(route, request)
   local answer = answers.take(self.turns, route, self.routes[route])
   if type(answer) == "function" then answer = answer(request) end
-  return check_answer(answer, route)
+  return (answers.check(answer, "testing.http", "body", route))
 end
 
 -- What bodies are written to while a request is sent.
@@ -287,7 +253,7 @@ FakeMeta.__close = Fake.close
 ---@return neap.testing.Http
 function M.new(routes)
   check_routes(routes)
-  if current then error("testing.http: there is a fake already; close it first", 3) end
+  if current then options.blame("testing.http: there is a fake already; close it first") end
   current = setmetatable({ routes = routes, requests = {}, turns = {},
     real = { request = core.http.request, upload = core.http.upload } }, FakeMeta)
   local fake = current

@@ -4,6 +4,7 @@ local class = require "neap.class"
 local core = require "neap.core"
 local answers = require "neap.testing_answers"
 local new_error = require "neap.error".new
+local options = require "neap.options"
 
 require "neap.input" -- whose way of asking the fake replaces
 
@@ -26,18 +27,17 @@ local Fake, FakeMeta = class("neap.testing.Input")
 local current -- the one that is open
 
 local function check_answers(given)
-  if type(given) ~= "table" then
-    error(("bad argument #1 to 'input' (table of answers expected, got %s)"):format(type(given)), 4)
-  end
+  answers.check_all(given, "input", "answers")
   for key, value in pairs(given) do
     local is_prompt = type(key) == "string"
     if not is_prompt and math.type(key) ~= "integer" then
-      error(("testing.input: an answer has a prompt or a number, got %s"):format(tostring(key)), 4)
+      options.blame(("testing.input: an answer has a prompt or a number, got %s")
+        :format(tostring(key)))
     end
     for _, line in ipairs(is_prompt and answers.is_list(value) and value or { value }) do
       if type(line) ~= "string" and type(line) ~= "function" and line ~= false then
-        error(("testing.input: %s: an answer is a string, a function or false, got a %s")
-          :format(tostring(key), type(line)), 4)
+        options.blame(("testing.input: %s: an answer is a string, a function or false, got a %s")
+          :format(tostring(key), type(line)))
       end
     end
   end
@@ -84,7 +84,7 @@ FakeMeta.__close = Fake.close
 ---@return neap.testing.Input
 function M.new(given)
   check_answers(given)
-  if current then error("testing.input: there is a fake already; close it first", 3) end
+  if current then options.blame("testing.input: there is a fake already; close it first") end
   local self = setmetatable({ answers = given, prompts = {}, turns = {}, given = 0,
     real = core.stream.ask }, FakeMeta)
   current = self

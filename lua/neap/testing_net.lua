@@ -6,17 +6,11 @@ local core = require "neap.core"
 local errno_words = require "neap.testing_errno"
 local new_connection = require "neap.net_connection".new
 local new_error = require "neap.error".new
-local object = require "neap.object"
 local options = require "neap.options"
 local streams = require "neap.testing_stream"
 
 local M = {}
 local raw = core.net
-
----@class neap.testing.Peer
----@field text? string what it sends before it closes the connection; default: ""
----@field delay? number seconds until the connection is made; default: 0
----@field error? string instead of a connection: why there is none, "ECONNREFUSED"
 
 --- A connection that was made.
 ---@class neap.testing.Connection
@@ -40,17 +34,10 @@ local Fake, FakeMeta = class("neap.testing.Net")
 
 local current -- the one that is open
 
-local PEER = { text = options.string, delay = options.number, error = options.string }
 local FIRST_PORT = 49151 -- the last before those that are free for any use
 
 local function check_peer(peer, address)
-  local where = "testing.net: " .. address
-  local checked = answers.check(peer, PEER, "text", where)
-  if checked.error and not errno_words[checked.error] then
-    options.blame(("%s: 'error' is the name of an errno such as \"ECONNREFUSED\", got %q")
-      :format(where, checked.error))
-  end
-  return checked
+  return (answers.check(peer, "testing.net", "text", address))
 end
 
 -- Whether a key is what one connects to, not a name to be looked up.
@@ -59,18 +46,16 @@ local function is_address(key)
 end
 
 local function check_peers(peers)
-  if type(peers) ~= "table" or object.state(peers) then
-    error(("bad argument #1 to 'net' (table of peers expected, got %s)"):format(type(peers)), 4)
-  end
+  answers.check_all(peers, "net", "peers")
   for address, given in pairs(peers) do
     if type(address) ~= "string" then
-      error(('testing.net: an address is "host:port", got %s'):format(tostring(address)), 4)
+      options.blame(('testing.net: an address is "host:port", got %s'):format(tostring(address)))
     end
     for _, peer in ipairs(answers.is_list(given) and given or { given }) do
       if not is_address(address) then
         if type(peer) ~= "string" then
-          error(('testing.net: %s: a host without a port has addresses, a list of strings')
-            :format(address), 4)
+          options.blame(('testing.net: %s: a host without a port has addresses, a list of strings')
+            :format(address))
         end
       elseif type(peer) ~= "function" then
         check_peer(peer, address)
@@ -229,7 +214,7 @@ FakeMeta.__close = Fake.close
 function M.new(peers)
   peers = peers == nil and {} or peers
   check_peers(peers)
-  if current then error("testing.net: there is a fake already; close it first", 3) end
+  if current then options.blame("testing.net: there is a fake already; close it first") end
   local self = setmetatable({ peers = peers, connections = {}, turns = {}, listeners = {},
     tasks = setmetatable({}, { __mode = "k" }), port = FIRST_PORT, real = {} }, FakeMeta)
   current = self

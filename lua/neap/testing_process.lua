@@ -6,20 +6,11 @@ local answers = require "neap.testing_answers"
 local errno_words = require "neap.testing_errno"
 local fs = require "neap.fs"
 local new_error = require "neap.error".new
-local object = require "neap.object"
 local options = require "neap.options"
 local stream = require "neap.stream"
 local streams = require "neap.testing_stream"
 
 local M = {}
-
----@class neap.testing.Outcome
----@field stdout? string default: ""
----@field stderr? string default: ""
----@field code? integer the exit code; default: 0
----@field signal? string instead of a code: the signal that ended it, "SIGSEGV"
----@field delay? number seconds that it takes; default: 0
----@field error? string instead of all that: why it could not be started, "ENOENT"
 
 --- A program that was started.
 ---@class neap.testing.Call
@@ -51,10 +42,6 @@ local Fake, FakeMeta = class("neap.testing.Process")
 
 local current -- the one that is open
 
-local OUTCOME = {
-  stdout = options.string, stderr = options.string, code = options.integer,
-  signal = options.string, delay = options.number, error = options.string,
-}
 -- Signals that end no program unless it says otherwise.
 local HARMLESS = { SIGCHLD = true, SIGCONT = true, SIGSTOP = true, SIGTSTP = true, SIGTTIN = true,
   SIGTTOU = true, SIGURG = true, SIGWINCH = true }
@@ -70,24 +57,15 @@ end
 
 -- Checks what a program is to do, and gives it as a table.
 local function check_outcome(outcome, command)
-  local where = "testing.process: " .. command
-  local checked = answers.check(outcome, OUTCOME, "stdout", where)
-  if checked.error and not errno_words[checked.error] then
-    options.blame(("%s: 'error' is the name of an errno such as \"ENOENT\", got %q")
-      :format(where, checked.error))
-  end
-  return checked
+  return (answers.check(outcome, "testing.process", "stdout", command))
 end
 
 local function check_commands(commands)
-  if type(commands) ~= "table" or object.state(commands) then
-    error(("bad argument #1 to 'process' (table of commands expected, got %s)")
-      :format(type(commands)), 4)
-  end
+  answers.check_all(commands, "process", "commands")
   for command, given in pairs(commands) do
     if type(command) ~= "string" or command == "" then
-      error(('testing.process: a command is "program argument", got %s'):format(tostring(command)),
-        4)
+      options.blame(('testing.process: a command is "program argument", got %s')
+        :format(tostring(command)))
     end
     for _, outcome in ipairs(answers.is_list(given) and given or { given }) do
       if type(outcome) ~= "function" then check_outcome(outcome, command) end
@@ -240,7 +218,7 @@ FakeMeta.__close = Fake.close
 ---@return neap.testing.Process
 function M.new(commands)
   check_commands(commands)
-  if current then error("testing.process: there is a fake already; close it first", 3) end
+  if current then options.blame("testing.process: there is a fake already; close it first") end
   local self = setmetatable({ commands = commands, calls = {}, turns = {},
     real = core.process.spawn }, FakeMeta)
   current = self

@@ -1,5 +1,8 @@
 --- Writing what is given in pieces: strings and numbers, as Lua's files take.
 -- SPDX-License-Identifier: MIT
+local options = require "neap.options"
+local rules = require "neap.schema".rules
+
 local M = {}
 
 --- Joins what a method is given to be written into one string. Raises an error
@@ -13,10 +16,8 @@ function M.join(where, number, ...)
   if type(first) == "string" and select("#", ...) == 1 then return first end
   local parts = { ... }
   for i = 1, select("#", ...) do
-    local kind = type(parts[i])
-    if kind ~= "string" and kind ~= "number" then
-      error(("bad argument #%d to '%s' (string expected, got %s)")
-        :format(number + i - 1, where, kind), 3)
+    if type(parts[i]) ~= "number" then
+      options.argument(number + i - 1, where, parts[i], rules.string)
     end
   end
   return table.concat(parts)

@@ -85,7 +85,7 @@ local function functions_of(name, meta)
     all.call, all.detach = core.call, core.detach
   elseif name == "neap.http.jar" then
     all.request = function(jar)
-      return core.http.request("http.get", { jar = jar or 0 }, "http://127.0.0.1:1/")
+      return core.http.request("http.get", { cookies = jar or 0 }, "http://127.0.0.1:1/")
     end
   elseif name == "neap.http.upload" then
     all.request = function(upload)

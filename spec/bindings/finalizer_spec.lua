@@ -73,7 +73,7 @@ describe("a finalizer", function()
         { "jar", function() return core.http.jar() end, {
           function(j) j:add("x\tFALSE\t/\tFALSE\t0\ta\tb\n") end, function(j) j:text() end,
           function(j)
-            pcall(core.http.request, "http.get", { jar = j }, "http://127.0.0.1:1/")
+            pcall(core.http.request, "http.get", { cookies = j }, "http://127.0.0.1:1/")
           end, function(j) j:clear() end } },
         { "upload", function() return core.http.upload() end, {
           function(u) u:write("x") end, function(u)

@@ -51,8 +51,8 @@ describe("neap.spawn_detached", function()
     neap.sleep(0)
     task:cancel()
     assert.equal("cancelled", failure(task.await, task).code)
-    assert.matches("spawn_detached: a function or a flow expected, got a number",
-      failure(neap.spawn_detached, 1))
+    assert.matches("#1 to 'spawn_detached' (function or flow expected, got ",
+      failure(neap.spawn_detached, 1), 1, true)
   end)
 
   it("fails with a warning where nobody waits for it", function()

@@ -64,7 +64,7 @@ describe("race", function()
   it("refuses what nobody could win", function()
     assert.error_matches(function() neap.race {} end, "race: at least one")
     assert.error_matches(function() neap.race { 1 } end, "race: %[1%] is a number")
-    assert.error_matches(function() neap.race(1) end, "race: a table of functions")
+    assert.error_matches(function() neap.race(1) end, "to 'race' %(table of functions")
   end)
 
   it("cancels what it started when it is cancelled itself", function()
@@ -122,8 +122,8 @@ describe("map", function()
   end)
 
   it("refuses what is no list, function or limit", function()
-    assert.error_matches(function() neap.map(1, print) end, "map: a list expected")
-    assert.error_matches(function() neap.map({}, 1) end, "map: a function expected")
+    assert.error_matches(function() neap.map(1, print) end, "#1 to 'map' %(list expected, got 1%)")
+    assert.error_matches(function() neap.map({}, 1) end, "#2 to 'map' %(function expected, got 1%)")
     assert.error_matches(function() neap.map({ 1 }, print, { concurrency = 0 }) end,
       "'concurrency'")
     assert.error_matches(function() neap.map({ 1 }, print, { concurency = 2 }) end,
@@ -165,7 +165,8 @@ describe("timeout", function()
 
   it("refuses what is no time", function()
     for _, seconds in ipairs { 0, -1, 0 / 0, "1" } do
-      assert.error_matches(function() neap.timeout(seconds, print) end, "timeout: seconds expected")
+      assert.error_matches(function() neap.timeout(seconds, print) end,
+        "#1 to 'timeout' %(positive number of seconds expected, got ")
     end
   end)
 end)
@@ -217,7 +218,7 @@ describe("on_error = 'collect'", function()
     end } do
       local ok, err = pcall(call, {}, { on_error = "ignore" })
       assert.is_false(ok)
-      assert.matches(where .. ": 'on_error'", err, 1, true)
+      assert.matches(where .. ": bad option 'on_error'", err, 1, true)
     end
   end)
 end)

@@ -167,8 +167,8 @@ describe("a flow", function()
   it("takes a node as its start, nothing else", function()
     assert.matches("bad option 'start' (node expected, got 3)", failure(Flow, { start = 3 }), 1,
       true)
-    assert.matches("bad option 'start' (node expected, got table); it is the class Node, make a "
-      .. "node of it: Node()", failure(Flow, { start = Node }), 1, true)
+    assert.matches("bad option 'start' (node expected, got neap.class); it is the class Node, make "
+      .. "a node of it: Node()", failure(Flow, { start = Node }), 1, true)
     assert.matches("node expected", failure(Flow, { start = neap.END }), 1, true)
   end)
 

@@ -471,9 +471,9 @@ describe("neap.llm", function()
     end)
 
     it("addresses of other schemes, without repeating them", function()
-      for _, url in ipairs { "file:///etc/passwd", "localhost:80", 80 } do
-        assert.has_error(function() llm.new { url = url } end,
-          "llm.new: the url must begin with http:// or https://")
+      for _, url in ipairs { "file:///etc/passwd", "localhost:80", true } do
+        assert.has_error(function() llm.new { url = url } end, "llm.new: bad option 'url' (URL "
+          .. ("that begins with http:// or https:// expected, got %s)"):format(type(url)))
       end
     end)
 
@@ -516,9 +516,9 @@ describe("neap.llm", function()
 
     it("prompts that are none", function()
       local client = llm.new { url = BASE, http = transport() }
-      for _, prompt in ipairs { 1, true, {} } do
-        assert.has_error(function() client:chat(prompt) end, "bad argument #1 "
-          .. "to 'chat' (string or list of messages expected)")
+      for _, prompt in ipairs { print, true, {} } do
+        assert.has_error(function() client:chat(prompt) end, "bad argument #1 to 'chat' (string "
+          .. ("or list of messages expected, got %s)"):format(type(prompt)))
       end
     end)
   end)

@@ -3,6 +3,7 @@
 local failure = require("spec.helper").failure
 local neap = require "neap"
 local options = require "neap.options"
+local schema = require "neap.schema"
 
 describe("options.near", function()
   local known = { wait = 1, max_wait = 1, post = 1, prep = 1 }
@@ -49,7 +50,7 @@ end)
 
 describe("options.check", function()
   local function call(given)
-    return options.check(given, { timeout = true, params = true }, "run")
+    return options.check(given, "run")
   end
 
   it("gives what it was given, and an empty table for nil", function()
@@ -58,8 +59,15 @@ describe("options.check", function()
     assert.same({}, call(nil))
   end)
 
+  it("gives the defaults to whoever asks for them, in a table of its own", function()
+    local given = { per = 60 }
+    assert.same({ per = 60 }, options.take(given, "limiter"))
+    assert.same({ per = 1 }, options.take(nil, "limiter"))
+    assert.are_not.equal(given, options.take(given, "limiter"))
+  end)
+
   it("refuses what is no table", function()
-    assert.matches("run: options expected as a table, got a number",
+    assert.matches("run: options expected as a table, got number",
       failure(function() call(3) end), 1, true)
   end)
 
@@ -72,48 +80,78 @@ describe("options.check", function()
   it("refuses what has no name", function()
     assert.matches("run: options are named; got the key 1",
       failure(function() call { "x" } end), 1, true)
+    assert.matches("run: options are named; got the key table",
+      failure(function() call { [{}] = "x" } end), 1, true)
   end)
 
   it("refuses a name that others use, with the one that is meant", function()
-    local known = { url = options.string, base_url = "url" }
-    local function refusal(given)
-      return failure(function() options.check(given, known, "new") end)
+    for where, names in pairs {
+      ["llm.new"] = { base_url = "url", baseurl = "url", api_key = "key" },
+      ["http.get"] = { retries = "max_retries", timeout_ms = "timeout" },
+      retry = { maxAttempts = "max_retries" },
+    } do
+      for given, name in pairs(names) do
+        assert.matches(("%s: unknown option '%s'; did you mean '%s'?"):format(where, given, name),
+          failure(function() options.check({ [given] = 1 }, where) end), 1, true)
+      end
     end
-    assert.matches("new: unknown option 'base_url'; did you mean 'url'?",
-      refusal { base_url = "x" }, 1, true)
-    assert.matches("new: unknown option 'baseurl'; did you mean 'url'?",
-      refusal { baseurl = "x" }, 1, true)
+    assert.matches("chat: unknown option 'api_key'$", -- for it has no key
+      failure(function() options.check({ api_key = "x" }, "chat") end))
   end)
 
   it("refuses what the rule of a name does not allow", function()
-    local known = { seconds = options.seconds, count = options.count(2, 9), name = options.string,
-      word = { function(v) return v == "a" end, '"a"' }, any = true,
-      file = { function() return false end, "{ file = path }" } }
-    local function refusal(given)
-      return failure(function() options.check(given, known, "f") end):match(": (f: .*)")
+    local function refused(where, name, value, what, got)
+      local err = failure(function() options.check({ [name] = value }, where) end)
+      assert.equal(("%s: bad option '%s' (%s expected, got %s)"):format(where, name, what, got),
+        err:match(": (.*)"))
     end
-    local function expected(name, what, got)
-      return ("f: bad option '%s' (%s expected, got %s)"):format(name, what, got)
-    end
-    assert.equal(expected("seconds", "positive number of seconds", 0), refusal { seconds = 0 })
-    assert.equal(expected("seconds", "positive number of seconds", "string"),
-      refusal { seconds = "soon" })
-    assert.equal(expected("count", "whole number from 2", 1.5), refusal { count = 1.5 })
-    assert.equal(expected("count", "whole number from 2", 10), refusal { count = 10 })
-    assert.equal(expected("name", "string", "boolean"), refusal { name = true })
-    assert.equal(expected("word", '"a"', '"b"'), refusal { word = "b" })
-    assert.equal(expected("file", "{ file = path }", '{ fil = "x" }'),
-      refusal { file = { fil = "x" } })
-    assert.equal(expected("file", "{ file = path }", "an empty table"), refusal { file = {} })
-    options.check({ seconds = 0.5, count = 9, name = "", word = "a", any = print }, known, "f")
+    refused("run", "timeout", 0, "positive number of seconds", 0)
+    refused("run", "timeout", "soon", "positive number of seconds", "string")
+    refused("run", "timeout", neap.http.jar(), "positive number of seconds", "neap.http.Jar")
+    refused("json.encode", "indent", 1.5, "whole number from 0 to 31", 1.5)
+    refused("json.encode", "indent", 32, "whole number from 0 to 31", 32)
+    refused("retry", "max_retries", 0, "whole number from 1", 0)
+    refused("chat", "model", true, "string", "boolean")
+    refused("gather", "on_error", "go", '"stop" or "collect"', '"go"')
+    local files = '"pipe", "inherit", "null", { file = path } or { append = path }'
+    refused("process.run", "stdout", { fil = "x" }, files, '{ fil = "x" }')
+    refused("process.run", "stdout", {}, files, "an empty table")
+    options.check({ timeout = 0.5, max_steps = 9, on_event = print }, "run")
   end)
 
   it("shows no text that may be confidential", function()
-    local given = { headers = "Authorization: Bearer secret" }
-    assert.matches("table expected, got string)", failure(function()
-      options.check(given, { headers = options.table }, "f")
-    end), 1, true)
+    for _, headers in ipairs { "Authorization: Bearer secret", { authorization = { "secret" } } } do
+      local err = failure(function() options.check({ headers = headers }, "http.get") end)
+      assert.matches("(table of strings or numbers by name expected, got " .. type(headers) .. ")",
+        err, 1, true)
+    end
   end)
+end)
+
+describe("what is read in C is refused", function()
+  local calls = {
+    ["fs.read"] = function(opts) neap.fs.read("/dev/null", opts) end,
+    ["json.decode"] = function(opts) neap.json.decode("1", opts) end,
+    ["json.encode"] = function(opts) neap.json.encode(1, opts) end,
+  }
+  local values = { true, false, -1, 0, 1, 1.0, 1.5, 31, 32, 1e6, 2^53, 2^63, 0 / 0, "", "1",
+    "error", "float", "string", "replace", {}, print }
+  for where, call in pairs(calls) do
+    it(("as all that is not: %s"):format(where), function()
+      assert.matches(where .. ": options expected as a table, got number", failure(call, 1), 1,
+        true)
+      assert.matches(where .. ": options are named; got the key 1", failure(call, { 1 }), 1, true)
+      for name in pairs(schema.options[where]) do
+        for _, value in ipairs(values) do
+          local opts = { [name] = value }
+          local ok, err = pcall(call, opts)
+          local complaint = options.complaint(opts, where)
+          assert.equal(complaint == nil, ok)
+          if not ok then assert.matches(complaint, err, 1, true) end
+        end
+      end
+    end)
+  end
 end)
 
 describe("an option that makes no sense is refused at the line of the script:", function()

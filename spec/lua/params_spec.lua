@@ -109,7 +109,7 @@ describe("params", function()
 
   it("may be set with set_params to tables only, and where set_params is called", function()
     local node = Node()
-    assert.matches("params_spec.lua:%d+: set_params: a table expected, got a number",
+    assert.matches("params_spec.lua:%d+: bad argument #1 to 'set_params' %(table expected, got ",
       failure(function() node:set_params(3) end))
     assert.matches("node:set_params { ... }", failure(node.set_params, { a = 1 }), 1, true)
     assert.matches("'set_params' cannot be a field", failure(Node, { set_params = print }), 1, true)

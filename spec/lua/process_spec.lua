@@ -139,7 +139,7 @@ describe("process.run", function()
       wait_for = "leader" }
     assert.is_true(lives(tonumber(result.stdout)))
     process.run { "kill", result.stdout:match("%d+") }
-    assert.matches('bad option \'wait_for\' %("leader" or "outputs" expected, got "all"%)',
+    assert.matches('bad option \'wait_for\' %("outputs" or "leader" expected, got "all"%)',
       failure(process.run, { "true", wait_for = "all" }))
   end)
 
@@ -241,7 +241,7 @@ describe("a program that cannot be started", function()
       ['{ file = "x", text = "y" }'] = { file = "x", text = "y" },
       ["{ text = boolean }"] = { text = true },
     } do
-      assert.matches(("bad option 'stdin' (string that it reads, \"inherit\", \"null\", { file = "
+      assert.matches(("bad option 'stdin' (string to read, \"inherit\", \"null\", { file = "
         .. "path } or { text = string } expected, got %s)"):format(got),
         failure(process.run, { "cat", stdin = stdin }), 1, true)
     end
@@ -283,10 +283,10 @@ describe("process.spawn", function()
     assert.is_true(sleeper:kill("TERM"))
     assert.same({ ok = false, signal = "SIGTERM" }, sleeper:wait())
     assert.is_false(sleeper:kill())
-    assert.matches("the name or the number of a signal expected, got \"SIGNONE\"",
+    assert.matches("name of a signal, such as \"SIGTERM\", or its number expected, got \"SIGNONE\"",
       failure(sleeper.kill, sleeper, "SIGNONE"))
     for _, signal in ipairs { 0, -9, 65, (1 << 32) + 9, math.mininteger, 9.0, 0/0, true } do
-      assert.matches("the name or the number of a signal expected, got ",
+      assert.matches("or its number expected, got ",
         failure(sleeper.kill, sleeper, signal))
     end
   end)

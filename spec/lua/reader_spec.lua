@@ -106,11 +106,11 @@ describe("reading", function()
   it("refuses what it does not know", function()
     local source = from("a")
     assert.has_error(function() source:read("n") end,
-      'read: "l", "L", "a" or a number of bytes expected, got "n"')
+      'bad argument #1 to \'read\' ("l", "L", "a" or a number of bytes expected, got "n")')
     assert.has_error(function() source:read(-1) end,
-      'read: "l", "L", "a" or a number of bytes expected, got -1')
+      'bad argument #1 to \'read\' ("l", "L", "a" or a number of bytes expected, got -1)')
     assert.has_error(function() source:lines(0) end,
-      "lines: the longest line is a whole number of bytes from 1")
+      "bad argument #1 to 'lines' (whole number from 1 expected, got 0)")
   end)
 
   it("works on what waits", function()

@@ -289,6 +289,13 @@ describe("timeout", function()
     assert.equal("timed out after 0.01 s", got.message)
   end)
 
+  it("counts at least a nanosecond", function()
+    local err = failure(function()
+      Node { timeout = 1e-12, exec = function() neap.sleep(10) end }:run {}
+    end)
+    assert.equal("timeout", err.code)
+  end)
+
   it("leaves the run with the path, the phase and the attempt", function()
     local node = Node { name = "Slow", timeout = 0.01, max_retries = 2,
       exec = function() neap.sleep(10) end }
@@ -578,9 +585,9 @@ describe("neap.retry", function()
       refusal({ max_retries = 0 }, print))
     assert.matches("retry: unknown option 'max_retry'; did you mean 'max_retries'?",
       refusal({ max_retry = 2 }, print), 1, true)
-    assert.matches("retry: options expected as a table, got a function", refusal(print), 1, true)
+    assert.matches("retry: options expected as a table, got function", refusal(print), 1, true)
     for _, value in ipairs { 3, {}, Node } do
-      assert.matches("retry_spec.lua:%d+: retry: a function or a flow expected",
+      assert.matches("retry_spec.lua:%d+: bad argument #2 to 'retry' %(function or flow expected",
         refusal({}, value))
     end
   end)

@@ -141,7 +141,7 @@ describe("opts", function()
     end
     assert.matches("run: unknown option 'colour'", failure(node.run, node, {}, { colour = 1 }), 1,
       true)
-    assert.matches("options expected as a table, got a number", failure(node.run, node, {}, 3), 1,
+    assert.matches("options expected as a table, got number", failure(node.run, node, {}, 3), 1,
       true)
   end)
 

@@ -33,7 +33,7 @@ describe("neap.shield", function()
 
   it("refuses a time that is none", function()
     for _, seconds in ipairs { 0, -1, 0 / 0, "soon" } do
-      assert.matches("shield: seconds expected, more than 0",
+      assert.matches("#1 to 'shield' (positive number of seconds expected",
         failure(neap.shield, seconds, neap.sleep, 0), 1, true)
     end
   end)

@@ -462,9 +462,8 @@ describe("the events of a response", function()
     end
     with({ HEAD }, function(address)
       local again = { reconnect = true }
-      refused("events: 'reconnect' is for responses with stream = true", function()
-        local e = http.get(address):events(again) return e
-      end)
+      refused("events: the option 'reconnect' is for responses with stream = true",
+        function() local e = http.get(address):events(again) return e end)
       local response <close> = http.post(address, { stream = true, body = "x" })
       refused("events: the option 'reconnect' repeats a POST only with idempotent = true",
         function() local e = response:events(again) return e end)

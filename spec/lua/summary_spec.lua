@@ -204,11 +204,12 @@ Where the northern coast has a harbour, pilots keep a watch on tides.]]
 
   it("refuses what is no text and no limit", function()
     assert.has_error(function() summary.summarize(nil) end,
-      "bad argument #1 to 'summarize' (string expected)")
+      "bad argument #1 to 'summarize' (string expected, got nil)")
     for _, bad in ipairs { 0, -1, 1.5, "2" } do
       assert.has_error(function()
         summary.summarize("text", { sentences = bad })
-      end, "summarize: 'sentences' must be a positive integer")
+      end, ("summarize: bad option 'sentences' (whole number from 1 expected, got %s)"):format(
+        type(bad) == "string" and "string" or bad))
     end
   end)
 end)

@@ -182,7 +182,7 @@ describe("a fake of HTTP", function()
       { ["http://sea/"] = 7 })
     misused("testing.http: http://sea/: unknown option 'stauts'; did you mean 'status'?",
       { ["http://sea/"] = { stauts = 200 } })
-    misused("testing.http: http://sea/: bad option 'status' (integer expected, got string)",
+    misused("testing.http: http://sea/: bad option 'status' (whole number expected, got string)",
       { ["http://sea/"] = { status = "200" } })
     local fake <close> = testing.http {}
     misused("testing.http: there is a fake already; close it first", {})

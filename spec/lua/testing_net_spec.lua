@@ -185,8 +185,8 @@ describe("a fake of the network", function()
       { ["sea:1"] = { txt = "" } })
     misused("testing.net: sea: a host without a port has addresses, a list of strings",
       { sea = shout })
-    misused("testing.net: sea:1: 'error' is the name of an errno such as \"ECONNREFUSED\", "
-      .. "got \"no\"", { ["sea:1"] = { error = "no" } })
+    misused("testing.net: sea:1: bad option 'error' (name of an errno such as \"ENOENT\" "
+      .. "expected, got \"no\")", { ["sea:1"] = { error = "no" } })
     local fake <close> = testing.net()
     misused("testing.net: there is a fake already; close it first", {})
     assert.is_table(fake.connections)

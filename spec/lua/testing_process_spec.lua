@@ -207,9 +207,10 @@ describe("a fake of programs", function()
     misused("testing.process: ls: an answer is a table or a string, got a boolean", { ls = true })
     misused("testing.process: ls: unknown option 'stdot'; did you mean 'stdout'?",
       { ls = { stdot = "" } })
-    misused("testing.process: ls: bad option 'code' (integer expected, got string)",
+    misused("testing.process: ls: bad option 'code' (whole number expected, got string)",
       { ls = { code = "1" } })
-    misused("testing.process: ls: 'error' is the name of an errno such as \"ENOENT\", got \"gone\"",
+    misused("testing.process: ls: bad option 'error' (name of an errno such as \"ENOENT\" "
+      .. "expected, got \"gone\")",
       { ls = { { error = "gone" } } })
     local fake <close> = testing.process {}
     misused("testing.process: there is a fake already; close it first", {})

@@ -217,8 +217,10 @@ describe("inside of testing.run", function()
       testing.advance(25)
       assert.same({ 10, 20, 30 }, log)
       assert.equal(35, neap.now())
-      misused("testing.advance: seconds expected, 0 or more", testing.advance, -1)
-      misused("testing.advance: seconds expected, 0 or more", testing.advance, 0 / 0)
+      misused("bad argument #1 to 'advance' (number of seconds from 0 expected, got -1)",
+        testing.advance, -1)
+      misused("bad argument #1 to 'advance' (number of seconds from 0 expected, got -nan)",
+        testing.advance, 0 / 0)
     end)
   end)
 
