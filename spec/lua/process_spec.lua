@@ -133,8 +133,10 @@ describe("process.run", function()
     assert.equal(text, result.stdout)
     assert.equal(3, result.code)
     -- Who has left the group goes on, and may write for as long as it likes.
-    result = process.run { "sh", "-c", "setsid yes & sleep 0.05", wait_for = "leader" }
-    assert.equal("y\ny\n", result.stdout:sub(1, 4))
+    local dir <close> = neap.fs.tempdir()
+    result = process.run { "sh", "-c", "setsid sh -c 'echo y; echo >begun; exec yes' & "
+      .. "until [ -e begun ]; do sleep 0.01; done", wait_for = "leader", cwd = dir.path }
+    assert.equal("y\n", result.stdout:sub(1, 2))
     result = process.run { "sh", "-c", "setsid sleep 60 & echo $!; sleep 0.05",
       wait_for = "leader" }
     assert.is_true(lives(tonumber(result.stdout)))
