@@ -9,6 +9,7 @@
 #include "check.h"
 #include "fs_call.h"
 #include "fs_file.h"
+#include "fs_stat.h"
 #include "fs_watch.h"
 #include "wait.h"
 
@@ -91,19 +92,6 @@ static int start_list(lua_State *L, neap_op *op, neap_fs_result **result) {
   return neap_fs_list(neap__engine(L), op, path_of(L), result);
 }
 
-static const char *name_of_type(neap_file_type type) {
-  switch (type) {
-  case NEAP_FILE_REGULAR:
-    return "file";
-  case NEAP_FILE_DIRECTORY:
-    return "directory";
-  case NEAP_FILE_LINK:
-    return "link";
-  default:
-    return "other";
-  }
-}
-
 static int push_list(lua_State *L, neap_fs_result *result) {
   lua_newtable(L);
   neap_file_entry found;
@@ -111,7 +99,7 @@ static int push_list(lua_State *L, neap_fs_result *result) {
     lua_createtable(L, 0, 2); /* list entry */
     lua_pushstring(L, found.name);
     lua_setfield(L, -2, "name");
-    lua_pushstring(L, name_of_type(found.type));
+    lua_pushstring(L, neap__fs_stat_type(found.type));
     lua_setfield(L, -2, "type");
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
@@ -124,21 +112,6 @@ static int start_stat(lua_State *L, neap_op *op, neap_fs_result **result) {
 
 static int start_lstat(lua_State *L, neap_op *op, neap_fs_result **result) {
   return neap_fs_lstat(neap__engine(L), op, path_of(L), result);
-}
-
-int neap__fs_push_stat(lua_State *L, neap_fs_result *result) {
-  neap_file_stat found;
-  neap_fs_get_stat(result, &found);
-  lua_createtable(L, 0, 4);
-  lua_pushstring(L, name_of_type(found.type));
-  lua_setfield(L, -2, "type");
-  lua_pushinteger(L, (lua_Integer)found.size);
-  lua_setfield(L, -2, "size");
-  lua_pushnumber(L, found.mtime);
-  lua_setfield(L, -2, "mtime");
-  lua_pushinteger(L, (lua_Integer)found.mode);
-  lua_setfield(L, -2, "mode");
-  return 1;
 }
 
 static int push_true(lua_State *L, neap_fs_result *result) {
@@ -250,8 +223,8 @@ static const neap__fs_call calls[] = {
     {"replace", "fs.write", .check = check_data, .start = start_replace},
     {"append", "fs.append", .check = check_data, .start = start_append},
     {"list", "fs.list", .start = start_list, .finish = push_list},
-    {"stat", "fs.stat", .start = start_stat, .finish = neap__fs_push_stat},
-    {"lstat", "fs.lstat", .start = start_lstat, .finish = neap__fs_push_stat},
+    {"stat", "fs.stat", .start = start_stat, .finish = neap__fs_stat_push},
+    {"lstat", "fs.lstat", .start = start_lstat, .finish = neap__fs_stat_push},
     {"exists", "fs.exists", .start = start_stat, .finish = push_true,
      .failed = push_false},
     {"mkdir", "fs.mkdir", .check = check_mkdir, .start = start_mkdir},

@@ -5,8 +5,6 @@
 
 #include <lua.h>
 
-#include "neap.h"
-
 /* Pushes the table of what lua/neap/fs.lua is made of. [-0, +1, m]
  *
  * read(path, { max_size = bytes }), write(path, data), append(path, data),
@@ -21,8 +19,5 @@
  * where there are two, and, where the system refused, `errno` ("ENOENT").
  * Cancelled while writing, a file may have got a part of the data. */
 int neap__fs_open(lua_State *L);
-
-/* Pushes what has been found about a file, and returns 1. [-0, +1, m] */
-int neap__fs_push_stat(lua_State *L, neap_fs_result *result);
 
 #endif

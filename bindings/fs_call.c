@@ -8,7 +8,6 @@
 
 #include "check.h"
 #include "error.h"
-#include "fs_file.h"
 #include "object.h"
 #include "wait.h"
 
@@ -125,8 +124,8 @@ static int finish(lua_State *L, const neap_op *op) {
 static int start(lua_State *L) {
   static const neap__wait_then then = {finish, discard};
   const neap__fs_call *call = this_call(L);
-  if (call->on_file)
-    neap__fs_file_check(L, call->what);
+  if (call->look)
+    call->look(L, call->what);
   else
     neap__fs_call_path(L, NEAP__FS_PATH);
   if (call->second_path)
@@ -135,8 +134,8 @@ static int start(lua_State *L) {
     call->check(L);
   neap_fs_result **held = push_result(L);
   neap_op *op = neap__wait_begin(L, call->what);
-  if (call->on_file)
-    neap__fs_file_check(L, call->what); /* it may have been closed meanwhile */
+  if (call->look)
+    call->look(L, call->what); /* it may have been closed meanwhile */
   return neap__wait(L, op, call->start(L, op, held), &then);
 }
 

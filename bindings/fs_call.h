@@ -17,7 +17,9 @@ typedef struct neap__fs_call {
   const char *name; /* "read" */
   const char *what; /* for errors and those who look who waits: "fs.read" */
   bool second_path; /* the argument at NEAP__FS_DATA is one, too */
-  bool on_file;     /* that at NEAP__FS_PATH is a handle */
+  /* Checks the argument at NEAP__FS_PATH, a handle, and again before the start;
+   * NULL: it is a path. [-0, +0, v] */
+  void (*look)(lua_State *L, const char *what);
   /* Checks the arguments beyond the paths; NULL: there are none. [-0, +0, v] */
   void (*check)(lua_State *L);
   /* Starts `op`; returns what the function of neap.h does. The arguments have

@@ -6,8 +6,8 @@
 
 #include "check.h"
 #include "error.h"
-#include "fs.h"
 #include "fs_call.h"
+#include "fs_stat.h"
 #include "object.h"
 #include "wait.h"
 
@@ -22,15 +22,15 @@ static neap_file **check_handle(lua_State *L) {
   return file;
 }
 
-neap_file *neap__fs_file_check(lua_State *L, const char *what) {
-  neap_file *file = *check_handle(L);
+/* Raises unless the first argument is a handle of an open file. [-0, +0, v] */
+static void check_open(lua_State *L, const char *what) {
+  const neap_file *file = *check_handle(L);
   neap__host_of(L); /* raises when neap has ended */
   if (file && neap_file_is_open(file))
-    return file;
+    return;
   lua_getiuservalue(L, 1, 1);
   lua_pushfstring(L, "%s %s", what, lua_tostring(L, -1));
   neap__object_closed(L, FILE_META, lua_tostring(L, -1));
-  return NULL;
 }
 
 /* The file of the handle, which has just been checked. [-0, +0, -] */
@@ -195,18 +195,18 @@ static int is_open(lua_State *L) {
 }
 
 static const neap__fs_call calls[] = {
-    {"read", "file:read", .on_file = true, .start = start_read,
+    {"read", "file:read", .look = check_open, .start = start_read,
      .finish = push_piece, .discard = put_back},
-    {"write", "file:write", .on_file = true, .check = check_data,
+    {"write", "file:write", .look = check_open, .check = check_data,
      .start = start_write},
-    {"seek", "file:seek", .on_file = true, .check = check_seek,
+    {"seek", "file:seek", .look = check_open, .check = check_seek,
      .start = start_seek, .finish = push_offset},
-    {"sync", "file:sync", .on_file = true, .start = start_sync},
-    {"stat", "file:stat", .on_file = true, .start = start_stat,
-     .finish = neap__fs_push_stat},
-    {"truncate", "file:truncate", .on_file = true, .check = check_size,
+    {"sync", "file:sync", .look = check_open, .start = start_sync},
+    {"stat", "file:stat", .look = check_open, .start = start_stat,
+     .finish = neap__fs_stat_push},
+    {"truncate", "file:truncate", .look = check_open, .check = check_size,
      .start = start_truncate},
-    {"close", "file:close", .on_file = true, .start = start_close},
+    {"close", "file:close", .look = check_open, .start = start_close},
     {NULL},
 };
 

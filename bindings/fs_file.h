@@ -5,8 +5,6 @@
 
 #include <lua.h>
 
-#include "neap.h"
-
 /* Sets the field `file` of the table on top to a table of functions; what is
  * built on them is in lua/neap/fs.lua. [-0, +0, m]
  *
@@ -20,9 +18,5 @@
  * whether that was possible. shut(handle): closes it without waiting; so does
  * the collector. is_open(handle). */
 void neap__fs_file_open(lua_State *L);
-
-/* The file of the handle that is the first argument, until something runs Lua.
- * Raises unless it is one, and open. [-0, +0, v] */
-neap_file *neap__fs_file_check(lua_State *L, const char *what);
 
 #endif

@@ -2,13 +2,12 @@
  * SPDX-License-Identifier: MIT */
 #include "json.h"
 
-#include <string.h>
-
 #include <lauxlib.h>
 
 #include "check.h"
 #include "json_decode.h"
 #include "json_encode.h"
+#include "json_values.h"
 
 #define ARRAY_META "neap.json.array"
 #define NULL_KEY   "neap.json.null"

@@ -1,16 +1,9 @@
-/* JSON for Lua: the module, and what encode and decode share.
+/* JSON for Lua: the module.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_JSON_H
 #define NEAP_BINDINGS_JSON_H
 
 #include <lua.h>
-
-/* The upvalues of all functions of the module: json.null, and the metatable
- * that marks arrays. */
-enum {
-  NEAP__JSON_NULL = lua_upvalueindex(1),
-  NEAP__JSON_ARRAY = lua_upvalueindex(2)
-};
 
 /* Pushes the module table: `decode` (json_decode.h), `encode` (json_encode.h),
  * `array` and `null`, the last of them the same value however often a state

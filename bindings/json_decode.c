@@ -15,7 +15,7 @@
 
 #include "check.h"
 #include "error.h"
-#include "json.h"
+#include "json_values.h"
 
 #define DOCUMENT_META "neap.json.document"
 

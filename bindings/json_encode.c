@@ -15,7 +15,7 @@
 
 #include "check.h"
 #include "error.h"
-#include "json.h"
+#include "json_values.h"
 #include "params.h"
 
 /* A member of an object, as it was when the object's table was looked at. Its

@@ -18,8 +18,8 @@
  *      until 4, or a cancellation would be lost;
  *   3. look at the object that the operation is on (object.h), and start op;
  *   4. return neap__wait(L, op, started, &then). `started` is 0 when op has
- * been started. Otherwise nobody waits: a status < 0 says why not, 1 that all
- *      was done at once.
+ *      been started. Otherwise nobody waits: a status < 0 says why not, 1 that
+ *      it was done at once.
  *
  * In a task the coroutine is suspended then. In the main chunk of a plain Lua
  * interpreter the loop is driven there instead. Who watches the run is told of
@@ -49,10 +49,10 @@ int neap__wait(lua_State *L, neap_op *op, int started,
  * should come to an end. It
  *
  *   waits for that, as at first, by neap__wait_again;
- *   or ends the wait by neap__wait_end: raises the cancellation if there is
- * one, and else gives the operation; or ends it by neap__wait_settle as if
- * nobody had cancelled the task, which is told of that when it waits the next
- * time. */
+ *   or ends the wait by neap__wait_end, which raises the cancellation if there
+ *      is one, and else gives the operation;
+ *   or ends it by neap__wait_settle as if nobody had cancelled the task, which
+ *      is told of that when it waits the next time. */
 int neap__wait_started(lua_State *L, lua_KFunction k);
 bool neap__wait_is_over(const neap__task *task);
 int neap__wait_again(lua_State *L, lua_KFunction k);
