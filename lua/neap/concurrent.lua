@@ -5,8 +5,8 @@ local is_error = require "neap.error".is
 local graph = require "neap.graph"
 local object = require "neap.object"
 local options = require "neap.options"
+local run = require "neap.run"
 local rules = require "neap.schema".rules
-local running = require "neap.running"
 
 local M = {}
 
@@ -41,7 +41,7 @@ local function spawn_other(f, ...)
     if kept and not kept.stale and opts == nil then -- nothing is left to check
       return core.start(kept.plan, shared == nil and {} or shared)
     end
-    return core.start(running.prepare(f, shared, opts, "spawn", 3))
+    return core.start(run.prepare(f, shared, opts, "spawn", 3))
   end
   options.argument(1, "spawn", f, M.runnable)
   return core.spawn(f, ...)

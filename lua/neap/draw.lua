@@ -5,7 +5,7 @@
 -- each flow is opened once, where it is met first, and is a single box wherever
 -- it is met again, so that recursion ends and what is shared is not repeated.
 -- A language then writes them down.
-local level = require "neap.level"
+local graph = require "neap.graph"
 local object = require "neap.object"
 local text = require "neap.text"
 
@@ -61,7 +61,7 @@ local function survey(root)
   end
 
   local function new_level(flow)
-    local nodes = level.nodes(flow)
+    local nodes = graph.nodes(flow)
     local boxes, box_of, arrows, ends = new_boxes(nodes), {}, {}, false
     for i, node in ipairs(nodes) do box_of[node] = boxes[i] end
     for i, node in ipairs(nodes) do
@@ -83,13 +83,13 @@ local function survey(root)
 
   function new_box(node, label)
     count = count + 1
-    local opens = level.has_inside(node) and not opened[node]
+    local opens = graph.has_inside(node) and not opened[node]
     local box = { number = count, id = (opens and "f" or "n") .. count, label = label,
-      batch = level.is_batch(node), parallel = level.is_parallel(node) }
+      batch = graph.is_batch(node), parallel = graph.is_parallel(node) }
     if opens then
       opened[node] = true
       box.inside = box.parallel and new_fork(node) or new_level(node)
-    elseif level.has_inside(node) then
+    elseif graph.has_inside(node) then
       box.label = label .. " (as above)"
     end
     return box

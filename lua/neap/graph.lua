@@ -7,13 +7,70 @@ local M = {}
 
 local kinds = object.kinds
 
---- Walks all nodes that a run of `root` may visit, the insides of flows and the
---- branches of parallels included. The root and branches run alone: the
---- successors they have count only where a walk comes to them, too.
----@param root table a node or flow
----@return table[] nodes the root first, then each once, nearest first
----@return table<table, true> walked those that a walk comes to
-function M.nodes(root)
+---@param node table
+---@return boolean
+function M.is_flow(node)
+  local kind = object.state(node).kind
+  return kind == kinds.Flow or kind == kinds.BatchFlow
+end
+
+---@param node table
+---@return boolean
+function M.is_batch(node)
+  local kind = object.state(node).kind
+  return kind == kinds.BatchNode or kind == kinds.BatchFlow
+end
+
+---@param node table
+---@return boolean
+function M.is_parallel(node)
+  return object.state(node).kind == kinds.Parallel
+end
+
+--- Whether a node has others inside.
+---@param node table
+---@return boolean
+function M.has_inside(node)
+  return M.is_flow(node) or M.is_parallel(node)
+end
+
+-- The branches of a parallel, each once.
+local function branches(parallel)
+  local list, seen = {}, {}
+  for _, branch in ipairs(object.state(parallel).branches) do
+    if not seen[branch] then list[#list + 1] = branch end
+    seen[branch] = true
+  end
+  return list
+end
+
+--- One level of a graph, for the inside of a nested flow is another: the nodes that
+--- can be reached from the start of a flow, each once, nearest first, those equally
+--- near in the order they were wired; of a parallel its branches.
+---@param flow table a flow or a parallel
+---@return table[] nodes empty when the flow has no start
+function M.nodes(flow)
+  if M.is_parallel(flow) then return branches(flow) end
+  local start = object.state(flow).fields.start
+  local list, seen = { start }, { [start or false] = true }
+  for _, node in ipairs(list) do -- which grows meanwhile
+    local state = object.state(node)
+    for _, action in ipairs(state.actions) do
+      local target = state.targets[action]
+      if target ~= object.END and not seen[target] then
+        seen[target] = true
+        list[#list + 1] = target
+      end
+    end
+  end
+  return list
+end
+
+-- All nodes that a run of `root` may visit, the insides of flows and the branches
+-- of parallels included: the root first, then each once, nearest first. And the
+-- set of those that a walk comes to: the root and branches run alone, so that the
+-- successors they have count only where a walk comes to them, too.
+local function visited(root)
   local list, seen, walked = { root }, {}, {}
   local order = {} -- of the walked ones
   local function add(node)
@@ -151,7 +208,7 @@ function M.plan(root)
   local root_state = object.state(root)
   local kept = root_state.plan
   if kept and not kept.stale then return kept.plan end
-  local nodes, walked = M.nodes(root)
+  local nodes, walked = visited(root)
   local index_of = {}
   -- A root that is also a node inside stands in the list twice; it is found as
   -- the one inside, which has its successors.

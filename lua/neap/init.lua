@@ -3,14 +3,14 @@
 local core = require "neap.core"
 local concurrent = require "neap.concurrent"
 local object = require "neap.object"
-local running = require "neap.running"
+local run = require "neap.run"
 local wiring = require "neap.wiring"
 
 require "neap.error" -- what leaves a run becomes an error object
 
 local M = { version = core.version, END = wiring.END }
 
-local methods = { to = wiring.to, run = running.run, set_params = object.set_params }
+local methods = { to = wiring.to, run = run.run, set_params = object.set_params }
 
 --- A step: prep, exec, post.
 M.Node = object.base("Node", methods)

@@ -1,6 +1,6 @@
 --- Finds mistakes in flows without running them.
 -- SPDX-License-Identifier: MIT
-local level = require "neap.level"
+local graph = require "neap.graph"
 local object = require "neap.object"
 local options = require "neap.options"
 local returns = require "neap.check.returns"
@@ -43,7 +43,7 @@ local possible_of
 -- is not wired itself included.
 local function ends_of(flow, known)
   local ends = { actions = {}, open = false, silent = false }
-  for _, node in ipairs(level.nodes(flow)) do
+  for _, node in ipairs(graph.nodes(flow)) do
     local possible, targets = possible_of(node, known), object.state(node).targets
     local function leaves(action) return targets[action] == nil or targets[action] == object.END end
     for _, action in ipairs(possible.actions) do
@@ -81,7 +81,7 @@ function possible_of(node, known)
   local post = object.state(node).fields.post
   if post then
     known[node] = possible_of_post(post)
-  elseif level.is_flow(node) then
+  elseif graph.is_flow(node) then
     known[node] = possible_of_flow(node, known)
   else
     known[node] = { actions = { "default" }, open = false, silent = false }
@@ -171,7 +171,7 @@ end
 local function check_actions(node, known, report)
   local state, possible = object.state(node), possible_of(node, known)
   if #state.actions == 0 then return end
-  local hands_on = level.is_flow(node) and not state.fields.post
+  local hands_on = graph.is_flow(node) and not state.fields.post
   local why = state.fields.post and "its post returns it"
     or hands_on and "what is inside can end with it"
     or "it has no post, so its action is always that"
@@ -254,10 +254,10 @@ function M.check(flow)
     return findings
   end
   check_node(flow, function(...) add_finding(root, ...) end)
-  if not level.has_inside(flow) then return findings end
+  if not graph.has_inside(flow) then return findings end
 
   local function check_level(node, place)
-    local nodes = level.nodes(node)
+    local nodes = graph.nodes(node)
     local function report(inner, ...)
       add_finding({ name = object.name(inner), outer = place }, ...)
     end
@@ -269,7 +269,7 @@ function M.check(flow)
     for _, inner in ipairs(nodes) do
       check_node(inner, function(...) report(inner, ...) end)
       local function report_inner(...) report(inner, ...) end
-      if level.is_parallel(node) then
+      if graph.is_parallel(node) then
         check_branch(inner, report_inner)
       else
         check_actions(inner, known, report_inner)
@@ -285,7 +285,7 @@ function M.check(flow)
   local places, queued = { { node = flow, place = root } }, { [flow] = true }
   for _, each in ipairs(places) do -- which grows meanwhile
     for _, inner in ipairs(check_level(each.node, each.place)) do
-      if level.has_inside(inner) and not queued[inner] then
+      if graph.has_inside(inner) and not queued[inner] then
         queued[inner] = true
         places[#places + 1] = { node = inner,
           place = { name = object.name(inner), outer = each.place } }
