@@ -29,12 +29,13 @@ struct neap__http_socket {
   uv_poll_t poll;
   neap__multi *multi;
   curl_socket_t fd;
-  int wanted;         /* the events that libcurl waits for */
-  int watched;        /* those that uv does */
-  bool is_ours;       /* neap__multi_open_socket made it, not the resolver */
-  bool is_connection; /* libcurl will tell when it is closed */
-  CURL *opener;       /* for whom we did, until libcurl says what it wants; */
-  uint64_t opened_in; /* and by which call of curl_multi_socket_action */
+  int wanted;           /* the events that libcurl waits for */
+  int watched;          /* those that uv does */
+  bool is_ours;         /* neap__multi_open_socket made it, not the resolver */
+  bool is_connection;   /* libcurl will tell when it is closed */
+  neap__transfer *user; /* whose body it sends; NULL: unknown, or none */
+  CURL *opener;         /* for whom we did, until libcurl says what it wants; */
+  uint64_t opened_in;   /* and by which call of curl_multi_socket_action */
 };
 
 static neap__http_socket *find_socket(const neap__multi *multi,
@@ -84,21 +85,40 @@ static void free_socket(uv_handle_t *poll) {
   neap__free(&socket->multi->host.alloc, socket, sizeof *socket);
 }
 
+void neap__multi_release_socket(neap__transfer *transfer) {
+  if (transfer->socket)
+    transfer->socket->user = NULL;
+  transfer->socket = NULL;
+}
+
 /* Ends the watching, so that the descriptor may be closed. */
 static void end_socket(neap__http_socket *socket) {
+  if (socket->user)
+    neap__multi_release_socket(socket->user);
   socket->multi->sockets[socket->fd] = NULL;
   uv_close((uv_handle_t *)&socket->poll, free_socket);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
+bool neap__multi_is_read(const neap__http_socket *socket) {
+  return socket->wanted & UV_READABLE;
+}
+
+/* The events that libcurl is to hear of. */
+static int audible(const neap__http_socket *socket) {
+  return socket->user && socket->user->is_hushed ? socket->wanted & UV_READABLE
+                                                 : socket->wanted;
+}
+
 /* Has uv wait for what libcurl does. What it no longer waits for may go on to
  * be watched: see on_poll. */
 static void watch(neap__http_socket *socket) {
-  if (!socket->wanted || socket->wanted == socket->watched)
+  int events = audible(socket);
+  if (!events || events == socket->watched)
     return;
-  uv_poll_start(&socket->poll, socket->wanted, on_poll);
-  socket->watched = socket->wanted;
+  uv_poll_start(&socket->poll, events, on_poll);
+  socket->watched = events;
 }
 
 /* libcurl may have closed a socket and open the next before it says that it has
@@ -128,6 +148,8 @@ int neap__multi_open_socket(neap__multi *multi, CURL *easy,
 
 int neap__multi_close_socket(void *ud, curl_socket_t fd) {
   neap__http_socket *socket = find_socket(ud, fd);
+  if (socket && socket->user)
+    neap__rescue_collect(socket->user, fd);
   if (socket)
     end_socket(socket);
   return close(fd);
@@ -154,27 +176,40 @@ static void act(neap__multi *multi, curl_socket_t fd, int events) {
   reap(multi);
 }
 
+/* Whether it is still the socket of its number. One that is no longer is freed
+ * by its close callback, not before. */
+static bool is_open(const neap__http_socket *socket) {
+  return find_socket(socket->multi, socket->fd) == socket;
+}
+
+/* What has come is read before anything is sent: it may say that nothing need
+ * be. Told of both events, or of an error, libcurl would send all the same, and
+ * fail at a connection that the server has reset, with an answer unread. */
 static void on_poll(uv_poll_t *poll, int status, int events) {
   neap__http_socket *socket = poll->data;
-  if (!socket->wanted) {
+  int wanted = audible(socket);
+  if (!wanted) {
     /* The other side closes a connection that we keep, or speaks unasked:
      * libcurl will see when it wants to use it again. */
     uv_poll_stop(poll);
     socket->watched = 0;
     return;
   }
-  int flags = 0;
   if (status < 0) {
     /* "If an error happens while polling, status will be < 0": uv has stopped
      * the handle. */
     socket->watched = 0;
-    flags = CURL_CSELECT_ERR;
+    events = wanted & UV_READABLE ? UV_READABLE : UV_WRITABLE;
   }
-  if (events & UV_READABLE)
-    flags |= CURL_CSELECT_IN;
-  if (events & UV_WRITABLE)
-    flags |= CURL_CSELECT_OUT;
-  act(socket->multi, socket->fd, flags);
+  if (events & UV_READABLE) {
+    act(socket->multi, socket->fd, CURL_CSELECT_IN);
+    if (socket->user)
+      neap__transfer_check_refusal(socket->user);
+  }
+  if ((events & audible(socket) & UV_WRITABLE) && is_open(socket))
+    act(socket->multi, socket->fd, CURL_CSELECT_OUT);
+  if (is_open(socket))
+    watch(socket);
 }
 
 static int events_of(int what) {
@@ -208,6 +243,18 @@ static neap__http_socket *socket_of(neap__multi *multi, CURL *easy,
   return socket;
 }
 
+/* Notes whose body a socket sends. HTTP/2 may send those of several, of which
+ * it is one. */
+static void find_user(neap__http_socket *socket, CURL *easy) {
+  neap__transfer *transfer = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+  if (!transfer || transfer->socket ||
+      !(transfer->request.body || transfer->upload))
+    return;
+  socket->user = transfer;
+  transfer->socket = socket;
+}
+
 /* CURLMOPT_SOCKETFUNCTION. It always returns 0: "If this callback returns
  * error, all transfers currently in progress in this multi handle are
  * aborted", and libcurl 7.88 never lets another begin. Sockets of connections
@@ -224,6 +271,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
   socket->wanted = events_of(what);
   if (socket->is_ours && (socket->wanted & UV_READABLE))
     socket->is_connection = true;
+  if (socket->is_ours && socket->wanted && !socket->user)
+    find_user(socket, easy);
   if (what == CURL_POLL_REMOVE && !socket->is_connection)
     end_socket(socket); /* it may be closed already */
   else

@@ -8,6 +8,7 @@
 
 #include "http_decode.h"
 #include "http_request.h"
+#include "http_rescue.h"
 #include "http_response.h"
 #include "http_upload.h"
 #include "list.h"
@@ -52,14 +53,18 @@ typedef struct neap__transfer {
   neap__http_request request;
   neap_http_response *response;
   neap_http_response **out;
-  neap_http_upload *upload; /* that is sent; NULL: none, or no longer */
-  bool streamed;            /* `response` is to be given with its head */
-  bool given;               /* and has been */
-  bool refused;             /* `upload` need not be sent any further */
-  neap__decoder *decoder;   /* of the body; NULL: it is as it comes */
-  size_t decoded;           /* of the bytes that libcurl gives again */
-  int paused;               /* what libcurl has been told to: CURLPAUSE_* */
-  uint64_t started;         /* by uv_hrtime, like all times here */
+  neap_http_upload *upload;  /* that is sent; NULL: none, or no longer */
+  bool streamed;             /* `response` is to be given with its head */
+  bool given;                /* and has been */
+  bool refused;              /* the body need not be sent any further */
+  bool is_hushed;            /* nor does libcurl hear of room for it */
+  bool is_withheld;          /* the answer's head is not to be given yet */
+  neap__http_socket *socket; /* that sends the body; NULL: unknown */
+  neap__rescue rescue;
+  neap__decoder *decoder; /* of the body; NULL: it is as it comes */
+  size_t decoded;         /* of the bytes that libcurl gives again */
+  int paused;             /* what libcurl has been told to: CURLPAUSE_* */
+  uint64_t started;       /* by uv_hrtime, like all times here */
   uint64_t connect_timeout, idle_timeout, timeout; /* ns; 0: none */
   uint64_t max_body;
   uint32_t redirects, max_redirects;
@@ -84,6 +89,9 @@ void neap__transfer_abandon(neap_http_response *response);
 void neap__transfer_taken(neap_http_response *response);
 void neap__transfer_written(neap_http_upload *upload);
 
+/* Whether it goes through TLS. */
+bool neap__transfer_is_secure(const neap__transfer *transfer);
+
 /* Whether the response is to be followed by another. */
 bool neap__transfer_is_redirect(const neap__transfer *transfer);
 
@@ -102,6 +110,10 @@ void neap__transfer_wake_reader(neap__transfer *transfer);
  * run callbacks of this transfer from here. Call it outside of all callbacks of
  * libcurl. May end the transfer. */
 void neap__transfer_pause(neap__transfer *transfer, int paused);
+
+/* Lets libcurl find that a refusal is complete, for which it must not be paused
+ * in sending. The same holds as for neap__transfer_pause. */
+void neap__transfer_check_refusal(neap__transfer *transfer);
 
 /* Takes libcurl's verdict: follows a redirect, or finishes the operation and
  * frees the transfer. */
@@ -123,6 +135,12 @@ void neap__transfer_free(neap__transfer *transfer);
 int neap__multi_open_socket(neap__multi *multi, CURL *easy,
                             const struct curl_sockaddr *address,
                             curl_socket_t *out);
+
+/* Whether libcurl waits for bytes from a socket. */
+bool neap__multi_is_read(const neap__http_socket *socket);
+
+/* Parts a transfer from the socket that sends its body. */
+void neap__multi_release_socket(neap__transfer *transfer);
 
 /* CURLOPT_CLOSESOCKETFUNCTION for those sockets; `ud` is the multi. */
 int neap__multi_close_socket(void *ud, curl_socket_t fd);

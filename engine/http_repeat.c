@@ -2,26 +2,20 @@
  * SPDX-License-Identifier: MIT */
 #include "http_repeat.h"
 
-#include <string.h>
-
 /* How often at most. A connection that is new ends it but with HTTP/2. */
 enum { MAX_REPEATS = 5 };
-
-static bool is_secure(const neap__transfer *transfer) {
-  return strncmp(transfer->response->url, "https:", 6) == 0;
-}
 
 /* CURLOPT_PROTOCOLS_STR is looked at whenever libcurl begins to look for a
  * connection. */
 void neap__repeat_allow(neap__transfer *transfer) {
   curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR,
-                   is_secure(transfer) ? "https" : "http");
+                   neap__transfer_is_secure(transfer) ? "https" : "http");
 }
 
 /* It has to name a protocol: any but ours. */
 void neap__repeat_forbid(neap__transfer *transfer) {
   curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR,
-                   is_secure(transfer) ? "http" : "https");
+                   neap__transfer_is_secure(transfer) ? "http" : "https");
 }
 
 /* "Total time of all redirection steps": we follow redirects ourselves, so it
@@ -78,12 +72,14 @@ bool neap__repeat_is_due(neap__transfer *transfer, CURLcode code) {
    * that a server has refused a stream. */
   if (is_wanted)
     transfer->is_spoilt = true;
-  if (transfer->objection < 0 || transfer->given ||
+  if (transfer->objection < 0 || transfer->given || transfer->rescue.is_on ||
       transfer->repeats == MAX_REPEATS || !has_whole_body(transfer))
     return false;
   if (is_wanted && is_unexpected(transfer)) {
     neap__http_request_drop_expect(&transfer->request);
+    curl_easy_setopt(transfer->easy, CURLOPT_VERBOSE, 0L);
   } else if (transfer->response->head_size > 0 ||
+             transfer->rescue.answer.size > 0 ||
              !(is_wanted || is_stale(transfer, code)) || !is_safe(transfer)) {
     return false;
   }
@@ -91,8 +87,8 @@ bool neap__repeat_is_due(neap__transfer *transfer, CURLcode code) {
    * TLS the first repeats may rather share what one of them makes anew. A
    * server that keeps refusing may want HTTP/1.1, of which libcurl does not
    * tell. */
-  bool is_fresh =
-      !is_secure(transfer) || transfer->repeats > 0 || transfer->is_fresh;
+  bool is_fresh = !neap__transfer_is_secure(transfer) ||
+                  transfer->repeats > 0 || transfer->is_fresh;
   curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, (long)is_fresh);
   if (transfer->repeats > 0)
     curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION,

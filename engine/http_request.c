@@ -331,6 +331,14 @@ static bool begins(const char *line, const char *prefix) {
   return strncasecmp(line, prefix, strlen(prefix)) == 0;
 }
 
+bool neap__http_request_expects(const neap__http_request *request) {
+  for (struct curl_slist *h = request->headers; h; h = h->next) {
+    if (begins(h->data, "expect:") && h->data[strlen("expect:")] != '\0')
+      return true;
+  }
+  return false;
+}
+
 /* In place: "If you add a header with no content as in 'Accept:' (no data on
  * the right side of the colon), the internally used header will get disabled."
  */
@@ -394,6 +402,17 @@ static int apply(const neap__http_request *request, CURL *easy) {
   }
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
   return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, word) == CURLE_OK
+             ? 0
+             : NEAP_ENOMEM;
+}
+
+int neap__http_request_tell_head(const neap__http_request *request,
+                                 CURL *easy) {
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+  curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+  return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method) ==
+                 CURLE_OK
              ? 0
              : NEAP_ENOMEM;
 }

@@ -38,8 +38,15 @@ int neap__http_request_init(neap__http_request *request,
 /* Whether sending it twice does no more than sending it once. */
 bool neap__http_request_is_idempotent(const neap__http_request *request);
 
+/* Whether it has a header "Expect". */
+bool neap__http_request_expects(const neap__http_request *request);
+
 /* Has a handle that was told of the request send no header "Expect". */
 void neap__http_request_drop_expect(neap__http_request *request);
+
+/* Tells `easy` no more of it than its method, so that neither a body nor a
+ * header of its own is sent. NEAP_ENOMEM. */
+int neap__http_request_tell_head(const neap__http_request *request, CURL *easy);
 
 void neap__http_request_free(neap__http_request *request,
                              const neap_alloc *alloc);

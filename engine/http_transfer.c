@@ -1,4 +1,6 @@
-/* A request on its way, redirects included: from the options to the outcome.
+/* A request on its way, redirects included: from the options to the outcome. It
+ * is long, since what libcurl calls back for shares one state with what follows
+ * from it.
  * SPDX-License-Identifier: MIT */
 #include "http_multi.h"
 
@@ -22,6 +24,10 @@ static int status_of(const neap__transfer *transfer) {
   long status = 0;
   curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
   return (int)status;
+}
+
+bool neap__transfer_is_secure(const neap__transfer *transfer) {
+  return strncmp(transfer->response->url, "https:", 6) == 0;
 }
 
 bool neap__transfer_is_redirect(const neap__transfer *transfer) {
@@ -59,6 +65,15 @@ void neap__transfer_pause(neap__transfer *transfer, int paused) {
   else if (transfer->idle_timeout > 0)
     neap__multi_watch_idle(transfer->multi,
                            neap__transfer_idle_at(transfer, uv_hrtime()));
+  if (code == CURLE_OK)
+    neap__transfer_check_refusal(transfer);
+}
+
+/* libcurl waits for no more bytes when an answer is complete. */
+void neap__transfer_check_refusal(neap__transfer *transfer) {
+  if (transfer->is_hushed && transfer->paused == CURLPAUSE_SEND &&
+      transfer->socket && !neap__multi_is_read(transfer->socket))
+    neap__transfer_pause(transfer, CURLPAUSE_CONT);
 }
 
 /* Ends an operation. uv_run calls the callbacks of timers first and would wait
@@ -97,17 +112,48 @@ static void give_head(neap__transfer *transfer) {
   transfer->op = NULL;
 }
 
-/* Has the rest of an upload not be sent when the answer says so, and is there
- * already. libcurl 7.88 does so by itself, but not when the server is about to
- * close the connection or while sending is paused. */
-static void stop_sending(neap__transfer *transfer) {
-  if (transfer->response->in_head || status_of(transfer) < 300)
+/* Whether the line that has just come is the status line of the answer, and of
+ * HTTP/1. */
+static bool is_status_line_1(const neap__transfer *transfer, const char *line,
+                             size_t size) {
+  const neap_http_response *response = transfer->response;
+  return response->in_head && response->is_last && response->field_count == 0 &&
+         size > 7 && memcmp(line, "HTTP/1.", 7) == 0;
+}
+
+/* Has the rest of a body not be sent when the answer says so. libcurl 7.88 does
+ * so by itself, but not when the server is about to close the connection or
+ * while sending is paused.
+ *
+ * With HTTP/1 it hears no more that there is room to send: to end the body
+ * would have a part pass for the whole, and to go on sending fails when the
+ * server resets the connection. In HTTP/2 a stream is ended, once the head has
+ * come. */
+static void stop_sending(neap__transfer *transfer, const char *line,
+                         size_t size) {
+  if (transfer->refused || transfer->rescue.is_on)
     return;
-  transfer->refused = true;
-  if (transfer->paused & CURLPAUSE_SEND) {
-    transfer->paused &= ~CURLPAUSE_SEND;
-    curl_easy_pause(transfer->easy, transfer->paused);
+  if (transfer->socket && is_status_line_1(transfer, line, size)) {
+    transfer->refused = transfer->is_hushed = status_of(transfer) >= 300;
+  } else if (transfer->upload && !transfer->response->in_head &&
+             status_of(transfer) >= 300) {
+    transfer->refused = true;
+    if (transfer->paused & CURLPAUSE_SEND) {
+      transfer->paused &= ~CURLPAUSE_SEND;
+      curl_easy_pause(transfer->easy, transfer->paused);
+    }
   }
+}
+
+/* Withholds an answer that says no to "Expect: 100-continue", since the request
+ * may be sent without. libcurl 7.88 means to do that itself, and skips its
+ * body. */
+static void withhold(neap__transfer *transfer, const char *line, size_t size) {
+  if (is_status_line_1(transfer, line, size) && status_of(transfer) == 417 &&
+      neap__http_request_expects(&transfer->request))
+    transfer->is_withheld = true;
+  if (transfer->is_withheld && !neap__transfer_is_secure(transfer))
+    neap__rescue_keep_line(transfer, line, size);
 }
 
 static size_t on_header(char *line, size_t one, size_t size, void *ud) {
@@ -121,9 +167,12 @@ static size_t on_header(char *line, size_t one, size_t size, void *ud) {
   }
   if (transfer->jar && transfer->response->in_head)
     neap__jar_check_line(transfer->jar, transfer->easy, line, size);
-  if (transfer->upload)
-    stop_sending(transfer);
-  if (transfer->streamed && !transfer->given)
+  if (transfer->request.body || transfer->upload) {
+    stop_sending(transfer, line, size);
+    if (!transfer->rescue.is_on)
+      withhold(transfer, line, size);
+  }
+  if (transfer->streamed && !transfer->given && !transfer->is_withheld)
     give_head(transfer);
   return size;
 }
@@ -132,6 +181,10 @@ static size_t on_header(char *line, size_t one, size_t size, void *ud) {
 static size_t on_upload(char *buffer, size_t one, size_t room, void *ud) {
   neap__transfer *transfer = ud;
   neap_http_upload *upload = transfer->upload;
+  if (transfer->is_hushed) {
+    transfer->paused |= CURLPAUSE_SEND;
+    return CURL_READFUNC_PAUSE;
+  }
   if (transfer->refused)
     return 0;
   size_t size = neap__http_upload_send(upload, buffer, one * room);
@@ -192,6 +245,11 @@ static int on_progress(void *ud, curl_off_t total_down, curl_off_t down,
   return 0;
 }
 
+/* Has what libcurl is about to do fail as the connection did. */
+static void give_up_rescue(neap__transfer *transfer) {
+  neap__transfer_object(transfer, NEAP_EHTTP, neap__verdict_broken);
+}
+
 /* CURLOPT_PREREQFUNCTION: there is a connection. */
 static int on_connected(void *ud, char *remote_ip, char *local_ip,
                         int remote_port, int local_port) {
@@ -199,9 +257,13 @@ static int on_connected(void *ud, char *remote_ip, char *local_ip,
   (void)local_ip;
   (void)remote_port;
   (void)local_port;
-  note_progress(ud);
-  neap__repeat_forbid(ud);
-  return CURL_PREREQFUNC_OK;
+  neap__transfer *transfer = ud;
+  note_progress(transfer);
+  neap__repeat_forbid(transfer);
+  if (!transfer->rescue.is_on || neap__rescue_serve(transfer))
+    return CURL_PREREQFUNC_OK;
+  give_up_rescue(transfer);
+  return CURL_PREREQFUNC_ABORT;
 }
 
 static curl_socket_t on_open_socket(void *ud, curlsocktype purpose,
@@ -209,6 +271,10 @@ static curl_socket_t on_open_socket(void *ud, curlsocktype purpose,
   (void)purpose;
   neap__transfer *transfer = ud;
   curl_socket_t fd;
+  if (transfer->rescue.is_on && !neap__rescue_listen(transfer, address)) {
+    give_up_rescue(transfer);
+    return CURL_SOCKET_BAD;
+  }
   int status =
       neap__multi_open_socket(transfer->multi, transfer->easy, address, &fd);
   if (status == 0)
@@ -329,12 +395,12 @@ static int launch(neap__transfer *transfer) {
   /* One that will be HTTP/2, as far as we can know, is waited for instead of
    * making another. */
   curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT,
-                   (long)(strncmp(transfer->response->url, "https:", 6) == 0));
+                   (long)neap__transfer_is_secure(transfer));
   neap__repeat_allow(transfer);
   transfer->moved_at = 0;
   transfer->moved = 0;
   transfer->paused = 0;
-  transfer->refused = false;
+  transfer->refused = transfer->is_hushed = transfer->is_withheld = false;
   if (curl_multi_add_handle(transfer->multi->curl, transfer->easy) != CURLM_OK)
     return NEAP_ENOMEM;
   transfer->added = true;
@@ -345,6 +411,7 @@ static int launch(neap__transfer *transfer) {
 }
 
 static void withdraw(neap__transfer *transfer) {
+  neap__multi_release_socket(transfer);
   if (transfer->added)
     curl_multi_remove_handle(transfer->multi->curl, transfer->easy);
   transfer->added = false;
@@ -353,6 +420,7 @@ static void withdraw(neap__transfer *transfer) {
 void neap__transfer_free(neap__transfer *transfer) {
   neap__multi *multi = transfer->multi;
   withdraw(transfer);
+  neap__rescue_end(transfer);
   if (transfer->jar)
     neap__jar_detach(transfer->jar, transfer->easy);
   if (transfer->easy)
@@ -389,6 +457,7 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
   if (!transfer)
     return NEAP_ENOMEM;
   transfer->multi = multi;
+  transfer->rescue.socket = -1;
   transfer->connect_timeout = opts->connect_timeout_ns;
   if (transfer->connect_timeout == 0)
     transfer->connect_timeout = DEFAULT_CONNECT_TIMEOUT;
@@ -486,7 +555,7 @@ void neap__transfer_abandon(neap_http_response *response) {
 
 void neap__transfer_written(neap_http_upload *upload) {
   neap__transfer *transfer = upload->transfer;
-  if (transfer->paused & CURLPAUSE_SEND)
+  if ((transfer->paused & CURLPAUSE_SEND) && !transfer->is_hushed)
     neap__transfer_pause(transfer, transfer->paused & ~CURLPAUSE_SEND);
 }
 
@@ -535,13 +604,32 @@ static int follow(neap__transfer *transfer) {
   return launch_again(transfer);
 }
 
+/* Has nothing of a response that has come be the answer. */
+static void begin_anew(neap__transfer *transfer) {
+  neap__decoder_free(transfer->decoder);
+  transfer->decoder = NULL;
+  neap__http_response_restart(transfer->response);
+}
+
+/* Has libcurl read an answer that it has given up. */
+static int rescue(neap__transfer *transfer) {
+  begin_anew(transfer);
+  int status = neap__rescue_begin(transfer);
+  if (status < 0) {
+    neap__verdict_explain(transfer, true, neap__verdict_no_memory);
+    return status;
+  }
+  return launch_again(transfer);
+}
+
 void neap__transfer_end(neap__transfer *transfer, CURLcode code) {
   int status;
   if (neap__repeat_is_due(transfer, code)) {
-    neap__decoder_free(transfer->decoder);
-    transfer->decoder = NULL;
-    neap__http_response_restart(transfer->response);
+    begin_anew(transfer);
+    neap__rescue_end(transfer);
     status = launch_again(transfer);
+  } else if (neap__rescue_is_due(transfer, code)) {
+    status = rescue(transfer);
   } else {
     transfer->response->status = status_of(transfer);
     status = neap__verdict_of(transfer, code);
@@ -549,6 +637,7 @@ void neap__transfer_end(neap__transfer *transfer, CURLcode code) {
       finish(transfer, status);
       return;
     }
+    neap__rescue_end(transfer);
     status = follow(transfer);
   }
   if (status < 0)

@@ -9,6 +9,7 @@
 #include "http_route.h"
 
 const char neap__verdict_no_memory[] = "out of memory";
+const char neap__verdict_broken[] = "the connection broke";
 
 static const char cut_short[] =
     "the connection ended before the answer was complete";
@@ -33,8 +34,8 @@ static const verdict verdicts[] = {
     {CURLE_PARTIAL_FILE, true, cut_short},
     {CURLE_GOT_NOTHING, true,
      "the server closed the connection without an answer"},
-    {CURLE_SEND_ERROR, true, "the connection broke"},
-    {CURLE_RECV_ERROR, true, "the connection broke"},
+    {CURLE_SEND_ERROR, true, neap__verdict_broken},
+    {CURLE_RECV_ERROR, true, neap__verdict_broken},
     {CURLE_BAD_CONTENT_ENCODING, false,
      "the body has more than 5 encodings, one in another"},
     {CURLE_BAD_FUNCTION_ARGUMENT, false,
@@ -195,9 +196,21 @@ static int judge_end(neap__transfer *transfer) {
   return NEAP_EHTTP;
 }
 
+/* Whether a refusal ends with its connection, and that with a reset: that is
+ * what the end looks like when a part of the request was not read. The system
+ * gives all that the server has sent first. */
+static bool is_ended_by_reset(const neap__transfer *transfer, CURLcode code) {
+  const neap_http_response *response = transfer->response;
+  return code == CURLE_RECV_ERROR && transfer->is_hushed &&
+         !response->in_head && !response->is_framed &&
+         response->length_count == 0;
+}
+
 int neap__verdict_of(neap__transfer *transfer, CURLcode code) {
   if (neap__repeat_was_wanted(transfer, code))
     code = transfer->response->head_size > 0 ? CURLE_OK : CURLE_GOT_NOTHING;
+  if (transfer->objection == 0 && is_ended_by_reset(transfer, code))
+    code = CURLE_OK;
   if (code == CURLE_OK)
     return judge_end(transfer);
   if (transfer->objection < 0)

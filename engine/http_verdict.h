@@ -5,8 +5,9 @@
 
 #include "http_multi.h"
 
-/* The sentence for what is found out elsewhere. */
+/* Sentences for what is found out elsewhere. */
 extern const char neap__verdict_no_memory[];
+extern const char neap__verdict_broken[];
 
 /* Judges a transfer that libcurl is through with: 0 or a negative status, with
  * the sentence in the response. */

@@ -203,14 +203,44 @@ describe("sending a POST again", function()
       end)
     end)
 
-    it("does not happen behind the head of a stream", function()
-      with_server(refuse(false), function(url)
-        local o = opts("pay 10")
-        o.stream = true
-        local response <close> = http.post(url, o)
-        assert.same({ 417, "" }, { response.status, response:read("a") })
-        assert.same({ "100-continue" }, expected)
-      end)
+    it("comes before the head of a stream", function()
+      for _, again in ipairs { false, true } do
+        with_server(refuse(again), function(url)
+          local o = opts("pay 10")
+          o.stream = true
+          local response <close> = http.post(url, o)
+          assert.same(again and { 417, "no" } or { 200, "ok" },
+            { response.status, response:read("a") })
+          assert.same({ "100-continue", "nothing" }, expected)
+        end)
+      end
     end)
+
+    -- libcurl waits for the server for a second.
+    for what, answer in pairs {
+      ["with a length"] = "HTTP/1.1 417 No\r\nX-Tide: low\r\nContent-Length: 2\r\n\r\nno",
+      ["in chunks"] = "HTTP/1.1 417 No\r\nX-Tide: low\r\nTransfer-Encoding: chunked\r\n\r\n"
+        .. "1\r\nn\r\n1\r\no\r\n0\r\n\r\n",
+      ["and closes"] = "HTTP/1.1 417 No\r\nX-Tide: low\r\nConnection: close\r\n\r\nno",
+    } do
+      it("comes too late once pieces have gone: the server answers " .. what, function()
+        local count = 0
+        with_server(function(_, connection)
+          count = count + 1
+          connection:read() -- the size of the first
+          connection:write(answer)
+          return false
+        end, function(url)
+          neap.map({ false, true, false, true, false, true }, function(stream)
+            local o = opts(function() return "pay 10" end)
+            o.stream, o.timeout = stream, 20
+            local response <close> = http.post(url, o)
+            assert.same({ 417, "low", "no" },
+              { response.status, response.headers["x-tide"], response:read("a") })
+          end)
+          assert.equal(6, count)
+        end)
+      end)
+    end
   end)
 end)
