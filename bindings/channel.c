@@ -212,7 +212,8 @@ static int length(lua_State *L) {
 /* channel(capacity) -> channel */
 static int new_channel(lua_State *L) {
   lua_Integer capacity = neap__opt_integer(L, 1, 0);
-  neap__check_that(L, capacity >= 0, 1, "a capacity is 0 or more");
+  if (capacity < 0)
+    neap__check_type_fail(L, 1, "whole number from 0");
   channel *c = lua_newuserdatauv(L, sizeof *c, 1);
   *c = (channel){.capacity = capacity};
   neap__list_init(&c->senders);

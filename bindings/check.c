@@ -82,8 +82,11 @@ int neap__check_fail(lua_State *L, int arg, const char *reason) {
                     reason);
 }
 
-/* Pushes what a value is, in the words of lauxlib. [-0, +1, m] */
+/* Pushes what a value is: a number itself, else its type, as lauxlib has it.
+ * [-0, +1, m] */
 static const char *push_type(lua_State *L, int arg) {
+  if (lua_type(L, arg) == LUA_TNUMBER)
+    return luaL_tolstring(L, arg, NULL);
   if (luaL_getmetafield(L, arg, "__name") == LUA_TSTRING)
     return lua_tostring(L, -1);
   return lua_pushstring(L, lua_type(L, arg) == LUA_TLIGHTUSERDATA
@@ -139,7 +142,7 @@ lua_Integer neap__check_integer(lua_State *L, int arg) {
   if (is_integer)
     return value;
   if (lua_isnumber(L, arg))
-    neap__check_fail(L, arg, "number has no integer representation");
+    neap__check_type_fail(L, arg, "whole number");
   return neap__check_type_fail(L, arg, lua_typename(L, LUA_TNUMBER));
 }
 

@@ -16,7 +16,8 @@
 /* Raises "bad argument #ARG to 'sleep' (REASON)". [-0, +0, v] */
 int neap__check_fail(lua_State *L, int arg, const char *reason);
 
-/* The same: "EXPECTED expected, got number". [-0, +0, v] */
+/* The same: "EXPECTED expected, got string"; a number is told itself.
+ * [-0, +0, v] */
 int neap__check_type_fail(lua_State *L, int arg, const char *expected);
 
 /* The same for a method whose object is none: tells how to call it, "channel"

@@ -51,7 +51,8 @@ static void wake_early(lua_State *L) {
  * hides no deadlock. */
 static int sleep_for(lua_State *L) {
   double seconds = neap__check_number(L, 1);
-  neap__check_that(L, seconds >= 0, 1, "seconds are 0 or more");
+  if (!(seconds >= 0))
+    neap__check_type_fail(L, 1, "number of seconds from 0");
   neap_op *op = neap__wait_begin(L, "sleep");
   neap_engine *engine = neap__engine(L);
   neap_sleep_until(engine, op, neap__deadline(engine, seconds));

@@ -134,8 +134,9 @@ static bool push_false(lua_State *L, const neap_op *op) {
 /* The permission bits at `arg`, 0 where there are none. [-0, +0, v] */
 static void check_bits(lua_State *L, int arg) {
   lua_Integer mode = neap__opt_integer(L, arg, 0);
-  neap__check_that(L, mode >= 0 && mode <= 07777, arg,
-                   "a mode is permission bits from 0 to 4095 (octal 7777)");
+  if (mode < 0 || mode > 07777)
+    neap__check_type_fail(L, arg,
+                          "permission bits from 0 to 4095 (octal 7777)");
 }
 
 /* mkdir(path, parents, mode) */

@@ -199,7 +199,8 @@ static int close_guard(lua_State *L) {
 /* semaphore(n) -> semaphore */
 static int new_semaphore(lua_State *L) {
   lua_Integer n = neap__check_integer(L, 1);
-  neap__check_that(L, n >= 1, 1, "a semaphore has at least one place");
+  if (n < 1)
+    neap__check_type_fail(L, 1, "whole number from 1");
   semaphore *s = lua_newuserdatauv(L, sizeof *s, 1);
   *s = (semaphore){.free = n};
   neap__list_init(&s->queue);

@@ -7,6 +7,7 @@
 -- A language then writes them down.
 local graph = require "neap.graph"
 local object = require "neap.object"
+local options = require "neap.options"
 local text = require "neap.text"
 
 local M = {}
@@ -120,9 +121,7 @@ local function is_plain_flow(box)
   return box.inside and not box.batch and not box.parallel
 end
 
-local function check(flow)
-  if not object.is_node(flow) then error("draw: a flow or node expected", 3) end
-end
+local DRAWN = { test = object.is_node, expected = "node or flow" }
 
 -- In a quoted text Mermaid reads #34; as the character of that number.
 local function quote_mermaid(label)
@@ -170,7 +169,7 @@ end
 ---@param flow table a flow, or a node, which is drawn without its successors
 ---@return string text ends with a newline
 function M.mermaid(flow)
-  check(flow)
+  options.argument(1, "mermaid", flow, DRAWN)
   local page, box = new_page(), survey(flow)
   page.add("flowchart TD")
   page.indent(1)
@@ -204,12 +203,12 @@ end
 
 local function dot_arrow(page, arrow, end_id)
   local from, to = arrow.from, arrow.to
-  local options = {}
-  if arrow.label then options[1] = "label=" .. quote_dot(arrow.label) end
-  if from.inside and from ~= to then options[#options + 1] = "ltail=cluster_" .. from.id end
-  if to and to.inside and from ~= to then options[#options + 1] = "lhead=cluster_" .. to.id end
+  local hints = {}
+  if arrow.label then hints[1] = "label=" .. quote_dot(arrow.label) end
+  if from.inside and from ~= to then hints[#hints + 1] = "ltail=cluster_" .. from.id end
+  if to and to.inside and from ~= to then hints[#hints + 1] = "lhead=cluster_" .. to.id end
   page.add("%s -> %s%s;", dot_tail(from), to and dot_head(to) or end_id,
-    options[1] and (" [%s]"):format(table.concat(options, ", ")) or "")
+    hints[1] and (" [%s]"):format(table.concat(hints, ", ")) or "")
 end
 
 local dot_box
@@ -246,7 +245,7 @@ end
 ---@param flow table a flow, or a node, which is drawn without its successors
 ---@return string text ends with a newline
 function M.dot(flow)
-  check(flow)
+  options.argument(1, "dot", flow, DRAWN)
   local page, box = new_page(), survey(flow)
   page.add("digraph %s {", quote_dot(box.label))
   page.indent(1)

@@ -2,8 +2,13 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local concurrent = require "neap.concurrent"
+local options = require "neap.options"
 
 local M = {}
+
+local MODE = { test = function(value)
+  return value == nil or value == "default" or value == "once" or value == "nowait"
+end, expected = '"default", "once" or "nowait"' }
 
 local function find()
   local path = package.searchpath("luv", package.cpath)
@@ -17,15 +22,13 @@ end
 local function take_over(uv)
   local stopped
   function uv.run(mode)
+    options.argument(1, "run", mode, MODE)
     if mode == "once" or mode == "nowait" then
       core.sleep(0)
-    elseif mode == nil or mode == "default" then
+    else
       local event = core.event()
       stopped = event
       concurrent.race { core.luv.wait, function() event:wait() end }
-    else
-      error(("bad argument #1 to 'run' ('default', 'once' or 'nowait' expected, got '%s')")
-        :format(tostring(mode)), 2)
     end
     return uv.loop_alive()
   end

@@ -33,6 +33,19 @@ describe("an error about an argument", function()
     end
   end)
 
+  it("says what is expected and what was given, a number itself", function()
+    for message, call in pairs {
+      ["'sleep' (number of seconds from 0 expected, got -1)"] = { neap.sleep, -1 },
+      ["'sleep' (number expected, got string)"] = { neap.sleep, "soon" },
+      ["'semaphore' (whole number from 1 expected, got 0)"] = { neap.semaphore, 0 },
+      ["'semaphore' (whole number expected, got 1.5)"] = { neap.semaphore, 1.5 },
+      ["'channel' (whole number from 0 expected, got -2)"] = { neap.channel, -2 },
+      ["'decode' (string expected, got 12)"] = { neap.json.decode, 12 },
+    } do
+      assert.equal("bad argument #1 to " .. message, select(2, pcall(table.unpack(call))))
+    end
+  end)
+
   it("counts the arguments of a method without the object", function()
     local channel = neap.channel(1)
     for _, message in ipairs { complaints(channel.send, channel, nil) } do

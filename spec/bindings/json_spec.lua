@@ -271,7 +271,7 @@ describe("json.decode", function()
   it("wants a string", function()
     assert.matches("bad argument #1 to '.*' %(string expected, got no value%)",
       misused(json.decode))
-    assert.matches("string expected, got number", misused(json.decode, 12))
+    assert.matches("string expected, got 12", misused(json.decode, 12))
     assert.matches("string expected, got table", misused(json.decode, {}))
   end)
 end)

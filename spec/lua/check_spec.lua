@@ -98,7 +98,7 @@ describe("neap.check", function()
 
   it("refuses what is no flow", function()
     assert.has_error(function() check.check(5) end,
-      "check: a flow or node expected, got a number")
+      "bad argument #1 to 'check' (node or flow expected, got 5)")
   end)
 
   describe("on reachability", function()

@@ -157,7 +157,9 @@ digraph "order" {
   end)
 
   it("refuses what is no flow", function()
-    assert.has_error(function() draw.mermaid(5) end, "draw: a flow or node expected")
-    assert.has_error(function() draw.dot(Node) end, "draw: a flow or node expected")
+    assert.has_error(function() draw.mermaid(5) end,
+      "bad argument #1 to 'mermaid' (node or flow expected, got 5)")
+    assert.has_error(function() draw.dot(Node) end,
+      "bad argument #1 to 'dot' (node or flow expected, got neap.class)")
   end)
 end)

@@ -92,7 +92,7 @@ describe("luv", function()
     timer:close()
     assert.is_boolean(uv.run("nowait"))
     assert.truthy(failure(uv.run, "twice")
-      :find("'once' or 'nowait' expected, got 'twice'", 1, true))
+      :find('"once" or "nowait" expected, got "twice"', 1, true))
     assert.truthy(failure(uv.loop_close):find("the loop belongs to neap", 1, true))
   end)
 

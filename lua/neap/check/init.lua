@@ -237,13 +237,16 @@ function M.watch()
   object.made = object.made or {}
 end
 
+local CHECKED = { test = function(value) return object.state(value) ~= nil end,
+  expected = "node or flow" }
+
 --- Finds what is wrong, or most likely is, with a flow and all that is in it.
 --- What only running it can tell is not reported.
 ---@param flow table a flow, a node, or a class, which is a finding
 ---@return neap.Finding[] findings by level, outermost first; empty when all is well
 function M.check(flow)
+  options.argument(1, "check", flow, CHECKED)
   local state = object.state(flow)
-  if not state then error("check: a flow or node expected, got a " .. type(flow), 2) end
   local findings, known, stray = {}, {}, strays()
   local function add_finding(place, kind, message)
     findings[#findings + 1] = { kind = kind, node = path_of(place), message = message }
