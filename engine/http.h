@@ -9,8 +9,9 @@ struct uv_loop_s;
 
 typedef struct neap__http neap__http;
 
-/* What the library needs of the engine. It has no other way to reach it, so
- * that it can be loaded into any program, however the engine got there. */
+/* What the library needs of the engine. It reaches the engine by these alone
+ * and by no symbol, so that it can be loaded into any program, however the
+ * engine got there. */
 typedef struct neap__http_host {
   neap_engine *engine;
   struct uv_loop_s *uv;
@@ -22,25 +23,25 @@ typedef struct neap__http_host {
 /* The size of the buffer for what is wrong with a request. */
 #define NEAP__HTTP_WHY_SIZE 1024
 
-/* What the engine needs of the library: the one symbol that it exports,
- * `neap__http_library`. `version` is NEAP_VERSION of both. What a response
- * holds, both sides know (http_response.h). */
+/* What the engine needs of the library, which exports one symbol:
+ * `neap__http_library`. `version` has to be the engine's NEAP_VERSION, since
+ * both sides know the structs of http_response.h and http_upload.h. */
 typedef struct neap__http_api {
   const char *version;
   int (*open)(const neap__http_host *host, neap__http **out);
-  /* Begins to close all; the owner runs the loop until nothing is left, then
-   * calls `free`. Operations still under way are abandoned: they never
-   * finish. */
+  /* Begins to close all handles. Operations that are under way are dropped:
+   * they never end. The caller runs the loop until no handle is left, and then
+   * calls `free`. */
   void (*close)(neap__http *http);
   void (*free)(neap__http *http);
   /* neap_http_send; with NEAP_EINVAL a sentence is in `why`. */
   int (*send)(neap__http *http, neap_op *op, const neap_http_opts *opts,
               neap_http_response **response, char why[NEAP__HTTP_WHY_SIZE]);
-  /* Drops the transfer of a response whose body is still to come. */
+  /* Drops the transfer of a response whose body is still coming. */
   void (*abandon)(neap_http_response *response);
-  /* Tells that there may be room for more of its body. */
+  /* Says that bytes were taken: there may be room for more. */
   void (*taken)(neap_http_response *response);
-  /* Tells that there is more to send. */
+  /* Says that there is more to send, or the end. */
   void (*written)(neap_http_upload *upload);
   /* neap_http_jar_new and the others. */
   int (*jar_new)(const neap__http *http, neap_http_jar **out);

@@ -4,18 +4,18 @@
 
 #include "http_decode.h"
 
-/* The page that comes with a redirect is not the body that the caller has
- * limited, but it should end too. */
+/* The body of a redirect is not the one that the caller has limited, but it
+ * needs a limit as well. */
 #define MAX_REDIRECT_BODY (UINT64_C(1024) * 1024)
 
-/* How much of a streamed body is received ahead, but for what libcurl has in
- * hand; and how much of it may be left when more is asked for. */
+/* How much of a streamed body is received ahead, besides what libcurl holds;
+ * and how little has to be left of it before more is received. */
 enum { AHEAD = 256 * 1024, AHEAD_AGAIN = AHEAD / 2 };
 
 /* How much is decoded at a time. */
 enum { PIECE = 16 * 1024 };
 
-/* Whether to wait until somebody has read what there is. */
+/* Whether to receive no more until bytes have been taken. */
 static bool is_ahead(const neap__transfer *transfer) {
   return transfer->given &&
          neap__http_response_unread(transfer->response) >= AHEAD;
@@ -31,9 +31,9 @@ static int keep(neap__transfer *transfer, const void *bytes, size_t size,
   return status;
 }
 
-/* Decodes what has been received; little may become very much. Where there is
- * no room for more of it libcurl is told to pause, and gives the same bytes
- * again later, and those behind them: chop_write and pausewrite of 7.88. */
+/* Decodes what has been received; few bytes may become very many. Where there
+ * is no room for more, libcurl is told to pause. It gives the same bytes again
+ * later, and those behind them: chop_write and pausewrite of 7.88. */
 static size_t receive_coded(neap__transfer *transfer, const char *bytes,
                             size_t size) {
   neap__decoder *decoder = transfer->decoder;

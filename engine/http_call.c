@@ -64,7 +64,7 @@ const char *neap_http_body(const neap_http_response *response, size_t *size) {
   return *size > 0 ? response->body.bytes + response->taken : "";
 }
 
-/* Ends the operation that reads, if there is one. */
+/* Ends the operation that waits to read, if there is one. */
 static void end_read(neap_http_response *response, int status) {
   neap_op *op = response->reader;
   response->reader = NULL;

@@ -1,4 +1,4 @@
-/* The content codings that we know: gzip, deflate, br and zstd.
+/* The content codings that the engine knows: gzip, deflate, br and zstd.
  * SPDX-License-Identifier: MIT */
 #include "http_coding.h"
 
@@ -14,12 +14,12 @@
 
 #include "neap.h"
 
-/* The state of both codings of zlib. Like libcurl, the three libraries take
- * their memory from the C library: zstd has no stable way to tell it another,
- * and zlib does not say how much it gives back. */
+/* The state of both codings of zlib. The three libraries take their memory from
+ * the C library, as libcurl does: zstd has no stable way to give it another
+ * allocator, and zlib does not say how many bytes it frees. */
 typedef struct zlib_state {
   z_stream z;
-  bool has_begun; /* deflate: it is known which kind it is */
+  bool has_begun; /* deflate: it is known whether the data is wrapped */
 } zlib_state;
 
 /* What inflateInit2 and inflateReset2 take for the window and the wrapping. */
@@ -76,9 +76,9 @@ static int decode_zlib(void *state, neap__coding_io *io, bool *ended) {
 }
 
 /* RFC 9110 8.4.1.2: deflate data in the wrapping of zlib, "but some
- * implementations send it without". Wrapped it begins with a byte whose low
- * half is 8; without, that would be a block that is stored behind a bit of
- * padding that is set, which nobody writes. */
+ * implementations send it without". With the wrapping, the low half of the
+ * first byte is 8. Without, that would mean a stored block whose first bit of
+ * padding is set, which no compressor writes. */
 static int decode_deflate(void *state, neap__coding_io *io, bool *ended) {
   zlib_state *self = state;
   if (!self->has_begun && io->in_size > 0) {
@@ -114,7 +114,7 @@ static int decode_brotli(void *state, neap__coding_io *io, bool *ended) {
   default:
     break;
   }
-  /* All that has to do with memory, and nothing else, lies between these. */
+  /* The codes that have to do with memory are those between these two. */
   BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(state);
   bool is_memory = code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
                    code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;

@@ -9,8 +9,8 @@
 #include "alloc.h"
 #include "http_coding.h"
 
-/* More codings than this are an attack: each may multiply what the one before
- * it made. */
+/* More codings than this are an attack: each may multiply the size of what it
+ * is fed. */
 enum { MAX_STAGES = 5 };
 
 /* How much one stage decodes ahead for the next. */
@@ -19,7 +19,7 @@ enum { WINDOW = 16 * 1024 };
 /* Undoes one coding. */
 typedef struct stage {
   const neap__coding *coding;
-  struct stage *outer;     /* decodes what this one is fed; NULL: the last */
+  struct stage *outer;     /* feeds this one; NULL: what is received does */
   void *state;             /* NULL: nothing has come yet */
   const unsigned char *in; /* what is to be decoded next */
   size_t in_size;
@@ -28,8 +28,8 @@ typedef struct stage {
   unsigned char *window; /* where `in` points to, but in the last stage */
 } stage;
 
-/* The stages are in the order in which the codings were applied. So the last
- * is fed with what has been received, each other one with what the next has
+/* The stages are in the order in which the codings were applied. So the last is
+ * fed with what has been received, every other one with what the next stage has
  * decoded, and the first one gives the body. */
 struct neap__decoder {
   neap_alloc alloc;
@@ -41,8 +41,8 @@ struct neap__decoder {
   char why[160];
 };
 
-/* Notes the name of a coding that we cannot undo. One that would not look well
- * in a sentence is not told. */
+/* Notes that a coding cannot be undone. The sentence names it only if the name
+ * is short and has no odd characters. */
 static void refuse(neap__decoder *decoder, const char *name, size_t size) {
   static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.";
@@ -74,8 +74,8 @@ static int add_stage(neap__decoder *decoder, const neap__coding *coding) {
   return 0;
 }
 
-/* Names that stand for no coding of ours: "chunked" is undone by libcurl, and
- * servers say "identity" and "none" for none. */
+/* Names of which no stage is made: "chunked" is undone by libcurl, and
+ * "identity" and "none" mean that there is no coding. */
 static bool is_ignored(const char *name, size_t size) {
   static const char *const ignored[] = {"identity", "none", "chunked"};
   for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
@@ -143,7 +143,7 @@ void neap__decoder_free(neap__decoder *decoder) {
   neap__free(&alloc, decoder, sizeof *decoder);
 }
 
-/* Where what it is fed goes. */
+/* The stage that is fed with what has been received. */
 static stage *last_stage(neap__decoder *decoder) {
   return &decoder->stages[decoder->count - 1];
 }
@@ -169,7 +169,7 @@ static int fail(neap__decoder *decoder, const char *format, const char *name) {
   return NEAP_EHTTP;
 }
 
-/* Begins a stream, the first or one behind another. */
+/* Begins a stream, the first or a further one. */
 static int begin_stream(neap__decoder *decoder, stage *s) {
   const neap__coding *coding = s->coding;
   s->is_inside = true;
@@ -183,12 +183,12 @@ static int begin_stream(neap__decoder *decoder, stage *s) {
   return coding->reset(s->state);
 }
 
-/* Has a stage decode what it has, at most `room` bytes, of which *size are
- * made. */
+/* Lets a stage decode what it was fed, to at most `room` bytes; *size says how
+ * many. */
 static int run_stage(neap__decoder *decoder, stage *s, unsigned char *out,
                      size_t room, size_t *size) {
   if (!s->is_inside && s->state) {
-    /* Zero bytes behind a stream are padding, as of a tape's block. */
+    /* Zero bytes behind a stream are padding, as on a tape. */
     while (s->in_size > 0 && *s->in == 0) {
       s->in++;
       s->in_size--;
@@ -213,7 +213,7 @@ static int run_stage(neap__decoder *decoder, stage *s, unsigned char *out,
   return status;
 }
 
-/* Decodes at most `room` bytes with a stage and those behind it. */
+/* Decodes at most `room` bytes with a stage and those that feed it. */
 static int read_stage(neap__decoder *decoder, stage *s, unsigned char *out,
                       size_t room, size_t *size) {
   int status = 0;

@@ -10,22 +10,24 @@
 typedef struct neap__decoder neap__decoder;
 
 /* Makes the decoder for a response whose head is complete. NULL when there is
- * no memory. Without codings it gives what it is fed. */
+ * no memory. If the response has no codings, bytes pass unchanged. */
 neap__decoder *neap__decoder_new(const neap_http_response *response);
 
 /* NULL is ignored. */
 void neap__decoder_free(neap__decoder *decoder);
 
-/* Gives it the bytes to decode next: *borrowed* until all are used, or it is
- * fed again with those that are left. */
+/* Gives the decoder the bytes to decode next. They are *borrowed* until all are
+ * used, or until it is fed again, with those that are left. */
 void neap__decoder_feed(neap__decoder *decoder, const void *bytes, size_t size);
 
 /* How many of them have not been used yet. */
 size_t neap__decoder_left(const neap__decoder *decoder);
 
-/* Decodes at most `room` bytes; *size is 0 when it has to be fed first. What
- * was decoded and had no room is given by the next call. NEAP_EHTTP when the
- * body cannot be decoded, which neap__decoder_why explains; NEAP_ENOMEM. */
+/* Decodes at most `room` bytes. *size is 0 when the decoder has to be fed
+ * first. Decoded bytes for which there was no room come with the next call.
+ * NEAP_EHTTP when the body cannot be decoded, which neap__decoder_why explains;
+ * NEAP_ENOMEM.
+ */
 int neap__decoder_read(neap__decoder *decoder, void *out, size_t room,
                        size_t *size);
 

@@ -18,13 +18,13 @@ typedef struct jar {
   CURLSH *share;
   size_t users; /* the owner, while it has not been freed, and handles */
   neap__buf text;
-  struct curl_slist *before; /* what it had before the last Set-Cookie */
-  bool is_looking;           /* it is us who have libcurl lock it */
+  struct curl_slist *before; /* its cookies before the last Set-Cookie */
+  bool is_looking;           /* libcurl locks it for a call of ours */
 } jar;
 
-/* CURLSHOPT_LOCKFUNC. There are no threads to keep apart: libcurl calls this
- * before it adds the cookie of a Set-Cookie, the last moment at which one can
- * see what that may replace. */
+/* CURLSHOPT_LOCKFUNC. There are no threads to keep apart. But libcurl calls
+ * this before it adds the cookie of a Set-Cookie, which is the last moment to
+ * see the cookie that may be replaced. */
 static void on_lock(CURL *easy, curl_lock_data data, curl_lock_access access,
                     void *ud) {
   (void)access;
@@ -101,9 +101,9 @@ void neap__jar_detach(neap_http_jar *base, CURL *easy) {
   leave((jar *)base);
 }
 
-/* Whether a line of a head sets a cookie that has no name: RFC 6265 5.2 ignores
- * those without "=", or with nothing before it, in what comes before the first
- * ";". libcurl 7.88 passes over that part and takes the next, such as the path,
+/* Whether a line of a head sets a cookie that has no name. RFC 6265 5.2 ignores
+ * a cookie without "=", or with nothing before it, in the part before the first
+ * ";". libcurl 7.88 skips that part and takes the next one, such as the path,
  * for the cookie. */
 static bool is_nameless(const char *line, size_t size) {
   static const char prefix[] = "set-cookie:";
@@ -125,21 +125,23 @@ static bool has_line(const struct curl_slist *list, const char *text) {
   return list;
 }
 
-/* Where a line of libcurl's says when the cookie expires. */
+/* The field of a cookie's line that says when it expires. */
 static const char *expiry_of(const char *line) {
   for (int tabs = 0; tabs < 4; tabs++)
     line = strchr(line, '\t') + 1;
   return line;
 }
 
-/* libcurl lists those that have expired until it has a look at all of them, as
+/* libcurl lists cookies that have expired until it goes through all of them, as
  * it does when a cookie is added or sent. */
 static bool has_expired(const char *line) {
   long long expiry = strtoll(expiry_of(line), NULL, 10);
   return expiry != 0 && expiry < (long long)time(NULL);
 }
 
-/* Takes the cookie of this line out: it has expired long since. */
+/* Removes the cookie of this line, by adding it with a time of expiry long
+ * past.
+ */
 static void expire(jar *self, CURL *easy, const char *line) {
   const char *expiry = expiry_of(line);
   size_t size = strlen(line) + 2;
@@ -167,8 +169,8 @@ void neap__jar_check_line(neap_http_jar *base, CURL *easy, const char *line,
       count++;
     }
   }
-  /* A line sets one cookie. More only seem to be new when there was no memory
-   * for what was there before. */
+  /* A line sets one cookie. More than one seem to be new only if there was no
+   * memory to list the cookies before. */
   if (count == 1) {
     expire(self, easy, added->data);
     for (struct curl_slist *l = self->before; l; l = l->next)
@@ -179,8 +181,8 @@ void neap__jar_check_line(neap_http_jar *base, CURL *easy, const char *line,
   curl_slist_free_all(after);
 }
 
-/* libcurl has cookies read and written through a handle. NULL when there is no
- * memory. */
+/* Opens a handle, through which libcurl reads and writes cookies. NULL when
+ * there is no memory. */
 static CURL *open_handle(jar *self) {
   CURL *easy = curl_easy_init();
   if (easy && neap__jar_attach(&self->base, easy) < 0) {

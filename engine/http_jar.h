@@ -14,14 +14,15 @@ int neap__jar_text(neap_http_jar *base, const char **text);
 int neap__jar_add(neap_http_jar *base, const char *text);
 int neap__jar_clear(neap_http_jar *base);
 
-/* Has `easy` use the jar, which lives until neap__jar_detach at least.
- * NEAP_ENOMEM. The handle must not serve others afterwards: curl_easy_reset
- * "does not change [...] the cookies", nor that there are any. */
+/* Makes `easy` use the jar, which lives until neap__jar_detach at least.
+ * NEAP_ENOMEM. The handle must serve no other request afterwards:
+ * curl_easy_reset "does not change [...] the cookies", nor the use of cookies.
+ */
 int neap__jar_attach(neap_http_jar *base, CURL *easy);
 void neap__jar_detach(neap_http_jar *base, CURL *easy);
 
-/* Looks at a line of a head, whose cookie libcurl has put into the jar, and
- * takes that out again if the cookie has no name. */
+/* Looks at a line of a head, whose cookie libcurl has put into the jar. If the
+ * cookie has no name, it is removed from the jar. */
 void neap__jar_check_line(neap_http_jar *base, CURL *easy, const char *line,
                           size_t size);
 

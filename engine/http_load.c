@@ -25,9 +25,9 @@ static const char *const places[] = {
 };
 enum { PLACES = sizeof places / sizeof *places, CANDIDATES = 2 * PLACES + 1 };
 
-/* Opens one file and checks that it fits this engine. The library is never
- * closed again: libcurl may have a thread that still resolves a name, and
- * curl_global_cleanup would be the business of the whole process. */
+/* Opens one file and checks that its version is the engine's. The library is
+ * never closed again: a thread of libcurl may still look up a name, and
+ * curl_global_cleanup would concern the whole process. */
 static int open_library(const char *path, const neap__http_api **out,
                         char why[NEAP__HTTP_WHY_SIZE]) {
   uv_lib_t library;
@@ -82,14 +82,14 @@ static bool candidate(size_t index, char path[PATH_MAX]) {
                            places[index % PLACES]) < PATH_MAX;
 }
 
-/* Adds to a sentence, as much as there is room for. */
+/* Appends text to a sentence, as far as there is room. */
 static void add(char why[NEAP__HTTP_WHY_SIZE], const char *text) {
   size_t size = strlen(why);
   snprintf(why + size, NEAP__HTTP_WHY_SIZE - size, "%s", text);
 }
 
-/* The first candidate that exists is the one; only when there is none the
- * system is asked. */
+/* Opens the first candidate that exists. If there is none, the system searches
+ * for the library. */
 static int find_library(const neap__http_api **out,
                         char why[NEAP__HTTP_WHY_SIZE]) {
   char path[PATH_MAX];

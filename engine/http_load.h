@@ -5,14 +5,13 @@
 
 #include "http.h"
 
-/* Loads the library named by `path`, or found where neap_engine_opts says when
- * it is NULL, for this engine. On failure, NEAP_ENOLIB or NEAP_ENOMEM, `why`
- * has a sentence. */
+/* Loads the library at `path`, or if that is NULL, where neap_engine_opts says.
+ * On failure, NEAP_ENOLIB or NEAP_ENOMEM, `why` has a sentence. */
 int neap__http_load(neap_engine *engine, const char *path, neap__http **out,
                     char why[NEAP__HTTP_WHY_SIZE]);
 
-/* Begin to close it, and free it once the loop has been run down. NULL is
- * ignored. */
+/* Begins to close the library's handles; and frees the rest when the loop has
+ * been closed. NULL is ignored. */
 void neap__http_close(neap__http *http);
 void neap__http_free(neap__http *http);
 

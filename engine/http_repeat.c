@@ -1,25 +1,26 @@
-/* When a request is sent again that nobody asked to be.
+/* When a request is sent again by itself.
  * SPDX-License-Identifier: MIT */
 #include "http_repeat.h"
 
-/* How often at most. A connection that is new ends it but with HTTP/2. */
+/* The most repeats of a request. A new connection that ends is not followed by
+ * another, except with HTTP/2. */
 enum { MAX_REPEATS = 5 };
 
-/* CURLOPT_PROTOCOLS_STR is looked at whenever libcurl begins to look for a
+/* libcurl looks at CURLOPT_PROTOCOLS_STR whenever it begins to look for a
  * connection. */
 void neap__repeat_allow(neap__transfer *transfer) {
   curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR,
                    neap__transfer_is_secure(transfer) ? "https" : "http");
 }
 
-/* It has to name a protocol: any but ours. */
+/* The option has to name a protocol; any other than the request's will do. */
 void neap__repeat_forbid(neap__transfer *transfer) {
   curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR,
                    neap__transfer_is_secure(transfer) ? "http" : "https");
 }
 
-/* "Total time of all redirection steps": we follow redirects ourselves, so it
- * is only libcurl's repeats that take some. */
+/* "Total time of all redirection steps": the engine follows redirects itself,
+ * so only repeats of libcurl's take such time. */
 bool neap__repeat_was_wanted(const neap__transfer *transfer, CURLcode code) {
   curl_off_t us = 0;
   if (code == CURLE_UNSUPPORTED_PROTOCOL)
@@ -27,15 +28,15 @@ bool neap__repeat_was_wanted(const neap__transfer *transfer, CURLcode code) {
   return us > 0;
 }
 
-/* Whether the server cannot have acted on the request, or doing so once more
- * does no harm. */
+/* Whether the server cannot have acted on the request, or may do so again
+ * without harm. */
 static bool is_safe(const neap__transfer *transfer) {
   return transfer->moved_at == 0 ||
          neap__http_request_is_idempotent(&transfer->request);
 }
 
-/* Whether this is how a connection fails that had been kept and is dead.
- * libcurl repeats nothing when that shows while a body is sent. */
+/* Whether the code is that of a dead connection that was kept. If that shows
+ * while a body is sent, libcurl would not repeat the request. */
 static bool is_stale(const neap__transfer *transfer, CURLcode code) {
   long made = 0;
   switch (code) {
@@ -58,8 +59,8 @@ static bool has_whole_body(const neap__transfer *transfer) {
           upload->written == neap__http_upload_unsent(upload));
 }
 
-/* Whether the server did not take what "Expect: 100-continue" offered. The
- * request is to be sent without (RFC 9110 10.1.1). */
+/* Whether the server has refused "Expect: 100-continue". Then the request is to
+ * be sent without it (RFC 9110 10.1.1). */
 static bool is_unexpected(const neap__transfer *transfer) {
   long status = 0;
   curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -68,8 +69,8 @@ static bool is_unexpected(const neap__transfer *transfer) {
 
 bool neap__repeat_is_due(neap__transfer *transfer, CURLcode code) {
   bool is_wanted = neap__repeat_was_wanted(transfer, code);
-  /* libcurl counts repeats for as long as a handle lives, and does not forget
-   * that a server has refused a stream. */
+  /* libcurl counts the repeats of a handle as long as it lives, and remembers
+   * that a server has refused a stream of it. */
   if (is_wanted)
     transfer->is_spoilt = true;
   if (transfer->objection < 0 || transfer->given || transfer->rescue.is_on ||
@@ -83,10 +84,10 @@ bool neap__repeat_is_due(neap__transfer *transfer, CURLcode code) {
              !(is_wanted || is_stale(transfer, code)) || !is_safe(transfer)) {
     return false;
   }
-  /* Where all that were kept have died, a further one of them will not do. Over
-   * TLS the first repeats may rather share what one of them makes anew. A
-   * server that keeps refusing may want HTTP/1.1, of which libcurl does not
-   * tell. */
+  /* If one kept connection has died, so may the others have: the repeat uses a
+   * new one. Over TLS, first repeats of several requests may share a new one. A
+   * server that keeps refusing may want HTTP/1.1, which libcurl does not tell.
+   */
   bool is_fresh = !neap__transfer_is_secure(transfer) ||
                   transfer->repeats > 0 || transfer->is_fresh;
   curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, (long)is_fresh);

@@ -1,4 +1,4 @@
-/* A request: checked, copied, and told to a curl handle.
+/* A request: checked, copied, and set up in a curl handle.
  * SPDX-License-Identifier: MIT */
 #include "http_request.h"
 
@@ -33,8 +33,9 @@ static bool is_value(const char *text) {
   return true;
 }
 
-/* Quoting a name that is no token would put its control characters into the
- * sentence. */
+/* A name that is not a token is not quoted, since it may have control
+ * characters.
+ */
 static int check_header(const neap_http_header *header,
                         char why[NEAP__HTTP_WHY_SIZE]) {
   if (!header->name || !is_token(header->name))
@@ -77,8 +78,8 @@ static int check(const neap_http_opts *opts, const char *method,
   return 0;
 }
 
-/* The end of a host name, or address, that says no more than it seems to: what
- * looks like a number is four of them. NULL when it is not so plain. */
+/* The end of a host that is plain: a name in lower case whose last label is no
+ * number, or an address of four decimal numbers. NULL for any other. */
 static const char *skip_host(const char *text) {
   size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.");
   const char *end = text + size, *last = end;
@@ -101,8 +102,8 @@ static const char *skip_host(const char *text) {
   return parts == 4 ? end : NULL;
 }
 
-/* Whether a URL is as libcurl would write it, with neither user nor password,
- * so that there is no need to take it apart. Most are. */
+/* Whether a URL is as libcurl would write it, without user and password, so
+ * that it need not be taken apart. Most are. */
 static bool is_plain_url(const char *text) {
   if (strncmp(text, "http", 4) != 0)
     return false;
@@ -178,9 +179,10 @@ static int move_part(neap__http_request *request, CURLUPart part, CURL *easy,
   return ok ? 0 : NEAP_ENOMEM;
 }
 
-/* Has `easy` ask for the URL of this text, and gives a copy of it. */
-static int ask_for(neap__http_request *request, CURL *easy,
-                   const neap_alloc *alloc, const char *text, char **url_text) {
+/* Sets the URL of `easy` to this text, of which *url_text is a copy. */
+static int set_text(neap__http_request *request, CURL *easy,
+                    const neap_alloc *alloc, const char *text,
+                    char **url_text) {
   char *copy = neap__copy(alloc, text, strlen(text));
   if (!copy)
     return NEAP_ENOMEM;
@@ -192,24 +194,23 @@ static int ask_for(neap__http_request *request, CURL *easy,
   return 0;
 }
 
-/* Has `easy` ask for the request's URL, which has been taken apart. */
+/* Sets the URL of `easy` to that of the request, which has been taken apart. */
 static int set_url(neap__http_request *request, CURL *easy,
                    const neap_alloc *alloc, char **url_text) {
   char *text;
   if (curl_url_get(request->url, CURLUPART_URL, &text, 0) != CURLUE_OK)
     return NEAP_ENOMEM;
-  int status = ask_for(request, easy, alloc, text, url_text);
+  int status = set_text(request, easy, alloc, text, url_text);
   curl_free(text);
   return status;
 }
 
-/* Takes the URL of `opts` apart where it has to be, and has `easy` ask for it.
- */
+/* Sets the URL of `easy`, which is taken apart before if it is not plain. */
 static int read_url(neap__http_request *request, CURL *easy,
                     const neap_alloc *alloc, const char *text, char **url_text,
                     char why[NEAP__HTTP_WHY_SIZE]) {
   if (text && is_plain_url(text))
-    return ask_for(request, easy, alloc, text, url_text);
+    return set_text(request, easy, alloc, text, url_text);
   int status = parse_url(text, &request->url, why);
   if (status == 0)
     status = move_part(request, CURLUPART_USER, easy, CURLOPT_USERNAME, why);
@@ -303,15 +304,15 @@ static bool has_content(const neap__http_request *request) {
 
 static int copy_headers(neap__http_request *request, const neap_alloc *alloc,
                         const neap_http_opts *opts) {
-  /* What libcurl adds to a body by itself and nobody asked for: a wait for "100
-   * Continue", and that it is a form. */
-  static const char *const unasked[] = {"Expect", "Content-Type"};
-  size_t count = has_content(request) ? sizeof unasked / sizeof *unasked : 0;
+  /* libcurl adds these to a body by itself: a wait for "100 Continue", and a
+   * type that says that it is a form. */
+  static const char *const added[] = {"Expect", "Content-Type"};
+  size_t count = has_content(request) ? sizeof added / sizeof *added : 0;
   int status = 0;
   for (size_t i = 0; i < count && status == 0; i++) {
     char line[32];
-    snprintf(line, sizeof line, "%s:", unasked[i]);
-    if (!has_header(opts, unasked[i]))
+    snprintf(line, sizeof line, "%s:", added[i]);
+    if (!has_header(opts, added[i]))
       status = append(&request->headers, line);
   }
   for (size_t i = 0; i < opts->header_count && status == 0; i++) {
@@ -320,7 +321,7 @@ static int copy_headers(neap__http_request *request, const neap_alloc *alloc,
                  ? add_cookie(request, alloc, header->value)
                  : add_header(&request->headers, alloc, header);
   }
-  /* A part of what is compressed cannot be decoded. */
+  /* A part of compressed data cannot be decoded. */
   if (status == 0 && opts->header_count > 0 && has_header(opts, "Range") &&
       !has_header(opts, "Accept-Encoding"))
     status = append(&request->headers, "Accept-Encoding: identity");
@@ -360,8 +361,8 @@ static bool is_free_of_credentials(const char *line) {
   return false;
 }
 
-/* Keeps the headers that may still be sent: about a body only if there is one,
- * with credentials only to the origin that they were given for. */
+/* Removes the headers that may no longer be sent: those about a body if there
+ * is none, and those with credentials if it goes to another origin. */
 static int filter_headers(neap__http_request *request, bool has_body,
                           bool same_host) {
   struct curl_slist *kept = NULL;
@@ -378,9 +379,9 @@ static int filter_headers(neap__http_request *request, bool has_body,
   return 0;
 }
 
-/* Tells `easy` about method, headers and body. libcurl derives from
- * CURLOPT_NOBODY and CURLOPT_POST what is sent and what is to be received;
- * CURLOPT_CUSTOMREQUEST changes just the word. */
+/* Sets up method, headers and body in `easy`. libcurl decides by CURLOPT_NOBODY
+ * and CURLOPT_POST what is sent and received; CURLOPT_CUSTOMREQUEST only
+ * changes the word. */
 static int apply(const neap__http_request *request, CURL *easy) {
   const char *method = request->method;
   const char *word = NULL;
@@ -489,7 +490,7 @@ int neap__http_request_follow(neap__http_request *request,
   int error = parse_url(location, &url, why);
   if (error < 0)
     return error == NEAP_EINVAL ? NEAP_EHTTP : error;
-  /* A server has no say in who we are. */
+  /* A server must not choose the user of a request. */
   curl_url_set(url, CURLUPART_USER, NULL, 0);
   curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
   if (!request->url &&

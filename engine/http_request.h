@@ -1,4 +1,4 @@
-/* A request: checked, copied, and told to a curl handle.
+/* A request: checked, copied, and set up in a curl handle.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_HTTP_REQUEST_H
 #define NEAP_HTTP_REQUEST_H
@@ -8,12 +8,12 @@
 #include "buf.h"
 #include "http.h"
 
-/* What a handle points into while a request is under way, and what a redirect
- * needs to know of it. Zero-initialised means empty. */
+/* The memory into which a handle points while a request is under way, and what
+ * a redirect needs to know of the request. Zero-initialised means empty. */
 typedef struct neap__http_request {
   char method[32];
-  CURLU *url;       /* without user and password; NULL: see `text` */
-  const char *text; /* the same as text, whoever has that, until a redirect */
+  CURLU *url;       /* without user and password; NULL: only `text` is known */
+  const char *text; /* *borrowed* until a redirect: the same URL as text */
   bool has_user;    /* the handle was given a user or a password */
   struct curl_slist *headers;
   neap__buf cookie; /* the values of its own headers of that name, as text */
@@ -21,7 +21,7 @@ typedef struct neap__http_request {
   size_t body_size;
   neap_http_idempotence idempotence;
   bool has_upload;      /* the body is written while it is sent */
-  curl_off_t to_upload; /* the size of such a body; -1: unknown */
+  curl_off_t to_upload; /* with `has_upload`: its size; -1: unknown */
 } neap__http_request;
 
 /* Checks `opts`, copies them into an empty request and sets up `easy` for
@@ -41,21 +41,22 @@ bool neap__http_request_is_idempotent(const neap__http_request *request);
 /* Whether it has a header "Expect". */
 bool neap__http_request_expects(const neap__http_request *request);
 
-/* Has a handle that was told of the request send no header "Expect". */
+/* Removes the header "Expect" from a request that has been set up in a handle.
+ */
 void neap__http_request_drop_expect(neap__http_request *request);
 
-/* Tells `easy` no more of it than its method, so that neither a body nor a
- * header of its own is sent. NEAP_ENOMEM. */
+/* Sets up no more of the request in `easy` than its method, so that neither its
+ * body nor its headers are sent. NEAP_ENOMEM. */
 int neap__http_request_tell_head(const neap__http_request *request, CURL *easy);
 
 void neap__http_request_free(neap__http_request *request,
                              const neap_alloc *alloc);
 
-/* Turns the request into the one that a response with this status and location
- * asks for (RFC 9110 section 15.4): 303 makes it a GET, and so do 301 and 302
- * of a POST. To another origin no user and password go along, and only headers
- * that hold no credentials: Accept, Cache-Control, Content, If, Range,
- * User-Agent and those that begin like them.
+/* Turns the request into the one to which a response with this status and
+ * location redirects (RFC 9110 section 15.4): 303 makes it a GET, and so do 301
+ * and 302 of a POST. Neither user nor password goes to another origin, and only
+ * headers that hold no credentials do: those whose names begin with Accept,
+ * Cache-Control, Content-, Expect, If-, Range and User-Agent.
  *
  * Returns 0 and *url_text as above; NEAP_EHTTP when the location is not one to
  * follow, NEAP_EINVAL when an upload would have to be sent again, NEAP_ENOMEM.

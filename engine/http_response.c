@@ -6,7 +6,7 @@
 
 #include "alloc.h"
 
-/* Servers of the kind found send a few KiB in fewer than a hundred. */
+/* Real servers send a few KiB in fewer than a hundred headers. */
 enum { MAX_HEAD_SIZE = 256 * 1024, MAX_FIELDS = 1024 };
 
 const char neap__http_bad_head[] = "the headers are malformed or too many";
@@ -138,9 +138,9 @@ static int continue_field(neap_http_response *response, const char *text,
   return status;
 }
 
-/* Reads the lengths that one Content-Length gives and compares them with the
- * one that is known, UINT64_MAX for none. RFC 9110 8.6: a number, or the same
- * number again and again, in a list or in headers of their own. */
+/* Reads the lengths in the value of a Content-Length, and compares them with
+ * the known one (UINT64_MAX: none). RFC 9110 8.6 allows one number, or the same
+ * number several times, in a list or in several headers. */
 static int read_lengths(neap_http_response *response, const char *text,
                         uint64_t *known) {
   for (;;) {
@@ -167,9 +167,9 @@ static int read_lengths(neap_http_response *response, const char *text,
   }
 }
 
-/* Ends a head. A Transfer-Encoding overrides all lengths (RFC 9112 6.3).
- * libcurl 7.88 believes the last length, and takes one that is too large for
- * none at all. */
+/* Ends a head, and checks its lengths. A Transfer-Encoding overrides them (RFC
+ * 9112 6.3). libcurl 7.88 believes the last one, and ignores one that is too
+ * large. */
 static int end_head(neap_http_response *response) {
   response->in_head = false;
   size_t left = response->is_framed ? 0 : response->length_count;
@@ -193,9 +193,8 @@ static bool is_status_line(const neap_http_response *response, const char *line,
   return !response->is_last && size >= 5 && memcmp(line, "HTTP/", 5) == 0;
 }
 
-/* Whether this status line is of an interim response, 1xx: another head
- * follows.
- */
+/* Whether this status line is that of an interim response (1xx), which another
+ * head follows. */
 static bool is_interim(const char *line, size_t size) {
   const char *code = memchr(line, ' ', size);
   return code && code + 1 < line + size && code[1] == '1';

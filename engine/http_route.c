@@ -1,5 +1,6 @@
-/* The way of a request: on which connection, through which proxy, and with
- * which certificates. SPDX-License-Identifier: MIT */
+/* The route of a request: on which connection, through which proxy, and with
+ * which certificates.
+ * SPDX-License-Identifier: MIT */
 #include "http_route.h"
 
 #include <limits.h>
@@ -7,14 +8,16 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "units.h"
+
 static int refuse(char why[NEAP__HTTP_WHY_SIZE], const char *sentence) {
   snprintf(why, NEAP__HTTP_WHY_SIZE, "%s", sentence);
   return NEAP_EINVAL;
 }
 
-/* libcurl takes what it does not understand for the name of a host, and leaves
- * it unmentioned whether a scheme means anything to it. The URL may have a
- * password and is not quoted. */
+/* libcurl takes any text that it does not understand for the name of a host,
+ * and does not say whether it knows a scheme. The sentence does not quote the
+ * URL, which may have a password. */
 static int check_proxy(const char *text, char why[NEAP__HTTP_WHY_SIZE]) {
   static const char *const schemes[] = {"http", "https", "socks5", "socks5h"};
   CURLU *url = curl_url();
@@ -53,11 +56,12 @@ static int check_unix_socket(const neap_http_opts *opts,
   return NEAP_EINVAL;
 }
 
-/* libcurl 7.88 cuts off what is not a whole second of the time that a
- * connection has been idle, and takes one whose time is no more than the limit.
- * Of less than a second it knows nothing, and then none is young enough. */
+/* libcurl 7.88 counts the time that a connection has been idle in whole
+ * seconds, rounded down, and uses one whose time is no more than the limit. So
+ * the limit is one second less; below one second, no kept connection is used.
+ */
 static void limit_age(CURL *easy, const neap_http_opts *opts) {
-  uint64_t seconds = opts->max_idle_ns / 1000000000;
+  uint64_t seconds = opts->max_idle_ns / NEAP__NS_PER_S;
   bool is_limited = opts->max_idle_ns > 0 && seconds < INT_MAX;
   if (opts->fresh_connection || (is_limited && seconds == 0))
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
@@ -85,8 +89,8 @@ int neap__route_set(CURL *easy, const neap_http_opts *opts,
   }
   limit_age(easy, opts);
   /* "Setting the proxy string to "" (an empty string) explicitly disables the
-   * use of a proxy, even if there is an environment variable set for it." And
-   * a proxy that is named is for all hosts, whatever no_proxy says. */
+   * use of a proxy, even if there is an environment variable set for it." A
+   * proxy that is named is for all hosts, whatever no_proxy says. */
   bool ok = set(easy, CURLOPT_PROXY, opts->proxy) &&
             set(easy, CURLOPT_NOPROXY, opts->proxy ? "" : NULL) &&
             set(easy, CURLOPT_SSLCERT, opts->cert_file) &&

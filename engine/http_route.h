@@ -1,5 +1,6 @@
-/* The way of a request: on which connection, through which proxy, and with
- * which certificates. SPDX-License-Identifier: MIT */
+/* The route of a request: on which connection, through which proxy, and with
+ * which certificates.
+ * SPDX-License-Identifier: MIT */
 #ifndef NEAP_HTTP_ROUTE_H
 #define NEAP_HTTP_ROUTE_H
 
@@ -7,15 +8,15 @@
 
 #include "http.h"
 
-/* Sets up `easy` for what `opts` say of the way. NEAP_EINVAL with
- * a sentence in `why`, or NEAP_ENOMEM. */
+/* Sets up the route of `opts` in `easy`. NEAP_EINVAL with a sentence in `why`,
+ * or NEAP_ENOMEM. */
 int neap__route_set(CURL *easy, const neap_http_opts *opts,
                     char why[NEAP__HTTP_WHY_SIZE]);
 
-/* Has `easy` show no certificate of its own any more. */
+/* Removes the client certificate from `easy`. */
 void neap__route_be_nobody(CURL *easy);
 
-/* The sentence for CURLE_SSL_CERTPROBLEM, of which libcurl says this. */
+/* The sentence for CURLE_SSL_CERTPROBLEM, for which libcurl has these words. */
 const char *neap__route_blame(const char *words);
 
 #endif
