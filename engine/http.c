@@ -1,422 +1,203 @@
-/* libcurl's multi handle on a uv loop: sockets, timers, the library's API.
+/* The HTTP functions of neap.h: the library is loaded by the first request.
  * SPDX-License-Identifier: MIT */
-#include "http_multi.h"
-
-#include <assert.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "alloc.h"
-#include "http_jar.h"
+#include "engine.h"
+#include "http_api.h"
+#include "http_load.h"
+#include "http_response.h"
+#include "http_upload.h"
+#include "op.h"
 
-/* How often idle transfers are looked for at most. */
-#define IDLE_TICK_NS UINT64_C(5000000)
+_Static_assert(sizeof((neap_engine *)0)->http_why == NEAP__HTTP_WHY_SIZE,
+               "the library writes into http_why");
 
-/* A socket that libcurl has had watched. That of a connection is watched with
- * one uv_poll_t for as long as it lives: libcurl loses interest in it whenever
- * a response is complete and regains it with the next request, which would cost
- * system calls each time.
- *
- * No other may be watched for longer than libcurl asks for, since it closes two
- * kinds of sockets without calling CURLOPT_CLOSESOCKETFUNCTION: those of its
- * resolver, and those on which it has not succeeded to connect. Their numbers
- * go to others at once. Until a socket is connected, libcurl 7.88 waits for
- * nothing but to write (cf_socket_get_select_socks), so one that it has asked
- * to read from is a connection, of whose end it tells. */
-struct neap__http_socket {
-  uv_poll_t poll;
-  neap__multi *multi;
-  curl_socket_t fd;
-  int wanted;           /* the events that libcurl waits for */
-  int watched;          /* those that uv does */
-  bool is_ours;         /* neap__multi_open_socket made it, not the resolver */
-  bool is_connection;   /* libcurl will tell when it is closed */
-  neap__transfer *user; /* whose body it sends; NULL: unknown, or none */
-  CURL *opener;         /* for whom we did, until libcurl says what it wants; */
-  uint64_t opened_in;   /* and by which call of curl_multi_socket_action */
-};
-
-static neap__http_socket *find_socket(const neap__multi *multi,
-                                      curl_socket_t fd) {
-  return (size_t)fd < multi->socket_capacity ? multi->sockets[fd] : NULL;
+/* Loads the library if that has not been done. */
+static int load(neap_engine *engine) {
+  char *why = engine->http_why;
+  why[0] = '\0';
+  if (engine->http)
+    return 0;
+  return neap__http_load(engine, engine->http_library, &engine->http, why);
 }
 
-static int reserve_socket(neap__multi *multi, curl_socket_t fd) {
-  size_t old = multi->socket_capacity;
-  int status =
-      neap__reserve(&multi->host.alloc, &multi->sockets,
-                    &multi->socket_capacity, (size_t)fd + 1, sizeof(void *));
-  if (status == 0 && multi->socket_capacity > old)
-    memset(multi->sockets + old, 0,
-           (multi->socket_capacity - old) * sizeof(void *));
-  return status;
-}
-
-static int add_socket(neap__multi *multi, curl_socket_t fd, CURL *opener,
-                      neap__http_socket **out) {
-  int status = reserve_socket(multi, fd);
+int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,
+                   neap_http_response **response) {
+  int status = load(engine);
   if (status < 0)
     return status;
-  neap__http_socket *socket = neap__alloc(&multi->host.alloc, sizeof *socket);
-  if (!socket)
-    return NEAP_ENOMEM;
-  *socket = (neap__http_socket){
-      .multi = multi,
-      .fd = fd,
-      .is_ours = opener != NULL,
-      .opener = opener,
-      .opened_in = multi->actions,
-  };
-  if (uv_poll_init_socket(multi->host.uv, &socket->poll, fd) < 0) {
-    neap__free(&multi->host.alloc, socket, sizeof *socket);
-    return NEAP_ESYS;
-  }
-  uv_unref((uv_handle_t *)&socket->poll);
-  socket->poll.data = socket;
-  multi->sockets[fd] = socket;
-  *out = socket;
+  return engine->http->api->send(engine->http, op, opts, response,
+                                 engine->http_why);
+}
+
+const char *neap_http_why(const neap_engine *engine) {
+  return engine->http_why;
+}
+
+const char *neap_http_error(const neap_http_response *response,
+                            bool *transient) {
+  if (transient)
+    *transient = response->transient;
+  return response->error;
+}
+
+int neap_http_status(const neap_http_response *response) {
+  return response->status;
+}
+
+const char *neap_http_url(const neap_http_response *response) {
+  return response->url;
+}
+
+bool neap_http_get_header(const neap_http_response *response, size_t index,
+                          neap_http_header *out) {
+  if (index >= response->field_count)
+    return false;
+  const neap__http_field *field = &response->fields[index];
+  out->name = response->head.bytes + field->name;
+  out->value = response->head.bytes + field->value;
+  return true;
+}
+
+const char *neap_http_body(const neap_http_response *response, size_t *size) {
+  *size = neap__http_response_unread(response);
+  return *size > 0 ? response->body.bytes + response->taken : "";
+}
+
+/* Ends the operation that waits to read, if there is one. */
+static void end_read(neap_http_response *response, int status) {
+  neap_op *op = response->reader;
+  response->reader = NULL;
+  if (op)
+    neap__op_finish(op, status, 0);
+}
+
+void neap_http_free(neap_http_response *response) {
+  if (!response)
+    return;
+  if (response->transfer)
+    response->api->abandon(response);
+  end_read(response, NEAP_ECLOSED);
+  neap__http_response_free(response);
+}
+
+static void forget_reader(neap_op *op) {
+  neap_http_response *response = op->u.request;
+  response->reader = NULL;
+}
+
+int neap_http_read(neap_engine *engine, neap_op *op,
+                   neap_http_response *response) {
+  if (response->reader)
+    return NEAP_EBUSY;
+  neap__op_begin_io(engine, op, forget_reader);
+  op->u.request = response;
+  response->reader = op;
+  if (!response->transfer || neap__http_response_unread(response) > 0)
+    end_read(response, 0);
   return 0;
 }
 
-static void free_socket(uv_handle_t *poll) {
-  neap__http_socket *socket = poll->data;
-  neap__free(&socket->multi->host.alloc, socket, sizeof *socket);
+int neap_http_peek(const neap_http_response *response, const char **bytes,
+                   size_t *size) {
+  *bytes = neap_http_body(response, size);
+  if (*size > 0)
+    return 0;
+  return response->transfer ? NEAP_EAGAIN : response->outcome;
 }
 
-void neap__multi_release_socket(neap__transfer *transfer) {
-  if (transfer->socket)
-    transfer->socket->user = NULL;
-  transfer->socket = NULL;
+void neap_http_take(neap_http_response *response, size_t size) {
+  response->taken += size;
+  if (response->taken == response->body.size)
+    response->taken = response->body.size = 0;
+  if (response->transfer)
+    response->api->taken(response);
 }
 
-/* Ends the watching, so that the descriptor may be closed. */
-static void end_socket(neap__http_socket *socket) {
-  if (socket->user)
-    neap__multi_release_socket(socket->user);
-  socket->multi->sockets[socket->fd] = NULL;
-  uv_close((uv_handle_t *)&socket->poll, free_socket);
+int neap_http_upload_new(neap_engine *engine, uint64_t size,
+                         neap_http_upload **out) {
+  const neap_alloc *alloc = &engine->alloc;
+  neap_http_upload *upload = neap__alloc(alloc, sizeof *upload);
+  if (!upload)
+    return NEAP_ENOMEM;
+  upload->alloc = *alloc;
+  upload->size = size;
+  *out = upload;
+  return 0;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-bool neap__multi_is_read(const neap__http_socket *socket) {
-  return socket->wanted & UV_READABLE;
+static void forget_writer(neap_op *op) {
+  neap__http_upload_take_writer(op->u.request);
 }
 
-/* The events that libcurl is to hear of. */
-static int audible(const neap__http_socket *socket) {
-  return socket->user && socket->user->is_hushed ? socket->wanted & UV_READABLE
-                                                 : socket->wanted;
-}
-
-/* Has uv wait for what libcurl does. What it no longer waits for may go on to
- * be watched: see on_poll. */
-static void watch(neap__http_socket *socket) {
-  int events = audible(socket);
-  if (!events || events == socket->watched)
-    return;
-  uv_poll_start(&socket->poll, events, on_poll);
-  socket->watched = events;
-}
-
-/* libcurl may have closed a socket and open the next before it says that it has
- * lost interest in the former. When both have the same number and it waits for
- * the same events, it takes the latter for watched already. */
-int neap__multi_open_socket(neap__multi *multi, CURL *easy,
-                            const struct curl_sockaddr *address,
-                            curl_socket_t *out) {
-  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                  address->protocol);
-  if (fd < 0)
-    return NEAP_ESYS;
-  neap__http_socket *stale = find_socket(multi, fd), *record;
-  int wanted = stale ? stale->wanted : 0;
-  if (stale)
-    end_socket(stale);
-  int status = add_socket(multi, fd, easy, &record);
-  if (status < 0) {
-    close(fd);
+int neap_http_upload_write(neap_engine *engine, neap_op *op,
+                           neap_http_upload *upload, const void *bytes,
+                           size_t size, bool *written) {
+  if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  if (upload->writer)
+    return NEAP_EBUSY;
+  if (size > upload->size - upload->written)
+    return NEAP_EINVAL;
+  int status = neap__buf_append(&upload->bytes, &upload->alloc, bytes, size);
+  if (status < 0)
     return status;
-  }
-  record->wanted = wanted;
-  watch(record);
-  *out = fd;
+  upload->written += size;
+  if (upload->state == NEAP__UPLOAD_SENDING)
+    upload->api->written(upload);
+  if (upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  *written = neap__http_upload_unsent(upload) <= NEAP__HTTP_UPLOAD_LIMIT;
+  if (*written)
+    return 0;
+  neap__op_begin_io(engine, op, forget_writer);
+  op->u.request = upload;
+  upload->writer = op;
   return 0;
 }
 
-int neap__multi_close_socket(void *ud, curl_socket_t fd) {
-  neap__http_socket *socket = find_socket(ud, fd);
-  if (socket && socket->user)
-    neap__rescue_collect(socket->user, fd);
-  if (socket)
-    end_socket(socket);
-  return close(fd);
+int neap_http_upload_end(neap_http_upload *upload) {
+  if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  if (upload->size != NEAP_HTTP_SIZE_UNKNOWN && upload->written < upload->size)
+    return NEAP_EINVAL;
+  upload->ended = true;
+  if (upload->state == NEAP__UPLOAD_SENDING)
+    upload->api->written(upload);
+  return 0;
 }
 
-/* Ends the transfers that libcurl is through with. */
-static void reap(neap__multi *multi) {
-  CURLMsg *message;
-  int left;
-  while ((message = curl_multi_info_read(multi->curl, &left))) {
-    /* "The data the returned pointer points to does not survive calling
-     * curl_multi_remove_handle." */
-    CURLcode code = message->data.result;
-    neap__transfer *transfer;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-    neap__transfer_end(transfer, code);
-  }
-}
-
-static void act(neap__multi *multi, curl_socket_t fd, int events) {
-  int running;
-  multi->actions++;
-  curl_multi_socket_action(multi->curl, fd, events, &running);
-  reap(multi);
-}
-
-/* Whether it is still the socket of its number. One that is no longer is freed
- * by its close callback, not before. */
-static bool is_open(const neap__http_socket *socket) {
-  return find_socket(socket->multi, socket->fd) == socket;
-}
-
-/* What has come is read before anything is sent: it may say that nothing need
- * be. Told of both events, or of an error, libcurl would send all the same, and
- * fail at a connection that the server has reset, with an answer unread. */
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  neap__http_socket *socket = poll->data;
-  int wanted = audible(socket);
-  if (!wanted) {
-    /* The other side closes a connection that we keep, or speaks unasked:
-     * libcurl will see when it wants to use it again. */
-    uv_poll_stop(poll);
-    socket->watched = 0;
+void neap_http_upload_free(neap_http_upload *upload) {
+  if (!upload)
+    return;
+  neap_op *writer = neap__http_upload_take_writer(upload);
+  if (writer)
+    neap__op_finish(writer, NEAP_ECLOSED, 0);
+  if (upload->state != NEAP__UPLOAD_SENDING) {
+    neap__http_upload_destroy(upload);
     return;
   }
-  if (status < 0) {
-    /* "If an error happens while polling, status will be < 0": uv has stopped
-     * the handle. */
-    socket->watched = 0;
-    events = wanted & UV_READABLE ? UV_READABLE : UV_WRITABLE;
-  }
-  if (events & UV_READABLE) {
-    act(socket->multi, socket->fd, CURL_CSELECT_IN);
-    if (socket->user)
-      neap__transfer_check_refusal(socket->user);
-  }
-  if ((events & audible(socket) & UV_WRITABLE) && is_open(socket))
-    act(socket->multi, socket->fd, CURL_CSELECT_OUT);
-  if (is_open(socket))
-    watch(socket);
+  upload->ownerless = true;
+  upload->api->written(upload);
 }
 
-static int events_of(int what) {
-  switch (what) {
-  case CURL_POLL_IN:
-    return UV_READABLE;
-  case CURL_POLL_OUT:
-    return UV_WRITABLE;
-  case CURL_POLL_INOUT:
-    return UV_READABLE | UV_WRITABLE;
-  default:
-    return 0;
-  }
+int neap_http_jar_new(neap_engine *engine, neap_http_jar **out) {
+  int status = load(engine);
+  return status < 0 ? status : engine->http->api->jar_new(engine->http, out);
 }
 
-/* What libcurl is to be given the events of when it asks for those of a number.
- * The call in which it has opened a socket tells what it waits for, unless it
- * has closed it again: then the number is another's. NULL: it is unknown. */
-static neap__http_socket *socket_of(neap__multi *multi, CURL *easy,
-                                    curl_socket_t fd) {
-  neap__http_socket *socket = find_socket(multi, fd);
-  if (socket && socket->opener) {
-    bool is_told =
-        socket->opener == easy && socket->opened_in == multi->actions;
-    socket->opener = NULL;
-    if (!is_told) {
-      end_socket(socket);
-      return NULL;
-    }
-  }
-  return socket;
+void neap_http_jar_free(neap_http_jar *jar) {
+  if (jar)
+    jar->api->jar_free(jar);
 }
 
-/* Notes whose body a socket sends. HTTP/2 may send those of several, of which
- * it is one. */
-static void find_user(neap__http_socket *socket, CURL *easy) {
-  neap__transfer *transfer = NULL;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-  if (!transfer || transfer->socket ||
-      !(transfer->request.body || transfer->upload))
-    return;
-  socket->user = transfer;
-  transfer->socket = socket;
+int neap_http_jar_text(neap_http_jar *jar, const char **text) {
+  return jar->api->jar_text(jar, text);
 }
 
-/* CURLMOPT_SOCKETFUNCTION. It always returns 0: "If this callback returns
- * error, all transfers currently in progress in this multi handle are
- * aborted", and libcurl 7.88 never lets another begin. Sockets of connections
- * are known already; one that is not is the resolver's, for which libcurl also
- * looks now and then by timer, so that it may go unwatched. */
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
-                     void *unused) {
-  (void)unused;
-  neap__multi *multi = ud;
-  neap__http_socket *socket = socket_of(multi, easy, fd);
-  if (!socket &&
-      (what == CURL_POLL_REMOVE || add_socket(multi, fd, NULL, &socket) < 0))
-    return 0;
-  socket->wanted = events_of(what);
-  if (socket->is_ours && (socket->wanted & UV_READABLE))
-    socket->is_connection = true;
-  if (socket->is_ours && socket->wanted && !socket->user)
-    find_user(socket, easy);
-  if (what == CURL_POLL_REMOVE && !socket->is_connection)
-    end_socket(socket); /* it may be closed already */
-  else
-    watch(socket);
-  return 0;
+int neap_http_jar_add(neap_http_jar *jar, const char *text) {
+  return jar->api->jar_add(jar, text);
 }
 
-static void on_timer(uv_timer_t *timer) {
-  act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+int neap_http_jar_clear(neap_http_jar *jar) {
+  return jar->api->jar_clear(jar);
 }
-
-/* CURLMOPT_TIMERFUNCTION. "Do not call libcurl directly from within the
- * callback": 0 goes through the timer like all else. */
-static int on_timeout(CURLM *curl, long ms, void *ud) {
-  (void)curl;
-  neap__multi *multi = ud;
-  if (ms < 0) {
-    uv_timer_stop(&multi->timer);
-    return 0;
-  }
-  if (ms > 0)
-    uv_update_time(multi->host.uv);
-  uv_timer_start(&multi->timer, on_timer, (uint64_t)ms, 0);
-  return 0;
-}
-
-static void on_idle(uv_timer_t *timer) {
-  neap__multi *multi = timer->data;
-  uint64_t now = uv_hrtime(), next = NEAP_FOREVER;
-  multi->idle_at = NEAP_FOREVER;
-  neap_link *link = multi->transfers.next;
-  while (link != &multi->transfers) {
-    neap__transfer *transfer = NEAP__ITEM(link, neap__transfer, link);
-    link = link->next;
-    uint64_t at = neap__transfer_idle_at(transfer, now);
-    if (at <= now)
-      neap__transfer_end_idle(transfer);
-    else if (at < next)
-      next = at;
-  }
-  if (next != NEAP_FOREVER)
-    neap__multi_watch_idle(multi, next);
-}
-
-void neap__multi_watch_idle(neap__multi *multi, uint64_t at) {
-  if (at >= multi->idle_at)
-    return;
-  uint64_t now = uv_hrtime();
-  if (at < now + IDLE_TICK_NS)
-    at = now + IDLE_TICK_NS;
-  multi->idle_at = at;
-  uv_update_time(multi->host.uv);
-  uv_timer_start(&multi->idle, on_idle, (at - now) / 1000000 + 1, 0);
-}
-
-/* How many connections there may be at once: half of the files that the
- * process may have open, since it has other uses for files, too. What comes
- * beyond waits in libcurl for its turn. */
-static long max_connections(void) {
-  struct rlimit files;
-  if (getrlimit(RLIMIT_NOFILE, &files) < 0 ||
-      files.rlim_cur / 2 > NEAP__HTTP_MAX_CONNECTIONS)
-    return NEAP__HTTP_MAX_CONNECTIONS;
-  return files.rlim_cur > 2 ? (long)files.rlim_cur / 2 : 1;
-}
-
-static CURLcode global_code;
-
-static void init_curl(void) {
-  global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-extern NEAP_API const neap__http_api neap__http_library;
-
-static int open_multi(const neap__http_host *host, neap__http **out) {
-  static uv_once_t once = UV_ONCE_INIT;
-  uv_once(&once, init_curl);
-  if (global_code != CURLE_OK)
-    return NEAP_ENOMEM;
-  neap__multi *multi = neap__alloc(&host->alloc, sizeof *multi);
-  if (!multi)
-    return NEAP_ENOMEM;
-  multi->curl = curl_multi_init();
-  if (!multi->curl) {
-    neap__free(&host->alloc, multi, sizeof *multi);
-    return NEAP_ENOMEM;
-  }
-  multi->http.api = &neap__http_library;
-  multi->host = *host;
-  multi->idle_at = NEAP_FOREVER;
-  neap__list_init(&multi->transfers);
-  uv_timer_init(host->uv, &multi->timer);
-  uv_timer_init(host->uv, &multi->idle);
-  uv_unref((uv_handle_t *)&multi->timer);
-  uv_unref((uv_handle_t *)&multi->idle);
-  multi->timer.data = multi->idle.data = multi;
-  curl_multi_setopt(multi->curl, CURLMOPT_SOCKETFUNCTION, on_socket);
-  curl_multi_setopt(multi->curl, CURLMOPT_SOCKETDATA, multi);
-  curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, on_timeout);
-  curl_multi_setopt(multi->curl, CURLMOPT_TIMERDATA, multi);
-  curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS, max_connections());
-  curl_multi_setopt(multi->curl, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-                    max_connections());
-  *out = &multi->http;
-  return 0;
-}
-
-/* The connections that are kept close with the multi handle, and with them
- * their sockets. */
-static void close_multi(neap__http *http) {
-  neap__multi *multi = (neap__multi *)http;
-  while (!neap__list_empty(&multi->transfers))
-    neap__transfer_free(
-        NEAP__ITEM(multi->transfers.next, neap__transfer, link));
-  while (multi->handle_count > 0)
-    curl_easy_cleanup(multi->handles[--multi->handle_count]);
-  curl_multi_cleanup(multi->curl);
-  for (size_t fd = 0; fd < multi->socket_capacity; fd++) {
-    if (multi->sockets[fd])
-      end_socket(multi->sockets[fd]);
-  }
-  uv_close((uv_handle_t *)&multi->timer, NULL);
-  uv_close((uv_handle_t *)&multi->idle, NULL);
-}
-
-static void free_multi(neap__http *http) {
-  neap__multi *multi = (neap__multi *)http;
-  neap_alloc alloc = multi->host.alloc;
-  neap__free(&alloc, multi->sockets, multi->socket_capacity * sizeof(void *));
-  neap__free(&alloc, multi, sizeof *multi);
-}
-
-const neap__http_api neap__http_library = {
-    .version = NEAP_VERSION,
-    .open = open_multi,
-    .close = close_multi,
-    .free = free_multi,
-    .send = neap__transfer_start,
-    .abandon = neap__transfer_abandon,
-    .taken = neap__transfer_taken,
-    .written = neap__transfer_written,
-    .jar_new = neap__jar_new,
-    .jar_free = neap__jar_free,
-    .jar_text = neap__jar_text,
-    .jar_add = neap__jar_add,
-    .jar_clear = neap__jar_clear,
-};

@@ -1,8 +1,6 @@
 /* The body of a response: decoded, limited, and no faster than it is read.
  * SPDX-License-Identifier: MIT */
-#include "http_multi.h"
-
-#include "http_decode.h"
+#include "http_body.h"
 
 /* The body of a redirect is not the one that the caller has limited, but it
  * needs a limit as well. */
@@ -27,7 +25,7 @@ static int keep(neap__transfer *transfer, const void *bytes, size_t size,
   if (status < 0)
     neap__transfer_object(transfer, status, NULL);
   else if (transfer->given)
-    neap__transfer_wake_reader(transfer);
+    neap__multi_wake_reader(transfer->multi, transfer->response);
   return status;
 }
 
@@ -61,7 +59,7 @@ static size_t receive_coded(neap__transfer *transfer, const char *bytes,
   return size;
 }
 
-size_t neap__transfer_receive(char *bytes, size_t one, size_t size, void *ud) {
+size_t neap__body_receive(char *bytes, size_t one, size_t size, void *ud) {
   (void)one;
   neap__transfer *transfer = ud;
   if (neap__transfer_is_redirect(transfer)) {
@@ -86,9 +84,6 @@ size_t neap__transfer_receive(char *bytes, size_t one, size_t size, void *ud) {
   return keep(transfer, bytes, size, transfer->max_body) < 0 ? 0 : size;
 }
 
-void neap__transfer_taken(neap_http_response *response) {
-  neap__transfer *transfer = response->transfer;
-  if ((transfer->paused & CURLPAUSE_RECV) &&
-      neap__http_response_unread(response) <= AHEAD_AGAIN)
-    neap__transfer_pause(transfer, transfer->paused & ~CURLPAUSE_RECV);
+bool neap__body_has_room(const neap_http_response *response) {
+  return neap__http_response_unread(response) <= AHEAD_AGAIN;
 }

@@ -5,7 +5,7 @@
 
 #include <curl/curl.h>
 
-#include "http.h"
+#include "http_api.h"
 
 /* neap_http_jar_new and so on, see neap__http_api. */
 int neap__jar_new(const neap__http *http, neap_http_jar **out);

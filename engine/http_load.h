@@ -3,7 +3,7 @@
 #ifndef NEAP_HTTP_LOAD_H
 #define NEAP_HTTP_LOAD_H
 
-#include "http.h"
+#include "http_api.h"
 
 /* Loads the library at `path`, or if that is NULL, where neap_engine_opts says.
  * On failure, NEAP_ENOLIB or NEAP_ENOMEM, `why` has a sentence. */

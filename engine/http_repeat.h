@@ -3,7 +3,7 @@
 #ifndef NEAP_HTTP_REPEAT_H
 #define NEAP_HTTP_REPEAT_H
 
-#include "http_multi.h"
+#include "http_transfer.h"
 
 /* libcurl repeats a request by itself, up to five times and whatever its method
  * is, when a connection that was kept ends before an answer, and after some

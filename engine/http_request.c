@@ -507,7 +507,7 @@ int neap__http_request_follow(neap__http_request *request,
     curl_easy_setopt(easy, CURLOPT_USERNAME, NULL);
     curl_easy_setopt(easy, CURLOPT_PASSWORD, NULL);
     curl_easy_setopt(easy, CURLOPT_COOKIE, NULL);
-    neap__route_be_nobody(easy);
+    neap__route_drop_certificate(easy);
   }
   bool was_post = strcmp(request->method, "POST") == 0;
   bool was_head = strcmp(request->method, "HEAD") == 0;

@@ -6,7 +6,7 @@
 #include <curl/curl.h>
 
 #include "buf.h"
-#include "http.h"
+#include "http_api.h"
 
 /* The memory into which a handle points while a request is under way, and what
  * a redirect needs to know of the request. Zero-initialised means empty. */

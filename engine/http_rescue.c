@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "alloc.h"
-#include "http_multi.h"
 #include "http_repeat.h"
 
 /* How much of an answer is kept; what is larger is cut off, and an error. A
@@ -36,7 +35,7 @@ static void keep(neap__transfer *transfer, const void *bytes, size_t size) {
   if (size > MAX_ANSWER - answer->size)
     size = MAX_ANSWER - answer->size;
   int status =
-      neap__buf_append(answer, &transfer->multi->host.alloc, bytes, size);
+      neap__buf_append(answer, &transfer->response->alloc, bytes, size);
   if (status < 0)
     neap__transfer_object(transfer, status, NULL);
 }
@@ -158,7 +157,8 @@ void neap__rescue_end(neap__transfer *transfer) {
   if (rescue->socket >= 0)
     close(rescue->socket);
   rescue->socket = -1;
-  neap__buf_free(&rescue->answer, &transfer->multi->host.alloc);
+  if (rescue->answer.capacity > 0)
+    neap__buf_free(&rescue->answer, &transfer->response->alloc);
   if (!rescue->is_on)
     return;
   rescue->is_on = false;

@@ -103,7 +103,7 @@ int neap__route_set(CURL *easy, const neap_http_opts *opts,
   return ok ? 0 : NEAP_ENOMEM;
 }
 
-void neap__route_be_nobody(CURL *easy) {
+void neap__route_drop_certificate(CURL *easy) {
   curl_easy_setopt(easy, CURLOPT_SSLCERT, NULL);
   curl_easy_setopt(easy, CURLOPT_SSLKEY, NULL);
   curl_easy_setopt(easy, CURLOPT_KEYPASSWD, NULL);
@@ -111,7 +111,7 @@ void neap__route_be_nobody(CURL *easy) {
 
 /* libcurl's words for a key are "unable to set private key file: ..." and
  * "Private key does not match the certificate public key". */
-const char *neap__route_blame(const char *words) {
+const char *neap__route_certificate_problem(const char *words) {
   return strstr(words, "rivate key")
              ? "key_file: it has no key that key_password opens and that fits "
                "cert_file"

@@ -6,7 +6,7 @@
 
 #include <curl/curl.h>
 
-#include "http.h"
+#include "http_api.h"
 
 /* Sets up the route of `opts` in `easy`. NEAP_EINVAL with a sentence in `why`,
  * or NEAP_ENOMEM. */
@@ -14,9 +14,9 @@ int neap__route_set(CURL *easy, const neap_http_opts *opts,
                     char why[NEAP__HTTP_WHY_SIZE]);
 
 /* Removes the client certificate from `easy`. */
-void neap__route_be_nobody(CURL *easy);
+void neap__route_drop_certificate(CURL *easy);
 
 /* The sentence for CURLE_SSL_CERTPROBLEM, for which libcurl has these words. */
-const char *neap__route_blame(const char *words);
+const char *neap__route_certificate_problem(const char *words);
 
 #endif

@@ -1,7 +1,7 @@
 /* HTTP: a library of its own, loaded when the first request is made.
  * SPDX-License-Identifier: MIT */
-#ifndef NEAP_HTTP_H
-#define NEAP_HTTP_H
+#ifndef NEAP_HTTP_API_H
+#define NEAP_HTTP_API_H
 
 #include "neap.h"
 
