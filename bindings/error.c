@@ -5,6 +5,8 @@
 #include <lauxlib.h>
 #include <stdarg.h>
 
+#include "neap.h"
+
 static void push(lua_State *L, const char *code, const char *format,
                  va_list args) {
   luaL_checkstack(L, 4, "no room for an error");
@@ -21,6 +23,20 @@ void neap__error_push(lua_State *L, const char *code, const char *format, ...) {
   va_start(args, format);
   push(L, code, format, args);
   va_end(args);
+}
+
+void neap__error_push_status(lua_State *L, const char *code, const char *what,
+                             int status, int detail) {
+  char name[32], text[128];
+  bool refused = status == NEAP_ESYS && detail != 0;
+  if (refused)
+    neap_sys_describe(detail, name, sizeof name, text, sizeof text);
+  neap__error_push(L, code, "%s: %s", what,
+                   refused ? text : neap_status_text(status));
+  if (refused) {
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "errno");
+  }
 }
 
 int neap__error_raise(lua_State *L, const char *code, const char *format, ...) {

@@ -18,7 +18,12 @@
  * fields before lua_error. `format` is for lua_pushfstring. [-0, +1, m] */
 void neap__error_push(lua_State *L, const char *code, const char *format, ...);
 
-/* The same, and raises it. [-0, +0, v] */
+/* The same for a status of the engine and the detail of it: its message is
+ * "WHAT: WHY", and where the system refused it has `errno`. [-0, +1, m] */
+void neap__error_push_status(lua_State *L, const char *code, const char *what,
+                             int status, int detail);
+
+/* As neap__error_push, and raises it. [-0, +0, v] */
 int neap__error_raise(lua_State *L, const char *code, const char *format, ...);
 
 /* Pushes the text of any value at `index`. Where its __tostring raises, its

@@ -37,14 +37,16 @@ const char *neap__fs_call_path(lua_State *L, int arg) {
 }
 
 /* Whether trying again is of no use: what is in the way stays there. */
-static bool is_final(int status, const char *name) {
+static bool is_final(int status, int detail) {
   static const char *const names[] = {
       "ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR",
       "ELOOP",  "EINVAL", "EROFS", "EEXIST", "ENOTEMPTY",
       "EBADF",  "ESPIPE", "EXDEV", "EFBIG",  "ENAMETOOLONG",
   };
+  char name[32];
   if (status != NEAP_ESYS)
     return status == NEAP_ETOOBIG;
+  neap_sys_describe(detail, name, sizeof(name), NULL, 0);
   for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
     if (strcmp(names[i], name) == 0)
       return true;
@@ -66,23 +68,16 @@ int neap__fs_call_fail(lua_State *L, const char *what, bool second_path,
   const char *path = push_path(L);
   const char *to = second_path ? lua_tostring(L, NEAP__FS_DATA) : "";
   int path_index = lua_gettop(L);
-  char name[32], text[128];
-  neap_sys_describe(detail, name, sizeof(name), text, sizeof(text));
-  bool refused = status == NEAP_ESYS && detail != 0;
-  neap__error_push(L, "fs", "%s %s%s%s: %s", what, *path ? path : "\"\"",
-                   second_path ? " to " : "", second_path && !*to ? "\"\"" : to,
-                   refused ? text : neap_status_text(status));
+  lua_pushfstring(L, "%s %s%s%s", what, *path ? path : "\"\"",
+                  second_path ? " to " : "", second_path && !*to ? "\"\"" : to);
+  neap__error_push_status(L, "fs", lua_tostring(L, -1), status, detail);
   lua_pushvalue(L, path_index);
   lua_setfield(L, -2, "path");
   if (second_path) {
     lua_pushvalue(L, NEAP__FS_DATA);
     lua_setfield(L, -2, "to");
   }
-  if (refused) {
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "errno");
-  }
-  if (is_final(status, name)) {
+  if (is_final(status, detail)) {
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "retryable");
   }

@@ -33,19 +33,8 @@ static neap_net_opts check_opts(lua_State *L) {
 
 /* Raises an error about what the string at `label` names. [-0, +0, v] */
 static int fail(lua_State *L, int label, int status, int detail) {
-  char name[32], text[128];
-  const char *why = neap_status_text(status);
-  bool refused = status == NEAP_ESYS && detail != 0;
-  if (refused) {
-    neap_sys_describe(detail, name, sizeof name, text, sizeof text);
-    why = text;
-  }
-  neap__error_push(L, status == NEAP_ECLOSED ? "closed" : "net", "%s: %s",
-                   lua_tostring(L, label), why);
-  if (refused) {
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "errno");
-  }
+  neap__error_push_status(L, status == NEAP_ECLOSED ? "closed" : "net",
+                          lua_tostring(L, label), status, detail);
   return lua_error(L);
 }
 

@@ -57,23 +57,11 @@ static int fail(lua_State *L, deed what, int status, int detail) {
   const box *b = lua_touserdata(L, BOX);
   if (status == NEAP_ECLOSED && !b->stream)
     return neap__object_closed(L, STREAM_META, words_for(L, what));
-  char name[32], text[128];
-  const char *code = b->code, *why = neap_status_text(status);
-  bool refused = status == NEAP_ESYS && detail != 0;
-  if (refused) {
-    neap_sys_describe(detail, name, sizeof name, text, sizeof text);
-    why = text;
-  } else if (status == NEAP_ECLOSED) {
-    code = "closed";
-  } else if (status == NEAP_EBUSY) {
-    code = "busy";
-    why = "somebody else is waiting for that";
-  }
-  neap__error_push(L, code, "%s: %s", words_for(L, what), why);
-  if (refused) {
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "errno");
-  }
+  if (status == NEAP_EBUSY)
+    return neap__error_raise(L, "busy", "%s: somebody else is waiting for that",
+                             words_for(L, what));
+  neap__error_push_status(L, status == NEAP_ECLOSED ? "closed" : b->code,
+                          words_for(L, what), status, detail);
   return lua_error(L);
 }
 
