@@ -23,6 +23,9 @@ for word in (os.getenv("NEAP_LUA") or "lua5.4"):gmatch("%S+") do
   M.lua[#M.lua + 1] = word
 end
 
+--- The name by which pkg-config knows that Lua.
+M.lua_package = os.getenv("NEAP_LUA_PACKAGE") or "lua5.4"
+
 --- The words before M.lua that have a checker of memory run it, if that is one
 --- that runs programs: valgrind.
 M.under = {}

@@ -6,7 +6,7 @@ local helper = require "spec.helper"
 -- out of its sight.
 local function run(text)
   local path = helper.write(helper.tmpdir() .. "/x_spec.lua", text)
-  return helper.run({ "lua5.4", "spec/run.lua", path },
+  return helper.run({ helper.lua, "spec/run.lua", path },
     { cwd = helper.root, env = { LUA_CPATH = ";;" } })
 end
 

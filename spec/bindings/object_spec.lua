@@ -160,7 +160,8 @@ describe("behind the end of neap", function()
       }
     ]])
     local built = helper.run { "sh", "-c",
-      ("cc -o %s/states %s $(pkg-config --cflags --libs lua5.4)"):format(folder, source) }
+      ("cc -o %s/states %s $(pkg-config --cflags --libs %s)"):format(folder, source,
+        helper.lua_package) }
     assert.equal(0, built.status, built.stderr)
     local result = helper.run({ folder .. "/states" }, { timeout = 60, env = PATHS })
     assert.equal("fifty\n", result.stdout)
