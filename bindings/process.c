@@ -194,9 +194,28 @@ static neap_process *check_process(lua_State *L) {
   return h->process;
 }
 
+/* The names of signals, without SIG; by their numbers, which differ from one
+ * kind of processor to another. */
+static const char *const signals[] = {
+    [SIGHUP] = "HUP",       [SIGINT] = "INT",   [SIGQUIT] = "QUIT",
+    [SIGILL] = "ILL",       [SIGTRAP] = "TRAP", [SIGABRT] = "ABRT",
+    [SIGBUS] = "BUS",       [SIGFPE] = "FPE",   [SIGKILL] = "KILL",
+    [SIGUSR1] = "USR1",     [SIGSEGV] = "SEGV", [SIGUSR2] = "USR2",
+    [SIGPIPE] = "PIPE",     [SIGALRM] = "ALRM", [SIGTERM] = "TERM",
+    [SIGCHLD] = "CHLD",     [SIGCONT] = "CONT", [SIGSTOP] = "STOP",
+    [SIGTSTP] = "TSTP",     [SIGTTIN] = "TTIN", [SIGTTOU] = "TTOU",
+    [SIGURG] = "URG",       [SIGXCPU] = "XCPU", [SIGXFSZ] = "XFSZ",
+    [SIGVTALRM] = "VTALRM", [SIGPROF] = "PROF", [SIGWINCH] = "WINCH",
+    [SIGPOLL] = "POLL",     [SIGPWR] = "PWR",   [SIGSYS] = "SYS",
+#ifdef SIGSTKFLT
+    [SIGSTKFLT] = "STKFLT",
+#endif
+};
+enum { SIGNALS = sizeof signals / sizeof *signals };
+
 /* Pushes the name of a signal. [-0, +1, m] */
 static void push_signal(lua_State *L, int number) {
-  const char *name = sigabbrev_np(number);
+  const char *name = number < SIGNALS ? signals[number] : NULL;
   if (name)
     lua_pushfstring(L, "SIG%s", name);
   else
@@ -272,9 +291,8 @@ static int number_of_signal(lua_State *L) {
   const char *name = neap__check_string(L, 1);
   if (strncmp(name, "SIG", 3) == 0)
     name += 3;
-  for (int i = 1; i < NSIG; i++) {
-    const char *found = sigabbrev_np(i);
-    if (found && strcmp(found, name) == 0) {
+  for (int i = 1; i < SIGNALS; i++) {
+    if (signals[i] && strcmp(signals[i], name) == 0) {
       lua_pushinteger(L, i);
       return 1;
     }

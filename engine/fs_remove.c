@@ -42,6 +42,7 @@ typedef struct walk {
 } walk;
 
 /* Finds the place of an open directory (`path` is ""), or of a path. */
+#ifdef NEAP_HAS_STATX
 static int find_place(int at, const char *path, place *out) {
   struct statx found;
   int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
@@ -54,6 +55,16 @@ static int find_place(int at, const char *path, place *out) {
   };
   return 0;
 }
+#else
+static int find_place(int at, const char *path, place *out) {
+  struct stat found;
+  int flags = AT_SYMLINK_NOFOLLOW | (*path ? 0 : AT_EMPTY_PATH);
+  if (fstatat(at, path, &found, flags) < 0)
+    return -1;
+  *out = (place){.device = found.st_dev, .inode = found.st_ino};
+  return 0;
+}
+#endif
 
 /* Goes on in a directory that has been opened; `file` is transferred. */
 static int enter(walk *w, int file) {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
@@ -134,6 +135,13 @@ static bool is_same(const struct stat *one, const struct stat *other) {
          one->st_mtim.tv_nsec == other->st_mtim.tv_nsec;
 }
 
+/* Renames a file unless there is one of the new name. By the system call: not
+ * every C library has a function for it. */
+static void rename_to_free(const char *from, const char *to) {
+  enum { NOREPLACE = 1 }; /* RENAME_NOREPLACE of <linux/fs.h> */
+  syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, NOREPLACE);
+}
+
 /* Removes a file if it is the one that `seen` describes. Another process may
  * have put a new file in its place since, so the file is first moved into a
  * folder of ours. If it turns out to be a new one, it gets its name back; if
@@ -155,7 +163,7 @@ static bool remove_seen(const char *path, const struct stat *seen) {
     if (ours)
       unlink(moved);
     else
-      renameat2(AT_FDCWD, moved, AT_FDCWD, path, RENAME_NOREPLACE);
+      rename_to_free(moved, path);
   }
   rmdir(folder);
   return ours;

@@ -2,10 +2,12 @@
  * SPDX-License-Identifier: MIT */
 #include "process_start.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,6 +82,30 @@ static int make_stdio(const neap_process_opts *opts, int index, int *ours,
   }
 }
 
+/* Has the program get no descriptors from 3 on. */
+#ifdef NEAP_HAS_ADDCLOSEFROM
+static int close_others(posix_spawn_file_actions_t *actions) {
+  return posix_spawn_file_actions_addclosefrom_np(actions, 3);
+}
+#else
+/* None of those that are open now, that is: not one that another thread opens
+ * meanwhile without O_CLOEXEC. */
+static int close_others(posix_spawn_file_actions_t *actions) {
+  DIR *folder = opendir("/proc/self/fd");
+  if (!folder)
+    return errno;
+  int error = 0;
+  const struct dirent *entry;
+  while (error == 0 && (entry = readdir(folder))) {
+    int fd = (int)strtol(entry->d_name, NULL, 10); /* 0 for "." and ".." */
+    if (fd > 2 && fd != dirfd(folder))
+      error = posix_spawn_file_actions_addclose(actions, fd);
+  }
+  closedir(folder);
+  return error;
+}
+#endif
+
 /* Adds what the child does before it becomes the program: it sets its
  * descriptors and its folder. */
 static int add_actions(posix_spawn_file_actions_t *actions,
@@ -96,7 +122,7 @@ static int add_actions(posix_spawn_file_actions_t *actions,
   /* The program should not inherit what the host has open without FD_CLOEXEC,
    * as files of io.open are: it would keep pipes of others open. */
   if (error == 0)
-    error = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+    error = close_others(actions);
   return error;
 }
 

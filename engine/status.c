@@ -62,6 +62,27 @@ void neap__sys_close(int fd) {
   errno = error;
 }
 
+/* The C library's name and sentence for an error; NULL where it has none. */
+#ifdef NEAP_HAS_STRERRORNAME
+static const char *name_of(int number) {
+  return strerrorname_np(number);
+}
+
+static const char *sentence_of(int number) {
+  return strerrordesc_np(number);
+}
+#else
+static const char *name_of(int number) {
+  (void)number;
+  return NULL;
+}
+
+static const char *sentence_of(int number) {
+  (void)number;
+  return NULL;
+}
+#endif
+
 /* libuv has no names for codes that it expects of nothing it does (ECHILD);
  * then the C library's. */
 void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
@@ -69,7 +90,7 @@ void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
   char found[48];
   uv_err_name_r(detail, found, sizeof found);
   bool known = strncmp(found, "Unknown", 7) != 0;
-  const char *others_name = known ? NULL : strerrorname_np(-detail);
+  const char *others_name = known ? NULL : name_of(-detail);
   if (name && name_size > 0)
     snprintf(name, name_size, "%s", others_name ? others_name : found);
   if (!text || text_size == 0)
@@ -78,7 +99,7 @@ void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
   if (detail == UV_EISDIR)
     snprintf(text, text_size, "is a directory");
   else if (others_name)
-    snprintf(text, text_size, "%s", strerrordesc_np(-detail));
+    snprintf(text, text_size, "%s", sentence_of(-detail));
   else
     uv_strerror_r(detail, text, text_size);
 }
