@@ -60,6 +60,19 @@ describe("spec/run.lua", function()
 end)
 
 describe("ctest", function()
+  it("has each test that ./dev test has", function()
+    local result = helper.run { "ctest", "--test-dir", helper.build, "--show-only" }
+    local there, wanted = {}, {}
+    for name in result.stdout:gmatch("Test +#%d+: (%S+)\n") do there[#there + 1] = name end
+    for _, path in ipairs(helper.files("spec", "_test%.c$")) do
+      wanted[#wanted + 1] = path:match("^spec/(.*)%.c$")
+    end
+    for _, path in ipairs(helper.files("spec", "_spec%.lua$")) do wanted[#wanted + 1] = path end
+    table.sort(there)
+    table.sort(wanted)
+    assert.same(wanted, there)
+  end)
+
   it("runs specs and C tests of a build, sanitizers included", function()
     local result = helper.run({ "ctest", "--test-dir", helper.build, "--output-on-failure",
       "-R", "options_spec|status_test" })
