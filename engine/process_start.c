@@ -100,6 +100,8 @@ static int close_others(posix_spawn_file_actions_t *actions) {
     int fd = (int)strtol(entry->d_name, NULL, 10); /* 0 for "." and ".." */
     if (fd > 2 && fd != dirfd(folder))
       error = posix_spawn_file_actions_addclose(actions, fd);
+    if (error == EBADF) /* beyond the limit that the process has by now */
+      error = EMFILE;
   }
   closedir(folder);
   return error;

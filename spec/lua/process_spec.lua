@@ -10,9 +10,9 @@ local failure = helper.failure
 local function lives(pid)
   local file = io.open(("/proc/%d/stat"):format(pid))
   if not file then return false end
-  local text = file:read("a")
+  local text = file:read("a") -- nil when it ends just now
   file:close()
-  return text:match("^.*%) (%a)") ~= "Z"
+  return text ~= nil and text:match("^.*%) (%a)") ~= "Z"
 end
 
 -- Waits, at most ten seconds, until a process is gone.
@@ -357,9 +357,12 @@ describe("process.spawn", function()
   it("is let go, with what it has started, when nobody has it any more", function()
     local pid
     do
-      local out = process.spawn({ "sh", "-c", "sleep 60 & echo $!" }).stdout
+      local shell = process.spawn { "sh", "-c", "sleep 60 & echo $!" }
+      local out, its_pid = shell.stdout, shell.pid
+      shell = nil -- luacheck: ignore 311
       pid = tonumber(out:read())
-      neap.sleep(0.01) -- sh has ended
+      wait_until_gone(its_pid)
+      helper.turns() -- neap hears of that
       collectgarbage()
       collectgarbage()
       assert.is_true(lives(pid)) -- whoever reads may wait for what it writes
