@@ -1,5 +1,8 @@
 -- JSON for Lua: what decode reads, what encode writes, what both refuse.
 -- SPDX-License-Identifier: MIT
+--
+-- Long, because decode and encode are tried on the same values and texts, each
+-- against what the other makes of them.
 local neap = require "neap"
 local helper = require "spec.helper"
 local memory = require "lua_memory"

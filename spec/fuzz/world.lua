@@ -5,7 +5,8 @@
 -- Each statement of a program is a call of the method of its name, with the
 -- number of the statement. The methods do what they say by neap's public calls,
 -- and keep the books: which guards are open, who sent what and who has got it,
--- who holds places, who waits for what.
+-- who holds places, who waits for what. It is long because the books are one
+-- state: what any statement does is checked against all the others.
 local neap = require "neap"
 local core = require "neap.core"
 local memory = require "lua_memory"
