@@ -2,8 +2,8 @@
 --- own, without a connection.
 -- SPDX-License-Identifier: MIT
 local measure = require "bench.measure"
-local reader = require "neap.reader"
-local sse = require "neap.sse"
+local reader = require "neap.io.reader"
+local sse = require "neap.http.sse"
 
 local EVENT = 'data: {"choices":[{"index":0,"delta":{"content":" tide"},"finish_reason":null}]}\n\n'
 

@@ -3,10 +3,10 @@
 #ifndef NEAP_BINDINGS_OPEN_H
 #define NEAP_BINDINGS_OPEN_H
 
-#include "task.h"
+#include "task/task.h"
 
 /* Makes the host of a Lua state and its engine, unless it has one. `runs` is
  * what the code of tasks asks of runs. [-0, +0, v] */
-void neap__open(lua_State *L, const neap__runs *runs);
+void neapL_open(lua_State *L, const neapL_runs *runs);
 
 #endif

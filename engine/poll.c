@@ -1,20 +1,20 @@
 /* The engine: made, polled and freed.
  * SPDX-License-Identifier: MIT */
-#include "engine.h"
+#include "loop/engine.h"
 
 #include <string.h>
 
-#include "alloc.h"
-#include "fs_file.h"
-#include "fs_watch.h"
-#include "http_load.h"
-#include "loop.h"
-#include "net_listen.h"
-#include "op.h"
-#include "process.h"
-#include "stream.h"
-#include "timer.h"
-#include "units.h"
+#include "base/alloc.h"
+#include "base/units.h"
+#include "http/load.h"
+#include "io/fs_file.h"
+#include "io/fs_watch.h"
+#include "io/net_listen.h"
+#include "io/process.h"
+#include "io/stream.h"
+#include "loop/loop.h"
+#include "loop/op.h"
+#include "loop/timer.h"
 
 /* See patience_for_io. */
 #define PATIENCE_NS (50 * NEAP__NS_PER_MS)

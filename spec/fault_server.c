@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/server.h"
+#include "server.h"
 
 int main(int argc, char **argv) {
   FILE *file = argc == 2 ? fopen(argv[1], "w") : NULL;

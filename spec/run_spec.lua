@@ -65,7 +65,7 @@ describe("ctest", function()
     local there, wanted = {}, {}
     for name in result.stdout:gmatch("Test +#%d+: (%S+)\n") do there[#there + 1] = name end
     for _, path in ipairs(helper.files("spec", "_test%.c$")) do
-      wanted[#wanted + 1] = path:match("^spec/(.*)%.c$")
+      wanted[#wanted + 1] = path:match("^spec/(%w+/)") .. path:match("([^/]+)%.c$")
     end
     for _, path in ipairs(helper.files("spec", "_spec%.lua$")) do wanted[#wanted + 1] = path end
     table.sort(there)

@@ -5,10 +5,10 @@
 -- each flow is opened once, where it is met first, and is a single box wherever
 -- it is met again, so that recursion ends and what is shared is not repeated.
 -- A language then writes them down.
-local graph = require "neap.graph"
-local object = require "neap.object"
-local options = require "neap.options"
-local text = require "neap.text"
+local graph = require "neap.flow.graph"
+local object = require "neap.flow.node"
+local options = require "neap.base.options"
+local text = require "neap.base.utf8"
 
 local M = {}
 

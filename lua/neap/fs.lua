@@ -4,13 +4,13 @@
 --
 -- A failure raises an error object of code "fs" with `path` and, where the
 -- system refused, `errno` ("ENOENT").
-local class = require "neap.class"
+local class = require "neap.base.class"
 local core = require "neap.core".fs
 local new_error = require "neap.error".new
-local options = require "neap.options"
-local rules = require "neap.schema".rules
-local reader = require "neap.reader"
-local writer = require "neap.writer"
+local options = require "neap.base.options"
+local rules = require "neap.base.schema".rules
+local reader = require "neap.io.reader"
+local writer = require "neap.io.writer"
 
 local files = core.file
 

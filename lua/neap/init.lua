@@ -1,10 +1,10 @@
 --- neap: a small flow engine.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
-local concurrent = require "neap.concurrent"
-local object = require "neap.object"
-local run = require "neap.run"
-local wiring = require "neap.wiring"
+local concurrent = require "neap.task.concurrent"
+local object = require "neap.flow.node"
+local run = require "neap.flow.run"
+local wiring = require "neap.flow.wiring"
 
 require "neap.error" -- what leaves a run becomes an error object
 
@@ -44,7 +44,7 @@ M.now = core.now
 --- Whether the file from which this is called is the script that was started,
 --- rather than a module or a file whose flow a command wants to have.
 ---@type fun(): boolean
-M.is_main = require("neap.main").is_main
+M.is_main = require("neap.base.main").is_main
 
 --- Waits. Never wakes early; `sleep(0)` lets others run.
 ---@param seconds number 0 or more
@@ -96,7 +96,7 @@ M.map = concurrent.map
 M.timeout = concurrent.timeout
 M.shield = concurrent.shield
 M.try = concurrent.try
-M.retry = require "neap.retry"
+M.retry = require "neap.task.retry"
 
 --- Has a function answer Ctrl-C (SIGINT) instead of the end of the script: it may
 --- cancel what is going on, and the script stays. It runs as a task that belongs

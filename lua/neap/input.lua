@@ -1,8 +1,8 @@
 --- Asking whoever sits at the terminal, or whatever stands in for them.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
-local options = require "neap.options"
-local rules = require "neap.schema".rules
+local options = require "neap.base.options"
+local rules = require "neap.base.schema".rules
 local stream = require "neap.stream"
 
 local turn = core.semaphore(1) -- who asks next

@@ -13,6 +13,6 @@
 ---@field encode fun(value: any, options?: neap.JsonEncodeOptions): string
 ---@field array fun(list?: table): table marks a table, even an empty one, as an array, and gives it
 
-require "neap.options" -- says what is wrong with options
+require "neap.base.options" -- says what is wrong with options
 
 return require("neap.core").json ---@type neap.Json

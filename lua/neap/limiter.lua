@@ -5,10 +5,10 @@
 -- seconds; what is done costs tokens. (J. Turner, "New Directions in
 -- Communications (or Which Way to the Information Age?)", IEEE Communications
 -- Magazine 24(10), 1986, as the leaky bucket.)
-local class = require "neap.class"
+local class = require "neap.base.class"
 local core = require "neap.core"
-local options = require "neap.options"
-local rules = require "neap.schema".rules
+local options = require "neap.base.options"
+local rules = require "neap.base.schema".rules
 
 local M = {}
 

@@ -1,8 +1,8 @@
 --- luv on the loop of the engine.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
-local concurrent = require "neap.concurrent"
-local options = require "neap.options"
+local concurrent = require "neap.task.concurrent"
+local options = require "neap.base.options"
 
 local M = {}
 

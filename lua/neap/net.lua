@@ -3,12 +3,12 @@
 --
 -- A failure raises an error object of code "net" with `errno`
 -- ("ECONNREFUSED") where the system or a lookup refused.
-local class = require "neap.class"
+local class = require "neap.base.class"
 local core = require "neap.core".net
-local concurrent = require "neap.concurrent"
-local new_connection = require "neap.net_connection".new
-local options = require "neap.options"
-local rules = require "neap.schema".rules
+local concurrent = require "neap.task.concurrent"
+local new_connection = require "neap.io.connection".new
+local options = require "neap.base.options"
+local rules = require "neap.base.schema".rules
 local event = require "neap.core".event
 local sleep = require "neap.core".sleep
 

@@ -1,10 +1,10 @@
 --- Programs: started without a shell, talked to, waited for and ended.
 -- SPDX-License-Identifier: MIT
-local class = require "neap.class"
-local concurrent = require "neap.concurrent"
+local class = require "neap.base.class"
+local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local new_error = require "neap.error".new
-local options = require "neap.options"
+local options = require "neap.base.options"
 local stream = require "neap.stream"
 
 local M = {}

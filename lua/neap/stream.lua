@@ -3,10 +3,10 @@
 --
 -- Nobody makes streams of descriptors here: processes and connections have
 -- them. They are read as everything is (neap.reader).
-local class = require "neap.class"
+local class = require "neap.base.class"
 local core = require "neap.core"
-local reader = require "neap.reader"
-local writer = require "neap.writer"
+local reader = require "neap.io.reader"
+local writer = require "neap.io.writer"
 
 local M = {}
 

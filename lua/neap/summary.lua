@@ -11,8 +11,8 @@
 --
 -- No model, no network, no chance: the same text gives the same summary.
 
-local options = require "neap.options"
-local rules = require "neap.schema".rules
+local options = require "neap.base.options"
+local rules = require "neap.base.schema".rules
 
 local summary = {}
 

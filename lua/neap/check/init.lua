@@ -1,8 +1,8 @@
 --- Finds mistakes in flows without running them.
 -- SPDX-License-Identifier: MIT
-local graph = require "neap.graph"
-local object = require "neap.object"
-local options = require "neap.options"
+local graph = require "neap.flow.graph"
+local object = require "neap.flow.node"
+local options = require "neap.base.options"
 local returns = require "neap.check.returns"
 
 local M = {}

@@ -1,6 +1,6 @@
 --- The arguments of a command: options, and one file.
 -- SPDX-License-Identifier: MIT
-local options = require "neap.options"
+local options = require "neap.base.options"
 
 local M = {}
 

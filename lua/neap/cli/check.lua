@@ -3,9 +3,9 @@
 local check = require "neap.check"
 local json = require("neap.core").json
 local load = require "neap.cli.load"
-local object = require "neap.object"
+local object = require "neap.flow.node"
 local report = require "neap.cli.report"
-local text = require "neap.text"
+local text = require "neap.base.utf8"
 
 local M = {}
 

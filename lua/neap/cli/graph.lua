@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local draw = require "neap.draw"
 local load = require "neap.cli.load"
-local options = require "neap.options"
+local options = require "neap.base.options"
 local report = require "neap.cli.report"
 
 local M = {}

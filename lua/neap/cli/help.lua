@@ -89,7 +89,7 @@ flow or the arguments make no sense.
 ---@return integer status
 function M.main(command)
   if command and not texts[command] then
-    local meant = require("neap.options").nearest(command, texts)
+    local meant = require("neap.base.options").nearest(command, texts)
     return report.misuse(("unknown command '%s'%s"):format(command,
       meant and ("; did you mean '%s'?"):format(meant) or ""))
   end

@@ -27,7 +27,7 @@ end
 local function refuse(word)
   local known = { ["-e"] = true }
   for name in pairs(word:find("^%-") and aliases or commands) do known[name] = true end
-  local meant = require("neap.options").nearest(word, known)
+  local meant = require("neap.base.options").nearest(word, known)
   -- Options of one letter are like each other only in that they have one.
   if word:find("^%-.$") and meant and meant:lower() ~= word:lower() then meant = nil end
   return require("neap.cli.report").misuse(("unknown %s '%s'%s"):format(

@@ -3,7 +3,7 @@
 -- SPDX-License-Identifier: MIT
 local args = require "neap.cli.args"
 local core = require "neap.core"
-local object = require "neap.object"
+local object = require "neap.flow.node"
 local report = require "neap.cli.report"
 local script = require "neap.cli.script"
 

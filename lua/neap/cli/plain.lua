@@ -2,8 +2,8 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local json = core.json
-local object = require "neap.object"
-local text = require "neap.text"
+local object = require "neap.flow.node"
+local text = require "neap.base.utf8"
 
 local M = {}
 

@@ -4,7 +4,7 @@
 --
 -- It has no clock and no timer: it draws when it is told of an event or a tick,
 -- at the time that these have.
-local text = require "neap.text"
+local text = require "neap.base.utf8"
 
 local WIDTH <const> = 79
 local REDRAW <const> = 0.1 -- seconds between two states of the live line

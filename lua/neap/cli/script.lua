@@ -1,6 +1,6 @@
 --- `neap FILE` and `neap -e CODE`: running scripts.
 -- SPDX-License-Identifier: MIT
-local main = require "neap.main"
+local main = require "neap.base.main"
 local report = require "neap.cli.report"
 local slow = require "neap.cli.slow"
 
@@ -25,8 +25,8 @@ local function run(chunk, file, ...)
   if problem then return report.misuse(problem) end
   main.source = debug.getinfo(chunk, "S").source
   local value = chunk(...)
-  if type(value) == "table" and require("neap.object").is_node(value)
-    and not require("neap.graph").planned then
+  if type(value) == "table" and require("neap.flow.node").is_node(value)
+    and not require("neap.flow.graph").planned then
     return report.failure(file == "-e" and "-e: the code returns a flow, and runs none"
       or ("%s returns a flow; neap run %s runs it"):format(file, file))
   end

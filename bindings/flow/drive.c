@@ -1,0 +1,417 @@
+/* Driving a run: the C function that calls the methods of Lua nodes.
+ * SPDX-License-Identifier: MIT
+ *
+ * A run is driven by one C function in the coroutine of its task. It asks the
+ * engine's state machine what is next, calls the method with a continuation,
+ * and answers. visit.h says how the stack is laid out.
+ */
+#include "drive.h"
+
+#include "action.h"
+#include "base/units.h"
+#include "batch.h"
+#include "events.h"
+#include "params.h"
+#include "path.h"
+#include "retry.h"
+#include "task/task_error.h"
+#include "task/task_life.h"
+#include "task/wait.h"
+#include "worker.h"
+
+const neapL_runs neapL_drive_runs = {.push_path = neapL_path_push_current,
+                                     .note_place = neapL_path_note,
+                                     .tell = neapL_events_task};
+
+answer neapL_drive_wait(lua_State *L, lua_KFunction k) {
+  neapL_wait_started(L, k);
+  return NULL;
+}
+
+answer neapL_drive_wait_child(lua_State *L, neapL_task *task, const char *what,
+                              lua_KFunction k) {
+  neap_op *op = neapL_wait_begin(L, what);
+  neap_op_hold(task->host->engine, op);
+  task->joining = true;
+  return neapL_drive_wait(L, k);
+}
+
+neapL_task *neapL_drive_woken(lua_State *L) {
+  neapL_task *task = neapL_task_current(L);
+  task->joining = false;
+  neapL_wait_end(L);
+  return task;
+}
+
+int neapL_drive_go_on(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neapL_task *task = neapL_drive_woken(L);
+  return neapL_drive(L, task, neap_run_ok(task->run));
+}
+
+static answer wait_for_retry(lua_State *L, const neap_step *step) {
+  neap_op *op = neapL_wait_begin(L, "the next attempt");
+  neap_engine *engine = neapL_engine(L);
+  neap_sleep_until(engine, op,
+                   neap__time_after(neap_now(engine), step->delay_ns));
+  return neapL_drive_wait(L, neapL_drive_go_on);
+}
+
+static int after_clearing(lua_State *L, int status, lua_KContext context);
+
+/* Cancels what a failed attempt has spawned before the run takes its next step,
+ * which tells whose attempt it was. */
+static answer clear(lua_State *L, neapL_task *task) {
+  answer next = neap_run_step(task->run);
+  if (!neapL_task_owns_any(task) || next->what == NEAP_DO_END ||
+      next->what == NEAP_DO_STOP || next->what == NEAP_DO_JOIN)
+    return next; /* the end of the task or of the batch will do it */
+  uint32_t depth = next->depth - (next->what == NEAP_DO_ENTER);
+  uint32_t since = serial_of(*neap_run_note(task->run, depth));
+  if (neapL_task_cancel_since(task, since) > 0)
+    return neapL_drive_wait_child(
+        L, task, "the tasks of a failed attempt to end", after_clearing);
+  while (neapL_task_take_failure(L, task, since)) {
+    if (lua_rawequal(L, -1, ERROR))
+      lua_pop(L, 1); /* it is what failed the attempt */
+    else
+      neapL_task_suppress(L, ERROR);
+  }
+  return next;
+}
+
+static int after_clearing(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neapL_task *task = neapL_drive_woken(L);
+  return neapL_drive(L, task, clear(L, task));
+}
+
+answer neapL_drive_failed(lua_State *L, neapL_task *task) {
+  lua_replace(L, ERROR);
+  neap_failure failure = neapL_retry_failure(L, ERROR);
+  answer next = neap_run_fail(task->run, &failure);
+  neapL_events_failure(L, task, next);
+  return clear(L, task);
+}
+
+/* True when the run is to end as it stands, with the error on top: nobody
+ * retries or forgives a cancellation; and of what nobody would catch the
+ * traceback is wanted. */
+static bool is_fatal(neapL_task *task) {
+  return task->cancel_status != 0 || !neap_run_step(task->run)->caught;
+}
+
+answer neapL_drive_fail(lua_State *L, neapL_task *task) {
+  if (is_fatal(task))
+    lua_error(L);
+  lua_pushnil(L);
+  neapL_task_set_origin(L, task);
+  return neapL_drive_failed(L, task);
+}
+
+answer neapL_drive_fail_as(lua_State *L, neapL_task *task, int status) {
+  /* Lua calls no message handler when memory is out. */
+  if (status == LUA_ERRMEM)
+    return neapL_drive_fail(L, task);
+  if (is_fatal(task)) {
+    neapL_task_origin_is_known(task);
+    lua_error(L);
+  }
+  neapL_task_unwound(L, task, -1);
+  return neapL_drive_failed(L, task);
+}
+
+/* Pushes the params of a visit: the node's own, and over them those from
+ * outside; nil when there are none. [-0, +1, m] */
+static void push_params(lua_State *L, const neapL_record *record, int outer) {
+  int own = lua_gettop(L) + 1;
+  if (!record->params) {
+    lua_pushvalue(L, outer);
+    return;
+  }
+  lua_rawgeti(L, PLAN, record->methods + NEAPL_PLAN_PARAMS);
+  if (lua_istable(L, outer)) {
+    neapL_params_merge(L, own, outer);
+    lua_replace(L, own);
+  }
+}
+
+/* Pushes the self of a visit. Its params are at `params`; 0: they are no other
+ * than the node's own, which it reads anyway. [-0, +1, m] */
+static void push_self(lua_State *L, const neapL_record *record, int params) {
+  if (record->selfless) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_createtable(L, 0, 0);
+  lua_rawgeti(L, PLAN, record->methods + NEAPL_PLAN_VIEW);
+  lua_setmetatable(L, -2);
+  if (params != 0) {
+    lua_pushvalue(L, params);
+    lua_setfield(L, -2, "params");
+  }
+}
+
+/* Begins a visit: puts its self, and what else its kind needs, on the stack. */
+static void enter(lua_State *L, neapL_task *task, const neap_step *step) {
+  uint32_t depth = step->depth;
+  int first = VISITS, outer = ERROR;
+  if (depth > 0) {
+    int around = self_at(task, depth - 1);
+    first = around + EXEC + 1;
+    outer = around + PARAMS;
+  }
+  lua_settop(L, first - 1);
+  make_room(L, first);
+  const neapL_record *record = record_of(step->node);
+  bool given = !lua_isnil(L, outer);
+  int self = first;
+  if (neap_node_kind(step->node) != NEAP_NODE) {
+    if (has_items(step->node)) {
+      lua_pushnil(L); /* item_meta */
+      self++;
+    }
+    push_params(L, record, outer);
+    push_self(L, record, given ? self : 0);
+    self++;
+  } else if (!given) {
+    push_self(L, record, 0);
+  } else {
+    push_params(L, record, outer);
+    push_self(L, record, self);
+    lua_replace(L, self);
+  }
+  set_note(task, step->note, self);
+  if (depth == 0) {
+    lua_pushnil(L);
+    lua_replace(L, ERROR);
+  }
+  neapL_events_start(L, task, depth);
+}
+
+int neapL_drive_call(lua_State *L, neapL_task *task, const neap_step *step,
+                     int count, int results, lua_KFunction k) {
+  task->atomic = record_of(step->node)->atomic;
+  if (step->caught)
+    return lua_pcallk(L, count, results, HANDLER, (lua_KContext)task, k);
+  lua_callk(L, count, results, (lua_KContext)task, k);
+  return LUA_OK;
+}
+
+/* Post has returned what is on top. */
+static answer take_action(lua_State *L, neapL_task *task,
+                          const neap_step *step) {
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    size_t size;
+    const char *action = lua_tolstring(L, -1, &size);
+    return neap_run_action(task->run, action, size);
+  }
+  if (lua_isnil(L, -1))
+    return neap_run_action(task->run, NULL, 0);
+  neapL_action_push_misfit(L, step);
+  return neapL_drive_fail(L, task);
+}
+
+/* A call has ended; its result or error is on top. */
+static answer called(lua_State *L, neapL_task *task, int status) {
+  task->atomic = NULL;
+  if (call_failed(status))
+    return neapL_drive_fail_as(L, task, status);
+  const neap_step *step = neap_run_step(task->run);
+  if (step->phase == NEAP_POST)
+    return take_action(L, task, step);
+  if (step->phase == NEAP_PREP) /* what exec spawns counts from here */
+    set_note(task, step->note, self_of(*step->note));
+  if (step->phase == NEAP_FALLBACK && walks(step->node) &&
+      lua_type(L, -1) == LUA_TSTRING)
+    return take_action(L, task, step); /* as its walk would have ended with */
+  return neap_run_ok(task->run);
+}
+
+static int after_call(lua_State *L, int status, lua_KContext context) {
+  neapL_task *task = (neapL_task *)context;
+  return neapL_drive(L, task, called(L, task, status));
+}
+
+static answer call_method(lua_State *L, neapL_task *task,
+                          const neap_step *step) {
+  int self = self_of(*step->note);
+  const neapL_record *record = record_of(step->node);
+  int count, results = 1;
+  if (step->attempt > 0) {
+    lua_pushinteger(L, step->attempt);
+    lua_setfield(L, self, "cur_retry");
+  }
+  switch (step->phase) {
+  case NEAP_PREP:
+    count = 2;
+    if (record->is_batch)
+      results = 3; /* neapL_batch_items takes them */
+    break;
+  case NEAP_EXEC:
+    set_note(task, step->note, self);
+    lua_settop(L, self + PREP);
+    count = 3;
+    break;
+  case NEAP_FALLBACK:
+    lua_settop(L, self + PREP);
+    count = 4;
+    break;
+  default:
+    lua_settop(L, self + EXEC);
+    if (has_items(step->node))
+      neapL_batch_finish(L, task, step);
+    count = 4;
+  }
+  lua_rawgeti(L, PLAN, record->methods + NEAPL_PLAN_PHASE + (int)step->phase);
+  lua_pushvalue(L, self);
+  lua_pushvalue(L, SHARED);
+  if (count >= 3)
+    lua_pushvalue(L, self + PREP);
+  if (count == 4)
+    lua_pushvalue(L, step->phase == NEAP_POST ? self + EXEC : ERROR);
+  return called(L, task,
+                neapL_drive_call(L, task, step, count, results, after_call));
+}
+
+static answer warn(lua_State *L, neapL_task *task, const neap_step *step) {
+  neapL_action_warn(L, task, step);
+  return neap_run_ok(task->run);
+}
+
+static answer raise(lua_State *L, neapL_task *task, const neap_step *step) {
+  neapL_action_push_refusal(L, step);
+  return neapL_drive_fail(L, task);
+}
+
+/* The walk inside a visit has ended with an action, which becomes its result,
+ * if there is a method to look at that. */
+static answer come_back(lua_State *L, neapL_task *task, const neap_step *step) {
+  if (!record_of(step->node)->selfless) {
+    neapL_action_push(L, step);
+    lua_replace(L, self_of(*step->note) + EXEC);
+  }
+  return neap_run_ok(task->run);
+}
+
+/* Ends the task with the run, whose result it keeps: of a visit the action; of
+ * an attempt what exec gave; a worker's results are where they belong. */
+static int end(lua_State *L, neapL_task *task, const neap_step *step) {
+  if (step->failed) {
+    neapL_task_origin_is_known(task);
+    lua_pushvalue(L, ERROR);
+    return lua_error(L);
+  }
+  bool item;
+  uint64_t index;
+  const neap_node *node = neap_run_node_at(task->run, 0, &item, &index);
+  if (!task->internal || (walks(node) && task->root == NEAP_ROOT_ATTEMPT))
+    neapL_action_push(L, step);
+  else if (task->root == NEAP_ROOT_ATTEMPT)
+    lua_settop(L, self_at(task, 0) + EXEC);
+  else
+    return 0;
+  return 1;
+}
+
+static int nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+
+/* Calls a function, and with it the hook of the coroutine. By a hook a signal
+ * stops code that computes, and a loop of nodes without methods calls nothing
+ * by itself. [-0, +0, e] */
+static void let_hook_run(lua_State *L) {
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  lua_pushcfunction(L, nothing);
+  lua_call(L, 0, 0);
+}
+
+int neapL_drive(lua_State *L, neapL_task *task, answer step) {
+  for (;;) {
+    switch (step->what) {
+    case NEAP_DO_ENTER:
+      if (lua_gethookmask(L) != 0) {
+        let_hook_run(L);
+        step = neap_run_step(task->run);
+      }
+      enter(L, task, step);
+      step = neap_run_ok(task->run);
+      break;
+    case NEAP_DO_CALL:
+      step = call_method(L, task, step);
+      break;
+    case NEAP_DO_RETURN:
+      step = come_back(L, task, step);
+      break;
+    case NEAP_DO_WAIT:
+      step = wait_for_retry(L, step);
+      break;
+    case NEAP_DO_ATTEMPT:
+      step = neapL_worker_attempt(L, task, step);
+      break;
+    case NEAP_DO_ITEMS:
+      step = neapL_batch_items(L, task, step);
+      break;
+    case NEAP_DO_FORK:
+      step = neapL_worker_fork(L, task, step);
+      break;
+    case NEAP_DO_JOIN:
+      step = neapL_worker_join(L, task, step);
+      break;
+    case NEAP_DO_STOP:
+      step = neapL_worker_stop(task);
+      break;
+    case NEAP_DO_FETCH:
+      step = neapL_batch_fetch(L, task, step);
+      break;
+    case NEAP_DO_TURN:
+      step = neapL_batch_turn(L, task, step);
+      break;
+    case NEAP_DO_ITEM_END:
+      step = neapL_batch_item_end(L, task, step);
+      break;
+    case NEAP_DO_WARN:
+      step = warn(L, task, step);
+      break;
+    case NEAP_DO_RAISE:
+      step = raise(L, task, step);
+      break;
+    case NEAP_DO_END:
+      return end(L, task, step);
+    }
+  }
+}
+
+int neapL_drive_begin(lua_State *L) {
+  neapL_task *task = neapL_task_current(L);
+  return neapL_drive(L, task, neap_run_step(task->run));
+}
+
+neapL_task *neapL_drive_spawn(lua_State *L, neap_flow *flow,
+                              const neap_node *node, int on_event,
+                              uint64_t max_steps) {
+  bool observed = !lua_isnil(L, on_event);
+  lua_pushcfunction(L, neapL_task_trace);
+  neapL_task *task =
+      neapL_task_spawn(L, neapL_task_current(L), HANDLER,
+                       observed ? NEAPL_TASK_EVENTS : NEAPL_TASK_ORIGIN);
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  opts.max_steps = max_steps;
+  opts.data = task;
+  opts.seed = neapL_task_seed(task);
+  int status = neap_run_new(flow, node, &opts, &task->run);
+  if (status < 0) {
+    neapL_task_cancel(task, NEAP_ECANCELED);
+    luaL_error(L, "%s", neap_status_text(status));
+  }
+  if (observed) {
+    lua_pushvalue(L, on_event);
+    lua_setiuservalue(L, -2, NEAPL_TASK_EVENTS);
+    task->observed = true;
+  }
+  return task;
+}

@@ -1,0 +1,57 @@
+/* Driving a run: the C function that calls the methods of Lua nodes.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_FLOW_DRIVE_H
+#define NEAP_BINDINGS_FLOW_DRIVE_H
+
+#include "visit.h"
+
+/* What the code of tasks asks of runs. */
+extern const neapL_runs neapL_drive_runs;
+
+/* What the task of a run calls. */
+int neapL_drive_begin(lua_State *L);
+
+/* Pushes a new task that walks `node` of `flow`. On the stack are, and are
+ * popped: neapL_drive_begin, the plan's table, shared, params or nil. The
+ * function for events is at the index `on_event`, or nil. `max_steps` is 0 for
+ * no limit. [-4, +1, v] */
+neapL_task *neapL_drive_spawn(lua_State *L, neap_flow *flow,
+                              const neap_node *node, int on_event,
+                              uint64_t max_steps);
+
+/* Goes on with a run until it ends or waits; returned by continuations. */
+int neapL_drive(lua_State *L, neapL_task *task, answer step);
+
+/* Calls the function below the `count` arguments on top for so many results,
+ * under the run's message handler when a failure would be caught. Returns as
+ * lua_pcallk; `k` continues after a wait. [-count - 1, +results, v] */
+int neapL_drive_call(lua_State *L, neapL_task *task, const neap_step *step,
+                     int count, int results, lua_KFunction k);
+
+static inline bool call_failed(int status) {
+  return status != LUA_OK && status != LUA_YIELD;
+}
+
+/* Answers that the step has failed: as the call with `status` did whose error
+ * is on top; or with an error on top that did not come out of a call.
+ * [-1, +0, v] */
+answer neapL_drive_fail_as(lua_State *L, neapL_task *task, int status);
+answer neapL_drive_fail(lua_State *L, neapL_task *task);
+
+/* The same when the origin of the error is noted already. [-1, +0, v] */
+answer neapL_drive_failed(lua_State *L, neapL_task *task);
+
+/* Suspends the run. Being in a task, it does not come back. */
+answer neapL_drive_wait(lua_State *L, lua_KFunction k);
+
+/* Waits until a task of this one's has ended. */
+answer neapL_drive_wait_child(lua_State *L, neapL_task *task, const char *what,
+                              lua_KFunction k);
+
+/* Takes over after either. [-0, +0, v] */
+neapL_task *neapL_drive_woken(lua_State *L);
+
+/* A continuation that answers ok to the step that waited. */
+int neapL_drive_go_on(lua_State *L, int status, lua_KContext context);
+
+#endif

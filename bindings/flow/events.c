@@ -1,0 +1,232 @@
+/* The events of a run, for whoever watches it or the engine.
+ * SPDX-License-Identifier: MIT */
+#include "events.h"
+
+#include "base/units.h"
+#include "path.h"
+#include "task/error.h"
+#include "task/host.h"
+
+/* An event about the visit at a depth. */
+static neap_event make_event(const neapL_task *task, neap_event_kind kind,
+                             uint32_t depth) {
+  return (neap_event){
+      .kind = kind, .run = task->run, .depth = depth, .count = NEAP_UNCOUNTED};
+}
+
+static bool is_watched(const neapL_task *task) {
+  return task->observed || neap_is_watched(task->host->engine);
+}
+
+static void set_integer(lua_State *L, const char *key, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, key);
+}
+
+static void set_seconds(lua_State *L, const char *key, uint64_t ns) {
+  lua_pushnumber(L, neap__seconds_of_ns(ns));
+  lua_setfield(L, -2, key);
+}
+
+/* Pushes an event as on_event gets it. Where it tells of a failure, the error
+ * is at the stack index `error`. [-0, +1, m] */
+static void push_event(lua_State *L, const neap_event *event, int error) {
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, neap_event_name(event->kind));
+  lua_setfield(L, -2, "kind");
+  set_seconds(L, "time", event->time_ns);
+  neapL_path_push(L, event->run, event->depth);
+  lua_setfield(L, -2, "node");
+  switch (event->kind) {
+  case NEAP_EVENT_RETRY:
+    set_seconds(L, "delay", event->delay_ns);
+    if (event->message) {
+      lua_pushstring(L, event->message);
+      lua_setfield(L, -2, "what");
+    }
+    /* fall through */
+  case NEAP_EVENT_FALLBACK:
+    set_integer(L, "attempt", (uint64_t)event->attempt + 1);
+    break;
+  case NEAP_EVENT_BATCH_START:
+    if (event->count != NEAP_UNCOUNTED)
+      set_integer(L, "total", event->count);
+    set_integer(L, "concurrency", event->concurrency);
+    break;
+  case NEAP_EVENT_ITEM_END:
+  case NEAP_EVENT_BRANCH_END:
+    lua_pushboolean(L, !event->failed);
+    lua_setfield(L, -2, "ok");
+    /* fall through */
+  case NEAP_EVENT_ITEM_START:
+    set_integer(L, "index", event->index + 1);
+    break;
+  case NEAP_EVENT_WARNING:
+    lua_pushstring(L, event->message);
+    lua_setfield(L, -2, "message");
+    break;
+  case NEAP_EVENT_WAIT:
+  case NEAP_EVENT_WAKE:
+  case NEAP_EVENT_CANCEL:
+    lua_pushstring(L, event->message);
+    lua_setfield(L, -2, "what");
+    break;
+  default:
+    break;
+  }
+  if (event->failed) {
+    lua_pushvalue(L, error);
+    lua_setfield(L, -2, "error");
+  }
+}
+
+/* Tells whoever watches the engine, and whoever watches the run, of an event
+ * with the error at a stack index. What on_event raises is a warning: who
+ * watches a run does not end it. [-0, +0, m] */
+static void emit_with(lua_State *L, neapL_task *task, neap_event *event,
+                      int error) {
+  neap_emit(task->host->engine, event);
+  if (!task->observed)
+    return;
+  const neapL_task *owner = task; /* has the on_event */
+  while (owner->internal)
+    owner = owner->parent;
+  neapL_task_push(L, owner);
+  lua_getiuservalue(L, -1, NEAPL_TASK_EVENTS);
+  lua_replace(L, -2);
+  push_event(L, event, error);
+  bool before = task->host->telling, told = task->told;
+  task->host->telling = true;
+  int status = lua_pcall(L, 1, 0, 0);
+  task->host->telling = before;
+  if (status == LUA_OK)
+    return;
+  if (task->told && !told)
+    lua_error(L); /* a signal has ended what computes */
+  const char *text = neapL_error_text(L, -1); /* may call what warns, too */
+  lua_warning(L, "neap: on_event raised: ", 1);
+  lua_warning(L, text, 0);
+  lua_pop(L, 2);
+}
+
+/* The same where the driver of a run keeps its error. [-0, +0, m] */
+static void emit(lua_State *L, neapL_task *task, neap_event *event) {
+  emit_with(L, task, event, ERROR);
+}
+
+void neapL_events_start(lua_State *L, neapL_task *task, uint32_t depth) {
+  if (!is_watched(task))
+    return;
+  neap_event event = make_event(task, NEAP_EVENT_NODE_START, depth);
+  emit(L, task, &event);
+}
+
+void neapL_events_items(lua_State *L, neapL_task *task, const neap_step *step,
+                        uint64_t count) {
+  if (!is_watched(task))
+    return;
+  neap_event event = make_event(task, NEAP_EVENT_BATCH_START, step->depth);
+  event.count = count;
+  event.concurrency = neap_node_concurrency(step->node);
+  emit(L, task, &event);
+}
+
+void neapL_events_item_start(lua_State *L, neapL_task *task, uint32_t depth,
+                             uint64_t index) {
+  if (!is_watched(task))
+    return;
+  neap_event event = make_event(task, NEAP_EVENT_ITEM_START, depth);
+  event.index = index;
+  emit(L, task, &event);
+}
+
+void neapL_events_item_end(lua_State *L, neapL_task *task,
+                           const neap_step *step) {
+  if (!is_watched(task))
+    return;
+  neap_event event =
+      is_parallel(step->node)
+          ? make_event(task, NEAP_EVENT_BRANCH_END, step->depth)
+          : make_event(task, NEAP_EVENT_ITEM_END, step->depth - 1);
+  event.index = step->index;
+  event.failed = step->failed;
+  emit(L, task, &event);
+}
+
+void neapL_events_failure(lua_State *L, neapL_task *task,
+                          const neap_step *next) {
+  bool falls_back = next->what == NEAP_DO_CALL && next->phase == NEAP_FALLBACK;
+  bool walks_again = next->what == NEAP_DO_ENTER;
+  bool retries = next->what == NEAP_DO_WAIT || next->what == NEAP_DO_ATTEMPT ||
+                 (next->what == NEAP_DO_CALL && next->phase == NEAP_EXEC) ||
+                 walks_again;
+  if (!is_watched(task) || !(falls_back || retries))
+    return;
+  uint32_t depth = next->depth - walks_again; /* of the flow, not its start */
+  neap_event event = make_event(
+      task, falls_back ? NEAP_EVENT_FALLBACK : NEAP_EVENT_RETRY, depth);
+  /* Without a wait the next attempt has begun. */
+  bool begun = !falls_back && next->what != NEAP_DO_WAIT;
+  event.attempt = neap_run_attempt(task->run, depth) - begun;
+  event.failed = true;
+  if (next->what == NEAP_DO_WAIT)
+    event.delay_ns = next->delay_ns;
+  emit(L, task, &event);
+}
+
+/* Runs below lua_pcall: emits the event at 1 about the task at 2. */
+static int tell(lua_State *L) {
+  emit_with(L, lua_touserdata(L, 2), lua_touserdata(L, 1), 0);
+  return 0;
+}
+
+void neapL_events_task(neapL_task *task, neap_event_kind kind) {
+  if (!task->run || !is_watched(task))
+    return;
+  neap_place place;
+  neap_run_place(task->run, &place);
+  neap_event event = make_event(task, kind, place.depth);
+  if (kind != NEAP_EVENT_SPAWN)
+    event.message = task->what;
+  /* Not on the stack of `L`: when it tells of a wait, another may already take
+   * what lies there, or put what is waited for there. */
+  neapL_host *host = task->host;
+  lua_State *T = host->teller, *running = host->running;
+  if (!lua_checkstack(T, 4))
+    return;
+  host->telling = true;
+  neapL_host_run(host, T);
+  lua_pushcfunction(T, tell);
+  lua_pushlightuserdata(T, &event);
+  lua_pushlightuserdata(T, task);
+  if (lua_pcall(T, 2, 0, 0) != LUA_OK)
+    lua_pop(T, 1); /* memory was refused: nobody can be told */
+  neapL_host_run(host, running);
+  host->telling = false;
+}
+
+void neapL_events_retry(lua_State *L, neapL_task *task, const char *what,
+                        uint32_t attempt, uint64_t delay_ns, int error) {
+  while (!task->run && task->parent)
+    task = task->parent;
+  if (!task->run || !is_watched(task))
+    return;
+  neap_place place;
+  neap_run_place(task->run, &place);
+  neap_event event = make_event(task, NEAP_EVENT_RETRY, place.depth);
+  event.message = what;
+  event.attempt = attempt;
+  event.delay_ns = delay_ns;
+  event.failed = true;
+  emit_with(L, task, &event, error);
+}
+
+void neapL_events_warning(lua_State *L, neapL_task *task, uint32_t depth) {
+  lua_warning(L, lua_tostring(L, -1), 0);
+  if (task->run && is_watched(task) && !task->host->telling) {
+    neap_event event = make_event(task, NEAP_EVENT_WARNING, depth);
+    event.message = lua_tostring(L, -1);
+    emit(L, task, &event);
+  }
+  lua_pop(L, 1);
+}

@@ -1,0 +1,41 @@
+/* Plans: flows of Lua nodes, resolved for the engine.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_FLOW_PLAN_H
+#define NEAP_BINDINGS_FLOW_PLAN_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "neap.h"
+
+/* What the data pointer of a Lua node's neap_node points at. */
+typedef struct neapL_record {
+  int methods;        /* where the plan has what NEAPL_PLAN_* names */
+  bool params;        /* whether the node has some of its own */
+  bool is_batch;      /* its prep says what there is to do */
+  bool selfless;      /* a flow without methods: its visits need no self */
+  const char *atomic; /* the node's name if its methods must not wait */
+} neapL_record;
+
+/* What the plan, a table, holds for each node, from `methods` on. */
+enum {
+  NEAPL_PLAN_VIEW,  /* the metatable of a visit's self */
+  NEAPL_PLAN_PHASE, /* the four methods, in the order of neap_phase */
+  NEAPL_PLAN_PARAMS = NEAPL_PLAN_PHASE + 4, /* the node's own, or false */
+  NEAPL_PLAN_BRANCHES, /* of a parallel: the list of its branches, or false */
+  NEAPL_PLAN_SIZE,
+};
+
+typedef struct neapL_plan {
+  neap_flow *flow; /* owned; first, for those who find the plan by it */
+  const neap_node *root;
+} neapL_plan;
+
+/* Registers the metatable and pushes the function plan(records), which
+ * lua/neap/flow/graph.lua calls. [-0, +1, m] */
+void neapL_plan_open(lua_State *L);
+
+/* Checks that the argument is a plan, and pushes its table. [-0, +1, v] */
+neapL_plan *neapL_plan_check(lua_State *L, int arg);
+
+#endif

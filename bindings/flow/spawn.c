@@ -1,0 +1,491 @@
+/* Tasks as Lua sees them: spawn, await, cancel, join, status.
+ * SPDX-License-Identifier: MIT */
+#include "spawn.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "drive.h"
+#include "plan.h"
+#include "task/check.h"
+#include "task/class.h"
+#include "task/error.h"
+#include "task/task_life.h"
+#include "task/time_limit.h"
+#include "task/wait.h"
+
+/* How far a cycle of tasks that await each other is looked for. */
+enum { MAX_CYCLE_STEPS = 1000 };
+
+static neapL_task *check_task(lua_State *L, int arg) {
+  return neapL_class_check(L, arg, NEAPL_TASK_META);
+}
+
+neapL_task *neapL_spawn(lua_State *L, int count) {
+  return neapL_task_spawn(L, neapL_task_current(L), count, NEAPL_TASK_ORIGIN);
+}
+
+/* spawn(f, ...) -> task */
+static int spawn(lua_State *L) {
+  neapL_check_any(L, 1);
+  neapL_spawn(L, lua_gettop(L) - 1);
+  neapL_task_tell(neapL_task_current(L), NEAP_EVENT_SPAWN);
+  return 1;
+}
+
+/* The function that spawner gives; `other` is upvalue 1. */
+static int spawn_function(lua_State *L) {
+  if (lua_isfunction(L, 1))
+    return spawn(L);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* spawner(other) -> a function that spawns the function it is given, as spawn
+ * does, and leaves whatever else it is given to `other`. */
+static int spawner(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushcclosure(L, spawn_function, 1);
+  return 1;
+}
+
+/* Pushes the task of a run for the arguments (plan, shared, params, on_event,
+ * max_steps, timeout), from 1 to 6. [-0, +1, v] */
+static neapL_task *spawn_run(lua_State *L) {
+  lua_pushcfunction(L, neapL_drive_begin);
+  neapL_plan *plan = neapL_plan_check(L, 1); /* pushes its table */
+  lua_Integer max_steps = neapL_opt_integer(L, 5, 0);
+  bool is_limited = !lua_isnil(L, 6);
+  double limit = is_limited ? neapL_check_number(L, 6) : 0;
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
+  neapL_task *task =
+      neapL_drive_spawn(L, plan->flow, plan->root, 4, (uint64_t)max_steps);
+  if (is_limited)
+    neapL_time_limit_set(L, task, limit, false);
+  return task;
+}
+
+/* start(plan, shared, params, on_event, max_steps, timeout) -> task */
+static int start(lua_State *L) {
+  lua_settop(L, 6);
+  spawn_run(L);
+  neapL_task_tell(neapL_task_current(L), NEAP_EVENT_SPAWN);
+  return 1;
+}
+
+/* Pushes the results of a task (at `arg`) that has ended, or raises its error.
+ */
+static int give_results(lua_State *L, int arg) {
+  neapL_task *task = lua_touserdata(L, arg);
+  lua_getiuservalue(L, arg, NEAPL_TASK_RESULT);
+  if (task->state != NEAPL_TASK_DONE) {
+    if (task->L && !task->internal)
+      neapL_task_release(task); /* it has been heard of now */
+    return lua_error(L);
+  }
+  if (task->results == 0)
+    return 0;
+  if (task->results == 1)
+    return 1;
+  int table = lua_absindex(L, -1);
+  luaL_checkstack(L, task->results, "too many results");
+  for (int i = 1; i <= task->results; i++)
+    lua_rawgeti(L, table, i);
+  return task->results;
+}
+
+/* What ends a join: that all tasks have ended; that all have ended or one has
+ * failed; that one has ended, whose rivals are then cancelled. */
+enum mode { ALL, FAILURE, ANY };
+
+typedef struct joins joins;
+
+typedef struct member {
+  neapL_join join;
+  joins *group;
+  neapL_task *task;
+  bool own; /* it works for the call that waits, and ends with that */
+} member;
+
+/* All that a task waits for in one join; it lies on the stack of its waiter. */
+struct joins {
+  neapL_task *waiter;
+  enum mode mode;
+  bool decided;      /* the outcome is known, or the wait given up; now `own`
+                        tasks are waited for */
+  bool shielded;     /* the own are not cancelled with the waiter */
+  size_t remaining;  /* how many have not ended */
+  neapL_task *first; /* the first that failed, or ended; of those who end when
+                        nothing was decided, one that ended well */
+  size_t count;
+  member members[];
+};
+
+/* Pushes joins with room for `count`. Before what is waited for is looked at:
+ * finalizers may run. [-0, +1, m] */
+static joins *push_joins(lua_State *L, enum mode mode, size_t count) {
+  joins *j = lua_newuserdatauv(L, sizeof *j + count * sizeof *j->members, 0);
+  *j = (joins){.waiter = neapL_task_current(L), .mode = mode};
+  return j;
+}
+
+static bool is_linked(const member *m) {
+  return !neap__list_empty(&m->join.link);
+}
+
+/* From now on only the own members are waited for, and they are to end. */
+static void decide(joins *j) {
+  j->decided = true;
+  for (size_t i = 0; i < j->count; i++) {
+    member *m = &j->members[i];
+    if (!is_linked(m))
+      continue;
+    if (m->own) {
+      neapL_task_cancel(m->task, NEAP_ECANCELED);
+    } else {
+      neap__list_remove(&m->join.link);
+      j->remaining--;
+    }
+  }
+}
+
+static void note_end(neapL_join *join, neapL_task *task) {
+  joins *j = NEAP__ITEM(join, member, join)->group;
+  j->remaining--;
+  bool ended_well = task->state == NEAPL_TASK_DONE;
+  bool decides = j->mode == ANY || (j->mode == FAILURE && !ended_well);
+  if (!j->decided && decides) {
+    j->first = task;
+    decide(j);
+  } else if (j->mode == ANY && ended_well && !j->first) {
+    j->first = task;
+  }
+  if (j->remaining == 0)
+    neap_op_settle(&j->waiter->op, 0);
+}
+
+/* Has the joins wait for a task that has not ended. */
+static void add(joins *j, neapL_task *task, bool own) {
+  member *m = &j->members[j->count++];
+  *m = (member){.join.ended = note_end, .group = j, .task = task, .own = own};
+  neap__list_append(&task->waiters, &m->join.link);
+  j->remaining++;
+}
+
+/* True when `task` is among those that cannot go on before `until` has ended:
+ * they await it, or work on it. Gives up after so many steps: what is missed
+ * then is found as a deadlock. */
+static bool is_held_up(const neapL_task *task, const neapL_task *until,
+                       int *steps) {
+  if (task == until)
+    return true;
+  for (neap_link *link = until->waiters.next; link != &until->waiters;
+       link = link->next) {
+    neapL_join *join = NEAP__ITEM(link, neapL_join, link);
+    const joins *j = NEAP__ITEM(join, member, join)->group;
+    if (j->mode != ANY && --*steps > 0 && is_held_up(task, j->waiter, steps))
+      return true;
+  }
+  return until->internal && --*steps > 0 &&
+         is_held_up(task, until->parent, steps);
+}
+
+/* Raises an error unless the task that runs may wait for `task`. Of many, the
+ * *steps are shared. [-0, +0, v] */
+static void check_cycle(lua_State *L, const neapL_task *task, int *steps) {
+  const neapL_task *current = neapL_task_current(L);
+  if (task == current)
+    neapL_error_raise(L, "deadlock", "a task cannot await itself");
+  if (!neapL_task_has_ended(task) && is_held_up(task, current, steps))
+    neapL_error_raise(L, "deadlock",
+                      "a task cannot await one that waits for it to end");
+}
+
+static void drop_joins(neapL_task *task) {
+  joins *j = task->dropped;
+  for (size_t i = 0; i < j->count; i++)
+    neap__list_remove(&j->members[i].join.link);
+}
+
+/* Begins the wait for the members, who have been looked at since the last step
+ * of the collector. A wait for own members outlasts the cancellation of the one
+ * who waits: they are cancelled, too, and what they have got all the same is
+ * not lost. */
+static int wait_for(lua_State *L, joins *j, lua_KFunction k, bool lasting) {
+  neapL_task_hold(j->waiter, drop_joins, j);
+  j->waiter->lasting = lasting;
+  return neapL_wait_started(L, k);
+}
+
+/* Ends the wait: with its outcome, unless the one who waits has been cancelled
+ * and there is none. */
+static void end_wait(lua_State *L, joins *j, bool has_outcome) {
+  if (has_outcome || !neapL_wait_is_over(j->waiter))
+    neapL_wait_settle(L);
+  else
+    neapL_wait_end(L);
+}
+
+/* Goes on to wait, until the own members have ended. True when it does. */
+static bool waits_on(joins *j) {
+  if (neap_op_active(&j->waiter->op))
+    return false; /* a resume that is not ours: there is no going on */
+  if (j->remaining > 0 && !j->decided && !j->shielded)
+    decide(j);
+  if (j->remaining == 0)
+    return false;
+  neap_op_hold(j->waiter->host->engine, &j->waiter->op);
+  return true;
+}
+
+/* The stack of those who wait for one task: it, and the joins. */
+enum { TASK = 1, JOINS };
+
+static int awaited(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  joins *j = lua_touserdata(L, JOINS);
+  const neapL_task *task = lua_touserdata(L, TASK);
+  /* Who was cancelled when the task had ended has its results. */
+  end_wait(L, j, task->state == NEAPL_TASK_DONE);
+  return give_results(L, TASK);
+}
+
+/* task:await() -> its results */
+static int await(lua_State *L) {
+  neapL_task *task = check_task(L, TASK);
+  int steps = MAX_CYCLE_STEPS;
+  lua_settop(L, TASK);
+  if (neapL_task_has_ended(task))
+    return give_results(L, TASK);
+  joins *j = push_joins(L, ALL, 1);
+  check_cycle(L, task, &steps);
+  if (neapL_task_has_ended(task)) /* a finalizer has waited meanwhile */
+    return give_results(L, TASK);
+  neapL_wait_begin(L, "a task");
+  add(j, task, false);
+  return wait_for(L, j, awaited, false);
+}
+
+static int called(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  joins *j = lua_touserdata(L, JOINS);
+  const neapL_task *task = lua_touserdata(L, TASK);
+  if (waits_on(j))
+    return neapL_wait_again(L, called);
+  end_wait(L, j, j->shielded || task->state == NEAPL_TASK_DONE);
+  return give_results(L, TASK);
+}
+
+/* Waits for the task at TASK, which does what the caller calls, and so ends
+ * with it. It has just been spawned; only in the main chunk of a plain Lua can
+ * it have ended: a finalizer has waited. */
+static int await_call(lua_State *L, joins *j) {
+  neapL_task *task = lua_touserdata(L, TASK);
+  if (neapL_task_has_ended(task))
+    return give_results(L, TASK);
+  add(j, task, true);
+  return wait_for(L, j, called, true);
+}
+
+/* run(plan, shared, params, on_event, max_steps, timeout) -> action */
+static int run(lua_State *L) {
+  neapL_wait_begin(L, "a flow"); /* where it cannot wait, nothing is started */
+  lua_settop(L, 6);
+  joins *j = push_joins(L, ALL, 1);
+  spawn_run(L);
+  lua_replace(L, TASK);
+  lua_replace(L, JOINS);
+  lua_settop(L, JOINS);
+  return await_call(L, j);
+}
+
+/* call(task, seconds): awaits a task that does what the caller calls, and so
+ * ends with it; gives it no more than so many seconds, unless they are nil. */
+static int call(lua_State *L) {
+  neapL_task *task = check_task(L, TASK);
+  bool bounded = !lua_isnoneornil(L, 2);
+  double seconds = neapL_opt_number(L, 2, 0);
+  lua_settop(L, TASK);
+  neapL_host_of(L); /* raises when neap has ended */
+  if (bounded)
+    neapL_time_limit_set(L, task, seconds, true);
+  joins *j = push_joins(L, ALL, 1);
+  neapL_wait_begin(L, bounded ? "a function with a time limit" : "a function");
+  return await_call(L, j);
+}
+
+/* shield(task, seconds): the same for a task that goes on although the caller
+ * has been cancelled. */
+static int shield(lua_State *L) {
+  neapL_task *task = check_task(L, TASK);
+  double seconds = neapL_check_number(L, 2);
+  lua_settop(L, TASK);
+  neapL_host_of(L); /* raises when neap has ended */
+  neapL_time_limit_set(L, task, seconds, true);
+  joins *j = push_joins(L, ALL, 1);
+  j->shielded = true;
+  neapL_wait_shielded(L, "a function that is shielded");
+  return await_call(L, j);
+}
+
+/* Pushes the place of a task in the list of tasks, nil for none. */
+static int give_place(lua_State *L, const neapL_task *task) {
+  lua_Integer i = 0;
+  if (!task)
+    return 0;
+  do {
+    lua_settop(L, 2);
+    lua_rawgeti(L, 1, ++i);
+  } while (lua_touserdata(L, -1) != task);
+  lua_pushinteger(L, i);
+  return 1;
+}
+
+/* What is waited for has an outcome although the one who waits was cancelled:
+ * of rivals one has ended well; of the others all have. */
+static bool has_outcome(const joins *j) {
+  if (j->mode == ANY || j->first)
+    return j->first != NULL;
+  for (size_t i = 0; i < j->count; i++)
+    if (j->members[i].task->state != NEAPL_TASK_DONE)
+      return false;
+  return true;
+}
+
+static int joined(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  joins *j = lua_touserdata(L, 2);
+  if (waits_on(j))
+    return neapL_wait_again(L, joined);
+  end_wait(L, j, has_outcome(j));
+  return give_place(L, j->first);
+}
+
+/* join(tasks, mode, own): waits until all have ended; with "failure" no longer
+ * than until the first has failed, with "any" until the first has ended: then
+ * gives its place in the list. The first `own` in the list work for the caller:
+ * when the others have been decided on, or the caller is cancelled, they are
+ * cancelled and have ended when this returns or raises. */
+static int join(lua_State *L) {
+  static const char *const modes[] = {"all", "failure", "any", NULL};
+  neapL_check_type(L, 1, LUA_TTABLE);
+  enum mode mode = (enum mode)neapL_check_option(L, 2, NULL, modes);
+  lua_Integer own = neapL_opt_integer(L, 3, 0);
+  lua_settop(L, 1);
+  lua_Integer count = luaL_len(L, 1);
+  joins *j = push_joins(L, mode, (size_t)count);
+  const neapL_task *first = NULL;
+  size_t waits = 0;
+  int steps = MAX_CYCLE_STEPS;
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_rawgeti(L, 1, i);
+    neapL_task *task = check_task(L, -1);
+    lua_pop(L, 1);
+    if (mode != ANY)
+      check_cycle(L, task, &steps);
+    else if (task == j->waiter)
+      return neapL_error_raise(L, "deadlock", "a task cannot await itself");
+    if (!neapL_task_has_ended(task))
+      waits++;
+    else if (!first && (mode == ANY ||
+                        (mode == FAILURE && task->state != NEAPL_TASK_DONE)))
+      first = task;
+  }
+  if (waits == 0 || (first && own == 0))
+    return give_place(L, first);
+  neapL_wait_begin(L, "tasks");
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_rawgeti(L, 1, i);
+    neapL_task *task = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    if (!neapL_task_has_ended(task))
+      add(j, task, i <= own);
+  }
+  if (first) {
+    j->first = (neapL_task *)first;
+    decide(j);
+    if (j->remaining == 0) /* nobody of the own goes on */
+      return give_place(L, first);
+  }
+  return wait_for(L, j, joined, true);
+}
+
+/* task:cancel(reason) */
+static int cancel(lua_State *L) {
+  neapL_task *task = check_task(L, 1);
+  neapL_host_of(L); /* raises when neap has ended */
+  lua_settop(L, 2);
+  if (task->cancel_status == 0 && task->state < NEAPL_TASK_ENDING) {
+    lua_setiuservalue(L, 1, NEAPL_TASK_RESULT);
+    neapL_task_cancel(task, NEAP_ECANCELED);
+  }
+  return 0;
+}
+
+static const char *status_of(const neapL_task *task) {
+  switch (task->state) {
+  case NEAPL_TASK_DONE:
+    return "done";
+  case NEAPL_TASK_FAILED:
+    return "failed";
+  case NEAPL_TASK_CANCELLED:
+    return "cancelled";
+  default:
+    return "pending";
+  }
+}
+
+/* The methods of a task, in upvalue 2, and task.status. */
+static int get_field(lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+    return 1;
+  const neapL_task *task = check_task(L, 1);
+  const char *key = lua_tostring(L, 2);
+  if (key && strcmp(key, "status") == 0)
+    lua_pushstring(L, status_of(task));
+  return 1;
+}
+
+static int to_string(lua_State *L) {
+  const neapL_task *task = check_task(L, 1);
+  lua_pushfstring(L, "neap.task: %p (%s)", (const void *)task, status_of(task));
+  return 1;
+}
+
+/* detach(task) -> task, which has just been spawned */
+static int detach(lua_State *L) {
+  neapL_task *task = check_task(L, 1);
+  if (task->state == NEAPL_TASK_READY)
+    neapL_task_detach(task);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* is_task(value) -> boolean */
+static int is_task(lua_State *L) {
+  lua_pushboolean(L, luaL_testudata(L, 1, NEAPL_TASK_META) != NULL);
+  return 1;
+}
+
+void neapL_spawn_open(lua_State *L) {
+  static const luaL_Reg functions[] = {{"spawn", spawn},   {"spawner", spawner},
+                                       {"start", start},   {"run", run},
+                                       {"join", join},     {"call", call},
+                                       {"shield", shield}, {"is_task", is_task},
+                                       {"detach", detach}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"await", await},
+                                     {"cancel", cancel},
+                                     {"__index", get_field},
+                                     {"__tostring", to_string},
+                                     {NULL, NULL}};
+  neapL_class_define(L, NEAPL_TASK_META, methods, 0);
+  luaL_setfuncs(L, functions, 1);
+}

@@ -1,0 +1,252 @@
+/* The error of a task: where it arose, and its way out.
+ * SPDX-License-Identifier: MIT
+ *
+ * An error has one origin, a table that is made once: by the message handler
+ * where the error arises, or, where none was called, when it leaves the task.
+ * It has `traceback`, of a run `node`, `phase` and `attempt`, the `error`
+ * itself, and, as `suppressed`, what was raised while it unwound. It goes with
+ * the error from a task to the one that the task works for.
+ */
+#include "task_error.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "trace.h"
+
+/* What has been noted of the error of a task. */
+enum {
+  NOTHING,
+  ORIGIN,     /* where it arose, but it has not been raised yet */
+  RAISED,     /* the error, too: what is raised from then on comes out of a
+                 <close> variable while it unwinds */
+  SUPPRESSED, /* such an error, too */
+};
+
+/* Has the value on top be the error of a task. Allocates nothing.
+ * [-1, +0, -] */
+static void set_error(lua_State *L, neapL_task *task) {
+  neapL_task_push(L, task);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, NEAPL_TASK_RESULT);
+  lua_pop(L, 1);
+  task->results = 1;
+}
+
+void neapL_task_set_origin(lua_State *L, neapL_task *task) {
+  neapL_task_push(L, task);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, NEAPL_TASK_ORIGIN);
+  lua_pop(L, 1);
+}
+
+/* Pushes a new origin: where the run of the task is, if it has one.
+ * [-0, +1, m] */
+static void push_origin(lua_State *L, const neapL_task *task) {
+  lua_createtable(L, 0, task->run ? 5 : 2);
+  if (task->run)
+    task->host->runs->note_place(L, task->run);
+}
+
+/* Pushes the origin of what a task raises, or has raised, where that has been
+ * noted. The task is at `index`. [-0, +(0|1), -] */
+static bool find_origin(lua_State *L, const neapL_task *task, int index) {
+  if (task->noted == NOTHING)
+    return false;
+  if (lua_getiuservalue(L, index, NEAPL_TASK_ORIGIN) == LUA_TTABLE)
+    return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+int neapL_task_trace(lua_State *L) {
+  neapL_task *task = neapL_task_current(L);
+  lua_settop(L, 1);
+  neapL_task_push(L, task);
+  if (!find_origin(L, task, 2)) {
+    push_origin(L, task);
+    if (task->noted == NOTHING && task->cancel_status != NEAP_ECANCELED) {
+      if (!neapL_trace(L, L, 1)) {
+        lua_pop(L, 1);
+        lua_pushnil(L);
+      }
+      lua_setfield(L, 3, "traceback");
+    }
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, 2, NEAPL_TASK_ORIGIN);
+  }
+  if (task->noted < RAISED) {
+    lua_pushvalue(L, 1);
+    lua_setfield(L, 3, "error");
+    task->noted = RAISED;
+    lua_settop(L, 1);
+    return 1;
+  }
+  if (task->noted == RAISED) {
+    lua_newtable(L);
+    lua_setfield(L, 3, "suppressed");
+    task->noted = SUPPRESSED;
+  }
+  lua_getfield(L, 3, "suppressed");
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  lua_getfield(L, 3, "error");
+  return 1;
+}
+
+void neapL_task_unwound(lua_State *L, neapL_task *task, int index) {
+  int top = lua_gettop(L);
+  index = lua_absindex(L, index);
+  if (task->noted == SUPPRESSED) {
+    neapL_task_push(L, task);
+    lua_getiuservalue(L, -1, NEAPL_TASK_ORIGIN);
+    lua_getfield(L, -1, "suppressed");
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+    for (lua_Integer i = 1; i <= count; i++) {
+      lua_rawgeti(L, top + 3, i);
+      neapL_task_suppress(L, index);
+    }
+  }
+  task->noted = NOTHING;
+  lua_settop(L, top);
+}
+
+void neapL_task_origin_is_known(neapL_task *task) {
+  task->noted = ORIGIN;
+}
+
+void neapL_task_suppress(lua_State *L, int index) {
+  int error = lua_gettop(L);
+  index = lua_absindex(L, index);
+  /* The text first: what makes it may be the user's, and warn, too. */
+  const char *text = neapL_error_text(L, error);
+  lua_warning(L, "neap: an error was dropped for another one: ", 1);
+  lua_warning(L, text, 0);
+  if (neapL_error_is(L, index)) {
+    if (lua_getfield(L, index, "suppressed") != LUA_TTABLE) {
+      lua_newtable(L);
+      lua_pushvalue(L, -1);
+      lua_setfield(L, index, "suppressed");
+    }
+    lua_pushvalue(L, error);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
+  lua_settop(L, error - 1);
+}
+
+static bool is_cancellation(lua_State *L, int index) {
+  if (!neapL_error_is(L, index))
+    return false;
+  lua_getfield(L, index, "code");
+  const char *code = lua_tostring(L, -1);
+  bool is = code && strcmp(code, "cancelled") == 0;
+  lua_pop(L, 1);
+  return is;
+}
+
+/* Runs below lua_pcall: gives what a task (at 1) raised (at 2) as it ends with
+ * it, having warned of what it has suppressed. */
+static int leave(lua_State *L) {
+  neapL_task *task = lua_touserdata(L, 1);
+  if (!find_origin(L, task, 1)) { /* no message handler was called */
+    if (task->run)
+      push_origin(L, task);
+    else
+      lua_pushnil(L);
+    lua_setiuservalue(L, 1, NEAPL_TASK_ORIGIN);
+  }
+  lua_settop(L, 2);
+  if (task->run && !task->internal) {
+    lua_getfield(L, LUA_REGISTRYINDEX, NEAPL_ERROR_WRAP);
+    lua_pushvalue(L, 2);
+    lua_getiuservalue(L, 1, NEAPL_TASK_ORIGIN);
+    lua_call(L, 2, 1);
+    lua_replace(L, 2);
+  }
+  neapL_task_unwound(L, task, 2);
+  if (task->cancel_status == NEAP_ECANCELED)
+    task->protests = !is_cancellation(L, 2);
+  return 1;
+}
+
+void neapL_task_keep_error(lua_State *L, neapL_task *task) {
+  lua_pushcfunction(L, leave);
+  lua_insert(L, -2);
+  neapL_task_push(L, task);
+  lua_insert(L, -2);
+  lua_pcall(L, 2, 1, 0); /* no memory: the message is one made before */
+  set_error(L, task);
+}
+
+/* Runs below lua_pcall: warns that a task (at 1) has failed, and where. */
+static int warn_of_failure(lua_State *L) {
+  lua_getiuservalue(L, 1, NEAPL_TASK_RESULT);
+  const char *text = neapL_error_text(L, -1); /* may call what warns, too */
+  const neapL_task *task = lua_touserdata(L, 1);
+  lua_warning(L,
+              task->state == NEAPL_TASK_CANCELLED
+                  ? "neap: a cancelled task failed: "
+                  : "neap: a detached task failed: ",
+              1);
+  lua_warning(L, text, 1);
+  if (lua_getiuservalue(L, 1, NEAPL_TASK_ORIGIN) == LUA_TTABLE &&
+      lua_getfield(L, -1, "traceback") == LUA_TSTRING) {
+    lua_warning(L, "\n", 1);
+    lua_warning(L, lua_tostring(L, -1), 1);
+  }
+  lua_warning(L, "", 0);
+  return 0;
+}
+
+void neapL_task_hear_of(neapL_task *task) {
+  lua_State *S = task->host->scratch;
+  lua_pushcfunction(S, warn_of_failure);
+  neapL_task_push(S, task);
+  neapL_task_release(task); /* first: a finalizer may await it meanwhile */
+  lua_pcall(S, 1, 0, 0);
+  lua_settop(S, 0);
+}
+
+/* Runs below lua_pcall: gives a task (at 1) the traceback of one of its own (at
+ * 2) that it fails of. */
+static int inherit(lua_State *L) {
+  push_origin(L, lua_touserdata(L, 1));
+  if (lua_getiuservalue(L, 2, NEAPL_TASK_ORIGIN) == LUA_TTABLE) {
+    lua_getfield(L, -1, "traceback");
+    lua_setfield(L, -3, "traceback");
+  }
+  lua_pop(L, 1);
+  lua_setiuservalue(L, 1, NEAPL_TASK_ORIGIN);
+  return 0;
+}
+
+void neapL_task_inherit(neapL_task *task, const neapL_task *child) {
+  lua_State *S = task->host->scratch;
+  task->noted = RAISED;
+  neapL_task_push(S, child);
+  neapL_task_take_failure(S, task, 0); /* before a finalizer may await it */
+  lua_pushcfunction(S, inherit);
+  neapL_task_push(S, task);
+  lua_pushvalue(S, -4); /* child error inherit task child */
+  if (lua_pcall(S, 2, 0, 0) != LUA_OK)
+    lua_pop(S, 1); /* no memory: it has no traceback */
+  neapL_task_keep_error(S, task);
+}
+
+/* Runs below lua_pcall: a task (at 1) that has failed otherwise suppresses the
+ * error (at 2) of one of its own. */
+static int suppress(lua_State *L) {
+  lua_getiuservalue(L, 1, NEAPL_TASK_RESULT);
+  lua_insert(L, 2);
+  neapL_task_suppress(L, 2);
+  return 0;
+}
+
+void neapL_task_drop(neapL_task *task) {
+  lua_State *S = task->host->scratch;
+  lua_pushcfunction(S, suppress);
+  neapL_task_push(S, task);
+  neapL_task_take_failure(S, task, 0);
+  lua_pcall(S, 2, 0, 0);
+}

@@ -1,0 +1,355 @@
+/* The life of a task: how it begins, goes on, and ends.
+ * SPDX-License-Identifier: MIT
+ *
+ * This file holds the one door into Lua: `wake` is the only function that
+ * resumes a task, called by neap_poll for operations that have ended. The first
+ * function of a task's coroutine is `task_main`, which calls what the task is
+ * for under a protected call: an error unwinds inside of the coroutine, so that
+ * <close> variables may wait, and its results or its error are kept before the
+ * coroutine ends. What is left to do then allocates nothing, or runs in a
+ * coroutine of the host's own under lua_pcall, so nothing in `wake` can raise.
+ */
+#include "task_life.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "coroutine.h"
+#include "error.h"
+#include "task_error.h"
+#include "time_limit.h"
+#include "wait.h"
+
+static void wake(neap_op *op);
+static void end_task(neapL_task *task, neapL_task_state outcome);
+
+/* Keeps the `count` values on top as the results of a task. [-count, +0, m] */
+static void keep_results(lua_State *L, neapL_task *task, int count) {
+  if (count > 1) {
+    lua_createtable(L, count, 0);
+    lua_insert(L, -count - 1);
+    for (int i = count; i >= 1; i--)
+      lua_rawseti(L, -i - 1, i);
+  }
+  if (count > 0) {
+    neapL_task_push(L, task);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, NEAPL_TASK_RESULT);
+    lua_pop(L, 1);
+  }
+  task->results = count;
+}
+
+/* What has been called in a task has returned or raised. */
+static int finish(lua_State *L, int status, lua_KContext context) {
+  (void)context;
+  neapL_task *task = neapL_task_current(L);
+  if (status == LUA_OK || status == LUA_YIELD) {
+    keep_results(L, task, lua_gettop(L) - 1);
+    task->outcome = NEAPL_TASK_DONE;
+  } else {
+    task->outcome = task->cancel_status == NEAP_ECANCELED ? NEAPL_TASK_CANCELLED
+                                                          : NEAPL_TASK_FAILED;
+    neapL_task_keep_error(L, task);
+  }
+  return 0;
+}
+
+/* The first function of a coroutine. On its stack are the message handler, and
+ * what it is to call, with arguments. */
+static int task_main(lua_State *L) {
+  int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, finish);
+  return finish(L, status, 0);
+}
+
+neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
+                             int last) {
+  neapL_host *host = parent->host;
+  neapL_task *task = lua_newuserdatauv(L, sizeof *task, last);
+  neapL_task_init(task, host, wake);
+  task->state = NEAPL_TASK_DONE; /* until it lives, there is nothing to end */
+  neapL_host_push(L, host, NEAPL_HOST_META);
+  lua_setmetatable(L, -2);
+  neapL_host_fill_pool(L, host);
+  /* From here on nothing runs Lua, which could change what is looked at. */
+  if (parent != host->root && parent->state != NEAPL_TASK_RUNNING)
+    neapL_error_raise(L, "closed", "a task that has ended spawns no more");
+  lua_State *thread = host->pool[host->pooled - 1].L;
+  if (!lua_checkstack(thread, count + LUA_MINSTACK))
+    luaL_error(L, "too many arguments for a task");
+  /* From here on nothing fails. */
+  task->slot = neapL_host_take(L, host);
+  lua_insert(L, -count - 2); /* task function arguments */
+  lua_pushcfunction(thread, task_main);
+  lua_pushcfunction(thread, neapL_task_trace);
+  lua_xmove(L, thread, count + 1);
+  task->results = count + 2; /* until it begins: the number of arguments */
+  task->L = thread;
+  task->parent = parent;
+  task->serial = parent->spawned++;
+  task->state = NEAPL_TASK_READY;
+  neap__list_append(&parent->children, &task->sibling);
+  host->live++;
+  parent->live_children++;
+  neap_op_hold(host->engine, &task->op);
+  neap_op_settle(&task->op, 0);
+  return task;
+}
+
+/* While the host does what the end of a task asks for, no task runs: code of
+ * the user's that is called then, a __tostring or a finalizer, may not wait,
+ * and what it spawns belongs to the script. */
+static const char *begin_outside(neapL_host *host, const char *who) {
+  const char *before = host->outside;
+  host->outside = who;
+  return before;
+}
+
+/* Ends a task whose coroutine cannot go on, with the error that lies alone on
+ * the host's scratch stack. Code of the user's that is called for its <close>
+ * variables counts as the task's, and may not wait. */
+static void break_off(neapL_task *task) {
+  neapL_host *host = task->host;
+  lua_State *S = host->scratch;
+  host->current = task;
+  host->can_yield = false;
+  host->blocked = task->L;
+  /* As in Lua, what a <close> variable raises takes the place of the error. */
+  if (neapL_coroutine_end(S, task->L)) {
+    lua_xmove(task->L, S, 1);
+    lua_replace(S, 1);
+  }
+  task->broken = true;
+  neapL_task_keep_error(S, task);
+  host->current = NULL;
+  host->can_yield = true;
+  lua_settop(S, 0);
+  end_task(task, task->cancel_status == NEAP_ECANCELED ? NEAPL_TASK_CANCELLED
+                                                       : NEAPL_TASK_FAILED);
+}
+
+/* Runs below lua_pcall: makes the error of a task (at 1) that is ended before
+ * it has begun, or while its coroutine does not wait for the engine. */
+static int make_end(lua_State *L) {
+  neapL_task *task = lua_touserdata(L, 1);
+  if (task->cancel_status == 0)
+    neapL_error_push(L, "yield",
+                     "coroutine.yield outside of a coroutine of one's own");
+  else
+    neapL_wait_push_end(L, task);
+  return 1;
+}
+
+static void push_end(neapL_task *task) {
+  lua_State *S = task->host->scratch;
+  lua_pushcfunction(S, make_end);
+  lua_pushlightuserdata(S, task);
+  lua_pcall(S, 1, 1, 0);
+}
+
+/* Ends a task that has been cancelled before it began. */
+static void end_early(neapL_task *task) {
+  lua_State *S = task->host->scratch;
+  const char *before = begin_outside(task->host, "a finalizer");
+  push_end(task);
+  neapL_task_keep_error(S, task);
+  lua_settop(S, 0);
+  task->host->outside = before;
+  end_task(task, task->cancel_status == NEAP_ECANCELED ? NEAPL_TASK_CANCELLED
+                                                       : NEAPL_TASK_FAILED);
+}
+
+/* Runs below lua_pcall: warns that the script has ended before a task (at 1) of
+ * its own began. */
+static int warn_of_unbegun(lua_State *L) {
+  const neapL_task *task = lua_touserdata(L, 1);
+  if (task->run) {
+    task->host->runs->push_path(L, task->run);
+  } else {
+    lua_Debug ar;
+    lua_pushvalue(task->L,
+                  3); /* task_main, the message handler, the function */
+    lua_xmove(task->L, L, 1);
+    lua_getinfo(L, ">S", &ar);
+    lua_pushfstring(L, "the function at %s:%d", ar.short_src, ar.linedefined);
+  }
+  lua_warning(L, "neap: ", 1);
+  lua_warning(L, lua_tostring(L, -1), 1);
+  lua_warning(L,
+              " was spawned, but the script ended before it began; await the "
+              "task",
+              0);
+  return 0;
+}
+
+void neapL_task_warn_unbegun(neapL_task *owner) {
+  lua_State *S = owner->host->scratch;
+  for (neap_link *link = owner->children.next; link != &owner->children;
+       link = link->next) {
+    neapL_task *task = NEAP__ITEM(link, neapL_task, sibling);
+    if (task->state != NEAPL_TASK_READY || task->cancel_status != 0)
+      continue;
+    lua_pushcfunction(S, warn_of_unbegun);
+    neapL_task_push(S, task);
+    lua_pcall(S, 1, 0, 0);
+    lua_settop(S, 0);
+  }
+}
+
+/* `done` of a task's operation: the one place that resumes. */
+static void wake(neap_op *op) {
+  neapL_task *task = op->data;
+  neapL_host *host = task->host;
+  int count = 0;
+  if (task->state == NEAPL_TASK_READY) {
+    if (task->cancel_status != 0) {
+      end_early(task);
+      return;
+    }
+    count = task->results;
+    task->results = 0;
+    task->state = NEAPL_TASK_RUNNING;
+  } else {
+    /* Until now the token told everyone whose the coroutine is. */
+    lua_pop(task->L, 1);
+  }
+  task->waiting = false;
+  neapL_host_run(host, task->L);
+  host->current = task;
+  host->can_yield = true;
+  int results;
+  int status = lua_resume(task->L, host->driver, count, &results);
+  host->current = NULL; /* first: a signal looks at what runs then */
+  neapL_host_run(host, NULL);
+  if (status == LUA_OK) {
+    end_task(task, task->outcome);
+  } else if (status != LUA_YIELD) {
+    /* The end of the coroutine will need the error where it is. */
+    lua_pushvalue(task->L, -1);
+    lua_xmove(task->L, host->scratch, 1);
+    break_off(task);
+  } else if (!task->waiting) {
+    push_end(task);
+    break_off(task);
+  }
+}
+
+/* Frees what a task has outside of its userdata. */
+static void strip(neapL_task *task) {
+  neapL_time_limit_end(task);
+  neapL_host_release(task->host->scratch, task->workers, sizeof *task->workers);
+  task->workers = NULL;
+  neap_run_free(task->run);
+  task->run = NULL;
+}
+
+void neapL_task_forget_all(neapL_task *root) {
+  neapL_task *task = root;
+  for (;;) {
+    if (!neap__list_empty(&task->children)) {
+      task = NEAP__ITEM(task->children.next, neapL_task, sibling);
+      continue;
+    }
+    if (task == root)
+      return;
+    neap__list_remove(&task->sibling);
+    neap__list_remove(&task->line);
+    if (!neapL_task_has_ended(task)) {
+      neap_op_forget(&task->op);
+      strip(task);
+    }
+    task = task->parent;
+  }
+}
+
+static void tell_waiters(neapL_task *task) {
+  while (!neap__list_empty(&task->waiters)) {
+    neapL_join *join = NEAP__ITEM(task->waiters.next, neapL_join, link);
+    neap__list_remove(&join->link);
+    join->ended(join, task);
+  }
+}
+
+/* The task and all that it spawned have ended: tells those who wait. */
+static void complete(neapL_task *task) {
+  neapL_host *host = task->host;
+  neapL_task *parent = task->parent;
+  strip(task);
+  task->state = task->outcome;
+  host->live--;
+  parent->live_children--;
+  bool heard = !neap__list_empty(&task->waiters);
+  tell_waiters(task);
+  if (task->internal) {
+    neap__list_remove(&task->sibling);
+    neap__list_append(&parent->workers->ended, &task->sibling);
+  } else if (!heard && (task->state == NEAPL_TASK_FAILED ? task->detached
+                                                         : task->protests)) {
+    neapL_task_hear_of(task);
+  } else if (task->state != NEAPL_TASK_FAILED) {
+    neapL_task_release(task);
+  } /* else it stays with its owner, who fails of it unless it is awaited */
+  if (parent->joining)
+    neap_op_settle(&parent->op, 0);
+}
+
+/* Takes over what the tasks that `task` spawned have left. */
+static void settle_children(neapL_task *task) {
+  lua_State *S = task->host->scratch;
+  const neapL_task *child;
+  while ((child = neapL_task_first_failure(task, 0))) {
+    if (child->cancel_status != 0 && task->outcome != NEAPL_TASK_DONE) {
+      neapL_task_take_failure(S, task, 0); /* a time limit of the call */
+    } else if (task->outcome == NEAPL_TASK_DONE) {
+      task->outcome = NEAPL_TASK_FAILED;
+      neapL_task_inherit(task, child);
+    } else {
+      neapL_task_drop(task);
+    }
+    lua_settop(S, 0);
+  }
+  neapL_workers *workers = task->workers;
+  while (workers && !neap__list_empty(&workers->ended))
+    neapL_task_release(NEAP__ITEM(workers->ended.next, neapL_task, sibling));
+}
+
+/* What an attempt that ended well has spawned goes on, as it does when exec is
+ * called without a time limit: it is the visit's. */
+static void hand_over(neapL_task *attempt) {
+  neapL_task *parent = attempt->parent;
+  for (neap_link *link = attempt->children.next; link != &attempt->children;
+       link = link->next) {
+    neapL_task *child = NEAP__ITEM(link, neapL_task, sibling);
+    child->parent = parent;
+    child->serial = parent->spawned++;
+  }
+  neap__list_splice(&parent->children, &attempt->children);
+  neapL_belonging_move(&parent->belongings, &attempt->belongings,
+                       parent->spawned++);
+  parent->live_children += attempt->live_children;
+  attempt->live_children = 0;
+}
+
+/* The coroutine of a task has ended: what it spawned is cancelled, and when
+ * that has unwound, too, the task is complete. So are the owners that have
+ * waited for nothing else. */
+static void end_task(neapL_task *task, neapL_task_state outcome) {
+  neapL_host *host = task->host;
+  task->outcome = (uint8_t)outcome;
+  task->state = NEAPL_TASK_ENDING;
+  if (task->hands_over && outcome == NEAPL_TASK_DONE &&
+      task->parent->state == NEAPL_TASK_RUNNING)
+    hand_over(task);
+  if (task == host->script && outcome == NEAPL_TASK_DONE)
+    neapL_task_warn_unbegun(task);
+  if (task->live_children > 0 || task->belongings)
+    neapL_task_cancel_since(task, 0);
+  const char *before = begin_outside(host, "the message of an error");
+  while (task->state == NEAPL_TASK_ENDING && task->live_children == 0) {
+    neapL_task *parent = task->parent;
+    settle_children(task);
+    complete(task);
+    task = parent;
+  }
+  host->outside = before;
+}

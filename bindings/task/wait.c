@@ -1,0 +1,353 @@
+/* Waiting: how a C function of the binding suspends its coroutine.
+ * SPDX-License-Identifier: MIT */
+#include "wait.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "coroutine.h"
+#include "deadlock.h"
+#include "error.h"
+#include "protect.h"
+#include "task.h"
+
+neap_engine *neapL_engine(lua_State *L) {
+  return neapL_host_of(L)->engine;
+}
+
+uint64_t neapL_deadline(neap_engine *engine, double seconds) {
+  if (!(seconds > 0))
+    return 0;
+  return neap__time_after(neap_now(engine), neap__ns_of_seconds(seconds));
+}
+
+/* Pushes the key at which the module on top has the function at `index`, and
+ * returns true; or pushes nothing. [-0, +(0|1), m] */
+static bool find_key(lua_State *L, int index) {
+  int module = lua_gettop(L);
+  if (!lua_istable(L, module))
+    return false;
+  lua_pushnil(L);
+  while (lua_next(L, module)) { /* key value */
+    if (lua_type(L, -2) == LUA_TSTRING && lua_rawequal(L, -1, index)) {
+      lua_pop(L, 1);
+      return true;
+    }
+    lua_pop(L, 1);
+  }
+  return false;
+}
+
+/* Replaces the function on top by its name ("table.sort"), or nil where none of
+ * Lua's libraries has it. [-1, +1, m] */
+static void name_function(lua_State *L) {
+  static const char *const libraries[] = {
+      LUA_GNAME,       LUA_TABLIBNAME, LUA_STRLIBNAME,
+      LUA_COLIBNAME,   LUA_IOLIBNAME,  LUA_OSLIBNAME,
+      LUA_UTF8LIBNAME, LUA_DBLIBNAME,  LUA_LOADLIBNAME};
+  int function = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+    lua_getfield(L, function + 1, libraries[i]);
+    if (find_key(L, function)) {
+      if (i > 0)
+        lua_pushfstring(L, "%s.%s", libraries[i], lua_tostring(L, -1));
+      lua_replace(L, function);
+      lua_settop(L, function);
+      return;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushnil(L);
+  lua_replace(L, function);
+  lua_settop(L, function);
+}
+
+/* True for the functions of Lua's that can be suspended: they call with
+ * continuations. */
+static bool is_transparent(const char *name) {
+  static const char *const names[] = {"pcall", "xpcall", "dofile",
+                                      "coroutine.resume", "coroutine.wrap"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(name, names[i]) == 0)
+      return true;
+  return false;
+}
+
+/* So many levels are looked at: Lua counts them anew for each. */
+enum { LEVELS = 1000 };
+
+/* Pushes what is in the way of suspending `blocked`: the innermost function in
+ * C that calls back without a continuation. Looks from below whoever waits.
+ * [-0, +1, m] */
+static void push_obstacle(lua_State *L, lua_State *blocked) {
+  lua_Debug ar;
+  for (int level = blocked == L ? 1 : 0;
+       level < LEVELS && lua_getstack(blocked, level, &ar); level++) {
+    lua_getinfo(blocked, "Snf", &ar);
+    lua_xmove(blocked, L, 1);
+    if (*ar.what != 'C' || neapL_coroutine_is_wrap(L, -1)) {
+      lua_pop(L, 1);
+      continue;
+    }
+    name_function(L);
+    const char *name = lua_tostring(L, -1);
+    if (!name)
+      name = ar.name ? ar.name : "a function in C";
+    if (!is_transparent(name)) {
+      lua_pushstring(L, name);
+      lua_replace(L, -2);
+      return;
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushliteral(L, "a metamethod or a function in C");
+}
+
+/* Raises the error that ends a task which has been told, and waits again. */
+static void end_task(lua_State *L, neapL_task *task) {
+  task->killed = true;
+  if (++task->kills > 2 * NEAPL_PROTECT_PATIENCE)
+    neapL_coroutine_suspend(L, 0, NULL); /* not to wait: the door ends it */
+  neapL_wait_push_end(L, task);
+  neapL_protect_let_pass(L);
+  lua_error(L);
+}
+
+/* Raises where nothing could wait. Returns whether what runs can be suspended;
+ * where it cannot, a task that has been cancelled learns of that instead. */
+static bool check(lua_State *L, const neapL_host *host, const char *what) {
+  const neapL_task *task = host->current;
+  if (host->telling)
+    neapL_error_raise(L, "unyieldable",
+                      "%s cannot wait here: on_event must not wait; spawn a "
+                      "task that does",
+                      what);
+  if (!task) {
+    if (host->outside)
+      neapL_error_raise(L, "unyieldable",
+                        "%s cannot wait here: it is called from %s; spawn a "
+                        "task that does",
+                        what, host->outside);
+    if (neap_op_active(&host->root->op))
+      neapL_error_raise(L, "unyieldable", "a finalizer cannot wait");
+    return true;
+  }
+  if (neap_op_active(&task->op))
+    neapL_error_raise(L, "resumed", "the task waits already, for %s",
+                      task->what);
+  if (task->atomic)
+    neapL_error_raise(L, "atomic", "%s would wait inside %s, which is atomic",
+                      what, task->atomic);
+  return lua_isyieldable(L) && host->can_yield;
+}
+
+/* Raises the error that names what is in the way of waiting. */
+static void refuse(lua_State *L, const neapL_host *host, const char *what) {
+  push_obstacle(L, host->can_yield ? L : host->blocked);
+  neapL_error_raise(L, "unyieldable",
+                    "%s cannot wait here: it is called from %s, which cannot "
+                    "be suspended",
+                    what, lua_tostring(L, -1));
+}
+
+/* The operation of the task, or of the root, for a wait that begins now. */
+static neap_op *begin(neapL_host *host, const char *what) {
+  neapL_task *task = host->current ? host->current : host->root;
+  task->what = what;
+  task->since = neap_tick(host->engine);
+  return &task->op;
+}
+
+neap_op *neapL_wait_begin(lua_State *L, const char *what) {
+  neapL_host *host = neapL_host_of(L);
+  bool can_yield = check(L, host, what);
+  neapL_task *task = host->current;
+  if (task && task->cancel_status != 0 && (!task->told || !can_yield)) {
+    task->what = what;
+    /* An error where nothing could have waited may be swallowed there, so it
+     * does not count as the one time that the task is told. */
+    task->told = task->told || can_yield;
+    neapL_wait_push_end(L, task);
+    lua_error(L);
+  }
+  if (!can_yield)
+    refuse(L, host, what);
+  if (task && task->cancel_status != 0) {
+    task->what = what;
+    end_task(L, task);
+  }
+  return begin(host, what);
+}
+
+neap_op *neapL_wait_shielded(lua_State *L, const char *what) {
+  neapL_host *host = neapL_host_of(L);
+  if (!check(L, host, what))
+    refuse(L, host, what);
+  return begin(host, what);
+}
+
+/* Drives the loop until the operation of the root has ended; by a deadlock when
+ * nothing else can end it. Only where no task runs. [-0, +0, v] */
+static void drive(lua_State *L, neapL_host *host) {
+  neapL_task *root = host->root;
+  lua_State *before = host->driver;
+  host->driver = L;
+  while (neap_op_active(&root->op)) {
+    if (neapL_deadlock_is_here(host)) {
+      if (root->stuck)
+        break; /* what waits below does not end either: it is left */
+      neapL_deadlock_tell(root);
+    }
+    if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EBUSY) {
+      /* A finalizer that runs between two tasks: the loop is being driven. */
+      neapL_deadlock_refuse(root);
+      break;
+    }
+  }
+  host->driver = before;
+  if (neap_op_active(&root->op)) {
+    neapL_task_give_up(root);
+    neap_op_forget(&root->op);
+  }
+}
+
+/* Suspends the task that runs until it is woken. */
+static int suspend(lua_State *L, neapL_host *host, lua_KContext context,
+                   lua_KFunction k) {
+  if (!host->current) {
+    drive(L, host);
+    return k(L, LUA_OK, context);
+  }
+  host->current->waiting = true;
+  return neapL_coroutine_suspend(L, context, k);
+}
+
+int neapL_wait_again(lua_State *L, lua_KFunction k) {
+  return suspend(L, neapL_host_of(L), 0, k);
+}
+
+/* The same when its operation has just been started. */
+static int suspend_first(lua_State *L, neapL_host *host, lua_KContext context,
+                         lua_KFunction k) {
+  neapL_task *task = host->current;
+  if (task)
+    /* Whoever watches may do anything but wait: the operation has been started,
+     * so that it can be cancelled, ended, or closed. */
+    neapL_task_tell(task, NEAP_EVENT_WAIT);
+  if (task && task->cancel_status != 0 && !task->told)
+    neapL_task_end_wait(task); /* it came before the operation was started */
+  return suspend(L, host, context, k);
+}
+
+int neapL_wait_started(lua_State *L, lua_KFunction k) {
+  return suspend_first(L, neapL_host_of(L), 0, k);
+}
+
+static bool is_root(const neapL_task *task) {
+  return task == task->host->root;
+}
+
+void neapL_wait_put(lua_State *L, const neapL_task *task, lua_State *co,
+                    int index) {
+  if (is_root(task)) {
+    co = task->host->values;
+    index = NEAPL_HOST_OFFER;
+  }
+  lua_xmove(L, co, 1);
+  lua_replace(co, index);
+}
+
+void neapL_wait_take(lua_State *L, const neapL_task *task, lua_State *co,
+                     int index) {
+  if (is_root(task)) {
+    co = task->host->values;
+    index = NEAPL_HOST_OFFER;
+  }
+  lua_pushvalue(co, index);
+  lua_xmove(co, L, 1);
+  lua_pushnil(co);
+  lua_replace(co, index);
+}
+
+void neapL_wait_push_end(lua_State *L, const neapL_task *task) {
+  if (task->cancel_status == NEAP_ETIMEDOUT)
+    neapL_error_push(L, "timeout", "timed out after %f s", task->limit);
+  else
+    neapL_error_push(L, "cancelled", "cancelled while waiting for %s",
+                     task->what ? task->what : "its turn");
+  neapL_task_push(L, task);
+  lua_getiuservalue(L, -1, NEAPL_TASK_RESULT);
+  lua_setfield(L, -3, "reason");
+  lua_pop(L, 1);
+}
+
+bool neapL_wait_is_over(const neapL_task *task) {
+  return task->stuck || (task->cancel_status != 0 && !task->told);
+}
+
+/* Ends the wait of the task that runs, and tells whoever watches. Where it
+ * ended before its operation did, raises why; but not for one who `settles` it.
+ * [-0, +0, v] */
+static neap_op *end(lua_State *L, bool settles, void (*discard)(lua_State *)) {
+  neapL_task *task = neapL_task_current(L);
+  /* By a coroutine.resume that was put aside before neap was loaded. */
+  bool early = neap_op_active(&task->op);
+  bool over = !early && !settles && neapL_wait_is_over(task);
+  bool stuck = over && task->stuck, cancelled = over && !stuck;
+  if (early) {
+    neapL_task_give_up(task);
+    neap_op_forget(&task->op);
+    task->waiting = false;
+  }
+  task->drop = NULL;
+  task->lasting = task->stuck = false;
+  if (cancelled)
+    task->told = true;
+  if ((early || over) && discard)
+    discard(L);
+  neapL_task_tell(task, cancelled ? NEAP_EVENT_CANCEL : NEAP_EVENT_WAKE);
+  if (early)
+    neapL_error_raise(L, "resumed",
+                      "%s was waiting when its coroutine was resumed by a "
+                      "coroutine.resume older than neap; load neap first",
+                      task->what);
+  if (stuck)
+    neapL_host_push(L, task->host, NEAPL_HOST_DEADLOCK);
+  else if (cancelled)
+    neapL_wait_push_end(L, task);
+  if (over)
+    lua_error(L);
+  return &task->op;
+}
+
+neap_op *neapL_wait_end(lua_State *L) {
+  return end(L, false, NULL);
+}
+
+void neapL_wait_settle(lua_State *L) {
+  end(L, true, NULL);
+}
+
+static int go_on(lua_State *L, const neap_op *op, const neapL_wait_then *then) {
+  return then && then->finish ? then->finish(L, op) : 0;
+}
+
+/* The continuation of neapL_wait. */
+static int woken(lua_State *L, int status, lua_KContext context) {
+  (void)status; /* whether it was suspended */
+  const neapL_wait_then *then = (const neapL_wait_then *)context;
+  return go_on(L, end(L, false, then ? then->discard : NULL), then);
+}
+
+int neapL_wait(lua_State *L, neap_op *op, int started,
+               const neapL_wait_then *then) {
+  const neapL_task *task = op->data;
+  if (started == 0)
+    return suspend_first(L, task->host, (lua_KContext)then, woken);
+  op->status = started < 0 ? started : 0;
+  op->detail = 0;
+  return go_on(L, op, then);
+}

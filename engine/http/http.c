@@ -1,0 +1,203 @@
+/* The HTTP functions of neap.h: the library is loaded by the first request.
+ * SPDX-License-Identifier: MIT */
+#include "api.h"
+#include "base/alloc.h"
+#include "load.h"
+#include "loop/engine.h"
+#include "loop/op.h"
+#include "response.h"
+#include "upload.h"
+
+_Static_assert(sizeof((neap_engine *)0)->http_why == NEAP__HTTP_WHY_SIZE,
+               "the library writes into http_why");
+
+/* Loads the library if that has not been done. */
+static int load(neap_engine *engine) {
+  char *why = engine->http_why;
+  why[0] = '\0';
+  if (engine->http)
+    return 0;
+  return neap__http_load(engine, engine->http_library, &engine->http, why);
+}
+
+int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,
+                   neap_http_response **response) {
+  int status = load(engine);
+  if (status < 0)
+    return status;
+  return engine->http->api->send(engine->http, op, opts, response,
+                                 engine->http_why);
+}
+
+const char *neap_http_why(const neap_engine *engine) {
+  return engine->http_why;
+}
+
+const char *neap_http_error(const neap_http_response *response,
+                            bool *transient) {
+  if (transient)
+    *transient = response->transient;
+  return response->error;
+}
+
+int neap_http_status(const neap_http_response *response) {
+  return response->status;
+}
+
+const char *neap_http_url(const neap_http_response *response) {
+  return response->url;
+}
+
+bool neap_http_get_header(const neap_http_response *response, size_t index,
+                          neap_http_header *out) {
+  if (index >= response->field_count)
+    return false;
+  const neap__http_field *field = &response->fields[index];
+  out->name = response->head.bytes + field->name;
+  out->value = response->head.bytes + field->value;
+  return true;
+}
+
+const char *neap_http_body(const neap_http_response *response, size_t *size) {
+  *size = neap__http_response_unread(response);
+  return *size > 0 ? response->body.bytes + response->taken : "";
+}
+
+/* Ends the operation that waits to read, if there is one. */
+static void end_read(neap_http_response *response, int status) {
+  neap_op *op = response->reader;
+  response->reader = NULL;
+  if (op)
+    neap__op_finish(op, status, 0);
+}
+
+void neap_http_free(neap_http_response *response) {
+  if (!response)
+    return;
+  if (response->transfer)
+    response->api->abandon(response);
+  end_read(response, NEAP_ECLOSED);
+  neap__http_response_free(response);
+}
+
+static void forget_reader(neap_op *op) {
+  neap_http_response *response = op->u.request;
+  response->reader = NULL;
+}
+
+int neap_http_read(neap_engine *engine, neap_op *op,
+                   neap_http_response *response) {
+  if (response->reader)
+    return NEAP_EBUSY;
+  neap__op_begin_io(engine, op, forget_reader);
+  op->u.request = response;
+  response->reader = op;
+  if (!response->transfer || neap__http_response_unread(response) > 0)
+    end_read(response, 0);
+  return 0;
+}
+
+int neap_http_peek(const neap_http_response *response, const char **bytes,
+                   size_t *size) {
+  *bytes = neap_http_body(response, size);
+  if (*size > 0)
+    return 0;
+  return response->transfer ? NEAP_EAGAIN : response->outcome;
+}
+
+void neap_http_take(neap_http_response *response, size_t size) {
+  response->taken += size;
+  if (response->taken == response->body.size)
+    response->taken = response->body.size = 0;
+  if (response->transfer)
+    response->api->taken(response);
+}
+
+int neap_http_upload_new(neap_engine *engine, uint64_t size,
+                         neap_http_upload **out) {
+  const neap_alloc *alloc = &engine->alloc;
+  neap_http_upload *upload = neap__alloc(alloc, sizeof *upload);
+  if (!upload)
+    return NEAP_ENOMEM;
+  upload->alloc = *alloc;
+  upload->size = size;
+  *out = upload;
+  return 0;
+}
+
+static void forget_writer(neap_op *op) {
+  neap__http_upload_take_writer(op->u.request);
+}
+
+int neap_http_upload_write(neap_engine *engine, neap_op *op,
+                           neap_http_upload *upload, const void *bytes,
+                           size_t size, bool *written) {
+  if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  if (upload->writer)
+    return NEAP_EBUSY;
+  if (size > upload->size - upload->written)
+    return NEAP_EINVAL;
+  int status = neap__buf_append(&upload->bytes, &upload->alloc, bytes, size);
+  if (status < 0)
+    return status;
+  upload->written += size;
+  if (upload->state == NEAP__UPLOAD_SENDING)
+    upload->api->written(upload);
+  if (upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  *written = neap__http_upload_unsent(upload) <= NEAP__HTTP_UPLOAD_LIMIT;
+  if (*written)
+    return 0;
+  neap__op_begin_io(engine, op, forget_writer);
+  op->u.request = upload;
+  upload->writer = op;
+  return 0;
+}
+
+int neap_http_upload_end(neap_http_upload *upload) {
+  if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
+    return NEAP_ECLOSED;
+  if (upload->size != NEAP_HTTP_SIZE_UNKNOWN && upload->written < upload->size)
+    return NEAP_EINVAL;
+  upload->ended = true;
+  if (upload->state == NEAP__UPLOAD_SENDING)
+    upload->api->written(upload);
+  return 0;
+}
+
+void neap_http_upload_free(neap_http_upload *upload) {
+  if (!upload)
+    return;
+  neap_op *writer = neap__http_upload_take_writer(upload);
+  if (writer)
+    neap__op_finish(writer, NEAP_ECLOSED, 0);
+  if (upload->state != NEAP__UPLOAD_SENDING) {
+    neap__http_upload_destroy(upload);
+    return;
+  }
+  upload->ownerless = true;
+  upload->api->written(upload);
+}
+
+int neap_http_jar_new(neap_engine *engine, neap_http_jar **out) {
+  int status = load(engine);
+  return status < 0 ? status : engine->http->api->jar_new(engine->http, out);
+}
+
+void neap_http_jar_free(neap_http_jar *jar) {
+  if (jar)
+    jar->api->jar_free(jar);
+}
+
+int neap_http_jar_text(neap_http_jar *jar, const char **text) {
+  return jar->api->jar_text(jar, text);
+}
+
+int neap_http_jar_add(neap_http_jar *jar, const char *text) {
+  return jar->api->jar_add(jar, text);
+}
+
+int neap_http_jar_clear(neap_http_jar *jar) {
+  return jar->api->jar_clear(jar);
+}

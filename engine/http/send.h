@@ -1,0 +1,28 @@
+/* Sending a request: from the options to the outcome. These are the functions
+ * of neap__http_api.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_HTTP_SEND_H
+#define NEAP_HTTP_SEND_H
+
+#include "multi.h"
+
+int neap__send_start(neap__http *http, neap_op *op, const neap_http_opts *opts,
+                     neap_http_response **response,
+                     char why[NEAP__HTTP_WHY_SIZE]);
+void neap__send_abandon(neap_http_response *response);
+void neap__send_taken(neap_http_response *response);
+void neap__send_written(neap_http_upload *upload);
+
+/* Goes on when libcurl is done with a transfer: sends it again, follows a
+ * redirect, or ends its operation and frees it. */
+void neap__send_end(neap__transfer *transfer, CURLcode code);
+
+/* Lets libcurl find that a refusal is complete, for which it must not be paused
+ * in sending. May end the transfer. Must not be called from a callback of
+ * libcurl's. */
+void neap__send_check_refusal(neap__transfer *transfer);
+
+/* Drops all transfers; their operations never end. */
+void neap__send_drop_all(neap__multi *multi);
+
+#endif

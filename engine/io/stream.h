@@ -1,0 +1,12 @@
+/* Streams: bytes that come and go through pipes, sockets and terminals.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_IO_STREAM_H
+#define NEAP_IO_STREAM_H
+
+#include "neap.h"
+
+/* Closes the streams that are left, whose operations have been forgotten. Their
+ * memory still belongs to their owners. */
+void neap__streams_close(neap_engine *engine);
+
+#endif

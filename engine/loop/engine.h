@@ -1,0 +1,76 @@
+/* The engine, as all of its parts know it.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_LOOP_ENGINE_H
+#define NEAP_LOOP_ENGINE_H
+
+#include <uv.h>
+
+#include "base/list.h"
+
+/* Every part is given the whole engine, as every part of libuv is given its
+ * uv_loop_t. The fields below the name of a source are that source's: others
+ * may look at them, but leave changing them to its functions. poll.c makes all
+ * lists empty before any part is opened. */
+struct neap_engine {
+  neap_alloc alloc;
+  uv_loop_t uv;
+
+  /* op.c: lists of neap_op, by their `link`. */
+  neap_link ready;    /* those that have ended */
+  neap_link draining; /* those of them that are being delivered */
+  neap_link io;       /* those that wait for I/O, without a thread */
+  neap_link work;     /* those that wait for a thread */
+  size_t pending;     /* how many are pending or ready, in whatever list */
+
+  /* loop.c */
+  uv_async_t wake;
+  uv_timer_t alarm; /* rings for the timers: calls `on_alarm` */
+  void (*on_alarm)(neap_engine *engine);
+  uv_timer_t bound;         /* bounds one wait */
+  bool is_shared;           /* there may be guests: handles of the host's */
+  bool had_guests;          /* there were some when uv began to run */
+  uv_prepare_t before_wait; /* initialised when `is_shared` */
+  neap_link guests_over;    /* of neap_op: they wait for the guests to leave */
+  bool is_virtual;          /* the clock is */
+  uint64_t virtual_now;     /* and says this */
+  neap_op *turn;      /* ends when another has been delivered; NULL: none */
+  bool turn_may_wait; /* if none is ready */
+  neap_op *idler;     /* ends when no other is pending; NULL: none */
+  bool broken;        /* neap_break has been called */
+
+  /* timer.c */
+  struct neap__timers *timers; /* *owned* */
+
+  /* event.c */
+  neap_event_fn event_fn; /* NULL: there is none */
+  void *event_ud;
+
+  /* fs_op.c, fs_file.c, fs_watch.c */
+  size_t files_open; /* by operations: being opened, open, or being closed */
+  neap_link files_waiting; /* of neap_fs_result: in line to open a file */
+  neap_link file_handles;  /* of neap_file, while they are open */
+  neap_link watches;       /* of neap_watch, until they are closed */
+
+  /* stream.c */
+  neap_link streams; /* of neap_stream */
+  char *slab;        /* *owned*: what all streams read into; NULL: unused */
+  neap_stream *slab_user; /* whose bytes it holds; or NULL */
+
+  /* net_listen.c */
+  neap_link listeners; /* of neap_listener */
+
+  /* process.c */
+  neap_link processes; /* of neap_process */
+
+  /* http_load.c */
+  const char *http_library; /* *kept*: its path; NULL: it is to be found */
+  struct neap__http *http;  /* NULL: it is not loaded yet */
+  char http_why[1024];      /* why the last request was refused */
+
+  /* poll.c */
+  bool polling;
+  uint64_t idle_since; /* real time of the first poll without a wait that found
+                          nothing; 0: none */
+};
+
+#endif

@@ -1,0 +1,253 @@
+/* The event loop: libuv, the clock, and the delivery of what is ready.
+ * SPDX-License-Identifier: MIT */
+#include "loop.h"
+
+#include <assert.h>
+
+#include "base/units.h"
+#include "engine.h"
+#include "op.h"
+
+/* How often one drain looks at the queue again before I/O gets its turn. */
+enum { DRAIN_ROUNDS = 64 };
+
+/* How often uv runs for handles that are being closed. */
+enum { SETTLE_ROUNDS = 64 };
+
+static void ignore_wake(uv_async_t *handle) {
+  (void)handle;
+}
+
+/* uv_run first calls the timers that are due. Then it would wait for I/O,
+ * although the bound has been reached or there is something to deliver: uv_stop
+ * keeps it from that. */
+static void end_wait(uv_timer_t *handle) {
+  uv_stop(handle->loop);
+}
+
+static void ring(uv_timer_t *handle) {
+  neap_engine *engine = handle->data;
+  engine->on_alarm(engine);
+  if (neap__loop_has_ready(engine))
+    uv_stop(&engine->uv);
+}
+
+int neap__loop_open(neap_engine *engine, neap_clock clock) {
+  engine->is_virtual = clock == NEAP_CLOCK_VIRTUAL;
+  if (uv_loop_init(&engine->uv) < 0)
+    return NEAP_ESYS;
+  if (uv_async_init(&engine->uv, &engine->wake, ignore_wake) < 0) {
+    uv_loop_close(&engine->uv);
+    return NEAP_ESYS;
+  }
+  /* "uv_timer_init: cannot fail" */
+  uv_timer_init(&engine->uv, &engine->alarm);
+  uv_timer_init(&engine->uv, &engine->bound);
+  uv_unref((uv_handle_t *)&engine->wake);
+  uv_unref((uv_handle_t *)&engine->alarm);
+  uv_unref((uv_handle_t *)&engine->bound);
+  engine->alarm.data = engine;
+  return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *ud) {
+  (void)ud;
+  if (!uv_is_closing(handle))
+    uv_close(handle, NULL);
+}
+
+void neap__loop_close(neap_engine *engine) {
+  uv_walk(&engine->uv, close_handle, NULL);
+  uv_run(&engine->uv, UV_RUN_DEFAULT);
+  int status = uv_loop_close(&engine->uv);
+  assert(status == 0 && "a request or handle outlived its owner");
+  (void)status;
+}
+
+bool neap__loop_has_ready(const neap_engine *engine) {
+  return !neap__list_empty(&engine->ready) ||
+         !neap__list_empty(&engine->draining);
+}
+
+/* Others put handles on `uv`, too: guests. They are known by being referenced,
+ * as none of the engine's own handles is. */
+static bool has_guests(const neap_engine *engine) {
+  return engine->is_shared && uv_loop_alive(&engine->uv);
+}
+
+/* The timers of guests have been called. If the last guest is gone now, or an
+ * operation is ready, uv must not wait. */
+static void check_guests(uv_prepare_t *handle) {
+  neap_engine *engine = handle->data;
+  uv_unref((uv_handle_t *)&engine->wake);
+  bool left = engine->had_guests && !has_guests(engine);
+  uv_ref((uv_handle_t *)&engine->wake);
+  if (left || neap__loop_has_ready(engine))
+    uv_stop(&engine->uv);
+}
+
+static void share(neap_engine *engine) {
+  engine->is_shared = true;
+  /* "uv_prepare_init: cannot fail" */
+  uv_prepare_init(&engine->uv, &engine->before_wait);
+  engine->before_wait.data = engine;
+  uv_prepare_start(&engine->before_wait, check_guests);
+  uv_unref((uv_handle_t *)&engine->before_wait);
+}
+
+struct uv_loop_s *neap_uv_loop(neap_engine *engine) {
+  if (!engine->is_shared)
+    share(engine);
+  return &engine->uv;
+}
+
+uint64_t neap_now(neap_engine *engine) {
+  return engine->is_virtual ? engine->virtual_now : uv_hrtime();
+}
+
+uint64_t neap__loop_real_now(void) {
+  return uv_hrtime();
+}
+
+uint64_t neap_tick(neap_engine *engine) {
+  return engine->is_virtual ? engine->virtual_now
+                            : uv_now(&engine->uv) * NEAP__NS_PER_MS;
+}
+
+void neap__loop_set_now(neap_engine *engine, uint64_t now) {
+  assert(engine->is_virtual && now >= engine->virtual_now);
+  engine->virtual_now = now;
+}
+
+void neap__loop_set_clock(neap_engine *engine, neap_clock clock) {
+  engine->is_virtual = clock == NEAP_CLOCK_VIRTUAL;
+  engine->virtual_now = 0;
+  uv_timer_stop(&engine->alarm);
+}
+
+size_t neap_pending(const neap_engine *engine) {
+  return engine->pending + has_guests(engine);
+}
+
+static void drop_turn(neap_op *op) {
+  op->engine->turn = NULL;
+}
+
+int neap_turn(neap_engine *engine, neap_op *op, bool may_wait) {
+  if (engine->turn)
+    return NEAP_EBUSY;
+  neap__op_begin_io(engine, op, drop_turn);
+  engine->turn = op;
+  engine->turn_may_wait = may_wait;
+  return 0;
+}
+
+static void drop_idler(neap_op *op) {
+  op->engine->idler = NULL;
+}
+
+int neap_wait_idle(neap_engine *engine, neap_op *op) {
+  if (engine->idler)
+    return NEAP_EBUSY;
+  neap__op_begin_io(engine, op, drop_idler);
+  engine->idler = op;
+  return 0;
+}
+
+/* Another operation has been delivered: the one of neap_turn, which waited for
+ * that, comes next. */
+static void end_turn(neap_engine *engine) {
+  neap_op *op = engine->turn;
+  engine->turn = NULL;
+  neap__op_finish(op, 0, 1);
+  neap__list_remove(&op->link);
+  neap__list_append(engine->draining.next, &op->link);
+}
+
+int neap__loop_drain(neap_engine *engine) {
+  int count = 0;
+  engine->broken = false;
+  for (int round = 0; round < DRAIN_ROUNDS && !engine->broken; round++) {
+    neap__list_splice(&engine->draining, &engine->ready);
+    if (neap__list_empty(&engine->draining))
+      break;
+    while (!neap__list_empty(&engine->draining) && !engine->broken) {
+      neap_op *turn = engine->turn;
+      neap__op_deliver(NEAP__ITEM(engine->draining.next, neap_op, link));
+      count++;
+      if (turn && turn == engine->turn)
+        end_turn(engine);
+    }
+  }
+  return count;
+}
+
+void neap_break(neap_engine *engine) {
+  engine->broken = true;
+}
+
+/* Runs uv. It does nothing unless a handle is referenced, so `wake` is, for
+ * this time. */
+static void run(neap_engine *engine, uv_run_mode mode) {
+  engine->had_guests = has_guests(engine);
+  uv_ref((uv_handle_t *)&engine->wake);
+  uv_run(&engine->uv, mode);
+  uv_unref((uv_handle_t *)&engine->wake);
+  if (!has_guests(engine))
+    neap__ops_finish(&engine->guests_over, 0, 0);
+}
+
+void neap__loop_wait(neap_engine *engine, uint64_t max_wait_ns) {
+  if (max_wait_ns == 0) {
+    run(engine, UV_RUN_NOWAIT);
+    return;
+  }
+  if (max_wait_ns != NEAP_FOREVER) {
+    /* uv counts from its own idea of now, which is that of its last run. */
+    uv_update_time(&engine->uv);
+    uv_timer_start(&engine->bound, end_wait, neap__ms_of_ns(max_wait_ns), 0);
+  }
+  run(engine, UV_RUN_ONCE);
+  uv_timer_stop(&engine->bound);
+}
+
+void neap_wake(neap_engine *engine) {
+  uv_async_send(&engine->wake);
+}
+
+void neap__loop_on_alarm(neap_engine *engine, void (*fn)(neap_engine *engine)) {
+  engine->on_alarm = fn;
+}
+
+void neap__loop_set_alarm(neap_engine *engine, uint64_t at_ns) {
+  if (engine->is_virtual)
+    return;
+  uint64_t now = uv_hrtime();
+  uv_update_time(&engine->uv);
+  uv_timer_start(&engine->alarm, ring,
+                 at_ns > now ? neap__ms_of_ns(at_ns - now) : 0, 0);
+}
+
+void neap_uv_wait(neap_engine *engine, neap_op *op) {
+  neap__op_begin_in(engine, op, &engine->guests_over);
+  if (!has_guests(engine))
+    neap__op_finish(op, 0, 0);
+}
+
+static void note_closing(uv_handle_t *handle, void *ud) {
+  bool *closing = ud;
+  *closing = *closing || uv_is_closing(handle);
+}
+
+void neap_uv_settle(neap_engine *engine) {
+  if (!engine->is_shared)
+    return;
+  /* A callback may close another handle. */
+  for (int round = 0; round < SETTLE_ROUNDS; round++) {
+    bool closing = false;
+    uv_walk(&engine->uv, note_closing, &closing);
+    if (!closing)
+      return;
+    run(engine, UV_RUN_NOWAIT);
+  }
+}

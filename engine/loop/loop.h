@@ -1,0 +1,41 @@
+/* The event loop: libuv, the clock, and the delivery of what is ready.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_LOOP_LOOP_H
+#define NEAP_LOOP_LOOP_H
+
+#include "neap.h"
+
+/* Opens the loop of an engine. A part of the engine that puts a handle on `uv`
+ * has to uv_unref it: a handle that is referenced is a guest's. */
+int neap__loop_open(neap_engine *engine, neap_clock clock);
+
+/* Closes every handle that is left on the loop, waits for requests that the
+ * thread pool has begun, and closes the loop. Before that, its operations have
+ * been forgotten, and the owners of handles have begun to close them. */
+void neap__loop_close(neap_engine *engine);
+
+/* Whether there are operations to be delivered. */
+bool neap__loop_has_ready(const neap_engine *engine);
+
+/* Calls `done` of the operations that are ready, and of those that become
+ * ready meanwhile, for a bounded number of rounds. Returns how many. */
+int neap__loop_drain(neap_engine *engine);
+
+/* Runs uv's callbacks once, waiting for the first at most `max_wait_ns`. */
+void neap__loop_wait(neap_engine *engine, uint64_t max_wait_ns);
+
+/* The time of the real clock, whatever the clock of an engine is. */
+uint64_t neap__loop_real_now(void);
+
+/* Sets the virtual clock. */
+void neap__loop_set_now(neap_engine *engine, uint64_t now);
+
+/* Makes the clock real, or virtual from 0 on. The alarm is no longer set. */
+void neap__loop_set_clock(neap_engine *engine, neap_clock clock);
+
+/* The one alarm of a loop calls `fn` from neap__loop_wait, once, when `at_ns`
+ * is past. Setting it anew moves it. On the virtual clock it never rings. */
+void neap__loop_on_alarm(neap_engine *engine, void (*fn)(neap_engine *engine));
+void neap__loop_set_alarm(neap_engine *engine, uint64_t at_ns);
+
+#endif

@@ -1,0 +1,38 @@
+/* Operations: from their start, through the ready queue, to their `done`.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_LOOP_OP_H
+#define NEAP_LOOP_OP_H
+
+#include "base/list.h"
+
+/* Begins an operation that is idle: it counts as pending, and `drop` (which
+ * must not call anybody back) gives up what it waits for. While it is pending
+ * `op->link` is the caller's. */
+void neap__op_begin(neap_engine *engine, neap_op *op, neap_op_fn drop);
+
+/* The same for I/O, which neap_engine_free has to know of: `op->link` is the
+ * engine's. */
+void neap__op_begin_io(neap_engine *engine, neap_op *op, neap_op_fn drop);
+
+/* The same for the work of a thread, which ends by itself, whatever others do.
+ */
+void neap__op_begin_work(neap_engine *engine, neap_op *op, neap_op_fn drop);
+
+/* The same for an operation that does no more than wait in a list, as its last
+ * item. */
+void neap__op_begin_in(neap_engine *engine, neap_op *op, neap_link *list);
+
+/* Ends an operation that is pending: it is ready now, with this outcome. */
+void neap__op_finish(neap_op *op, int status, int detail);
+
+/* Calls `done` of an operation that is ready. It may free the operation. */
+void neap__op_deliver(neap_op *op);
+
+/* Ends all operations of a list, or forgets them. */
+void neap__ops_finish(neap_link *list, int status, int detail);
+void neap__ops_forget(neap_link *list);
+
+/* Ends the first operation of a list, if it has any. */
+void neap__ops_finish_first(neap_link *list, int status, int detail);
+
+#endif

@@ -1,0 +1,40 @@
+--- Classes of objects that are tables.
+-- SPDX-License-Identifier: MIT
+local options = require "neap.base.options"
+
+local getmetatable = getmetatable -- methods are called often
+
+-- A method as objects have it: called with a dot in place of the colon, it says so.
+local function for_objects(name, meta, method)
+  local noun = meta.__name:match("[^.]*$"):lower()
+  options.tail_called[method] = true
+  return function(self, ...)
+    if getmetatable(self) ~= meta then
+      options.blame(("bad argument #1 to '%s' (%s expected, got %s; call it as %s:%s(...))"):format(
+        name, meta.__name, type(self), noun, name))
+    end
+    return method(self, ...)
+  end
+end
+
+--- Makes a class. What an object is asked for by name are methods; metamethods
+--- are kept apart from them, so that no object has a method `__gc` or `__close`
+--- with which what still lives could be taken apart.
+---@param name string how its objects are called where their type matters
+---@param base? table methods that it has, too
+---@return table methods to be added to
+---@return table meta the metatable of its objects, to be given metamethods
+return function(name, base)
+  local methods, of_objects = {}, {}
+  local meta = { __name = name, __index = of_objects }
+  local class = setmetatable({}, {
+    __index = methods,
+    __newindex = function(_, key, method)
+      methods[key] = method
+      of_objects[key] = for_objects(key, meta, method)
+    end,
+    __pairs = function() return next, methods end,
+  })
+  for key, method in pairs(base or {}) do class[key] = method end
+  return class, meta
+end

@@ -1,0 +1,219 @@
+--- Checking options: their names, unknown ones of which are refused with the name
+--- most likely meant, and their values. All are refused in the same words, at the
+--- line of the script that gave them.
+-- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+local schema = require "neap.base.schema"
+
+local M = {}
+
+-- What the sources of neap's own functions begin with: "=neap" in the
+-- executable, "@" and the folder elsewhere.
+local own = debug.getinfo(1, "S").source:gsub("base/options%.lua$", ""):gsub("%.base%.options$", "")
+core.own_source(own)
+
+-- Whether a function of which debug.getinfo tells this is neap's. Of those in C,
+-- spawn is the only one that calls back into what checks options.
+local function is_own(info)
+  if info.what ~= "C" then return info.source:sub(1, #own) == own end
+  local neap = package.loaded.neap
+  return type(neap) == "table" and info.func == rawget(neap, "spawn")
+end
+
+--- Functions of neap's that others of neap's call in the place of their own: what
+--- called them has not gone by a tail call of the script's. (One of the script's
+--- would go unseen there, and the line be that of the caller's caller.)
+---@type table<function, true>
+M.tail_called = setmetatable({}, { __mode = "k" })
+
+--- The line of the script that has called into neap: "file:line". Where a tail
+--- call has taken its place, as in `return Flow { ... }`, there is none.
+---@return string|nil
+function M.place()
+  local level, hidden = 1, false
+  local info = debug.getinfo(level, "fSlt")
+  while info and is_own(info) do
+    hidden = info.istailcall and not M.tail_called[info.func]
+    level = level + 1
+    info = debug.getinfo(level, "fSlt")
+  end
+  if not info or hidden or info.currentline < 0 then return nil end
+  return ("%s:%d"):format(info.short_src, info.currentline)
+end
+
+--- Raises an error at that line.
+---@param message string
+function M.blame(message)
+  local place = M.place()
+  error(place and ("%s: %s"):format(place, message) or message, 0)
+end
+
+local function describe_table(value)
+  local keys = {}
+  for key, inner in pairs(value) do
+    keys[#keys + 1] = ("%s = %s"):format(tostring(key),
+      type(inner) == "string" and ("%q"):format(inner) or type(inner))
+  end
+  table.sort(keys)
+  return keys[1] and ("{ %s }"):format(table.concat(keys, ", ")) or "an empty table"
+end
+
+-- What was given in place of what is expected: a number itself, else the type; what
+-- might be confidential only where it is most likely a slip in a word.
+local function describe(value, expected)
+  if type(value) == "number" then return tostring(value) end
+  if type(value) == "string" and expected:find('"', 1, true) then return ("%q"):format(value) end
+  if type(value) == "table" and expected:find("{", 1, true) then return describe_table(value) end
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name or type(value)
+end
+
+local function refusal(value, rule)
+  return ("%s expected, got %s"):format(rule.expected, describe(value, rule.expected))
+end
+
+--- Raises an error unless an argument passes a rule.
+---@param n integer which it is, without the object of a method
+---@param where string the function's name
+---@param value any
+---@param rule neap.Rule
+function M.argument(n, where, value, rule)
+  if rule.test(value) then return end
+  M.blame(("bad argument #%d to '%s' (%s)"):format(n, where, refusal(value, rule)))
+end
+
+--- What is wrong with the value of an option, nil if nothing is.
+---@param name string
+---@param value any
+---@param rule neap.Rule
+---@return string|nil
+function M.fault(name, value, rule)
+  return not rule.test(value) and ("bad option '%s' (%s)"):format(name, refusal(value, rule)) or nil
+end
+
+-- Whether `a` becomes `b` by one insertion, deletion or substitution, or by
+-- swapping two neighbours.
+local function one_edit(a, b)
+  if #a > #b then a, b = b, a end
+  if #b - #a > 1 then return false end
+  local i = 1
+  while i <= #a and a:byte(i) == b:byte(i) do i = i + 1 end
+  if #a < #b then return a:sub(i) == b:sub(i + 1) end
+  if a:sub(i + 1) == b:sub(i + 1) then return true end
+  return a:byte(i) == b:byte(i + 1) and a:byte(i + 1) == b:byte(i) and a:sub(i + 2) == b:sub(i + 2)
+end
+
+-- The number of insertions, deletions and substitutions between two words
+-- (Levenshtein 1966, by the rows of Wagner and Fischer 1974).
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      diagonal, row[j] = row[j], math.min(diagonal + cost, row[j] + 1, row[j - 1] + 1)
+    end
+  end
+  return row[#b]
+end
+
+--- Finds the known names that `name` is one edit away from.
+---@param name string
+---@param known table<string, any> the names are the keys
+---@return string|nil name the first of them in the order of the alphabet
+function M.near(name, known)
+  local best
+  for candidate in pairs(known) do
+    if one_edit(name, candidate) and (not best or candidate < best) then best = candidate end
+  end
+  return best
+end
+
+--- Finds the known name most like `name`, in capitals or not, if any is like it
+--- at all: no more than a third of its letters differ.
+---@param name string
+---@param known table<string, any> the names are the keys
+---@return string|nil name
+function M.nearest(name, known)
+  local best, least = nil, math.max(1, #name // 3) + 1
+  local lower = name:lower()
+  for candidate in pairs(known) do
+    local other = candidate:lower()
+    local d = other == lower and 0 or one_edit(lower, other) and 1 or distance(lower, other)
+    if d < least or (d == least and best and candidate < best) then
+      best, least = candidate, d
+    end
+  end
+  return best
+end
+
+--- A name as all styles of writing have it.
+---@param name string
+---@return string
+function M.plain(name)
+  return (name:lower():gsub("_", ""))
+end
+
+--- What is wrong with a name that is not known.
+---@param name any
+---@param known table<string, any> the names are the keys
+---@return string
+function M.unknown(name, known)
+  if type(name) ~= "string" then
+    return ("options are named; got the key %s"):format(math.type(name) and name or type(name))
+  end
+  local other = schema.meant[M.plain(name)]
+  if not known[other] then other = M.nearest(name, known) end
+  return ("unknown option '%s'%s"):format(name,
+    other and ("; did you mean '%s'?"):format(other) or "")
+end
+
+--- What is wrong with the options of a function, nil if nothing is. (The binding
+--- asks for it where it reads options itself, and has found something.)
+---@param given any
+---@param where string the function's name, for the message
+---@param known? table<string, neap.Rule> default: as neap.schema has them for `where`
+---@return string|nil
+function M.complaint(given, where, known)
+  known = known or schema.options[where]
+  if type(given) ~= "table" then
+    return ("%s: options expected as a table, got %s"):format(where, type(given))
+  end
+  for name, value in pairs(given) do
+    local rule = known[name]
+    if not (rule and rule.test(value)) then
+      return ("%s: %s"):format(where, rule and M.fault(name, value, rule) or M.unknown(name, known))
+    end
+  end
+end
+
+core.on_complaint(M.complaint)
+
+--- Raises an error when `given` is no table, has a key that is not known, or a
+--- value that its rule refuses.
+---@param given table|nil nil stands for no options
+---@param where string the function's name, for the message
+---@param known? table<string, neap.Rule> default: as neap.schema has them for `where`
+---@return table given an empty table where it was nil
+function M.check(given, where, known)
+  if given == nil then return {} end
+  local complaint = M.complaint(given, where, known)
+  if complaint then M.blame(complaint) end
+  return given
+end
+
+--- The same; gives a table of its own, which has the defaults of what was not given.
+---@param given table|nil
+---@param where string
+---@return table
+function M.take(given, where)
+  local taken = {}
+  for name, rule in pairs(schema.options[where]) do taken[name] = rule.default end
+  for name, value in pairs(M.check(given, where)) do taken[name] = value end
+  return taken
+end
+
+return M

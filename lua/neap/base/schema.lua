@@ -1,0 +1,422 @@
+--- The options of all functions: what each has to be, what it is for, and what holds
+--- without it.
+-- SPDX-License-Identifier: MIT
+--
+-- neap.options checks by these tables, and what needs a default has it from here.
+-- spec/lua/base/schema_spec.lua compares them with the manual, comments and all. For editors
+-- each is the class of a function's options: a rule passes for the values that it is
+-- about.
+
+---@class neap.Rule
+---@field test fun(value: any): boolean
+---@field expected string what a value has to be, in words. Where these have quotes or
+--- braces in them, an error shows what was given
+---@field type? string the type of all values that pass, where there is one
+---@field default? any what holds without the option
+---@field kinds? table<string, true> of a node's: the kinds that have it; nil: all
+
+local function rule(test, expected, of)
+  return { test = test, expected = expected, type = of }
+end
+
+-- A rule with a default.
+---@generic T
+---@type fun(base: T, default: T): T
+local function with(base, default)
+  return { test = base.test, expected = base.expected, type = base.type, default = default,
+    kinds = base.kinds }
+end
+
+-- A rule for some kinds of nodes.
+---@generic T
+---@type fun(kinds: table, base: T): T
+local function for_kinds(kinds, base)
+  local copy = with(base, base.default)
+  copy.kinds = kinds
+  return copy
+end
+
+local function of_type(name)
+  return rule(function(value) return type(value) == name end, name, name)
+end
+
+local function number(expected, low, high)
+  return rule(function(value)
+    return type(value) == "number" and value >= low and value <= high
+  end, expected, "number")
+end
+
+local function whole(low, high)
+  local bound = high and high < 0x7fffffff and (" to %d"):format(high) or ""
+  return rule(function(value)
+    return math.type(value) == "integer" and value >= (low or value) and value <= (high or value)
+  end, "whole number" .. (low and (" from %d%s"):format(low, bound) or ""), "number")
+end
+
+-- One of these words, or a table with one of these keys alone, whose value passes the
+-- test that belongs to it.
+local function one_of(words, keys, expected)
+  return rule(function(value)
+    if type(value) ~= "table" then return words[value] ~= nil end
+    local key, inner = next(value)
+    return keys[key] ~= nil and keys[key](inner) and next(value, key) == nil
+  end, expected)
+end
+
+local function word(...)
+  local words, quoted = {}, {}
+  for i, each in ipairs { ... } do words[each], quoted[i] = true, ('"%s"'):format(each) end
+  local last = table.remove(quoted)
+  return rule(function(value) return words[value] ~= nil end,
+    table.concat(quoted, ", ") .. " or " .. last, "string")
+end
+
+local function is_text(value) return type(value) == "string" end
+
+local function is_path(value)
+  return type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
+end
+
+local function are_headers(value)
+  if type(value) ~= "table" then return false end
+  for name, field in pairs(value) do
+    if type(name) ~= "string" or type(field) ~= "string" and type(field) ~= "number" then
+      return false
+    end
+  end
+  return true
+end
+
+local TINY, LARGE = 0x1p-1074, 0x1.fffffffffffffp1023 -- the outermost but 0 and infinity
+
+local any = rule(function() return true end, "any value") ---@type any
+local boolean = of_type "boolean" ---@type boolean
+local text = of_type "string" ---@type string
+local func = of_type "function" ---@type function
+local map = of_type "table" ---@type table
+local path = rule(is_path, "path") ---@type string
+local headers = rule(are_headers, "table of strings or numbers by name") ---@type table
+local integer = whole() ---@type integer
+local count_or_0 = whole(0) ---@type integer
+local count = whole(1) ---@type integer
+local attempts = whole(1, 0xffffffff) ---@type integer
+local seconds_or_0 = number("number of seconds from 0", 0, math.huge) ---@type number
+local seconds = number("positive number of seconds", TINY, math.huge) ---@type number
+local number_or_0 = number("number from 0", 0, LARGE) ---@type number
+local positive = number("number above 0", TINY, LARGE) ---@type number
+local factor = number("number above 0", 0x1p-20, 0x1p20) ---@type number
+local share = number("number from 0 to 1", 0, 1) ---@type number
+local mode = word("stop", "collect") ---@type "stop"|"collect"
+
+local FLOWS = { Flow = true, BatchFlow = true }
+local PLAIN = { Node = true, BatchNode = true }
+local MANY = { BatchNode = true, BatchFlow = true, Parallel = true }
+
+-- The table with all that `base` has, and more.
+local function extend(base, more)
+  for name, each in pairs(base) do more[name] = more[name] or each end
+  return more
+end
+
+---@class neap.NodeOptions
+local NODE = {
+  prep = func, process_after_fail = func, post = func,
+  exec = for_kinds(PLAIN, func),
+  name = text, --- for messages, paths and events
+  params = map, --- what `self.params` has unless something from outside overrides it
+  --- how often exec is tried, the first attempt included. In a batch this counts for each
+  --- item, in a parallel for each branch
+  max_retries = with(attempts, 1),
+  wait = with(seconds_or_0, 0), --- the wait before the second attempt
+  backoff = with(factor, 1), --- the factor for each further wait
+  max_wait = seconds, --- the longest wait
+  max_retry_after = with(seconds, 120), --- an error that asks for a longer wait ends the attempts
+  jitter = with(share, 0), --- the share of a wait that may be taken off at random
+  --- the limit of one attempt of exec, in a batch of each item, in a parallel of each
+  --- branch. It bounds waiting: code that computes is cancelled at its next wait
+  timeout = seconds,
+  --- waiting in its methods raises code `"atomic"`. Excludes `wait` and `timeout`
+  atomic = for_kinds(PLAIN, with(boolean, false)),
+  --- the first one; required
+  start = for_kinds(FLOWS, rule(function(value)
+    return require "neap.flow.node".is_node(value)
+  end, "node", "table")),
+  --- an action without a successor raises code `"action"`. So does the last action of a
+  --- nested flow, if this flow is not wired for it
+  strict = for_kinds(FLOWS, with(boolean, false)),
+  concurrency = for_kinds(MANY, attempts), --- items or branches at once
+  --- with `"stop"` the first failure cancels the other items or branches and is raised;
+  --- with `"collect"` they go on
+  on_error = for_kinds(MANY, with(mode, "stop")),
+}
+
+---@class neap.RunOptions
+local RUN = {
+  params = map, --- the params from outside
+  --- the limit of the whole run. A run that takes longer is cancelled where it waits, and
+  --- raises code `"timeout"`
+  timeout = seconds,
+  --- the visits that the run may make, those in nested flows and branches and the items of
+  --- batches included. One more raises code `"max_steps"`, which nothing retries or
+  --- collects
+  max_steps = count,
+  on_event = func, --- see below
+}
+
+-- Attempts as of a node, for what has some of its own.
+local ATTEMPTS = { max_retries = NODE.max_retries, wait = NODE.wait, backoff = NODE.backoff,
+  max_wait = NODE.max_wait, jitter = NODE.jitter, max_retry_after = NODE.max_retry_after }
+
+--- The options by the names of functions.
+---@type table<string, table<string, neap.Rule>>
+local options = {
+  Node = NODE,
+  run = RUN,
+  spawn = RUN,
+  ---@class neap.RetryOptions
+  retry = extend(ATTEMPTS, { timeout = NODE.timeout }),
+  gather = { on_error = NODE.on_error },
+  map = { on_error = NODE.on_error, concurrency = attempts },
+  limiter = { rate = positive, per = with(positive, 1), burst = positive },
+  ["fs.read"] = { max_size = rule(function(value) -- 1e6, too
+    return type(value) == "number" and (math.tointeger(value) or 0) > 0
+  end, "whole number from 1") },
+  ["fs.write"] = { atomic = boolean },
+  ["fs.mkdir"] = { parents = boolean,
+    mode = rule(whole(1, 4095).test, "permission bits from 1 to 4095 (octal 7777)") },
+  ["fs.remove"] = { recursive = boolean },
+  ["fs.watch"] = { missing = boolean },
+  ---@class neap.net.ConnectOptions
+  ["net.connect"] = { timeout = seconds, delay = boolean },
+  ---@class neap.net.ListenOptions
+  ["net.listen"] = { backlog = with(whole(1, 0x7fffffff), 511), delay = boolean },
+  ---@class neap.net.ServeOptions
+  serve = { max_connections = with(count, 1000) },
+  ---@class neap.JsonDecodeOptions
+  ["json.decode"] = { big_integers = with(word("error", "float", "string"), "error"),
+    lone_surrogates = with(word("error", "replace"), "error") },
+  ---@class neap.JsonEncodeOptions
+  ["json.encode"] = { indent = with(whole(0, 31), 0), sort_keys = with(boolean, true) },
+  ---@class neap.summary.opts
+  summarize = { sentences = with(count, 2), max_chars = with(count, 400) },
+}
+
+-- What adds the options of a module, when one of them is first asked for.
+local makers = {}
+
+function makers.http(all)
+  ---@class neap.http.Options
+  local GET = extend(ATTEMPTS, {
+    headers = headers, --- they replace what neap would send by itself
+    --- strings, numbers, booleans, or lists of these, by name; added to the address, sorted;
+    --- a list repeats its name
+    query = map,
+    stream = with(boolean, false), --- return with the head, the body is read later
+    timeout = seconds, --- the limit of one attempt, redirects and body included
+    connect_timeout = with(seconds, 30), --- the limit until there is a connection
+    --- the limit without a byte in either direction; while the server waits for us it does
+    --- not count
+    idle_timeout = seconds,
+    max_redirects = with(count_or_0, 10), --- how many are followed
+    max_body = count, --- the most bytes of the decoded body
+    ca_file = text, --- path of a PEM file with the certificates to trust instead of the system's
+    cert_file = text, --- path of a PEM file of a certificate to show to servers that ask
+    key_file = text, --- path of a PEM file of its key
+    key_password = text, --- the password of the key
+    --- the proxy for all hosts; false for none
+    proxy = rule(function(value) return value == false or is_text(value) and value ~= "" end,
+      "URL or false"),
+    --- path of a local socket to connect to, whatever the host is; not with `proxy`
+    unix_socket = text,
+    --- go out on a new connection, not on one that was kept
+    fresh_connection = with(boolean, false),
+    --- go out on no connection that has been idle for longer; counted in whole ones
+    max_idle = with(seconds, 118),
+    --- where cookies are kept
+    cookies = rule(function(value) return require "neap.http.jar".is(value) end,
+      "jar of http.jar"),
+    check = with(boolean, false), --- a status from 400 raises
+    idempotent = boolean, --- sending the request twice does no harm
+  })
+
+  ---@class neap.http.PostOptions: neap.http.Options
+  local POST = extend(GET, {
+    --- a function gives strings, and nil at the end
+    body = rule(function(value) return is_text(value) or type(value) == "function" end,
+      "string or function"),
+    body_size = count_or_0, --- bytes that the function gives; else they are sent in chunks
+    file = text, --- path of a file to send; excludes `body`
+    json = any, --- sent as JSON; excludes both
+  })
+
+  ---@class neap.http.RequestOptions: neap.http.PostOptions
+  local REQUEST = extend(POST, {
+    url = text, --- the address, http or https
+    method = text, --- any name, put in upper case
+  })
+
+  ---@class neap.http.EventOptions
+  all.events = extend(ATTEMPTS, {
+    reconnect = with(boolean, false), --- connect again when the stream ends or breaks
+    max_retries = attempts, --- how often in a row it tries
+    -- Where the standard leaves the choice: a few seconds, more after each failure.
+    wait = with(seconds, 3), --- the wait before that, unless the server says
+    backoff = with(factor, 2), --- the factor after each failure
+    max_wait = with(seconds, 60), --- the longest wait, but for what the server says
+  })
+
+  all["http.get"], all["http.head"], all["http.request"] = GET, GET, REQUEST
+  for _, method in ipairs { "post", "put", "patch", "delete" } do all["http." .. method] = POST end
+end
+makers.events = makers.http
+
+function makers.process(all)
+  local STDIO = '"pipe", "inherit", "null"'
+  local FILES = { file = is_path, append = is_path }
+  local WORDS = { pipe = true, inherit = true, null = true }
+  local output = one_of(WORDS, FILES, STDIO .. ", { file = path } or { append = path }")
+  local errors = one_of({ pipe = true, inherit = true, null = true, stdout = true }, FILES,
+    STDIO .. ', "stdout", { file = path } or { append = path }')
+
+  ---@class neap.process.SpawnOptions
+  ---@field [integer] string|number the program, without a slash looked for in PATH, and its
+  --- arguments
+  local SPAWN = {
+    cwd = path, --- the folder it runs in
+    env = map, --- variables added to ours; `false` takes one away
+    --- what it reads
+    stdin = with(one_of(WORDS, { file = is_path }, STDIO .. " or { file = path }"), "pipe"),
+    stdout = with(output, "pipe"), --- where it writes to
+    stderr = with(errors, "inherit"), --- where it writes errors to
+    grace = with(seconds_or_0, 2), --- the time from SIGTERM to SIGKILL when the program is ended
+  }
+
+  -- What a program that is run reads: a string is the text, unless it is one of the
+  -- words. "pipe" makes no sense, for nobody could write to it.
+  local source = one_of({ inherit = true, null = true }, { file = is_path, text = is_text }).test
+
+  ---@class neap.process.RunOptions: neap.process.SpawnOptions
+  local EXEC = extend(SPAWN, {
+    --- what it reads: a text, our own standard input, nothing, a file, or a text that might
+    --- be one of these words
+    stdin = with(rule(function(value)
+      return source(value) or is_text(value) and value ~= "pipe"
+    end, 'string to read, "inherit", "null", { file = path } or { text = string }'), "null"),
+    stdout = with(output, "pipe"), --- where it writes to; `"pipe"` is the result
+    stderr = with(errors, "pipe"), --- where it writes errors to; `"pipe"` is the result
+    --- the limit. When it has passed, the program is ended, and code `"timeout"` is raised
+    --- with what it had written
+    timeout = seconds,
+    max_output = with(count, 64 * 1024 * 1024), --- the most bytes of each output; more is an error
+    --- any end other than code 0 raises an error with `status`, `signal`, `stdout` and
+    --- `stderr`
+    check = with(boolean, false),
+    --- with `"outputs"` run returns when the program has ended and nobody can write to its
+    --- outputs any more; with `"leader"` when the program has ended, even if what it has
+    --- started still holds them
+    wait_for = with(word("outputs", "leader"), "outputs"),
+  })
+
+  all["process.spawn"], all["process.run"] = SPAWN, EXEC
+end
+
+function makers.llm(all)
+  ---@class neap.llm.chat_opts
+  local CHAT = {
+    model = text, --- the model to ask
+    system = text, --- a first message
+    temperature = number_or_0, --- how freely the model chooses its words
+    max_tokens = count, --- the most that the answer may have
+    timeout = with(seconds, 120), --- the limit of the whole exchange
+    headers = headers, --- further ones of the request
+  }
+
+  ---@class neap.llm.opts: neap.llm.chat_opts
+  local CLIENT = extend(CHAT, {
+    --- the endpoint or its base, `"http://127.0.0.1:8080/v1"`
+    url = rule(function(value) return is_text(value) and value:find("^https?://") ~= nil end,
+      "URL that begins with http:// or https://"),
+    key = text, --- the bearer token
+    --- it sends the request, as that of `neap.http` does
+    http = rule(function(value)
+      return type(value) == "table" and type(value.post) == "function"
+    end, "table with a function post"),
+  })
+
+  all["llm.new"], all.chat = CLIENT, CHAT
+end
+makers.chat = makers.llm
+
+function makers.testing(all)
+  local errno = rule(function(value) return require "neap.testing.errno"[value] ~= nil end,
+    'name of an errno such as "ENOENT"')
+
+  all["testing.run"] = { seed = with(count, 1) }
+  all["testing.sweep"] = { seed = count, max_steps = with(count, 10000) }
+  ---@class neap.testing.Answer
+  all["testing.http"] = {
+    status = with(integer, 200), --- the status
+    headers = headers, --- the headers
+    body = with(text, ""), --- the body
+    json = any, --- instead of `body`: a value to encode
+    chunks = map, --- instead of `body`: the pieces in which it comes
+    delay = with(seconds_or_0, 0), --- the time until the head comes
+    chunk_delay = with(seconds_or_0, 0), --- the time before each piece
+    error = text, --- instead of an answer: what goes wrong; behind `chunks`, where it breaks off
+    code = with(text, "http"), --- the `code` of that error
+    retryable = with(boolean, true), --- the `retryable` of that error
+  }
+  ---@class neap.testing.Outcome
+  all["testing.process"] = {
+    stdout = with(text, ""), --- what it writes
+    stderr = with(text, ""), --- what it writes
+    code = with(integer, 0), --- its exit code
+    signal = text, --- instead of a code: the signal that ends it, `"SIGSEGV"`
+    delay = with(seconds_or_0, 0), --- the time that it takes
+    error = errno, --- instead of all others: why it could not be started
+  }
+  ---@class neap.testing.Peer
+  all["testing.net"] = {
+    text = with(text, ""), --- what it sends before it closes the connection
+    delay = with(seconds_or_0, 0), --- the time until the connection is made
+    error = errno, --- instead of a connection: why there is none
+  }
+end
+
+setmetatable(options, { __index = function(all, where)
+  local add = makers[where:match("^%a+")]
+  if add then add(all) end
+  return rawget(all, where)
+end })
+
+--- What other libraries, and earlier habits, call some of these; written without
+--- underscores and in lower case. Names that ports of neap's family use for fields of
+--- nodes of their own, as delay and parallel, are none.
+---@type table<string, string>
+local meant = {
+  prepare = "prep", preprocess = "prep", prepasync = "prep",
+  execute = "exec", execasync = "exec", call = "exec", runasync = "run",
+  execfallback = "process_after_fail", execfallbackasync = "process_after_fail",
+  fallback = "process_after_fail", onfail = "process_after_fail",
+  onfailure = "process_after_fail", afterfail = "process_after_fail",
+  processafterfailure = "process_after_fail", processafterfailasync = "process_after_fail",
+  postasync = "post", postprocess = "post", finish = "post",
+  maxretry = "max_retries", maxretrys = "max_retries", retries = "max_retries",
+  maxattempts = "max_retries", attempts = "max_retries", retry = "max_retries",
+  maxtries = "max_retries", tries = "max_retries",
+  retrywait = "wait", waittime = "wait", retrydelay = "wait", waitms = "wait",
+  timeoutms = "timeout", timeouts = "timeout",
+  startnode = "start", maxconcurrency = "concurrency", parallelism = "concurrency",
+  parameters = "params",
+  apikey = "key", token = "key", apibase = "url", baseurl = "url", endpoint = "url",
+  maxcompletiontokens = "max_tokens",
+}
+
+return {
+  options = options,
+  makers = makers,
+  meant = meant,
+  --- Rules for arguments.
+  rules = { seconds = seconds, seconds_or_0 = seconds_or_0, number_or_0 = number_or_0,
+    count = count, count_or_0 = count_or_0, func = func, string = text, table = map },
+}

@@ -1,0 +1,109 @@
+--- Wiring: which node follows on which action.
+-- SPDX-License-Identifier: MIT
+--
+--   a >> b                       on "default"
+--   a - "approved" >> b          on "approved"
+--   a:to(b, "approved")          the same as a statement; returns b
+--
+-- The operators are left-associative and `-` binds tighter, so each step of
+-- `a >> b - "y" >> c` sees a node or a pair of node and action on its left.
+local object = require "neap.flow.node"
+
+local options = require "neap.base.options"
+
+local blame = options.blame
+
+local M = {}
+
+--- As a target: ends the flow on purpose.
+M.END = setmetatable({}, {
+  __name = "neap.END",
+  __tostring = function() return "neap.END" end,
+  __newindex = function() error("neap.END has no fields", 2) end,
+  __shr = function() error("nothing follows neap.END", 2) end,
+})
+object.END = M.END
+
+-- What `node - "action"` is until `>>` says where it leads.
+local pair_meta = { __name = "neap.wiring" }
+
+local function is_pair(value)
+  return getmetatable(value) == pair_meta
+end
+
+local function describe(value)
+  local state = object.state(value)
+  if state and state.is_class then
+    return ("the class %s (make a node of it: %s())"):format(state.label, state.label)
+  end
+  return value == nil and "nil" or "a " .. type(value)
+end
+
+-- Raises unless both ends can be wired; `hint` is for the error then.
+local function connect(source, action, target, hint)
+  local from = object.state(source)
+  if not from or from.is_class then
+    blame(("cannot wire %s: a node expected before the action%s"):format(describe(source),
+      hint or ""))
+  end
+  if type(action) ~= "string" then
+    blame(("cannot wire %s: an action is a string, got %s"):format(from.label,
+      describe(action)))
+  end
+  if target ~= M.END and not object.is_node(target) then
+    blame(("cannot wire %s on '%s' to %s: a node or neap.END expected%s"):format(from.label, action,
+      describe(target), hint or ""))
+  end
+  local old = from.targets[action]
+  if old == nil then
+    from.actions[#from.actions + 1] = action
+  elseif old ~= target then
+    local place = options.place()
+    warn(("neap: %s%s was wired on '%s' to %s, now to %s"):format(place and place .. ": " or "",
+      from.label, action,
+      old == M.END and "the end" or object.name(old),
+      target == M.END and "the end" or object.name(target)))
+  end
+  from.targets[action] = target
+  object.touch(from)
+end
+
+-- left >> right
+local function wire(left, right)
+  local source, action = left, "default"
+  if is_pair(left) then source, action = left.source, left.action end
+  local target = is_pair(right) and right.source or right
+  connect(source, action, target)
+  local chains = object.chains
+  local first = chains[source] or source
+  chains[source] = nil
+  if target ~= M.END then chains[target] = first end
+  return right
+end
+
+-- node - "action"
+local function pair(node, action)
+  if not object.is_node(node) or type(action) ~= "string" then
+    blame(("cannot wire: a node, then '-' and an action, which is a string; got %s - %s"):format(
+      object.is_node(node) and object.name(node) or describe(node),
+      type(action) == "string" and ("%q"):format(action) or describe(action)))
+  end
+  return setmetatable({ source = node, action = action }, pair_meta)
+end
+
+pair_meta.__shr = wire
+object.set_operators { __shr = wire, __sub = pair }
+
+--- Wires a node: on `action` the flow goes on to `target`. Wiring an action
+--- again warns and replaces.
+---@param node table the node, as in node:to(...)
+---@param target table a node or neap.END
+---@param action? string "default" unless given
+---@return table target
+function M.to(node, target, action)
+  if action == nil then action = "default" end
+  connect(node, action, target, "; call it as node:to(target, action)")
+  return target
+end
+
+return M

@@ -1,0 +1,144 @@
+--- What a server has answered, whole or piece by piece.
+-- SPDX-License-Identifier: MIT
+local class = require "neap.base.class"
+local core = require "neap.core"
+local dates = require "neap.http.date"
+local new_error = require "neap.error".new
+local reader = require "neap.io.reader"
+local retry = require "neap.http.retry"
+
+local json = core.json
+
+local M = {}
+
+---@class neap.http.Response: neap.Reader
+---@field status integer the status code
+---@field ok boolean whether the status is from 200 to 299
+---@field headers table<string, string|string[]> by name in lower case; several
+--- values of one name are joined with ", ", only those of "set-cookie" are a list
+---@field body string|nil decoded (gzip, br, zstd, deflate); nil while it streams
+---@field url string the address that answered, after redirects; no user and password
+---@field private what string the function that was asked, for messages
+---@field private handle? userdata of one that streams
+---@field private closed? boolean
+---@field private given? boolean the body has been read
+---@field private sse? neap.sse.Stream the state of events
+---@field private closing? neap.Event set by close, for whoever connects again
+---@field private resend? fun(headers: table): neap.http.Response
+---@field private no_resend? string why that is not to be done
+local Response, ResponseMeta = class("neap.http.Response")
+reader.extend(Response)
+
+-- How much of the body of a failure is kept for the error.
+local MAX_ERROR_BODY = 64 * 1024
+
+--- Returns an address as errors may show it: without query and user.
+---@param url string
+---@return string
+function M.public(url)
+  return (url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://"))
+end
+
+--- Makes a response of what the binding gives.
+---@param response table
+---@return neap.http.Response
+function M.new(response)
+  return setmetatable(response, ResponseMeta)
+end
+
+-- Waits for the next bytes; what neap.reader builds upon.
+function Response:receive()
+  if self.handle then return (self.handle:receive()) end
+  if self.given or self.body == "" then return nil end
+  self.given = true
+  return self.body
+end
+
+--- Drops what of the body is still to come, and with it the connection. Who
+--- waits for it gets an error of code "closed", and so does an iteration over its
+--- events, also while it connects again. Closing again does nothing, nor does it
+--- to a response that is whole. A response that is collected, or a `<close>`
+--- variable that goes, is closed.
+function Response:close()
+  self.closed = true
+  if not self.handle then return end
+  self.handle:close()
+  self.rest = nil
+  if self.sse then self.sse:drop() end
+  if self.closing then self.closing:set() end
+end
+
+ResponseMeta.__close = Response.close
+
+--- Decodes the body, of one that streams all that is still to come. Raises an
+--- error object of code "json" that names the address and has `line`, `column`
+--- and `offset`, when it is no JSON.
+---@return any
+function Response:json()
+  if not self.body then self.body = self:read("a") end
+  local ok, value = pcall(json.decode, self.body)
+  if ok then return value end
+  if type(value) == "table" then
+    value.url = M.public(self.url)
+    value.message = ("%s: %s"):format(value.url, value.message)
+  end
+  error(value, 0)
+end
+
+--- Iterates over server-sent events, as the HTML standard of WHATWG says. Waits
+--- for each. An event that has not ended when the stream does is dropped.
+---
+--- Raises an error object of code "http" when this is no stream of events: its
+--- status is not 200, or its type not text/event-stream; of code "line" when an
+--- event has more than 16 MiB of data.
+---
+--- With `reconnect` it does not end: the request is sent again, with the header
+--- Last-Event-ID, as often as needed. A server ends it with status 204, you with
+--- close. The response is from then on that of the last connection.
+---@param opts? neap.http.EventOptions
+---@return fun(): neap.http.Event|nil
+function Response:events(opts)
+  local iterate = require "neap.http.sse".events(self, opts)
+  return iterate
+end
+
+-- The seconds that the server asks to wait, nil if it does not.
+function Response:retry_after()
+  return dates.retry_after(self.headers)
+end
+
+-- Has another response to the same request take the place of this one.
+function Response:take_over(other)
+  self.handle:close()
+  self.handle, self.rest, self.at = other.handle, nil, nil
+  self.status, self.ok, self.headers, self.url =
+    other.status, other.ok, other.headers, other.url
+end
+
+-- Returns the error for a response that says that something failed.
+function Response:failure(why, body)
+  return new_error {
+    code = "http",
+    message = ("%s %s: %s"):format(self.what, M.public(self.url), why),
+    status = self.status,
+    url = M.public(self.url),
+    body = body,
+    retryable = self.status >= 500 or retry.is_retryable(self.status),
+    retry_after = self:retry_after(),
+  }
+end
+
+-- Raises that, with what it has of a body.
+function Response:refuse(why)
+  local body = self.body
+  if not body then
+    local ok
+    ok, body = pcall(self.read, self, MAX_ERROR_BODY)
+    self:close()
+    if not ok and core.is_cancelled() then error(body, 0) end
+    body = ok and body or ""
+  end
+  error(self:failure(why, body), 0)
+end
+
+return M

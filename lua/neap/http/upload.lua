@@ -1,0 +1,84 @@
+--- Bodies of requests that are made while they are sent.
+-- SPDX-License-Identifier: MIT
+local concurrent = require "neap.task.concurrent"
+local core = require "neap.core"
+local fs = require "neap.fs"
+
+local M = {}
+
+-- Writes what `body` gives until it gives nil. Stops where nobody wants more.
+local function write_all(upload, body, what)
+  for bytes in body do
+    if type(bytes) ~= "string" then
+      error(("%s: the function 'body' gives strings, and nil at the end; got a %s")
+        :format(what, type(bytes)), 0)
+    end
+    local ok, err = pcall(upload.write, upload, bytes)
+    if not ok then
+      if type(err) == "table" and err.code == "closed" then return end
+      error(err, 0)
+    end
+  end
+  local ok, err = pcall(upload.finish, upload)
+  if not ok and err.code ~= "closed" then error(err, 0) end
+end
+
+-- Sends a request with a body of this size, nil if unknown, while `body` is
+-- asked for it in a task beside.
+local function exchange(what, opts, send, size, body)
+  local upload <close> = core.http.upload(size)
+  local written = core.event()
+  local response = concurrent.race {
+    function()
+      local response = send(upload)
+      -- A server may begin to answer before it has all, and wants the rest.
+      if opts.stream and response.status < 300 then written:wait() end
+      return response
+    end,
+    function()
+      write_all(upload, body, what)
+      written:set()
+      core.event():wait() -- the answer decides
+    end,
+  }
+  return response
+end
+
+-- How much of a file is read before the size that the system tells is believed. It
+-- tells 0 of one whose contents it makes up (/proc), or that of a page (/sys).
+local AHEAD = 64 * 1024
+
+-- Returns the size of what is left of a file, nil if unknown, and an iterator over its
+-- pieces.
+local function contents(file)
+  local stat = file:stat()
+  local pieces = file:chunks()
+  if stat.type ~= "file" then return nil, pieces end
+  local first = file:read(AHEAD) or ""
+  local size = #first
+  if size == AHEAD then size = stat.size >= size and stat.size or nil end
+  return size, function()
+    local piece = first
+    first = nil
+    if piece == "" then return nil end
+    return piece or pieces()
+  end
+end
+
+--- Sends a request whose body is a function or a file, and waits for the answer.
+---@param what string for messages
+---@param opts table the options of the request
+---@param send fun(upload: userdata): table makes one attempt
+---@return table response
+function M.perform(what, opts, send)
+  if not opts.file then
+    local response = exchange(what, opts, send, opts.body_size, opts.body)
+    return response
+  end
+  local file <close> = fs.open(opts.file)
+  local size, pieces = contents(file)
+  local response = exchange(what, opts, send, size, pieces)
+  return response
+end
+
+return M

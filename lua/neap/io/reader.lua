@@ -1,0 +1,165 @@
+--- Reading what comes in pieces: lines, so many bytes, all of it.
+-- SPDX-License-Identifier: MIT
+--
+-- Files, sockets, pipes and the bodies of responses give bytes as they come.
+-- Each has one function of its own for that, `read_some`; the others, which are
+-- the same for all, are here.
+local new_error = require "neap.error".new
+local options = require "neap.base.options"
+local rules = require "neap.base.schema".rules
+
+local M = {}
+
+--- How long a line may be unless the caller says more: a peer that never ends
+--- its line must not take all memory.
+M.MAX_LINE = 16 * 1024 * 1024
+
+---@class neap.Reader
+---@field private rest? string what has come and was not yet read, from `at` on
+---@field private at? integer
+local Reader = {}
+
+-- Gives what is left of the last piece, or the next one; nil at the end.
+local function next_piece(self)
+  local rest, at = self.rest, self.at
+  if rest then
+    self.rest = nil
+    if at <= #rest then return at == 1 and rest or rest:sub(at) end
+  end
+  return (self:receive())
+end
+
+-- Keeps `piece` from `at` on for the next read.
+local function keep(self, piece, at)
+  if at <= #piece then self.rest, self.at = piece, at end
+end
+
+-- Puts pieces that a read has gathered in vain back, when it is not to end with
+-- them: an error, or a cancellation, loses nothing that has come.
+local function put_back(self, pieces)
+  if #pieces == 0 then return end
+  if self.rest then pieces[#pieces + 1] = self.rest:sub(self.at) end
+  self.rest, self.at = table.concat(pieces), 1
+end
+
+local holder = { __close = function(held, err)
+  if err ~= nil then put_back(held.reader, held.pieces) end
+end }
+
+-- Waits for the next piece while `pieces` are held.
+local function wait_for_piece(self, pieces)
+  if self.rest or #pieces == 0 then return next_piece(self) end
+  local _ <close> = setmetatable({ reader = self, pieces = pieces }, holder)
+  return next_piece(self)
+end
+
+--- Waits for what comes next and gives it, in whatever pieces it comes. Nil at
+--- the end.
+---@return string|nil bytes never ""
+function Reader:read_some()
+  if not self.rest then return (self:receive()) end
+  return next_piece(self)
+end
+
+local function read_all(self)
+  local pieces = {}
+  while true do
+    local piece = wait_for_piece(self, pieces)
+    if not piece then return table.concat(pieces) end
+    pieces[#pieces + 1] = piece
+  end
+end
+
+local function read_count(self, count)
+  local pieces, missing = {}, count
+  repeat
+    local piece = wait_for_piece(self, pieces)
+    if not piece then break end
+    if #piece > missing then
+      keep(self, piece, missing + 1)
+      piece = piece:sub(1, missing)
+    end
+    pieces[#pieces + 1] = piece
+    missing = missing - #piece
+  until missing == 0
+  return pieces[1] and (count == 0 and "" or table.concat(pieces))
+end
+
+local function read_line(self, with_end, max)
+  local rest, at = self.rest, self.at
+  local stop = rest and rest:find("\n", at, true)
+  if stop and stop - at <= max then -- most lines: nothing to wait for or to join
+    self.at = stop + 1
+    if stop == #rest then self.rest = nil end
+    return rest:sub(at, with_end and stop or stop - 1)
+  end
+  local pieces, size = {}, 0
+  repeat
+    local piece = wait_for_piece(self, pieces)
+    if not piece then break end
+    stop = piece:find("\n", 1, true)
+    size = size + (stop and stop - 1 or #piece)
+    if size > max then
+      pieces[#pieces + 1] = piece
+      put_back(self, pieces)
+      error(new_error { code = "line", retryable = false,
+        message = ("a line is longer than %d bytes"):format(max) }, 0)
+    end
+    if stop then
+      keep(self, piece, stop + 1)
+      piece = piece:sub(1, with_end and stop or stop - 1)
+    end
+    pieces[#pieces + 1] = piece
+  until stop
+  return pieces[1] and table.concat(pieces)
+end
+
+local function check_max(n, where, max)
+  if max ~= nil then options.argument(n, where, max, rules.count) end
+  return max or M.MAX_LINE
+end
+
+local WHAT = { test = function(what)
+  return what == "a" or math.type(what) == "integer" and what >= 0
+end, expected = '"l", "L", "a" or a number of bytes' }
+
+--- Waits for what is asked for, as Lua's file:read does: "l" (the default) a
+--- line without its end, "L" with it, "a" all that is left, a number so many
+--- bytes. At the end nil, for "a" ""; a last line without an end, and fewer
+--- bytes than were asked for, are given as they are. What an error or a
+--- cancellation interrupts is not lost: the next read begins where it began.
+---@param what? "l"|"L"|"a"|integer
+---@param max? integer bytes of the longest line, 16 MiB unless given; else code "line" is raised
+---@return string|nil
+function Reader:read(what, max)
+  if what == nil or what == "l" or what == "L" then
+    return read_line(self, what == "L", check_max(2, "read", max))
+  end
+  options.argument(1, "read", what, WHAT)
+  if what == "a" then return read_all(self) end
+  return read_count(self, what)
+end
+
+--- Iterates over the lines, without their ends. Waits for each.
+---@param max? integer as for read
+---@return fun(): string|nil
+function Reader:lines(max)
+  max = check_max(1, "lines", max)
+  return function() return read_line(self, false, max) end
+end
+
+--- Iterates over the pieces as they come. Waits for each.
+---@return fun(): string|nil
+function Reader:chunks()
+  return function() return next_piece(self) end
+end
+
+--- Gives a class the methods for reading. It has to have `receive(self)`, which
+--- waits for the next piece, a string that is not empty, and gives nil at the
+--- end, however often it is called.
+---@param class table
+function M.extend(class)
+  for name, method in pairs(Reader) do class[name] = method end
+end
+
+return M

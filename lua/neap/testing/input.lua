@@ -1,0 +1,95 @@
+--- Questions that are answered by a test.
+-- SPDX-License-Identifier: MIT
+local class = require "neap.base.class"
+local core = require "neap.core"
+local answers = require "neap.testing.answers"
+local new_error = require "neap.error".new
+local options = require "neap.base.options"
+
+require "neap.input" -- whose way of asking the fake replaces
+
+local M = {}
+
+---@alias neap.testing.Line string|false|fun(prompt: string|nil): string|nil a line, false for
+--- the end of the input, or a function that makes one of the prompt, and may wait
+
+--- A fake of neap.input. Answers by their prompts come first, of a list one after
+--- the other and its last for ever. Then come those of the list, one for each question
+--- that no prompt fits. A question without an answer is an error.
+---@class neap.testing.Input
+---@field prompts string[] what was asked so far, "" where there was no prompt
+---@field private answers table
+---@field private turns table<string, integer>
+---@field private given integer how many of the list have been
+---@field private real function
+local Fake, FakeMeta = class("neap.testing.Input")
+
+local current -- the one that is open
+
+local function check_answers(given)
+  answers.check_all(given, "input", "answers")
+  for key, value in pairs(given) do
+    local is_prompt = type(key) == "string"
+    if not is_prompt and math.type(key) ~= "integer" then
+      options.blame(("testing.input: an answer has a prompt or a number, got %s")
+        :format(tostring(key)))
+    end
+    for _, line in ipairs(is_prompt and answers.is_list(value) and value or { value }) do
+      if type(line) ~= "string" and type(line) ~= "function" and line ~= false then
+        options.blame(("testing.input: %s: an answer is a string, a function or false, got a %s")
+          :format(tostring(key), type(line)))
+      end
+    end
+  end
+end
+
+-- Stands in for what neap.input asks.
+function Fake:ask(prompt)
+  core.may_wait("neap.input")
+  core.sleep(0)
+  prompt = prompt and tostring(prompt)
+  self.prompts[#self.prompts + 1] = prompt or ""
+  local by_prompt = prompt and self.answers[prompt]
+  local line
+  if by_prompt ~= nil then
+    line = answers.take(self.turns, prompt, by_prompt)
+  else
+    line = self.answers[self.given + 1]
+    if line == nil then
+      error(new_error { code = "input", retryable = false,
+        message = ("neap.input: the fake has no answer for question %d, %s")
+          :format(#self.prompts, prompt and ("%q"):format(prompt) or "which has no prompt") }, 0)
+    end
+    self.given = self.given + 1
+  end
+  if type(line) == "function" then line = line(prompt) end
+  if line ~= nil and line ~= false and type(line) ~= "string" then
+    error(("testing.input: an answer is a string, got a %s"):format(type(line)), 0)
+  end
+  return line or nil
+end
+
+--- Ends the fake: the standard input is asked again. So does a `<close>` variable
+--- that goes. Again does nothing.
+function Fake:close()
+  if current ~= self then return end
+  current = nil
+  core.stream.ask = self.real
+end
+
+FakeMeta.__close = Fake.close
+
+--- Begins to answer questions.
+---@param given table<integer|string, neap.testing.Line|neap.testing.Line[]>
+---@return neap.testing.Input
+function M.new(given)
+  check_answers(given)
+  if current then options.blame("testing.input: there is a fake already; close it first") end
+  local self = setmetatable({ answers = given, prompts = {}, turns = {}, given = 0,
+    real = core.stream.ask }, FakeMeta)
+  current = self
+  core.stream.ask = function(prompt) return (self:ask(prompt)) end
+  return self
+end
+
+return M
