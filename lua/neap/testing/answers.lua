@@ -1,6 +1,6 @@
 --- What the fakes of neap.testing share: answers, and whose turn it is.
 -- SPDX-License-Identifier: MIT
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
 local schema = require "neap.base.schema"
 
@@ -19,7 +19,7 @@ end
 ---@param what string what the table has, in words
 function M.check_all(given, name, what)
   options.argument(1, name, given, { test = function(value)
-    return type(value) == "table" and not object.state(value)
+    return type(value) == "table" and not nodes.state(value)
   end, expected = "table of " .. what })
 end
 

@@ -1,7 +1,7 @@
 --- Files that are kept in memory by a test.
 -- SPDX-License-Identifier: MIT
-local class = require "neap.base.class"
 local answers = require "neap.testing.answers"
+local fake = require "neap.testing.fake"
 local core = require "neap.core"
 local fs = require "neap.fs"
 local new_error = require "neap.error".new
@@ -18,13 +18,16 @@ local raw, raw_files = core.fs, core.fs.file
 --- symlink, readlink) raises an error. Every operation waits, as the real ones
 --- do, for `delay` seconds.
 ---@class neap.testing.Fs
+---@field close fun(self) makes files those of the disk again
 ---@field delay number seconds for each operation; default: 0
 ---@field private root table
 ---@field private faults table<string, string>
 ---@field private real table
-local Fake, FakeMeta = class("neap.testing.Fs")
-
-local current -- the one that is open
+local Fake, FakeMeta, begin = fake("neap.testing.Fs", function(self)
+  for t, functions in pairs(self.real) do
+    for name, f in pairs(functions) do t[name] = f end
+  end
+end)
 
 -- After these the same may succeed later.
 local PASSING = { EIO = true, EMFILE = true, ENOSPC = true }
@@ -410,25 +413,12 @@ function Fake:get(path)
   return node and node.data
 end
 
---- Ends the fake: files are files again. So does a `<close>` variable that goes.
---- Again does nothing.
-function Fake:close()
-  if current ~= self then return end
-  current = nil
-  for t, functions in pairs(self.real) do
-    for name, f in pairs(functions) do t[name] = f end
-  end
-end
-
-FakeMeta.__close = Fake.close
-
 --- Begins to keep files in memory.
 ---@param files? table<string, string|boolean> the content by path; true: a directory
 ---@return neap.testing.Fs
 function M.new(files)
   files = files == nil and {} or files
   answers.check_all(files, "fs", "files")
-  if current then options.blame("testing.fs: there is a fake already; close it first") end
   local self = setmetatable({ delay = 0, root = new_directory(), faults = {}, real = {},
     serial = 0 }, FakeMeta)
   for path, data in pairs(files) do
@@ -439,7 +429,7 @@ function M.new(files)
       .. "/", true)
     if data ~= true then self:put("testing.fs", path, data) end
   end
-  current = self
+  begin(self)
   install(self)
   return self
 end

@@ -4,6 +4,7 @@ local class = require "neap.base.class"
 local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local answers = require "neap.testing.answers"
+local fake = require "neap.testing.fake"
 local new_error = require "neap.error".new
 local options = require "neap.base.options"
 local responses = require "neap.http.response"
@@ -25,12 +26,13 @@ local M = {}
 --- makes one of the request, and may wait, or a list of these, one for each request
 --- in turn, the last one for all after it.
 ---@class neap.testing.Http
+---@field close fun(self) lets requests go to servers again
 ---@field requests neap.testing.Request[] what was asked for so far
 ---@field private routes table
 ---@field private turns table<string, integer>
-local Fake, FakeMeta = class("neap.testing.Http")
-
-local current -- the one that is open
+local Fake, FakeMeta, begin = fake("neap.testing.Http", function(self)
+  core.http.request, core.http.upload = self.real.request, self.real.upload
+end)
 
 -- What a body may have that is received whole, as of a real one.
 local MAX_BODY = 64 * 1024 * 1024
@@ -238,31 +240,20 @@ function Fake:request(what, request)
   return response
 end
 
---- Ends the fake: requests go to servers again. So does a `<close>` variable
---- that goes. Again does nothing.
-function Fake:close()
-  if current ~= self then return end
-  current = nil
-  core.http.request, core.http.upload = self.real.request, self.real.upload
-end
-
-FakeMeta.__close = Fake.close
-
 --- Begins to answer requests.
 ---@param routes table<string, any>
 ---@return neap.testing.Http
 function M.new(routes)
   check_routes(routes)
-  if current then options.blame("testing.http: there is a fake already; close it first") end
-  current = setmetatable({ routes = routes, requests = {}, turns = {},
+  local self = setmetatable({ routes = routes, requests = {}, turns = {},
     real = { request = core.http.request, upload = core.http.upload } }, FakeMeta)
-  local fake = current
+  begin(self)
   core.http.request = function(what, request, url)
     if url then request = { method = request.method, url = url } end
-    return (fake:request(what, request))
+    return (self:request(what, request))
   end
   core.http.upload = new_upload
-  return fake
+  return self
 end
 
 return M

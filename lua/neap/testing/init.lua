@@ -188,47 +188,32 @@ function M.sweep(scenario, opts)
   error(("sweep: the scenario has not ended after %d steps"):format(max), 2)
 end
 
---- Has requests be answered here instead of by servers, until the fake is closed;
---- see neap.testing_http.
----@param routes table<string, any>
----@return neap.testing.Http
-function M.http(routes)
-  local fake = require "neap.testing.http".new(routes)
-  return fake
+-- Returns the function that opens a fake.
+local function opener(name)
+  return function(given)
+    local fake = require("neap.testing." .. name).new(given)
+    return fake -- no tail call, behind which the line of a mistake would be lost
+  end
 end
 
---- Has files be kept in memory, until the fake is closed; see neap.testing_fs.
----@param files? table<string, string|boolean>
----@return neap.testing.Fs
-function M.fs(files)
-  local fake = require "neap.testing.fs".new(files)
-  return fake
-end
+--- Opens a fake that answers requests instead of servers; see neap.testing.http.
+---@type fun(routes: table<string, any>): neap.testing.Http
+M.http = opener "http"
 
---- Has neap.input be answered here, until the fake is closed; see neap.testing_input.
----@param lines table<integer|string, neap.testing.Line|neap.testing.Line[]>
----@return neap.testing.Input
-function M.input(lines)
-  local fake = require "neap.testing.input".new(lines)
-  return fake
-end
+--- Opens a fake that keeps files in memory; see neap.testing.fs.
+---@type fun(files?: table<string, string|boolean>): neap.testing.Fs
+M.fs = opener "fs"
 
---- Has programs be played here instead of started, until the fake is closed; see
---- neap.testing_process.
----@param commands table<string, any>
----@return neap.testing.Process
-function M.process(commands)
-  local fake = require "neap.testing.process".new(commands)
-  return fake
-end
+--- Opens a fake that answers neap.input; see neap.testing.input.
+---@type fun(answers: table<integer|string, any>): neap.testing.Input
+M.input = opener "input"
 
---- Has peers be played here, and listeners reached without a network, until the fake is
---- closed; see neap.testing_net.
----@param peers? table<string, any>
----@return neap.testing.Net
-function M.net(peers)
-  local fake = require "neap.testing.net".new(peers)
-  return fake
-end
+--- Opens a fake that plays programs; see neap.testing.process.
+---@type fun(commands: table<string, any>): neap.testing.Process
+M.process = opener "process"
+
+--- Opens a fake that plays peers; see neap.testing.net.
+---@type fun(peers?: table<string, any>): neap.testing.Net
+M.net = opener "net"
 
 return M

@@ -1,8 +1,8 @@
 --- Questions that are answered by a test.
 -- SPDX-License-Identifier: MIT
-local class = require "neap.base.class"
 local core = require "neap.core"
 local answers = require "neap.testing.answers"
+local fake = require "neap.testing.fake"
 local new_error = require "neap.error".new
 local options = require "neap.base.options"
 
@@ -17,14 +17,15 @@ local M = {}
 --- the other and its last for ever. Then come those of the list, one for each question
 --- that no prompt fits. A question without an answer is an error.
 ---@class neap.testing.Input
+---@field close fun(self) asks the standard input again
 ---@field prompts string[] what was asked so far, "" where there was no prompt
 ---@field private answers table
 ---@field private turns table<string, integer>
 ---@field private given integer how many of the list have been
 ---@field private real function
-local Fake, FakeMeta = class("neap.testing.Input")
-
-local current -- the one that is open
+local Fake, FakeMeta, begin = fake("neap.testing.Input", function(self)
+  core.stream.ask = self.real
+end)
 
 local function check_answers(given)
   answers.check_all(given, "input", "answers")
@@ -69,25 +70,14 @@ function Fake:ask(prompt)
   return line or nil
 end
 
---- Ends the fake: the standard input is asked again. So does a `<close>` variable
---- that goes. Again does nothing.
-function Fake:close()
-  if current ~= self then return end
-  current = nil
-  core.stream.ask = self.real
-end
-
-FakeMeta.__close = Fake.close
-
 --- Begins to answer questions.
 ---@param given table<integer|string, neap.testing.Line|neap.testing.Line[]>
 ---@return neap.testing.Input
 function M.new(given)
   check_answers(given)
-  if current then options.blame("testing.input: there is a fake already; close it first") end
   local self = setmetatable({ answers = given, prompts = {}, turns = {}, given = 0,
     real = core.stream.ask }, FakeMeta)
-  current = self
+  begin(self)
   core.stream.ask = function(prompt) return (self:ask(prompt)) end
   return self
 end

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local answers = require "neap.testing.answers"
+local fake = require "neap.testing.fake"
 local core = require "neap.core"
 local errno_words = require "neap.testing.errno"
 local new_connection = require "neap.io.connection".new
@@ -24,15 +25,21 @@ local raw = core.net
 --- that begin so. A name without a port has the addresses that a lookup gives. What fits
 --- nothing is an error.
 ---@class neap.testing.Net
+---@field close fun(self) closes the fake's listeners, ends its peers, and lets addresses be
+--- those of the world again
 ---@field connections neap.testing.Connection[] made so far, but for those to listeners
 ---@field private peers table
 ---@field private turns table<string, integer>
 ---@field private listeners table<string, table> by their addresses
 ---@field private tasks table<neap.Task, boolean> those of the peers
 ---@field private real table
-local Fake, FakeMeta = class("neap.testing.Net")
-
-local current -- the one that is open
+local Fake, FakeMeta, begin = fake("neap.testing.Net", function(self)
+  for name, f in pairs(self.real) do raw[name] = f end
+  local listeners = {}
+  for _, listener in pairs(self.listeners) do listeners[#listeners + 1] = listener end
+  for _, listener in ipairs(listeners) do listener:close() end
+  for task in pairs(self.tasks) do task:cancel() end
+end)
 
 local FIRST_PORT = 49151 -- the last before those that are free for any use
 
@@ -194,30 +201,15 @@ function Fake:lookup(label, host)
   return table.move(addresses, 1, #addresses, 1, {})
 end
 
---- Ends the fake: addresses are those of the world again, listeners of the fake are
---- closed, its peers ended. So does a `<close>` variable that goes. Again does nothing.
-function Fake:close()
-  if current ~= self then return end
-  current = nil
-  for name, f in pairs(self.real) do raw[name] = f end
-  local open = {}
-  for _, listener in pairs(self.listeners) do open[#open + 1] = listener end
-  for _, listener in ipairs(open) do listener:close() end
-  for task in pairs(self.tasks) do task:cancel() end
-end
-
-FakeMeta.__close = Fake.close
-
 --- Begins to make peers up.
 ---@param peers? table<string, any>
 ---@return neap.testing.Net
 function M.new(peers)
   peers = peers == nil and {} or peers
   check_peers(peers)
-  if current then options.blame("testing.net: there is a fake already; close it first") end
   local self = setmetatable({ peers = peers, connections = {}, turns = {}, listeners = {},
     tasks = setmetatable({}, { __mode = "k" }), port = FIRST_PORT, real = {} }, FakeMeta)
-  current = self
+  begin(self)
   for _, name in ipairs { "connect", "listen", "lookup" } do
     self.real[name] = raw[name]
     raw[name] = function(...) return self[name](self, ...) end

@@ -3,6 +3,7 @@
 local class = require "neap.base.class"
 local core = require "neap.core"
 local answers = require "neap.testing.answers"
+local fake = require "neap.testing.fake"
 local errno_words = require "neap.testing.errno"
 local fs = require "neap.fs"
 local new_error = require "neap.error".new
@@ -34,13 +35,14 @@ local M = {}
 --- last one for all after it. The function gets the call, talks by its stdin, stdout and
 --- stderr, and gives what is left to do when it returns, if anything.
 ---@class neap.testing.Process
+---@field close fun(self) lets programs be started again
 ---@field calls neap.testing.Call[] the programs that were started so far
 ---@field private commands table
 ---@field private turns table<string, integer>
 ---@field private real function
-local Fake, FakeMeta = class("neap.testing.Process")
-
-local current -- the one that is open
+local Fake, FakeMeta, begin = fake("neap.testing.Process", function(self)
+  core.process.spawn = self.real
+end)
 
 -- Signals that end no program unless it says otherwise.
 local HARMLESS = { SIGCHLD = true, SIGCONT = true, SIGSTOP = true, SIGTSTP = true, SIGTTIN = true,
@@ -203,25 +205,14 @@ function Fake:spawn(opts)
   return handle, ours[1] or false, ours[2] or false, ours[3] or false
 end
 
---- Ends the fake: programs are started again. So does a `<close>` variable that
---- goes. Again does nothing.
-function Fake:close()
-  if current ~= self then return end
-  current = nil
-  core.process.spawn = self.real
-end
-
-FakeMeta.__close = Fake.close
-
 --- Begins to make programs up.
 ---@param commands table<string, any>
 ---@return neap.testing.Process
 function M.new(commands)
   check_commands(commands)
-  if current then options.blame("testing.process: there is a fake already; close it first") end
   local self = setmetatable({ commands = commands, calls = {}, turns = {},
     real = core.process.spawn }, FakeMeta)
-  current = self
+  begin(self)
   core.process.spawn = function(opts) return self:spawn(opts) end
   return self
 end
