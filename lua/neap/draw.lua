@@ -6,9 +6,9 @@
 -- it is met again, so that recursion ends and what is shared is not repeated.
 -- A language then writes them down.
 local graph = require "neap.flow.graph"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
-local text = require "neap.base.utf8"
+local encoding = require "neap.base.encoding"
 
 local M = {}
 
@@ -33,10 +33,10 @@ local M = {}
 ---@field ends boolean some arrow goes to the end
 
 -- Labels for the nodes of a level, one for each, that tell them apart.
-local function label_nodes(nodes)
+local function label_nodes(members)
   local labels, used = {}, {}
-  for i, node in ipairs(nodes) do
-    local name = text.line(object.name(node))
+  for i, node in ipairs(members) do
+    local name = encoding.line(nodes.name(node))
     used[name] = (used[name] or 0) + 1
     labels[i] = used[name] > 1 and ("%s (%d)"):format(name, used[name]) or name
   end
@@ -48,35 +48,35 @@ local function survey(root)
   local count, opened = 0, {}
   local new_box
 
-  local function new_boxes(nodes)
-    local labels, boxes = label_nodes(nodes), {}
-    for i, node in ipairs(nodes) do boxes[i] = new_box(node, labels[i]) end
+  local function new_boxes(members)
+    local labels, boxes = label_nodes(members), {}
+    for i, node in ipairs(members) do boxes[i] = new_box(node, labels[i]) end
     return boxes
   end
 
   -- A box for each branch, though several may be one node; without arrows, for
   -- their successors do not count here.
   local function new_fork(parallel)
-    local boxes = new_boxes(object.state(parallel).branches)
+    local boxes = new_boxes(nodes.state(parallel).branches)
     return { boxes = boxes, starts = boxes, arrows = {}, ends = false }
   end
 
   local function new_level(flow)
-    local nodes = graph.nodes(flow)
-    local boxes, box_of, arrows, ends = new_boxes(nodes), {}, {}, false
-    for i, node in ipairs(nodes) do box_of[node] = boxes[i] end
-    for i, node in ipairs(nodes) do
-      local state = object.state(node)
+    local members = graph.nodes(flow)
+    local boxes, box_of, arrows, ends = new_boxes(members), {}, {}, false
+    for i, node in ipairs(members) do box_of[node] = boxes[i] end
+    for i, node in ipairs(members) do
+      local state = nodes.state(node)
       for _, action in ipairs(state.actions) do
         local target = state.targets[action]
         local arrow = { from = boxes[i], to = box_of[target],
-          label = action ~= "default" and text.line(action) or nil }
+          label = action ~= "default" and encoding.line(action) or nil }
         if arrow.from == arrow.to and arrow.from.inside then
           count = count + 1
           arrow.by = "j" .. count
         end
         arrows[#arrows + 1] = arrow
-        ends = ends or target == object.END
+        ends = ends or target == nodes.END
       end
     end
     return { boxes = boxes, starts = { boxes[1] }, arrows = arrows, ends = ends }
@@ -96,7 +96,7 @@ local function survey(root)
     return box
   end
 
-  return new_box(root, text.line(object.name(root)))
+  return new_box(root, encoding.line(nodes.name(root)))
 end
 
 -- Collects lines, indented by how deep they are, within reason.
@@ -121,7 +121,7 @@ local function is_plain_flow(box)
   return box.inside and not box.batch and not box.parallel
 end
 
-local DRAWN = { test = object.is_node, expected = "node or flow" }
+local DRAWN = { test = nodes.is_node, expected = "node or flow" }
 
 -- In a quoted text Mermaid reads #34; as the character of that number.
 local function quote_mermaid(label)

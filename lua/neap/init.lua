@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local concurrent = require "neap.task.concurrent"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local run = require "neap.flow.run"
 local wiring = require "neap.flow.wiring"
 
@@ -10,22 +10,22 @@ require "neap.error" -- what leaves a run becomes an error object
 
 local M = { version = core.version, END = wiring.END }
 
-local methods = { to = wiring.to, run = run.run, set_params = object.set_params }
+local methods = { to = wiring.to, run = run.run, set_params = nodes.set_params }
 
 --- A step: prep, exec, post.
-M.Node = object.base("Node", methods)
+M.Node = nodes.base("Node", methods)
 --- A graph of nodes, itself a node.
-M.Flow = object.base("Flow", methods)
+M.Flow = nodes.base("Flow", methods)
 --- A node whose exec runs for each item that prep gives.
-M.BatchNode = object.base("BatchNode", methods)
+M.BatchNode = nodes.base("BatchNode", methods)
 --- A flow that runs for each table of params that prep gives.
-M.BatchFlow = object.base("BatchFlow", methods)
+M.BatchFlow = nodes.base("BatchFlow", methods)
 --- A node that runs the nodes and flows in its table side by side, on one shared
 --- store, and joins them: its `exec_res` is the list of their last actions, with
 --- `n`, and with `on_error = "collect"` also `errors`. `concurrency` limits how
 --- many run at once; `max_retries`, `timeout` and `process_after_fail` are for
 --- each branch.
-M.Parallel = object.base("Parallel", methods)
+M.Parallel = nodes.base("Parallel", methods)
 
 --- Makes a parallel, as calling the class does: neap.parallel { a, b }.
 M.parallel = M.Parallel

@@ -1,7 +1,7 @@
 --- Finds mistakes in flows without running them.
 -- SPDX-License-Identifier: MIT
 local graph = require "neap.flow.graph"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
 local returns = require "neap.check.returns"
 
@@ -44,8 +44,8 @@ local possible_of
 local function ends_of(flow, known)
   local ends = { actions = {}, open = false, silent = false }
   for _, node in ipairs(graph.nodes(flow)) do
-    local possible, targets = possible_of(node, known), object.state(node).targets
-    local function leaves(action) return targets[action] == nil or targets[action] == object.END end
+    local possible, targets = possible_of(node, known), nodes.state(node).targets
+    local function leaves(action) return targets[action] == nil or targets[action] == nodes.END end
     for _, action in ipairs(possible.actions) do
       if leaves(action) then add(ends, action) end
     end
@@ -58,7 +58,7 @@ end
 -- The actions of a flow whose post is the default one: the last action inside
 -- if the flow is wired for it or not wired at all, else "default".
 local function possible_of_flow(flow, known)
-  local ends, state = ends_of(flow, known), object.state(flow)
+  local ends, state = ends_of(flow, known), nodes.state(flow)
   local possible = { actions = {}, open = ends.open, silent = ends.silent }
   for _, action in ipairs(ends.actions) do
     add(possible, (#state.actions == 0 or state.targets[action]) and action or "default")
@@ -78,7 +78,7 @@ end
 function possible_of(node, known)
   if known[node] then return known[node] end
   known[node] = { actions = {}, open = true, silent = true }
-  local post = object.state(node).fields.post
+  local post = nodes.state(node).fields.post
   if post then
     known[node] = possible_of_post(post)
   elseif graph.is_flow(node) then
@@ -89,24 +89,9 @@ function possible_of(node, known)
   return known[node]
 end
 
-local function reach(from, seen)
-  local list = { from }
-  seen[from] = true
-  for _, node in ipairs(list) do -- which grows meanwhile
-    for _, target in pairs(object.state(node).targets) do
-      if target ~= object.END and not seen[target] then
-        seen[target] = true
-        list[#list + 1] = target
-      end
-    end
-  end
-end
-
 -- Whether the walk from `node` comes to one of the nodes in `goals`.
 local function leads_to(node, goals)
-  local seen = {}
-  reach(node, seen)
-  for each in pairs(seen) do
+  for _, each in ipairs(graph.reachable(node, {})) do
     if goals[each] then return true end
   end
   return false
@@ -115,24 +100,24 @@ end
 -- The nodes made while check watched that lead somewhere, but that no flow
 -- reaches from its start.
 local function strays()
-  local made, reached, list = object.made or {}, {}, {}
+  local made, reached, list = nodes.made or {}, {}, {}
   for _, each in ipairs(made) do
-    local state = object.state(each)
-    if state.fields.start then reach(state.fields.start, reached) end
+    local state = nodes.state(each)
+    if state.fields.start then graph.reachable(state.fields.start, reached) end
     for _, branch in ipairs(state.branches or {}) do reached[branch] = true end
   end
   for _, each in ipairs(made) do
-    if not reached[each] and #object.state(each).actions > 0 then list[#list + 1] = each end
+    if not reached[each] and #nodes.state(each).actions > 0 then list[#list + 1] = each end
   end
   return list
 end
 
 -- The nodes that belong to a flow, for they stand in its table or are strays
 -- that lead to what does, but that its walk does not reach.
-local function unreachable(flow, nodes, stray)
+local function unreachable(flow, members, stray)
   local inside, list = {}, {}
-  for _, node in ipairs(nodes) do inside[node] = true end
-  for _, node in ipairs(object.state(flow).mentioned or {}) do
+  for _, node in ipairs(members) do inside[node] = true end
+  for _, node in ipairs(nodes.state(flow).mentioned or {}) do
     if not inside[node] then
       inside[node] = true
       list[#list + 1] = node
@@ -155,9 +140,9 @@ local function path_of(place)
   return (place and "... > " or "") .. table.concat(names, " > ")
 end
 
--- Whether a node has no name but that of one of the four base classes.
+-- Whether a node has no name but that of one of the base classes.
 local function is_unnamed(node)
-  local state = object.state(node)
+  local state = nodes.state(node)
   while rawget(state.fields, "name") == nil do state = state.parent end
   return state.parent == nil
 end
@@ -169,7 +154,7 @@ local function quote(list)
 end
 
 local function check_actions(node, known, report)
-  local state, possible = object.state(node), possible_of(node, known)
+  local state, possible = nodes.state(node), possible_of(node, known)
   if #state.actions == 0 then return end
   local hands_on = graph.is_flow(node) and not state.fields.post
   local why = state.fields.post and "its post returns it"
@@ -196,7 +181,7 @@ end
 
 -- What check_actions is for the nodes of a walk.
 local function check_branch(node, report)
-  local state = object.state(node)
+  local state = nodes.state(node)
   if #state.actions > 0 then
     report("wired-branch", ("wired for %s, but a branch runs alone; make it a flow, "
       .. "Flow { start = %s }"):format(quote(state.actions), state.label))
@@ -204,16 +189,16 @@ local function check_branch(node, report)
 end
 
 local function check_node(node, report)
-  local fields = object.state(node).fields
+  local fields = nodes.state(node).fields
   if fields.atomic and (fields.timeout or (fields.wait or 0) > 0) then
     report("atomic", "it is atomic, so it cannot have 'wait' or 'timeout'")
   end
 end
 
-local function check_names(nodes, report)
+local function check_names(members, report)
   local named, order = {}, {}
-  for _, node in ipairs(nodes) do
-    local name = object.name(node)
+  for _, node in ipairs(members) do
+    local name = nodes.name(node)
     if is_unnamed(node) then
       report(node, "unnamed", ("it has no name of its own, only %s's"):format(name))
     elseif named[name] then
@@ -234,10 +219,10 @@ end
 --- lead into a flow while nothing leads to them. Without it only nodes that a
 --- flow's own table ends a chain with are found. Keeps all these nodes alive.
 function M.watch()
-  object.made = object.made or {}
+  nodes.made = nodes.made or {}
 end
 
-local CHECKED = { test = function(value) return object.state(value) ~= nil end,
+local CHECKED = { test = function(value) return nodes.state(value) ~= nil end,
   expected = "node or flow" }
 
 --- Finds what is wrong, or most likely is, with a flow and all that is in it.
@@ -246,12 +231,12 @@ local CHECKED = { test = function(value) return object.state(value) ~= nil end,
 ---@return neap.Finding[] findings by level, outermost first; empty when all is well
 function M.check(flow)
   options.argument(1, "check", flow, CHECKED)
-  local state = object.state(flow)
+  local state = nodes.state(flow)
   local findings, known, stray = {}, {}, strays()
   local function add_finding(place, kind, message)
     findings[#findings + 1] = { kind = kind, node = path_of(place), message = message }
   end
-  local root = { name = object.name(flow) }
+  local root = { name = nodes.name(flow) }
   if state.is_class then
     add_finding(root, "class", ("it is a class; make a node of it: %s { ... }"):format(root.name))
     return findings
@@ -260,16 +245,16 @@ function M.check(flow)
   if not graph.has_inside(flow) then return findings end
 
   local function check_level(node, place)
-    local nodes = graph.nodes(node)
+    local members = graph.nodes(node)
     local function report(inner, ...)
-      add_finding({ name = object.name(inner), outer = place }, ...)
+      add_finding({ name = nodes.name(inner), outer = place }, ...)
     end
-    if not nodes[1] then
-      local made_at = object.state(node).made_at
+    if not members[1] then
+      local made_at = nodes.state(node).made_at
       add_finding(place, "no-start", "the flow has no start" .. (made_at
         and (" (made at %s)"):format(made_at) or ""))
     end
-    for _, inner in ipairs(nodes) do
+    for _, inner in ipairs(members) do
       check_node(inner, function(...) report(inner, ...) end)
       local function report_inner(...) report(inner, ...) end
       if graph.is_parallel(node) then
@@ -278,11 +263,11 @@ function M.check(flow)
         check_actions(inner, known, report_inner)
       end
     end
-    check_names(nodes, report)
-    for _, inner in ipairs(unreachable(node, nodes, stray)) do
+    check_names(members, report)
+    for _, inner in ipairs(unreachable(node, members, stray)) do
       report(inner, "unreachable", "nothing leads to it from the start")
     end
-    return nodes
+    return members
   end
 
   local places, queued = { { node = flow, place = root } }, { [flow] = true }
@@ -291,7 +276,7 @@ function M.check(flow)
       if graph.has_inside(inner) and not queued[inner] then
         queued[inner] = true
         places[#places + 1] = { node = inner,
-          place = { name = object.name(inner), outer = each.place } }
+          place = { name = nodes.name(inner), outer = each.place } }
       end
     end
   end

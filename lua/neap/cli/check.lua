@@ -3,16 +3,16 @@
 local check = require "neap.check"
 local json = require("neap.core").json
 local load = require "neap.cli.load"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local report = require "neap.cli.report"
-local text = require "neap.base.utf8"
+local encoding = require "neap.base.encoding"
 
 local M = {}
 
 local known = { json = {} }
 
 -- A class is no flow, but that is a finding.
-local function accept(value) return object.state(value) ~= nil end
+local function accept(value) return nodes.state(value) ~= nil end
 
 ---@param ... string
 ---@return integer status
@@ -28,7 +28,7 @@ function M.main(...)
   local findings = check.check(flow)
   if args.options.json then
     for _, finding in ipairs(findings) do
-      finding.node, finding.message = text.valid(finding.node), text.valid(finding.message)
+      finding.node, finding.message = encoding.valid(finding.node), encoding.valid(finding.message)
     end
     status = report.result(json.encode(json.array(findings)), "\n")
   else

@@ -3,7 +3,7 @@
 -- SPDX-License-Identifier: MIT
 local args = require "neap.cli.args"
 local core = require "neap.core"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local report = require "neap.cli.report"
 local script = require "neap.cli.script"
 
@@ -11,7 +11,7 @@ local M = {}
 
 -- What a file returned instead of a flow.
 local function refuse(value)
-  local state = object.state(value)
+  local state = nodes.state(value)
   if state then
     return ("returns the class %s; make a node of it: return %s { ... }"):format(state.label,
       state.label)
@@ -55,7 +55,7 @@ function M.flow(file, rest, accept)
     if core.is_cancelled() then error(value, 0) end
     return nil, locate(report.text_of(value), file), trace
   end
-  if not (accept or object.is_node)(value) then
+  if not (accept or nodes.is_node)(value) then
     return nil, ("%s %s"):format(file, refuse(value))
   end
   return value

@@ -2,8 +2,8 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local json = core.json
-local object = require "neap.flow.node"
-local text = require "neap.base.utf8"
+local nodes = require "neap.flow.node"
+local encoding = require "neap.base.encoding"
 
 local M = {}
 
@@ -25,7 +25,7 @@ end
 local copy
 
 local function key_name(key)
-  if type(key) == "string" then return text.valid(key) end
+  if type(key) == "string" then return encoding.valid(key) end
   return type(key) == "table" and "<table>" or tostring(copy(key, MAX_DEPTH, {}))
 end
 
@@ -53,7 +53,7 @@ end
 function copy(value, depth, open)
   local kind = type(value)
   if kind == "string" then
-    return text.valid(value)
+    return encoding.valid(value)
   elseif kind == "number" then
     local finite = value == value and value ~= math.huge and value ~= -math.huge
     return finite and value or ("<%s>"):format(value)
@@ -61,8 +61,8 @@ function copy(value, depth, open)
     return value
   elseif kind ~= "table" then
     return ("<%s>"):format(kind)
-  elseif object.state(value) then
-    return ("<%s>"):format(text.valid(tostring(value)))
+  elseif nodes.state(value) then
+    return ("<%s>"):format(encoding.valid(tostring(value)))
   end
   return copy_table(value, depth, open)
 end

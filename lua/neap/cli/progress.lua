@@ -4,7 +4,7 @@
 --
 -- It has no clock and no timer: it draws when it is told of an event or a tick,
 -- at the time that these have.
-local text = require "neap.base.utf8"
+local encoding = require "neap.base.encoding"
 
 local WIDTH <const> = 79
 local REDRAW <const> = 0.1 -- seconds between two states of the live line
@@ -80,7 +80,7 @@ local function describe(self, time)
     part(M.duration(time - self.since))
   end
   local numbers = ": " .. table.concat(parts, ", ")
-  return clip(text.line(batch and batch.node or self.node), WIDTH - #numbers) .. numbers
+  return clip(encoding.line(batch and batch.node or self.node), WIDTH - #numbers) .. numbers
 end
 
 -- Whether it is time for another line.

@@ -1,30 +1,30 @@
 --- Graphs of nodes: walking them, and resolving them for the engine.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 
 local M = {}
 
-local kinds = object.kinds
+local kinds = nodes.kinds
 
 ---@param node table
 ---@return boolean
 function M.is_flow(node)
-  local kind = object.state(node).kind
+  local kind = nodes.state(node).kind
   return kind == kinds.Flow or kind == kinds.BatchFlow
 end
 
 ---@param node table
 ---@return boolean
 function M.is_batch(node)
-  local kind = object.state(node).kind
+  local kind = nodes.state(node).kind
   return kind == kinds.BatchNode or kind == kinds.BatchFlow
 end
 
 ---@param node table
 ---@return boolean
 function M.is_parallel(node)
-  return object.state(node).kind == kinds.Parallel
+  return nodes.state(node).kind == kinds.Parallel
 end
 
 --- Whether a node has others inside.
@@ -37,33 +37,42 @@ end
 -- The branches of a parallel, each once.
 local function branches(parallel)
   local list, seen = {}, {}
-  for _, branch in ipairs(object.state(parallel).branches) do
+  for _, branch in ipairs(nodes.state(parallel).branches) do
     if not seen[branch] then list[#list + 1] = branch end
     seen[branch] = true
   end
   return list
 end
 
---- One level of a graph, for the inside of a nested flow is another: the nodes that
---- can be reached from the start of a flow, each once, nearest first, those equally
---- near in the order they were wired; of a parallel its branches.
----@param flow table a flow or a parallel
----@return table[] nodes empty when the flow has no start
-function M.nodes(flow)
-  if M.is_parallel(flow) then return branches(flow) end
-  local start = object.state(flow).fields.start
-  local list, seen = { start }, { [start or false] = true }
-  for _, node in ipairs(list) do -- which grows meanwhile
-    local state = object.state(node)
+--- The nodes that wires lead to from a node, which is the first: each once, nearest
+--- first, those equally near in the order of their wiring.
+---@param start table
+---@param seen table<table, true> nodes to leave out; those of the result are added
+---@return table[] nodes
+function M.reachable(start, seen)
+  local list = { start }
+  seen[start] = true
+  for _, node in ipairs(list) do -- the list grows meanwhile
+    local state = nodes.state(node)
     for _, action in ipairs(state.actions) do
       local target = state.targets[action]
-      if target ~= object.END and not seen[target] then
+      if target ~= nodes.END and not seen[target] then
         seen[target] = true
         list[#list + 1] = target
       end
     end
   end
   return list
+end
+
+--- The nodes of one flow, without those of the flows nested in it: the nodes that can be
+--- reached from its start. The nodes of a parallel are its branches.
+---@param flow table a flow or a parallel
+---@return table[] nodes empty when the flow has no start
+function M.nodes(flow)
+  if M.is_parallel(flow) then return branches(flow) end
+  local start = nodes.state(flow).fields.start
+  return start and M.reachable(start, {}) or {}
 end
 
 -- All nodes that a run of `root` may visit, the insides of flows and the branches
@@ -80,7 +89,7 @@ local function visited(root)
     end
   end
   local function walk(node)
-    if node and node ~= object.END then
+    if node and node ~= nodes.END then
       add(node)
       if not walked[node] then
         walked[node] = true
@@ -91,13 +100,13 @@ local function visited(root)
   local i, j = 1, 1
   while list[i] or order[j] do
     if list[i] then
-      local state = object.state(list[i])
+      local state = nodes.state(list[i])
       walk(state.fields.start)
       for _, branch in ipairs(state.branches or {}) do add(branch) end
       i = i + 1
     end
     if order[j] then
-      local state = object.state(order[j])
+      local state = nodes.state(order[j])
       for _, action in ipairs(state.actions) do walk(state.targets[action]) end
       j = j + 1
     end
@@ -122,7 +131,7 @@ end
 -- Warns, once each, of branches that have successors.
 local function check_branches(state)
   for _, branch in ipairs(state.branches or {}) do
-    local inner = object.state(branch)
+    local inner = nodes.state(branch)
     state.warned = state.warned or setmetatable({}, { __mode = "k" })
     if #inner.actions > 0 and not state.warned[branch] then
       state.warned[branch] = true
@@ -142,7 +151,7 @@ end
 
 -- The params that a node has itself, as its visits see them; nil for none.
 local function own_params(fields)
-  return fields.params ~= object.empty_params and core.read_only(fields.params) or nil
+  return fields.params ~= nodes.empty_params and core.read_only(fields.params) or nil
 end
 
 -- The metatable of the selves of a node's visits, which read from its fields, but
@@ -157,7 +166,7 @@ end
 
 -- What the engine needs to know of a node. `index_of` numbers its successors.
 local function record(node, index_of, is_walked)
-  local state = object.state(node)
+  local state = nodes.state(node)
   check(state)
   check_branches(state)
   local fields = state.fields
@@ -205,19 +214,19 @@ M.planned = false
 ---@param root table
 ---@return userdata plan
 function M.plan(root)
-  local root_state = object.state(root)
+  local root_state = nodes.state(root)
   local kept = root_state.plan
   if kept and not kept.stale then return kept.plan end
-  local nodes, walked = visited(root)
+  local list, walked = visited(root)
   local index_of = {}
   -- A root that is also a node inside stands in the list twice; it is found as
   -- the one inside, which has its successors.
-  for i, node in ipairs(nodes) do index_of[node] = i end
+  for i, node in ipairs(list) do index_of[node] = i end
   local records = {}
-  for i, node in ipairs(nodes) do records[i] = record(node, index_of, i > 1 and walked[node]) end
+  for i, node in ipairs(list) do records[i] = record(node, index_of, i > 1 and walked[node]) end
   kept = { plan = core.plan(records) }
   M.planned = true
-  for _, node in ipairs(nodes) do object.note_plan(object.state(node), kept) end
+  for _, node in ipairs(list) do nodes.note_plan(nodes.state(node), kept) end
   root_state.plan = kept
   return kept.plan
 end

@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local graph = require "neap.flow.graph"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
 
 local M = {}
@@ -15,8 +15,8 @@ local M = {}
 ---@param where string
 ---@return any ...
 function M.prepare(node, shared, opts, where)
-  if not object.is_node(node) then
-    local state = object.state(node)
+  if not nodes.is_node(node) then
+    local state = nodes.state(node)
     options.blame(state and ("%s: %s is a class; make a node of it first: %s()"):format(where,
       state.label, state.label) or ("%s: a node or flow expected%s"):format(where,
       where == "run" and "; call it as node:run(shared)" or ""))
@@ -34,7 +34,7 @@ end
 ---@param opts? neap.RunOptions
 ---@return string action the last one
 function M.run(node, shared, opts)
-  local state = object.state(node)
+  local state = nodes.state(node)
   if state and #state.actions > 0 then
     warn(("neap: %s runs alone; its successors run only as part of a flow"):format(state.label))
   end

@@ -7,7 +7,7 @@
 --
 -- The operators are left-associative and `-` binds tighter, so each step of
 -- `a >> b - "y" >> c` sees a node or a pair of node and action on its left.
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 
 local options = require "neap.base.options"
 
@@ -22,7 +22,7 @@ M.END = setmetatable({}, {
   __newindex = function() error("neap.END has no fields", 2) end,
   __shr = function() error("nothing follows neap.END", 2) end,
 })
-object.END = M.END
+nodes.END = M.END
 
 -- What `node - "action"` is until `>>` says where it leads.
 local pair_meta = { __name = "neap.wiring" }
@@ -32,7 +32,7 @@ local function is_pair(value)
 end
 
 local function describe(value)
-  local state = object.state(value)
+  local state = nodes.state(value)
   if state and state.is_class then
     return ("the class %s (make a node of it: %s())"):format(state.label, state.label)
   end
@@ -41,7 +41,7 @@ end
 
 -- Raises unless both ends can be wired; `hint` is for the error then.
 local function connect(source, action, target, hint)
-  local from = object.state(source)
+  local from = nodes.state(source)
   if not from or from.is_class then
     blame(("cannot wire %s: a node expected before the action%s"):format(describe(source),
       hint or ""))
@@ -50,7 +50,7 @@ local function connect(source, action, target, hint)
     blame(("cannot wire %s: an action is a string, got %s"):format(from.label,
       describe(action)))
   end
-  if target ~= M.END and not object.is_node(target) then
+  if target ~= M.END and not nodes.is_node(target) then
     blame(("cannot wire %s on '%s' to %s: a node or neap.END expected%s"):format(from.label, action,
       describe(target), hint or ""))
   end
@@ -61,11 +61,11 @@ local function connect(source, action, target, hint)
     local place = options.place()
     warn(("neap: %s%s was wired on '%s' to %s, now to %s"):format(place and place .. ": " or "",
       from.label, action,
-      old == M.END and "the end" or object.name(old),
-      target == M.END and "the end" or object.name(target)))
+      old == M.END and "the end" or nodes.name(old),
+      target == M.END and "the end" or nodes.name(target)))
   end
   from.targets[action] = target
-  object.touch(from)
+  nodes.touch(from)
 end
 
 -- left >> right
@@ -74,7 +74,7 @@ local function wire(left, right)
   if is_pair(left) then source, action = left.source, left.action end
   local target = is_pair(right) and right.source or right
   connect(source, action, target)
-  local chains = object.chains
+  local chains = nodes.chains
   local first = chains[source] or source
   chains[source] = nil
   if target ~= M.END then chains[target] = first end
@@ -83,16 +83,16 @@ end
 
 -- node - "action"
 local function pair(node, action)
-  if not object.is_node(node) or type(action) ~= "string" then
+  if not nodes.is_node(node) or type(action) ~= "string" then
     blame(("cannot wire: a node, then '-' and an action, which is a string; got %s - %s"):format(
-      object.is_node(node) and object.name(node) or describe(node),
+      nodes.is_node(node) and nodes.name(node) or describe(node),
       type(action) == "string" and ("%q"):format(action) or describe(action)))
   end
   return setmetatable({ source = node, action = action }, pair_meta)
 end
 
 pair_meta.__shr = wire
-object.set_operators { __shr = wire, __sub = pair }
+nodes.set_operators { __shr = wire, __sub = pair }
 
 --- Wires a node: on `action` the flow goes on to `target`. Wiring an action
 --- again warns and replaces.

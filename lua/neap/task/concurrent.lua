@@ -3,7 +3,7 @@
 local core = require "neap.core"
 local is_error = require "neap.error".is
 local graph = require "neap.flow.graph"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
 local run = require "neap.flow.run"
 local rules = require "neap.base.schema".rules
@@ -20,12 +20,12 @@ local callable = { test = is_callable, expected = "function" }
 
 --- The rule for what can be spawned.
 M.runnable = { test = function(value)
-  if object.state(value) then return object.is_node(value) end
+  if nodes.state(value) then return nodes.is_node(value) end
   return is_callable(value)
 end, expected = "function or flow" }
 
 local function is_plain_table(value)
-  return type(value) == "table" and not object.state(value)
+  return type(value) == "table" and not nodes.state(value)
 end
 
 local list_rule = { test = is_plain_table, expected = "list" }
@@ -34,7 +34,7 @@ local items_rule = { test = is_plain_table, expected = "table of functions, flow
 -- What spawn does with whatever is no function. It is called by the function of
 -- the binding, whose caller is therefore one level further up.
 local function spawn_other(f, ...)
-  local state = object.state(f)
+  local state = nodes.state(f)
   if state then
     local shared, opts = ...
     local kept = state.plan
@@ -98,7 +98,7 @@ local function start_all(items, where)
       keys[#keys + 1] = key
     elseif core.is_task(item) then
       given[#given + 1] = key
-    elseif object.is_node(item) then
+    elseif nodes.is_node(item) then
       graph.plan(item) -- a flow that cannot run raises before anything is started
       keys[#keys + 1] = key
     elseif is_callable(item) then
