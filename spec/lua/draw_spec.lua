@@ -3,7 +3,7 @@
 local neap = require "neap"
 local draw = require "neap.draw"
 local Node, BatchNode = neap.Node, neap.BatchNode
-local Flow, BatchFlow = neap.Flow, neap.BatchFlow
+local Flow, BatchFlow, parallel = neap.Flow, neap.BatchFlow, neap.parallel
 
 -- The expense approval of the README: a branch and a loop.
 local function expense()
@@ -161,5 +161,88 @@ digraph "order" {
       "bad argument #1 to 'mermaid' (node or flow expected, got 5)")
     assert.has_error(function() draw.dot(Node) end,
       "bad argument #1 to 'dot' (node or flow expected, got neap.class)")
+  end)
+end)
+
+describe("drawing a parallel", function()
+  local function forked()
+    local pay = Flow { name = "pay", start = Node { name = "charge" } }
+    local pack, mail = Node { name = "pack" }, BatchNode { name = "mail" }
+    local fork = parallel { name = "fork", pack, pay, mail }
+    return Flow { name = "order", start = fork, fork >> Node { name = "ship" } }
+  end
+
+  it("frames its branches, for Mermaid", function()
+    assert.equal([=[
+flowchart TD
+  s1([start])
+  subgraph f2["fork (parallel)"]
+    s2([start])
+    n3["pack"]
+    subgraph f4["pay"]
+      s4([start])
+      n5["charge"]
+      s4 --> n5
+    end
+    n6[["mail"]]
+    s2 --> n3
+    s2 --> f4
+    s2 --> n6
+  end
+  n7["ship"]
+  s1 --> f2
+  f2 --> n7
+]=], draw.mermaid(forked()))
+  end)
+
+  it("frames its branches, for Graphviz", function()
+    assert.equal([[
+digraph "order" {
+  compound=true;
+  node [shape=box];
+  s1 [shape=point, xlabel="start"];
+  subgraph cluster_f2 {
+    label="fork (parallel)";
+    s2 [shape=point, xlabel="start"];
+    n3 [label="pack"];
+    subgraph cluster_f4 {
+      label="pay";
+      s4 [shape=point, xlabel="start"];
+      n5 [label="charge"];
+      s4 -> n5;
+    }
+    n6 [label="mail", shape=box3d];
+    s2 -> n3;
+    s2 -> s4 [lhead=cluster_f4];
+    s2 -> n6;
+  }
+  n7 [label="ship"];
+  s1 -> s2 [lhead=cluster_f2];
+  n6 -> n7 [ltail=cluster_f2];
+}
+]], draw.dot(forked()))
+  end)
+
+  it("frames the outermost one, tells equal branches apart, leaves their wires out", function()
+    local a = Node { name = "a" }
+    a:to(Node { name = "b" })
+    assert.equal([[
+flowchart TD
+  subgraph f1["fork (parallel)"]
+    s1([start])
+    n2["a"]
+    n3["a (2)"]
+    s1 --> n2
+    s1 --> n3
+  end
+]], draw.mermaid(parallel { name = "fork", a, a }))
+    assert.matches('label="fork (parallel)"', draw.dot(parallel { name = "fork", a }), 1, true)
+  end)
+
+  it("opens it once", function()
+    local fork = parallel { name = "fork", Node { name = "a" } }
+    local first, second = Flow { name = "f", start = fork }, Flow { name = "g", start = fork }
+    local text = draw.mermaid(Flow { start = first, first >> second })
+    assert.matches('["fork (as above)"]', text, 1, true)
   end)
 end)

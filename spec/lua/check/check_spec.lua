@@ -2,8 +2,8 @@
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local check = require "neap.check"
-local object = require "neap.flow.node"
-local Node, Flow, BatchNode = neap.Node, neap.Flow, neap.BatchNode
+local nodes = require "neap.flow.node"
+local Node, Flow, BatchNode, parallel = neap.Node, neap.Flow, neap.BatchNode, neap.parallel
 
 -- The findings as lines "kind: node: message".
 local function lines_of(flow)
@@ -103,7 +103,7 @@ describe("neap.check", function()
   end)
 
   describe("on reachability", function()
-    after_each(function() object.made = nil end)
+    after_each(function() nodes.made = nil end)
 
     it("finds a node that stands in the table of the flow only", function()
       local a, b = Node { name = "a" }, Node { name = "b" }
@@ -235,5 +235,44 @@ describe("neap.check", function()
       }, lines_of(ending("decline", {})))
       assert.same({}, kinds_of(ending(nil, { post = function() end })))
     end)
+  end)
+end)
+
+describe("checking a parallel", function()
+  after_each(function() nodes.made = nil end)
+
+  it("finds nothing where all is well, though it watches", function()
+    check.watch()
+    local a = Node { name = "a" }
+    local fork = parallel { name = "fork", a, a, Flow { name = "b", start = Node { name = "c" } } }
+    assert.same({}, kinds_of(Flow { start = fork, fork >> Node { name = "join" } }))
+    assert.same({}, kinds_of(fork))
+  end)
+
+  it("looks into its branches", function()
+    local fork = parallel { name = "fork", Flow { name = "empty" }, Node {}, Node { name = "a" },
+      Node { name = "a" }, Node { name = "b", atomic = true, timeout = 1 },
+      parallel { name = "inner", Node {} } }
+    assert.same({ "atomic: order > fork > b", "unnamed: order > fork > Node",
+      "same-name: order > fork > a", "no-start: order > fork > empty",
+      "unnamed: order > fork > inner > Node" }, kinds_of(Flow { name = "order", start = fork }))
+  end)
+
+  it("finds a branch that is wired, and nothing else wrong with it", function()
+    check.watch()
+    local a, join = Node { name = "a" }, Node { name = "join" }
+    local fork = parallel { name = "fork", a }
+    a:to(join, "x")
+    local flow = Flow { name = "order", start = fork, fork >> join }
+    assert.same({ "wired-branch: order > fork > a" }, kinds_of(flow))
+    assert.equal("wired for 'x', but a branch runs alone; make it a flow, Flow { start = a }",
+      check.check(flow)[1].message)
+  end)
+
+  it("knows that without post it ends with 'default'", function()
+    local fork = parallel { name = "fork", Node { name = "a", post = function() return "x" end } }
+    fork:to(neap.END, "x")
+    assert.same({ "dead-end: order > fork", "never-taken: order > fork" },
+      kinds_of(Flow { name = "order", start = fork }))
   end)
 end)

@@ -6,9 +6,7 @@
 local failure = require("spec.helper").failure
 local neap = require "neap"
 local core = require "neap.core"
-local check = require "neap.check"
-local draw = require "neap.draw"
-local object = require "neap.flow.node"
+local nodes = require "neap.flow.node"
 local Node, Flow, BatchNode, BatchFlow = neap.Node, neap.Flow, neap.BatchNode, neap.BatchFlow
 local Parallel, parallel = neap.Parallel, neap.parallel
 
@@ -642,7 +640,7 @@ describe("making a parallel", function()
     local c, d, e = Node { name = "c" }, Node { name = "d" }, Node { name = "e" }
     local flow = Flow { start = c, c >> d >> e }
     c:to(a, "x")
-    assert.is_true(object.is_node(parallel { e, a, flow }))
+    assert.is_true(nodes.is_node(parallel { e, a, flow }))
   end)
 
   it("refuses exec and the options of flows", function()
@@ -689,136 +687,6 @@ describe("making a parallel", function()
     local given = { a, b, concurrency = 2 }
     parallel(given)
     assert.same({ a, b, concurrency = 2 }, given)
-  end)
-end)
-
-describe("drawing a parallel", function()
-  local function order()
-    local pay = Flow { name = "pay", start = Node { name = "charge" } }
-    local pack, mail = Node { name = "pack" }, BatchNode { name = "mail" }
-    local fork = parallel { name = "fork", pack, pay, mail }
-    return Flow { name = "order", start = fork, fork >> Node { name = "ship" } }
-  end
-
-  it("frames its branches, for Mermaid", function()
-    assert.equal([=[
-flowchart TD
-  s1([start])
-  subgraph f2["fork (parallel)"]
-    s2([start])
-    n3["pack"]
-    subgraph f4["pay"]
-      s4([start])
-      n5["charge"]
-      s4 --> n5
-    end
-    n6[["mail"]]
-    s2 --> n3
-    s2 --> f4
-    s2 --> n6
-  end
-  n7["ship"]
-  s1 --> f2
-  f2 --> n7
-]=], draw.mermaid(order()))
-  end)
-
-  it("frames its branches, for Graphviz", function()
-    assert.equal([[
-digraph "order" {
-  compound=true;
-  node [shape=box];
-  s1 [shape=point, xlabel="start"];
-  subgraph cluster_f2 {
-    label="fork (parallel)";
-    s2 [shape=point, xlabel="start"];
-    n3 [label="pack"];
-    subgraph cluster_f4 {
-      label="pay";
-      s4 [shape=point, xlabel="start"];
-      n5 [label="charge"];
-      s4 -> n5;
-    }
-    n6 [label="mail", shape=box3d];
-    s2 -> n3;
-    s2 -> s4 [lhead=cluster_f4];
-    s2 -> n6;
-  }
-  n7 [label="ship"];
-  s1 -> s2 [lhead=cluster_f2];
-  n6 -> n7 [ltail=cluster_f2];
-}
-]], draw.dot(order()))
-  end)
-
-  it("frames the outermost one, tells equal branches apart, leaves their wires out", function()
-    local a = Node { name = "a" }
-    a:to(Node { name = "b" })
-    assert.equal([[
-flowchart TD
-  subgraph f1["fork (parallel)"]
-    s1([start])
-    n2["a"]
-    n3["a (2)"]
-    s1 --> n2
-    s1 --> n3
-  end
-]], draw.mermaid(parallel { name = "fork", a, a }))
-    assert.matches('label="fork (parallel)"', draw.dot(parallel { name = "fork", a }), 1, true)
-  end)
-
-  it("opens it once", function()
-    local fork = parallel { name = "fork", Node { name = "a" } }
-    local first, second = Flow { name = "f", start = fork }, Flow { name = "g", start = fork }
-    local text = draw.mermaid(Flow { start = first, first >> second })
-    assert.matches('["fork (as above)"]', text, 1, true)
-  end)
-end)
-
-describe("checking a parallel", function()
-  local function kinds_of(flow)
-    local kinds = {}
-    for i, finding in ipairs(check.check(flow)) do
-      kinds[i] = ("%s: %s"):format(finding.kind, finding.node)
-    end
-    return kinds
-  end
-
-  after_each(function() object.made = nil end)
-
-  it("finds nothing where all is well, though it watches", function()
-    check.watch()
-    local a = Node { name = "a" }
-    local fork = parallel { name = "fork", a, a, Flow { name = "b", start = Node { name = "c" } } }
-    assert.same({}, kinds_of(Flow { start = fork, fork >> Node { name = "join" } }))
-    assert.same({}, kinds_of(fork))
-  end)
-
-  it("looks into its branches", function()
-    local fork = parallel { name = "fork", Flow { name = "empty" }, Node {}, Node { name = "a" },
-      Node { name = "a" }, Node { name = "b", atomic = true, timeout = 1 },
-      parallel { name = "inner", Node {} } }
-    assert.same({ "atomic: order > fork > b", "unnamed: order > fork > Node",
-      "same-name: order > fork > a", "no-start: order > fork > empty",
-      "unnamed: order > fork > inner > Node" }, kinds_of(Flow { name = "order", start = fork }))
-  end)
-
-  it("finds a branch that is wired, and nothing else wrong with it", function()
-    check.watch()
-    local a, join = Node { name = "a" }, Node { name = "join" }
-    local fork = parallel { name = "fork", a }
-    a:to(join, "x")
-    local flow = Flow { name = "order", start = fork, fork >> join }
-    assert.same({ "wired-branch: order > fork > a" }, kinds_of(flow))
-    assert.equal("wired for 'x', but a branch runs alone; make it a flow, Flow { start = a }",
-      check.check(flow)[1].message)
-  end)
-
-  it("knows that without post it ends with 'default'", function()
-    local fork = parallel { name = "fork", Node { name = "a", post = give "x" } }
-    fork:to(neap.END, "x")
-    assert.same({ "dead-end: order > fork", "never-taken: order > fork" },
-      kinds_of(Flow { name = "order", start = fork }))
   end)
 end)
 
