@@ -9,7 +9,6 @@
 enum {
   FIRST_READ = 1 << 14, /* bytes, of a file that does not tell its size */
   MAX_READ = 1 << 24,   /* bytes at once: a cancelled read ends after these */
-  MAX_WRITE = 1 << 30,  /* the most that one system call takes */
 };
 
 static void on_read(uv_fs_t *uv);
@@ -88,47 +87,27 @@ const char *neap_fs_bytes(const neap_fs_result *result, size_t *size) {
   return result->bytes.bytes ? result->bytes.bytes : "";
 }
 
-static void on_write(uv_fs_t *uv);
-
-static void write_more(neap_fs_result *fs) {
-  size_t left = fs->bytes.size - fs->written;
-  if (left == 0) {
-    neap__fs_op_end(fs, 0, 0);
-    return;
-  }
-  if (left > MAX_WRITE)
-    left = MAX_WRITE;
-  uv_buf_t buf = uv_buf_init(fs->bytes.bytes + fs->written, (unsigned)left);
-  neap__fs_op_go_on(fs, uv_fs_write(&fs->engine->uv, &fs->uv, fs->file, &buf, 1,
-                                    -1, on_write));
-}
-
 static void on_write(uv_fs_t *uv) {
   neap_fs_result *fs = uv->data;
   ssize_t count = neap__fs_op_step(fs);
   if (count < 0)
     return;
   fs->written += (size_t)count;
-  write_more(fs);
+  neap__fs_op_write(fs, fs->file, -1, on_write);
 }
 
 static void on_open_to_write(uv_fs_t *uv) {
   neap_fs_result *fs = uv->data;
   if (neap__fs_op_opened(fs) >= 0)
-    write_more(fs);
+    neap__fs_op_write(fs, fs->file, -1, on_write);
 }
 
 int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
                   const void *bytes, size_t size, bool append,
                   neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(engine);
+  neap_fs_result *fs = neap__fs_op_new_write(engine, bytes, size);
   if (!fs)
     return NEAP_ENOMEM;
-  int status = neap__buf_append(&fs->bytes, &fs->alloc, bytes, size);
-  if (status < 0) {
-    neap_fs_free(fs);
-    return status;
-  }
   fs->flags = UV_FS_O_WRONLY | UV_FS_O_CREAT |
               (append ? UV_FS_O_APPEND : UV_FS_O_TRUNC);
   fs->on_opened = on_open_to_write;

@@ -16,10 +16,7 @@
 #include "base/status.h"
 #include "fs_op.h"
 
-enum {
-  CHUNK = 1 << 16,     /* bytes, of one read */
-  MAX_WRITE = 1 << 30, /* the most that one system call takes */
-};
+enum { CHUNK = 1 << 16 /* bytes, of one read */ };
 
 struct neap_file {
   neap_alloc alloc;
@@ -312,11 +309,12 @@ static int line_up(neap_op *op, neap_fs_result *fs, neap_fs_result **result) {
   return 0;
 }
 
-/* A step after which nothing is left to do. */
-static void on_done(uv_fs_t *uv) {
-  neap_fs_result *fs = uv->data;
-  if (neap__fs_op_step(fs) >= 0)
-    neap__fs_op_end(fs, 0, 0);
+/* Begins an operation that needs nothing but the file. */
+static int begin_operation(neap_file *file, void (*first)(neap_fs_result *fs),
+                           neap_op *op, neap_fs_result **result) {
+  neap_fs_result *fs;
+  int status = new_operation(file, first, &fs);
+  return status < 0 ? status : line_up(op, fs, result);
 }
 
 /* Delivers the bytes that have been read, or keeps them for the next read. */
@@ -405,18 +403,9 @@ static void on_write(uv_fs_t *uv);
 
 static void write_more(neap_fs_result *fs) {
   const neap_file *file = fs->handle;
-  size_t left = fs->bytes.size - fs->written;
-  if (left == 0) {
-    neap__fs_op_end(fs, 0, 0);
-    return;
-  }
-  if (left > MAX_WRITE)
-    left = MAX_WRITE;
-  uv_buf_t buf = uv_buf_init(fs->bytes.bytes + fs->written, (unsigned)left);
   bool placed = file->seekable && !file->appends;
   int64_t offset = placed ? (int64_t)file->position : -1;
-  neap__fs_op_go_on(fs, uv_fs_write(&fs->engine->uv, &fs->uv, file->fd, &buf, 1,
-                                    offset, on_write));
+  neap__fs_op_write(fs, file->fd, offset, on_write);
 }
 
 static void on_write(uv_fs_t *uv) {
@@ -512,26 +501,24 @@ static void stat_first(neap_fs_result *fs) {
 }
 
 int neap_file_fstat(neap_file *file, neap_op *op, neap_fs_result **result) {
-  neap_fs_result *fs;
-  int status = new_operation(file, stat_first, &fs);
-  return status < 0 ? status : line_up(op, fs, result);
+  return begin_operation(file, stat_first, op, result);
 }
 
 static void sync_first(neap_fs_result *fs) {
   uv_file file = fs->handle->fd;
-  neap__fs_op_go_on(fs, uv_fs_fsync(&fs->engine->uv, &fs->uv, file, on_done));
+  neap__fs_op_go_on(fs, uv_fs_fsync(&fs->engine->uv, &fs->uv, file,
+                                    neap__fs_op_on_last_step));
 }
 
 int neap_file_sync(neap_file *file, neap_op *op, neap_fs_result **result) {
-  neap_fs_result *fs;
-  int status = new_operation(file, sync_first, &fs);
-  return status < 0 ? status : line_up(op, fs, result);
+  return begin_operation(file, sync_first, op, result);
 }
 
 static void truncate_first(neap_fs_result *fs) {
   uv_file file = fs->handle->fd;
   neap__fs_op_go_on(fs, uv_fs_ftruncate(&fs->engine->uv, &fs->uv, file,
-                                        (int64_t)fs->max_size, on_done));
+                                        (int64_t)fs->max_size,
+                                        neap__fs_op_on_last_step));
 }
 
 int neap_file_truncate(neap_file *file, neap_op *op, uint64_t size,

@@ -4,19 +4,13 @@
 
 #include <string.h>
 
-/* Each of these is a single step. */
-static void on_done(uv_fs_t *uv) {
-  neap_fs_result *fs = uv->data;
-  if (neap__fs_op_step(fs) >= 0)
-    neap__fs_op_end(fs, 0, 0);
-}
-
 int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
                    const char *to, neap_fs_result **result) {
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_rename(&fs->engine->uv, &fs->uv, from, to, on_done);
+  int code = uv_fs_rename(&fs->engine->uv, &fs->uv, from, to,
+                          neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
@@ -27,7 +21,7 @@ int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
     return NEAP_ENOMEM;
   /* FICLONE: file systems that can share the blocks do. */
   int code = uv_fs_copyfile(&fs->engine->uv, &fs->uv, from, to,
-                            UV_FS_COPYFILE_FICLONE, on_done);
+                            UV_FS_COPYFILE_FICLONE, neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
@@ -36,7 +30,8 @@ int neap_fs_link(neap_engine *engine, neap_op *op, const char *from,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_link(&fs->engine->uv, &fs->uv, from, to, on_done);
+  int code =
+      uv_fs_link(&fs->engine->uv, &fs->uv, from, to, neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
@@ -45,7 +40,8 @@ int neap_fs_symlink(neap_engine *engine, neap_op *op, const char *target,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_symlink(&fs->engine->uv, &fs->uv, target, path, 0, on_done);
+  int code = uv_fs_symlink(&fs->engine->uv, &fs->uv, target, path, 0,
+                           neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
 }
 
@@ -54,7 +50,8 @@ int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_chmod(&fs->engine->uv, &fs->uv, path, (int)mode, on_done);
+  int code = uv_fs_chmod(&fs->engine->uv, &fs->uv, path, (int)mode,
+                         neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
 }
 

@@ -14,6 +14,9 @@
  * on 4 at once by default. */
 enum { MAX_OPEN = 64 };
 
+/* The most bytes that one system call writes. */
+enum { MAX_WRITE = 1 << 30 };
+
 neap_fs_result *neap__fs_op_new(neap_engine *engine) {
   neap_fs_result *fs = neap__alloc(&engine->alloc, sizeof *fs);
   if (!fs)
@@ -36,6 +39,16 @@ void neap_fs_free(neap_fs_result *fs) {
   neap__buf_free(&fs->path, &alloc);
   neap__buf_free(&fs->bytes, &alloc);
   neap__free(&alloc, fs, sizeof *fs);
+}
+
+neap_fs_result *neap__fs_op_new_write(neap_engine *engine, const void *bytes,
+                                      size_t size) {
+  neap_fs_result *fs = neap__fs_op_new(engine);
+  if (fs && neap__buf_append(&fs->bytes, &fs->alloc, bytes, size) < 0) {
+    neap_fs_free(fs);
+    fs = NULL;
+  }
+  return fs;
 }
 
 static void drop(neap_op *op) {
@@ -162,6 +175,26 @@ void neap__fs_op_end(neap_fs_result *fs, int status, int detail) {
 void neap__fs_op_go_on(neap_fs_result *fs, int code) {
   if (code < 0)
     neap__fs_op_end(fs, neap__sys_status(code), code);
+}
+
+void neap__fs_op_write(neap_fs_result *fs, uv_file file, int64_t offset,
+                       uv_fs_cb on_write) {
+  size_t left = fs->bytes.size - fs->written;
+  if (left == 0) {
+    neap__fs_op_end(fs, 0, 0);
+    return;
+  }
+  if (left > MAX_WRITE)
+    left = MAX_WRITE;
+  uv_buf_t buf = uv_buf_init(fs->bytes.bytes + fs->written, (unsigned)left);
+  neap__fs_op_go_on(fs, uv_fs_write(&fs->engine->uv, &fs->uv, file, &buf, 1,
+                                    offset, on_write));
+}
+
+void neap__fs_op_on_last_step(uv_fs_t *uv) {
+  neap_fs_result *fs = uv->data;
+  if (neap__fs_op_step(fs) >= 0)
+    neap__fs_op_end(fs, 0, 0);
 }
 
 /* In a thread of the pool. */

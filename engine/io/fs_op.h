@@ -75,6 +75,10 @@ struct neap_fs_result {
  * returned with neap_fs_free. */
 neap_fs_result *neap__fs_op_new(neap_engine *engine);
 
+/* The same for an operation that writes `bytes`, of which it takes a copy. */
+neap_fs_result *neap__fs_op_new_write(neap_engine *engine, const void *bytes,
+                                      size_t size);
+
 /* Begins `op`, which waits for an operation whose first step libuv has
  * accepted. Frees the operation if `code` says that libuv has not. Without
  * `out` the result is freed at the end as well. */
@@ -100,9 +104,18 @@ ssize_t neap__fs_op_step(neap_fs_result *fs);
 /* The same for the step that has opened the file. */
 ssize_t neap__fs_op_opened(neap_fs_result *fs);
 
+/* A callback for the last step: ends the operation. */
+void neap__fs_op_on_last_step(uv_fs_t *uv);
+
 /* Called with what libuv has returned for the next step: ends the operation if
  * libuv has refused it. */
 void neap__fs_op_go_on(neap_fs_result *fs, int code);
+
+/* Writes the next part of `bytes` to `file` at `offset` (-1: at the system's
+ * position), and has `on_write` called. Ends the operation if nothing is left
+ * to be written. */
+void neap__fs_op_write(neap_fs_result *fs, uv_file file, int64_t offset,
+                       uv_fs_cb on_write);
 
 /* Closes the file, if it is open, and then ends the operation. */
 void neap__fs_op_end(neap_fs_result *fs, int status, int detail);

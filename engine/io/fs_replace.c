@@ -189,13 +189,8 @@ static int replace(neap_fs_result *fs) {
 
 int neap_fs_replace(neap_engine *engine, neap_op *op, const char *path,
                     const void *bytes, size_t size, neap_fs_result **result) {
-  neap_fs_result *fs = neap__fs_op_new(engine);
+  neap_fs_result *fs = neap__fs_op_new_write(engine, bytes, size);
   if (!fs)
     return NEAP_ENOMEM;
-  int status = neap__buf_append(&fs->bytes, &fs->alloc, bytes, size);
-  if (status < 0) {
-    neap_fs_free(fs);
-    return status;
-  }
   return neap__fs_op_begin_work(op, fs, replace, path, result);
 }
