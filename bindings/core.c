@@ -156,6 +156,13 @@ int luaopen_neap_core(lua_State *L) {
                                        {"on_complaint", on_complaint},
                                        {"tasks", tasks},
                                        {NULL, NULL}};
+  /* Each of these pushes the value of its field. */
+  static const luaL_Reg modules[] = {
+      {"plan", neapL_plan_open},     {"json", neapL_json_open},
+      {"fs", neapL_fs_open},         {"net", neapL_net_open},
+      {"stream", neapL_stream_open}, {"process", neapL_process_open},
+      {"luv", neapL_luv_open},       {"testing", neapL_testing_open},
+      {"http", neapL_http_open},     {NULL, NULL}};
   luaL_checkversion(L);
   neapL_error_open(L);
   neapL_open(L, &neapL_drive_runs);
@@ -166,27 +173,13 @@ int luaopen_neap_core(lua_State *L) {
   neapL_semaphore_open(L);
   neapL_channel_open(L);
   neapL_event_open(L);
-  neapL_plan_open(L);
-  lua_setfield(L, -2, "plan");
   neapL_params_open(L);
   neapL_retry_open(L);
   neapL_trace_open(L);
-  neapL_json_open(L);
-  lua_setfield(L, -2, "json");
-  neapL_fs_open(L);
-  lua_setfield(L, -2, "fs");
-  neapL_net_open(L);
-  lua_setfield(L, -2, "net");
-  neapL_stream_open(L);
-  lua_setfield(L, -2, "stream");
-  neapL_process_open(L);
-  lua_setfield(L, -2, "process");
-  neapL_luv_open(L);
-  lua_setfield(L, -2, "luv");
-  neapL_testing_open(L);
-  lua_setfield(L, -2, "testing");
-  neapL_http_open(L);
-  lua_setfield(L, -2, "http");
+  for (const luaL_Reg *module = modules; module->name; module++) {
+    module->func(L);
+    lua_setfield(L, -2, module->name);
+  }
   luaL_getmetatable(L, NEAPL_ERROR_META);
   lua_setfield(L, -2, "error_meta");
   lua_pushliteral(L, NEAP_VERSION);

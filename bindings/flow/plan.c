@@ -181,9 +181,10 @@ neapL_plan *neapL_plan_check(lua_State *L, int arg) {
   return plan;
 }
 
-void neapL_plan_open(lua_State *L) {
+int neapL_plan_open(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", collect}, {NULL, NULL}};
   neapL_class_define(L, PLAN_META, metamethods, 0);
   lua_pop(L, 1);
   lua_pushcfunction(L, make_plan);
+  return 1;
 }

@@ -33,7 +33,7 @@ typedef struct neapL_plan {
 
 /* Registers the metatable and pushes the function plan(records), which
  * lua/neap/flow/graph.lua calls. [-0, +1, m] */
-void neapL_plan_open(lua_State *L);
+int neapL_plan_open(lua_State *L);
 
 /* Checks that the argument is a plan, and pushes its table. [-0, +1, v] */
 neapL_plan *neapL_plan_check(lua_State *L, int arg);
