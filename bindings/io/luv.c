@@ -12,6 +12,7 @@
 
 #include "task/check.h"
 #include "task/error.h"
+#include "task/host.h"
 #include "task/trace.h"
 #include "task/wait.h"
 
@@ -168,11 +169,7 @@ static const char *const others[] = {"uv_fs", "luv_work_ctx"};
 static int adopt(lua_State *L) {
   lua_settop(L, 0);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &put_off_key) == LUA_TNIL) {
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
+    neapL_host_push_weak(L, "k");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &put_off_key);
   }
   luaL_getsubtable(L, LUA_REGISTRYINDEX, HANDLES);

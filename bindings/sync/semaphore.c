@@ -214,11 +214,7 @@ void neapL_semaphore_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"acquire", acquire}, {NULL, NULL}};
   static const luaL_Reg guard_methods[] = {
       {"release", release}, {"__close", close_guard}, {NULL, NULL}};
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "v");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
+  neapL_host_push_weak(L, "v");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &places_key);
   luaL_newmetatable(L, PLACE_META);
   lua_pushcfunction(L, collect_place);

@@ -47,11 +47,7 @@ static const char made_late_key;
 static void note_late(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &made_late_key) == LUA_TNIL) {
     lua_pop(L, 1);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
+    neapL_host_push_weak(L, "k");
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &made_late_key);
   }

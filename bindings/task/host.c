@@ -180,6 +180,14 @@ static lua_State *new_thread(lua_State *L, const void *key) {
   return thread;
 }
 
+void neapL_host_push_weak(lua_State *L, const char *mode) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, mode);
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+}
+
 neapL_host *neapL_host_new(lua_State *L, size_t size, const char *task_meta) {
   neapL_host *host = lua_newuserdatauv(L, size, 0);
   memset(host, 0, size);
@@ -191,13 +199,9 @@ neapL_host *neapL_host_new(lua_State *L, size_t size, const char *task_meta) {
   lua_pushvalue(L, -1);
   lua_newtable(L); /* host host anchors */
   luaL_newmetatable(L, task_meta);
-  lua_createtable(L, 0, 0);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "k");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2); /* host host anchors meta kills */
-  lua_pushnil(L);          /* deadlock */
-  lua_pushnil(L);          /* offer */
+  neapL_host_push_weak(L, "k"); /* host host anchors meta kills */
+  lua_pushnil(L);               /* deadlock */
+  lua_pushnil(L);               /* offer */
   lua_xmove(L, host->values, NEAPL_HOST_OFFER);
   return host;
 }

@@ -100,6 +100,10 @@ void neapL_host_push_task(lua_State *L, const neapL_host *host, uint32_t slot);
  * coroutine, if that can be used again, or without (NULL). [-0, +0, -] */
 void neapL_host_give(neapL_host *host, uint32_t slot, lua_State *co);
 
+/* Pushes a new table that does not keep its keys ("k") or values ("v") from
+ * being collected. [-0, +1, m] */
+void neapL_host_push_weak(lua_State *L, const char *mode);
+
 /* Memory of the state's that is no object of Lua's; NULL when it is refused.
  * [-0, +0, -] */
 void *neapL_host_allocate(lua_State *L, size_t size);
