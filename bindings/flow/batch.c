@@ -105,8 +105,8 @@ static void begin_items(lua_State *L, int self, int count) {
   lua_replace(L, self + ITEM_META);
 }
 
-answer neapL_batch_items(lua_State *L, neapL_task *task,
-                         const neap_step *step) {
+const neap_step *neapL_batch_items(lua_State *L, neapL_task *task,
+                                   const neap_step *step) {
   int self = self_of(*step->note);
   if (lua_gettop(L) == self + PREP + 2)
     take_prepared(L);
@@ -142,15 +142,17 @@ static void pass_turn(neapL_task *owner, bool all) {
   } while (next && all);
 }
 
-answer neapL_batch_turn(lua_State *L, neapL_task *task, const neap_step *step) {
-  neapL_wait_begin(L, "its turn to fetch an item");
+const neap_step *neapL_batch_turn(lua_State *L, neapL_task *task,
+                                  const neap_step *step) {
+  neap_op *op = neapL_wait_begin(L, "its turn to fetch an item");
   neapL_task_line_up(task,
                      &neapL_batch_owner(task, step->depth)->workers->turns,
                      neapL_task_leave, NULL);
-  return neapL_drive_wait(L, neapL_drive_go_on);
+  return neapL_drive_wait(L, op);
 }
 
-void neapL_batch_note_item(neapL_task *task, uint32_t depth, answer next) {
+void neapL_batch_note_item(neapL_task *task, uint32_t depth,
+                           const neap_step *next) {
   /* A run that refuses the item for want of memory, or asks for another worker
    * first, has no visit of it. */
   if ((next->what == NEAP_DO_RAISE || next->what == NEAP_DO_FORK) &&
@@ -162,8 +164,8 @@ void neapL_batch_note_item(neapL_task *task, uint32_t depth, answer next) {
 
 /* Answers that the entry on top is no table of params, which a batch that
  * collects keeps as what this entry has raised. */
-static answer refuse_entry(lua_State *L, neapL_task *task,
-                           const neap_step *step) {
+static const neap_step *refuse_entry(lua_State *L, neapL_task *task,
+                                     const neap_step *step) {
   uint32_t depth = step->depth;
   bool collects = neap_node_collects(step->node);
   neapL_path_push(L, task->run, depth);
@@ -176,7 +178,8 @@ static answer refuse_entry(lua_State *L, neapL_task *task,
     return neapL_drive_fail(L, task);
   lua_replace(L, ERROR);
   neapL_events_item_start(L, task, depth, step->index);
-  answer next = neap_run_fail(task->run, &(neap_failure){.item = true});
+  const neap_step *next =
+      neap_run_fail(task->run, &(neap_failure){.item = true});
   if (next->what == NEAP_DO_ITEM_END)
     neapL_batch_note_item(task, depth, next);
   return next;
@@ -184,8 +187,8 @@ static answer refuse_entry(lua_State *L, neapL_task *task,
 
 /* Begins the visit of the item on top, one deeper than the batch of the step:
  * it lies where the params of that visit are to be. */
-static answer enter_item(lua_State *L, neapL_task *task,
-                         const neap_step *step) {
+static const neap_step *enter_item(lua_State *L, neapL_task *task,
+                                   const neap_step *step) {
   int batch = self_of(*step->note);
   int self = item_self(batch), params = self + PARAMS;
   uint32_t depth = step->depth;
@@ -210,12 +213,12 @@ static answer enter_item(lua_State *L, neapL_task *task,
   }
   if (!is_parallel(step->node))
     neapL_events_item_start(L, task, depth, step->index);
-  answer next = neap_run_ok(task->run);
+  const neap_step *next = neap_run_ok(task->run);
   neapL_batch_note_item(task, depth, next);
   return next;
 }
 
-static answer fetched(lua_State *L, neapL_task *task, int status) {
+static const neap_step *fetched(lua_State *L, neapL_task *task, int status) {
   const neap_step *step = neap_run_step(task->run);
   task->atomic = NULL;
   bool over = call_failed(status) || lua_isnil(L, -1);
@@ -237,8 +240,8 @@ static void push_branch(lua_State *L, const neap_step *step) {
   lua_replace(L, -2);
 }
 
-answer neapL_batch_fetch(lua_State *L, neapL_task *task,
-                         const neap_step *step) {
+const neap_step *neapL_batch_fetch(lua_State *L, neapL_task *task,
+                                   const neap_step *step) {
   int self = self_of(*step->note);
   lua_settop(L, self + EXEC);
   if (is_parallel(step->node)) {
@@ -282,16 +285,15 @@ static void keep_result(lua_State *L, neapL_task *task, const neap_step *step) {
   }
 }
 
-static int after_item(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neapL_task *task = neapL_drive_woken(L);
+static int end_item(lua_State *L, const neap_op *op) {
+  neapL_task *task = op->data;
   return neapL_drive(L, task,
                      neapL_batch_item_end(L, task, neap_run_step(task->run)));
 }
 
-answer neapL_batch_item_end(lua_State *L, neapL_task *task,
-                            const neap_step *step) {
+const neap_step *neapL_batch_item_end(lua_State *L, neapL_task *task,
+                                      const neap_step *step) {
+  static const neapL_wait_then then = {.finish = end_item};
   if (!step->failed && neapL_task_owns_any(task)) {
     /* What the item has spawned ends with it. */
     uint32_t since = serial_of(*step->note);
@@ -300,7 +302,7 @@ answer neapL_batch_item_end(lua_State *L, neapL_task *task,
                                     is_parallel(step->node)
                                         ? "the tasks of a branch to end"
                                         : "the tasks of an item to end",
-                                    after_item);
+                                    &then);
     if (neapL_task_take_failure(L, task, since))
       return neapL_drive_fail(L, task);
   }

@@ -6,15 +6,19 @@
 #include "visit.h"
 
 /* Take the steps of a batch. [-0, +?, v] */
-answer neapL_batch_items(lua_State *L, neapL_task *task, const neap_step *step);
-answer neapL_batch_fetch(lua_State *L, neapL_task *task, const neap_step *step);
-answer neapL_batch_turn(lua_State *L, neapL_task *task, const neap_step *step);
-answer neapL_batch_item_end(lua_State *L, neapL_task *task,
-                            const neap_step *step);
+const neap_step *neapL_batch_items(lua_State *L, neapL_task *task,
+                                   const neap_step *step);
+const neap_step *neapL_batch_fetch(lua_State *L, neapL_task *task,
+                                   const neap_step *step);
+const neap_step *neapL_batch_turn(lua_State *L, neapL_task *task,
+                                  const neap_step *step);
+const neap_step *neapL_batch_item_end(lua_State *L, neapL_task *task,
+                                      const neap_step *step);
 
 /* Notes where the self of the item is that has been fetched, if the run has
  * begun with it: that led to the step `next`. */
-void neapL_batch_note_item(neapL_task *task, uint32_t depth, answer next);
+void neapL_batch_note_item(neapL_task *task, uint32_t depth,
+                           const neap_step *next);
 
 /* The task in whose run the batch at a depth is: a worker's batch is its
  * owner's. */

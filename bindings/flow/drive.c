@@ -23,47 +23,42 @@ const neapL_runs neapL_drive_runs = {.push_path = neapL_path_push_current,
                                      .note_place = neapL_path_note,
                                      .tell = neapL_events_task};
 
-answer neapL_drive_wait(lua_State *L, lua_KFunction k) {
-  neapL_wait_started(L, k);
-  return NULL;
-}
-
-answer neapL_drive_wait_child(lua_State *L, neapL_task *task, const char *what,
-                              lua_KFunction k) {
-  neap_op *op = neapL_wait_begin(L, what);
-  neap_op_hold(task->host->engine, op);
-  task->joining = true;
-  return neapL_drive_wait(L, k);
-}
-
-neapL_task *neapL_drive_woken(lua_State *L) {
-  neapL_task *task = neapL_task_current(L);
-  task->joining = false;
-  neapL_wait_end(L);
-  return task;
-}
-
-int neapL_drive_go_on(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neapL_task *task = neapL_drive_woken(L);
+static int go_on(lua_State *L, const neap_op *op) {
+  neapL_task *task = op->data;
   return neapL_drive(L, task, neap_run_ok(task->run));
 }
 
-static answer wait_for_retry(lua_State *L, const neap_step *step) {
+const neap_step *neapL_drive_wait(lua_State *L, neap_op *op) {
+  static const neapL_wait_then then = {.finish = go_on};
+  neapL_wait(L, op, 0, &then);
+  return NULL;
+}
+
+const neap_step *neapL_drive_wait_child(lua_State *L, neapL_task *task,
+                                        const char *what,
+                                        const neapL_wait_then *then) {
+  neap_op *op = neapL_wait_begin(L, what);
+  neap_op_hold(task->host->engine, op);
+  task->joining = true;
+  neapL_wait(L, op, 0, then);
+  return NULL;
+}
+
+static const neap_step *wait_for_retry(lua_State *L, const neap_step *step) {
   neap_op *op = neapL_wait_begin(L, "the next attempt");
   neap_engine *engine = neapL_engine(L);
   neap_sleep_until(engine, op,
                    neap__time_after(neap_now(engine), step->delay_ns));
-  return neapL_drive_wait(L, neapL_drive_go_on);
+  return neapL_drive_wait(L, op);
 }
 
-static int after_clearing(lua_State *L, int status, lua_KContext context);
+static int clear_again(lua_State *L, const neap_op *op);
 
 /* Cancels what a failed attempt has spawned before the run takes its next step,
  * which tells whose attempt it was. */
-static answer clear(lua_State *L, neapL_task *task) {
-  answer next = neap_run_step(task->run);
+static const neap_step *clear(lua_State *L, neapL_task *task) {
+  static const neapL_wait_then then = {.finish = clear_again};
+  const neap_step *next = neap_run_step(task->run);
   if (!neapL_task_owns_any(task) || next->what == NEAP_DO_END ||
       next->what == NEAP_DO_STOP || next->what == NEAP_DO_JOIN)
     return next; /* the end of the task or of the batch will do it */
@@ -71,7 +66,7 @@ static answer clear(lua_State *L, neapL_task *task) {
   uint32_t since = serial_of(*neap_run_note(task->run, depth));
   if (neapL_task_cancel_since(task, since) > 0)
     return neapL_drive_wait_child(
-        L, task, "the tasks of a failed attempt to end", after_clearing);
+        L, task, "the tasks of a failed attempt to end", &then);
   while (neapL_task_take_failure(L, task, since)) {
     if (lua_rawequal(L, -1, ERROR))
       lua_pop(L, 1); /* it is what failed the attempt */
@@ -81,17 +76,15 @@ static answer clear(lua_State *L, neapL_task *task) {
   return next;
 }
 
-static int after_clearing(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neapL_task *task = neapL_drive_woken(L);
+static int clear_again(lua_State *L, const neap_op *op) {
+  neapL_task *task = op->data;
   return neapL_drive(L, task, clear(L, task));
 }
 
-answer neapL_drive_failed(lua_State *L, neapL_task *task) {
+const neap_step *neapL_drive_failed(lua_State *L, neapL_task *task) {
   lua_replace(L, ERROR);
   neap_failure failure = neapL_retry_failure(L, ERROR);
-  answer next = neap_run_fail(task->run, &failure);
+  const neap_step *next = neap_run_fail(task->run, &failure);
   neapL_events_failure(L, task, next);
   return clear(L, task);
 }
@@ -103,7 +96,7 @@ static bool is_fatal(neapL_task *task) {
   return task->cancel_status != 0 || !neap_run_step(task->run)->caught;
 }
 
-answer neapL_drive_fail(lua_State *L, neapL_task *task) {
+const neap_step *neapL_drive_fail(lua_State *L, neapL_task *task) {
   if (is_fatal(task))
     lua_error(L);
   lua_pushnil(L);
@@ -111,7 +104,8 @@ answer neapL_drive_fail(lua_State *L, neapL_task *task) {
   return neapL_drive_failed(L, task);
 }
 
-answer neapL_drive_fail_as(lua_State *L, neapL_task *task, int status) {
+const neap_step *neapL_drive_fail_as(lua_State *L, neapL_task *task,
+                                     int status) {
   /* Lua calls no message handler when memory is out. */
   if (status == LUA_ERRMEM)
     return neapL_drive_fail(L, task);
@@ -201,8 +195,8 @@ int neapL_drive_call(lua_State *L, neapL_task *task, const neap_step *step,
 }
 
 /* Post has returned what is on top. */
-static answer take_action(lua_State *L, neapL_task *task,
-                          const neap_step *step) {
+static const neap_step *take_action(lua_State *L, neapL_task *task,
+                                    const neap_step *step) {
   if (lua_type(L, -1) == LUA_TSTRING) {
     size_t size;
     const char *action = lua_tolstring(L, -1, &size);
@@ -215,7 +209,7 @@ static answer take_action(lua_State *L, neapL_task *task,
 }
 
 /* A call has ended; its result or error is on top. */
-static answer called(lua_State *L, neapL_task *task, int status) {
+static const neap_step *called(lua_State *L, neapL_task *task, int status) {
   task->atomic = NULL;
   if (call_failed(status))
     return neapL_drive_fail_as(L, task, status);
@@ -235,8 +229,8 @@ static int after_call(lua_State *L, int status, lua_KContext context) {
   return neapL_drive(L, task, called(L, task, status));
 }
 
-static answer call_method(lua_State *L, neapL_task *task,
-                          const neap_step *step) {
+static const neap_step *call_method(lua_State *L, neapL_task *task,
+                                    const neap_step *step) {
   int self = self_of(*step->note);
   const neapL_record *record = record_of(step->node);
   int count, results = 1;
@@ -276,19 +270,22 @@ static answer call_method(lua_State *L, neapL_task *task,
                 neapL_drive_call(L, task, step, count, results, after_call));
 }
 
-static answer warn(lua_State *L, neapL_task *task, const neap_step *step) {
+static const neap_step *warn(lua_State *L, neapL_task *task,
+                             const neap_step *step) {
   neapL_action_warn(L, task, step);
   return neap_run_ok(task->run);
 }
 
-static answer raise(lua_State *L, neapL_task *task, const neap_step *step) {
+static const neap_step *raise(lua_State *L, neapL_task *task,
+                              const neap_step *step) {
   neapL_action_push_refusal(L, step);
   return neapL_drive_fail(L, task);
 }
 
 /* The walk inside a visit has ended with an action, which becomes its result,
  * if there is a method to look at that. */
-static answer come_back(lua_State *L, neapL_task *task, const neap_step *step) {
+static const neap_step *come_back(lua_State *L, neapL_task *task,
+                                  const neap_step *step) {
   if (!record_of(step->node)->selfless) {
     neapL_action_push(L, step);
     lua_replace(L, self_of(*step->note) + EXEC);
@@ -330,7 +327,7 @@ static void let_hook_run(lua_State *L) {
   lua_call(L, 0, 0);
 }
 
-int neapL_drive(lua_State *L, neapL_task *task, answer step) {
+int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step) {
   for (;;) {
     switch (step->what) {
     case NEAP_DO_ENTER:

@@ -3,6 +3,7 @@
 #ifndef NEAP_BINDINGS_FLOW_DRIVE_H
 #define NEAP_BINDINGS_FLOW_DRIVE_H
 
+#include "task/wait.h"
 #include "visit.h"
 
 /* What the code of tasks asks of runs. */
@@ -20,7 +21,7 @@ neapL_task *neapL_drive_spawn(lua_State *L, neap_flow *flow,
                               uint64_t max_steps);
 
 /* Goes on with a run until it ends or waits; returned by continuations. */
-int neapL_drive(lua_State *L, neapL_task *task, answer step);
+int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step);
 
 /* Calls the function below the `count` arguments on top for so many results,
  * under the run's message handler when a failure would be caught. Returns as
@@ -35,23 +36,21 @@ static inline bool call_failed(int status) {
 /* Answers that the step has failed: as the call with `status` did whose error
  * is on top; or with an error on top that did not come out of a call.
  * [-1, +0, v] */
-answer neapL_drive_fail_as(lua_State *L, neapL_task *task, int status);
-answer neapL_drive_fail(lua_State *L, neapL_task *task);
+const neap_step *neapL_drive_fail_as(lua_State *L, neapL_task *task,
+                                     int status);
+const neap_step *neapL_drive_fail(lua_State *L, neapL_task *task);
 
 /* The same when the origin of the error is noted already. [-1, +0, v] */
-answer neapL_drive_failed(lua_State *L, neapL_task *task);
+const neap_step *neapL_drive_failed(lua_State *L, neapL_task *task);
 
-/* Suspends the run. Being in a task, it does not come back. */
-answer neapL_drive_wait(lua_State *L, lua_KFunction k);
+/* Waits for `op`, and then tells the run that the step has been taken. A run is
+ * always driven in a task, so this suspends and does not return. */
+const neap_step *neapL_drive_wait(lua_State *L, neap_op *op);
 
-/* Waits until a task of this one's has ended. */
-answer neapL_drive_wait_child(lua_State *L, neapL_task *task, const char *what,
-                              lua_KFunction k);
-
-/* Takes over after either. [-0, +0, v] */
-neapL_task *neapL_drive_woken(lua_State *L);
-
-/* A continuation that answers ok to the step that waited. */
-int neapL_drive_go_on(lua_State *L, int status, lua_KContext context);
+/* Waits until one of the task's children has ended; `then` goes on. Does not
+ * return either. */
+const neap_step *neapL_drive_wait_child(lua_State *L, neapL_task *task,
+                                        const char *what,
+                                        const neapL_wait_then *then);
 
 #endif

@@ -40,12 +40,8 @@ static inline void make_room(lua_State *L, int first) {
   luaL_checkstack(L, 16, "too many nested flows");
 }
 
-/* What a run asks for next. A function that gives an answer to the run returns
- * the step that it led to; one that has to wait does not return. */
-typedef const neap_step *answer;
-
-/* A visit's note: the stack index of its self, and in the upper half how many
- * tasks there were when its attempt began. */
+/* A visit's note has two halves. The lower one is the stack index of its self.
+ * The upper one is the serial of the first task that its attempt may spawn. */
 
 static inline void set_note(const neapL_task *task, uint64_t *note, int self) {
   *note = (uint64_t)task->spawned << 32 | (uint32_t)self;

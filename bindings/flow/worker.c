@@ -67,8 +67,8 @@ static int first_slot(neapL_task *task, const neap_step *step) {
   return has_items(node) ? ITEM_META : walks(node) ? PARAMS : SELF;
 }
 
-answer neapL_worker_attempt(lua_State *L, neapL_task *task,
-                            const neap_step *step) {
+const neap_step *neapL_worker_attempt(lua_State *L, neapL_task *task,
+                                      const neap_step *step) {
   int self = self_of(*step->note);
   lua_settop(L, self + EXEC);
   if (step->attempt > 0 && !record_of(step->node)->selfless) {
@@ -84,13 +84,13 @@ answer neapL_worker_attempt(lua_State *L, neapL_task *task,
 
 /* A worker that asks for another one asks for its owner, and has an item that
  * it begins with only now. */
-answer neapL_worker_fork(lua_State *L, neapL_task *task,
-                         const neap_step *step) {
+const neap_step *neapL_worker_fork(lua_State *L, neapL_task *task,
+                                   const neap_step *step) {
   uint32_t depth = step->depth;
   neapL_task *owner = neapL_batch_owner(task, depth);
   for (uint32_t i = 0; i < step->count; i++)
     spawn(L, owner, NEAP_ROOT_WORKER, step, ITEM_META);
-  answer next = neap_run_ok(task->run);
+  const neap_step *next = neap_run_ok(task->run);
   if (owner != task)
     neapL_batch_note_item(task, depth, next);
   return next;
@@ -107,8 +107,8 @@ static void push_error(lua_State *L, neapL_task *task, neapL_task *worker) {
 }
 
 /* Answers with the result of an attempt that ended well. */
-static answer take_result(lua_State *L, neapL_task *task, neapL_task *worker,
-                          const neap_step *step) {
+static const neap_step *take_result(lua_State *L, neapL_task *task,
+                                    neapL_task *worker, const neap_step *step) {
   int self = self_of(*step->note);
   lua_settop(L, self + PREP);
   neapL_task_push(L, worker);
@@ -131,15 +131,13 @@ static void cancel_workers(neapL_task *task) {
   }
 }
 
-answer neapL_worker_stop(neapL_task *task) {
+const neap_step *neapL_worker_stop(neapL_task *task) {
   cancel_workers(task);
   return neap_run_ok(task->run);
 }
 
-static int after_join(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  (void)context;
-  neapL_task *task = neapL_drive_woken(L);
+static int join_again(lua_State *L, const neap_op *op) {
+  neapL_task *task = op->data;
   return neapL_drive(L, task,
                      neapL_worker_join(L, task, neap_run_step(task->run)));
 }
@@ -158,7 +156,6 @@ static int after_attempt(lua_State *L, int status, lua_KContext context) {
     return neapL_wait_again(L, after_attempt);
   }
   const neapL_task *worker = NEAP__ITEM(ended->next, neapL_task, sibling);
-  task->joining = false;
   if (worker->state == NEAPL_TASK_DONE || !neapL_wait_is_over(task))
     neapL_wait_settle(L);
   else
@@ -174,16 +171,18 @@ static const char *name_workers(const neap_step *step) {
   return is_parallel(step->node) ? "its branches" : "the items of a batch";
 }
 
-answer neapL_worker_join(lua_State *L, neapL_task *task,
-                         const neap_step *step) {
+const neap_step *neapL_worker_join(lua_State *L, neapL_task *task,
+                                   const neap_step *step) {
+  static const neapL_wait_then then = {.finish = join_again};
   bool joins = step->what == NEAP_DO_JOIN;
   neap_link *ended = &task->workers->ended;
   if (neap__list_empty(ended)) {
     if (joins)
-      return neapL_drive_wait_child(L, task, name_workers(step), after_join);
+      return neapL_drive_wait_child(L, task, name_workers(step), &then);
     neap_op_hold(task->host->engine, neapL_wait_begin(L, name_workers(step)));
     task->joining = task->lasting = true;
-    return neapL_drive_wait(L, after_attempt);
+    neapL_wait_started(L, after_attempt);
+    return NULL; /* it has been suspended */
   }
   neapL_task *worker = NEAP__ITEM(ended->next, neapL_task, sibling);
   if (worker->state == NEAPL_TASK_DONE) {

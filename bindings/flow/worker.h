@@ -7,10 +7,12 @@
 
 /* Take the steps in which such runs begin, are waited for, and are stopped.
  * [-0, +?, v] */
-answer neapL_worker_attempt(lua_State *L, neapL_task *task,
-                            const neap_step *step);
-answer neapL_worker_fork(lua_State *L, neapL_task *task, const neap_step *step);
-answer neapL_worker_join(lua_State *L, neapL_task *task, const neap_step *step);
-answer neapL_worker_stop(neapL_task *task);
+const neap_step *neapL_worker_attempt(lua_State *L, neapL_task *task,
+                                      const neap_step *step);
+const neap_step *neapL_worker_fork(lua_State *L, neapL_task *task,
+                                   const neap_step *step);
+const neap_step *neapL_worker_join(lua_State *L, neapL_task *task,
+                                   const neap_step *step);
+const neap_step *neapL_worker_stop(neapL_task *task);
 
 #endif

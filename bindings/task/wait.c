@@ -303,7 +303,7 @@ static neap_op *end(lua_State *L, bool settles, void (*discard)(lua_State *)) {
     task->waiting = false;
   }
   task->drop = NULL;
-  task->lasting = task->stuck = false;
+  task->joining = task->lasting = task->stuck = false;
   if (cancelled)
     task->told = true;
   if ((early || over) && discard)
