@@ -1,4 +1,4 @@
-/* neap.core: what of neap is written in C, for lua/neap to build on.
+/* neap.core: the part of neap that is written in C.
  * SPDX-License-Identifier: MIT */
 #include <lauxlib.h>
 #include <unistd.h>
@@ -47,8 +47,8 @@ static void wake_early(lua_State *L) {
   neapL_host_of(L)->idle--;
 }
 
-/* sleep(seconds, quiet): a quiet sleep is nothing that could wake anyone, so it
- * hides no deadlock. */
+/* sleep(seconds, quiet): a quiet sleep does not count as something that could
+ * wake a task, so it hides no deadlock. */
 static int sleep_for(lua_State *L) {
   double seconds = neapL_check_number(L, 1);
   if (!(seconds >= 0))
@@ -86,7 +86,8 @@ static int live(lua_State *L) {
   return 1;
 }
 
-/* in_task() -> whether a task runs; is_cancelled() -> whether it has been */
+/* in_task() -> whether a task runs; is_cancelled() -> whether the current task
+ * has been cancelled */
 static int in_task(lua_State *L) {
   lua_pushboolean(L, neapL_host_of(L)->current != NULL);
   return 1;
@@ -97,8 +98,8 @@ static int is_cancelled(lua_State *L) {
   return 1;
 }
 
-/* may_wait(what, shielded): raises where `what` could not wait; although it was
- * cancelled, where that is `shielded` */
+/* may_wait(what, shielded): raises where `what` could not wait. With `shielded`
+ * it may wait although the task has been cancelled. */
 static int may_wait(lua_State *L) {
   const char *what = neapL_check_string(L, 1);
   if (lua_toboolean(L, 2))
@@ -108,7 +109,7 @@ static int may_wait(lua_State *L) {
   return 0;
 }
 
-/* suppress(error, other): warns of `other`, which is dropped for `error` */
+/* suppress(error, other): warns of `other`, which is suppressed by `error` */
 static int suppress(lua_State *L) {
   lua_settop(L, 2);
   neapL_task_suppress(L, 1);
@@ -121,7 +122,8 @@ static int is_terminal(lua_State *L) {
   return 1;
 }
 
-/* on_leave(f): f(error, origin) makes the object for errors that leave a run */
+/* on_leave(f): sets the function f(error, origin) that makes the object for an
+ * error that leaves a run */
 static int on_leave(lua_State *L) {
   neapL_check_type(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
@@ -129,7 +131,8 @@ static int on_leave(lua_State *L) {
   return 0;
 }
 
-/* on_complaint(f): f(options, function) says what is wrong with options */
+/* on_complaint(f): sets the function f(options, function) that says what is
+ * wrong with options */
 static int on_complaint(lua_State *L) {
   neapL_check_type(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);

@@ -1,4 +1,4 @@
-/* Opening neap in a Lua state, and its end with that.
+/* Opens neap in a Lua state, and ends it when the state is closed.
  * SPDX-License-Identifier: MIT */
 #include "open.h"
 
@@ -9,7 +9,8 @@
 #include "task/error.h"
 #include "task/task_life.h"
 
-/* Warns of what failed under the root and was never awaited. [-0, +0, m] */
+/* Warns of the children of the root that failed and that nobody awaited.
+ * [-0, +0, m] */
 static void warn_of_unheard(lua_State *L, neapL_host *host) {
   while (neapL_task_take_failure(L, host->root, 0)) {
     lua_warning(L, "neap: a task failed that nobody awaited: ", 1);
@@ -29,7 +30,7 @@ static int collect(lua_State *L) {
     neapL_task_warn_unbegun(NEAP__ITEM(link, neapL_task, sibling));
   neapL_task_forget_all(root);
   neap_op_forget(&root->op);
-  /* First, for callbacks of luv's handles, which end now. */
+  /* This comes first: the callbacks of luv's handles run from here on. */
   neap_engine *engine = neapL_host_close(host);
   neapL_class_end(L);
   neap_engine_free(engine);
@@ -38,7 +39,8 @@ static int collect(lua_State *L) {
   return 0;
 }
 
-/* `done` of the root's operation: whoever drives the loop goes on. */
+/* `done` of the root's operation: makes the call that drives the loop return.
+ */
 static void wake_driver(neap_op *op) {
   neapL_task *root = op->data;
   neap_break(root->host->engine);
@@ -46,7 +48,7 @@ static void wake_driver(neap_op *op) {
 
 void neapL_open(lua_State *L, const neapL_runs *runs) {
   if (neapL_host_is_open(L))
-    return; /* opened again: the tasks that live go on */
+    return; /* opened again: its tasks go on */
   struct whole {
     neapL_host host;
     neapL_task root;
@@ -54,7 +56,7 @@ void neapL_open(lua_State *L, const neapL_runs *runs) {
   neapL_host *host = neapL_host_new(L, sizeof(struct whole), NEAPL_TASK_META);
   neapL_task *root = &((struct whole *)host)->root;
   neapL_task_init(root, host, wake_driver);
-  root->state = NEAPL_TASK_DONE; /* it is never resumed, nor ends */
+  root->state = NEAPL_TASK_DONE; /* it is never resumed, and never ends */
   host->root = root;
   host->runs = runs;
   lua_createtable(L, 0, 1);

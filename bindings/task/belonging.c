@@ -1,4 +1,4 @@
-/* What ends with a task but is no task itself, such as a program.
+/* What belongs to a task but is no task itself, such as a program.
  * SPDX-License-Identifier: MIT */
 #include "belonging.h"
 

@@ -1,4 +1,4 @@
-/* Checking arguments: lauxlib's functions, with names that stay the same.
+/* Checks of arguments, as lauxlib does them, but with stable names.
  * SPDX-License-Identifier: MIT */
 #include "check.h"
 
@@ -6,9 +6,8 @@
 
 #include <lauxlib.h>
 
-/* Looks for the value at `value` in the table on top and in the tables in it,
- * `depth` of them one in the other; pushes the key that it has there.
- * [-0, +(0|1), m] */
+/* Looks for the value at `value` in the table on top, and in tables nested in
+ * it down to `depth`. Pushes its key. [-0, +(0|1), m] */
 static bool find(lua_State *L, int value, int depth) {
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
     if (lua_type(L, -2) != LUA_TSTRING)
@@ -26,8 +25,8 @@ static bool find(lua_State *L, int value, int depth) {
   return false;
 }
 
-/* Pushes the methods of the class whose method the function at `function` is,
- * as neapL_class_define makes them. [-0, +(0|1), -] */
+/* Pushes the methods of the class to which the function at `function` belongs,
+ * if it is a method. [-0, +(0|1), -] */
 static bool push_methods(lua_State *L, int function) {
   if (!lua_getupvalue(L, function, 1))
     return false;
@@ -82,7 +81,7 @@ int neapL_check_fail(lua_State *L, int arg, const char *reason) {
                     reason);
 }
 
-/* Pushes what a value is: a number itself, else its type, as lauxlib has it.
+/* Pushes a number as text, or the type of another value as lauxlib names it.
  * [-0, +1, m] */
 static const char *push_type(lua_State *L, int arg) {
   if (lua_type(L, arg) == LUA_TNUMBER)

@@ -1,11 +1,10 @@
-/* Checking arguments: lauxlib's functions, with names that stay the same.
+/* Checks of arguments, as lauxlib does them, but with stable names.
  * SPDX-License-Identifier: MIT
  *
- * lauxlib calls a function by the name that it finds in the code of its caller;
- * where there is none, as in pcall(neap.sleep, -1), by one of those that the
- * loaded modules have for it, whichever comes first. Here it has one name,
- * which is that of the manual, and a method counts its arguments without the
- * object, however it was called. */
+ * lauxlib names a function as the code of the caller does. Where that has no
+ * name for it, as in pcall(neap.sleep, -1), it takes any name that a loaded
+ * module has. Here a function always has its name in the manual. A method
+ * counts its arguments without the object, however it was called. */
 #ifndef NEAP_BINDINGS_TASK_CHECK_H
 #define NEAP_BINDINGS_TASK_CHECK_H
 
@@ -16,23 +15,23 @@
 /* Raises "bad argument #ARG to 'sleep' (REASON)". [-0, +0, v] */
 int neapL_check_fail(lua_State *L, int arg, const char *reason);
 
-/* The same: "EXPECTED expected, got string"; a number is told itself.
- * [-0, +0, v] */
+/* The same with the reason "EXPECTED expected, got TYPE". Of a number, it tells
+ * the value. [-0, +0, v] */
 int neapL_check_type_fail(lua_State *L, int arg, const char *expected);
 
-/* The same for a method whose object is none: tells how to call it, "channel"
- * for one of the class "neap.channel". [-0, +0, v] */
+/* The same for a method whose first argument is no object of `class`. Says how
+ * to call it: as "channel:..." for the class "neap.channel". [-0, +0, v] */
 int neapL_check_self_fail(lua_State *L, const char *class);
 
-/* The registry's key for the function that says what is wrong with options. */
+/* The registry's key of the function that says what is wrong with options. */
 #define NEAPL_CHECK_COMPLAINT "neap.complaint"
 
-/* Raises what it says of the options at `arg` of a function, by its name in
- * lua/neap/base/schema.lua: of options that are read in C and have turned out
- * to be wrong. [-0, +0, v] */
+/* Raises what that function says of the options at `arg`, which are read in C
+ * and have turned out to be wrong. `function` is its name in
+ * lua/neap/base/schema.lua. [-0, +0, v] */
 int neapL_check_options_fail(lua_State *L, int arg, const char *function);
 
-/* Each does what the function of its name in lauxlib does. [-0, +0, v] */
+/* Each does what the function of that name in lauxlib does. [-0, +0, v] */
 void neapL_check_that(lua_State *L, bool holds, int arg, const char *reason);
 void neapL_check_any(lua_State *L, int arg);
 void neapL_check_type(lua_State *L, int arg, int type);

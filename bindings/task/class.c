@@ -1,4 +1,4 @@
-/* Objects of the binding: userdata, told apart by their metatables.
+/* Objects of the binding: userdata with a class.
  * SPDX-License-Identifier: MIT */
 #include "class.h"
 
@@ -39,11 +39,11 @@ void neapL_class_define(lua_State *L, const char *name,
   lua_settop(L, values + 1);
 }
 
-/* The objects that were made in finalizers, as weak keys of a table in the
- * registry. */
+/* The registry's key of the objects that were made in finalizers: a table with
+ * weak keys. */
 static const char made_late_key;
 
-/* Notes the object on top. [-0, +0, m] */
+/* Adds the object on top to them. [-0, +0, m] */
 static void note_late(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &made_late_key) == LUA_TNIL) {
     lua_pop(L, 1);
@@ -58,13 +58,14 @@ static void note_late(lua_State *L) {
 }
 
 void *neapL_class_new(lua_State *L, const char *name, size_t size, int values) {
-  neapL_host_of(L); /* raises when neap has ended: nobody would collect it */
+  neapL_host_of(L); /* raises when neap has ended: nothing would finalize it */
   void *object = lua_newuserdatauv(L, size, values);
   memset(object, 0, size);
   luaL_setmetatable(L, name);
   /* When a state is closed, "if any finalizer marks objects for collection
    * during that phase, these marks have no effect" (Lua 5.4 manual, 2.5.3).
-   * Whether it is nobody tells; that a finalizer runs, lua_gc does. */
+   * Lua does not tell whether a state is being closed. But lua_gc tells whether
+   * a finalizer runs. */
   if (lua_gc(L, LUA_GCCOUNT) < 0)
     note_late(L);
   return object;
@@ -89,7 +90,7 @@ void neapL_class_end(lua_State *L) {
 }
 
 void *neapL_class_check(lua_State *L, int arg, const char *name) {
-  /* A table may have the metatable of an object. */
+  /* A table can have the metatable of an object: so userdata first. */
   void *object = lua_touserdata(L, arg);
   if (object && lua_getmetatable(L, arg)) {
     bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
@@ -103,7 +104,7 @@ void *neapL_class_check(lua_State *L, int arg, const char *name) {
   return object;
 }
 
-/* What an object of the class is in words: "stream" of "neap.stream". */
+/* Returns the noun for an object of a class: "stream" for "neap.stream". */
 static const char *noun_of(const char *name) {
   return strrchr(name, '.') + 1;
 }
@@ -113,7 +114,7 @@ int neapL_class_closed(lua_State *L, const char *name, const char *what) {
                            what ? what : "", what ? ": " : "", noun_of(name));
 }
 
-/* Raises unless an object of the class holds something. [-0, +0, v] */
+/* Returns an object of the class; raises unless it is open. [-0, +0, v] */
 static void *need_open(lua_State *L, void *object, const char *name,
                        const char *what) {
   neapL_host_of(L); /* raises when neap has ended */

@@ -1,13 +1,12 @@
-/* Lua's coroutine.resume, wrap, close and status, such that what runs inside
- * may wait for the engine.
+/* The functions of Lua's `coroutine`, for coroutines that may wait.
  * SPDX-License-Identifier: MIT
  *
- * A function that waits yields out of the coroutine it was called in. Where
- * that is one of the user's own, the resume here finds that the task waits,
- * and yields in turn, up to the task's coroutine; when the wait is over it
- * resumes what it had resumed. Meanwhile the user's coroutine counts as
- * "normal", like one that has resumed another, so that nobody else resumes or
- * closes it. For everything else these do what Lua's do.
+ * A function that waits yields out of the coroutine that called it. If that is
+ * one of the user's, the resume in this file finds that the task waits, and
+ * yields in turn, up to the task's coroutine. When the wait is over, it resumes
+ * the user's coroutine again. During the wait that coroutine has the status
+ * "normal", like one that has resumed another, so that it cannot be resumed or
+ * closed. In all else the functions do what Lua's do.
  */
 #include "coroutine.h"
 
@@ -18,13 +17,13 @@
 #include "protect.h"
 #include "task.h"
 
-/* How often a coroutine that is being closed may yield. */
+/* How often a coroutine may yield while it is being closed. */
 enum { MAX_YIELDS = 100 };
 
-/* What ends a coroutine that is closed: the address. */
+/* The error that ends a coroutine that is being closed: this address. */
 static const char end_token;
 
-/* What a coroutine that waits for the engine has yielded: the address. */
+/* What a coroutine yields to wait for the engine: this address. */
 static const char wait_token;
 
 static int relayed(lua_State *L, int status, lua_KContext wrapped);
@@ -39,8 +38,8 @@ bool neapL_coroutine_is_suspended(lua_State *co) {
   return lua_status(co) == LUA_YIELD && lua_touserdata(co, -1) == &wait_token;
 }
 
-/* Raises in a coroutine that is being closed, where no call from before that
- * catches it. */
+/* Raises in a coroutine that is being closed. No call that began before catches
+ * it. */
 static void raise_end(lua_State *co, lua_Debug *ar) {
   (void)ar;
   lua_sethook(co, NULL, 0, 0);
@@ -48,14 +47,14 @@ static void raise_end(lua_State *co, lua_Debug *ar) {
   lua_error(co);
 }
 
-/* Has a coroutine that yielded inside of xpcall come to its end by an error.
- * lua_resetthread of Lua 5.4.4 would leave the message handler set although it
- * cuts the stack where that lies: an error in a <close> variable would then
- * call whatever else is there. No error on this way is the handlers' concern,
- * who have been dropped. Returns whether the coroutine can be closed now. */
+/* Ends a coroutine that yielded inside of xpcall by raising an error in it.
+ * lua_resetthread of Lua 5.4.4 cuts the stack where the message handler lies,
+ * but leaves the handler set. An error in a <close> variable would then call
+ * whatever lies there. The handlers have been removed, so none is called for
+ * the error raised here. Returns whether the coroutine can be closed now. */
 static bool unwind(lua_State *L, lua_State *co) {
   if (neapL_coroutine_is_suspended(co))
-    return false; /* it waits for the engine, which is not to be resumed here */
+    return false; /* it waits for the engine */
   neapL_host *host = neapL_host_of(L);
   lua_State *running = host->running, *closing = host->closing;
   int results;
@@ -90,14 +89,14 @@ bool neapL_coroutine_end(lua_State *L, lua_State *co) {
       lua_pop(co, 1);
       failed = false;
     }
-  } /* else its variables are left to the collector */
+  } /* else its <close> variables are not called */
   host->can_yield = could_yield;
   host->blocked = blocked;
   return failed;
 }
 
-/* Raises the error on top the way coroutine.wrap does: the coroutine is closed,
- * and a message gets the position of the caller. [-1, +0, v] */
+/* Raises the error on top as coroutine.wrap does: it closes the coroutine, and
+ * adds the position of the caller to a message. [-1, +0, v] */
 static int propagate(lua_State *L, lua_State *co) {
   int status = lua_status(co);
   if (status != LUA_OK && status != LUA_YIELD && neapL_coroutine_end(L, co)) {
@@ -117,7 +116,7 @@ static int give_error(lua_State *L, lua_State *co, bool wrapped) {
     return propagate(L, co);
   if (neapL_protect_must_pass(L)) {
     if (neapL_coroutine_end(L, co))
-      lua_pop(co, 1); /* or it would be what `co` is to call */
+      lua_pop(co, 1); /* else `co` would call it next */
     return lua_error(L);
   }
   lua_pushboolean(L, 0);
@@ -125,7 +124,8 @@ static int give_error(lua_State *L, lua_State *co, bool wrapped) {
   return 2;
 }
 
-/* Resumes `co` with `count` arguments, and has the host know who runs. */
+/* Resumes `co` with `count` arguments. The host knows meanwhile which coroutine
+ * runs. */
 static int enter(lua_State *L, lua_State *co, int count, int *results) {
   neapL_host *host = neapL_host_find(L);
   if (!host) /* neap has ended: nothing can wait any more */
@@ -171,7 +171,7 @@ static int relayed(lua_State *L, int status, lua_KContext wrapped) {
   return resume(L, co, 0, wrapped);
 }
 
-/* Hands the arguments above the coroutine at index 1 over to it. */
+/* Passes the arguments above the coroutine at index 1 to it. */
 static int start(lua_State *L, lua_State *co, bool wrapped) {
   int count = lua_gettop(L) - 1;
   if (!lua_checkstack(co, count)) {
@@ -205,7 +205,7 @@ static int co_wrap(lua_State *L) {
   return 1;
 }
 
-/* The status of a coroutine as coroutine.status gives it. */
+/* Returns the status of a coroutine, as coroutine.status does. */
 static const char *status_of(lua_State *L, lua_State *co) {
   lua_Debug ar;
   if (co == L)
@@ -254,8 +254,8 @@ bool neapL_coroutine_is_wrap(lua_State *L, int index) {
   return lua_tocfunction(L, index) == wrapped_call;
 }
 
-/* As Lua's, but raises in a coroutine that neap has made, which is not the
- * user's to yield from. */
+/* As Lua's, but raises in a coroutine of neap's, from which the user must not
+ * yield. */
 static int co_yield (lua_State *L) {
   const neapL_host *host = neapL_host_find(L);
   if (host && host->current && host->current->L == L)
@@ -265,7 +265,8 @@ static int co_yield (lua_State *L) {
   return lua_yield(L, lua_gettop(L));
 }
 
-/* As Lua's, but notes that the coroutine of a task is known from then on. */
+/* As Lua's, but notes that the user's code now has the coroutine of the task.
+ */
 static int co_running(lua_State *L) {
   const neapL_host *host = neapL_host_find(L);
   if (host && host->current && host->current->L == L)

@@ -1,5 +1,4 @@
-/* Lua's coroutine.resume and coroutine.wrap, such that what runs inside may
- * wait for the engine.
+/* The functions of Lua's `coroutine`, for coroutines that may wait.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_TASK_COROUTINE_H
 #define NEAP_BINDINGS_TASK_COROUTINE_H
@@ -7,26 +6,25 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* Puts them into the global table `coroutine`. [-0, +0, v] */
+/* Sets them in the global table `coroutine`. [-0, +0, v] */
 void neapL_coroutine_open(lua_State *L);
 
-/* Suspends this coroutine on behalf of the engine: yields a token of ours, so
- * that nobody takes it for a yield of the user's. Whoever resumes it has to pop
- * the token first. */
+/* Suspends this coroutine until the engine wakes it: yields a token of ours,
+ * which differs from all values that a user could yield. The code that resumes
+ * the coroutine pops the token first. */
 int neapL_coroutine_suspend(lua_State *L, lua_KContext context,
                             lua_KFunction k);
 
-/* True for a coroutine that has been suspended so. [-0, +0, -] */
+/* True for a coroutine that has been suspended in that way. [-0, +0, -] */
 bool neapL_coroutine_is_suspended(lua_State *co);
 
-/* Ends a coroutine that is suspended, or has failed: its <close> variables run,
- * and may not wait, since lua_resetthread cannot be suspended. Returns true
- * when one of them has raised, with the error on the stack of `co`; else
- * nothing is left there. [-0, +0, -] */
+/* Ends a coroutine that is suspended or has failed. Its <close> variables are
+ * called. They may not wait, since lua_resetthread cannot be suspended. Returns
+ * true when one of them has raised, with the error on the stack of `co`;
+ * otherwise that stack is empty. [-0, +0, -] */
 bool neapL_coroutine_end(lua_State *L, lua_State *co);
 
-/* True when the function at `index` is one that coroutine.wrap gave.
- * [-0, +0, -] */
+/* True when the function at `index` was made by coroutine.wrap. [-0, +0, -] */
 bool neapL_coroutine_is_wrap(lua_State *L, int index);
 
 #endif

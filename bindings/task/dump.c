@@ -1,9 +1,9 @@
-/* Who waits, for what, since when, and where.
+/* The list of the tasks that wait: for what, since when, and where.
  * SPDX-License-Identifier: MIT
  *
- * Whoever is asked about is noted first, while the collector stands still:
- * nothing runs then that could end a task. Only then words are made of it,
- * which may run finalizers and metamethods, and each task is looked at anew.
+ * All tasks are put into a list first, while the collector is stopped: nothing
+ * runs then that could end a task. Making the text may run finalizers and
+ * metamethods. So each task is checked again before its text is made.
  */
 #include "dump.h"
 
@@ -15,9 +15,9 @@
 #include "task.h"
 #include "trace.h"
 
-enum { MAX_TASKS = 1000 /* tasks that neap.dump shows */ };
+enum { MAX_TASKS = 1000 /* the most tasks that neap.dump shows */ };
 
-/* The task behind this one, owners first; NULL behind the last. */
+/* Returns the task after this one, owners first; NULL after the last. */
 static const neapL_task *next(const neapL_task *task, const neapL_task *root) {
   if (!neap__list_empty(&task->children))
     return NEAP__ITEM(task->children.next, neapL_task, sibling);
@@ -67,7 +67,7 @@ static double seconds_of(const neapL_task *task) {
   return now > task->since ? neap__seconds_of_ns(now - task->since) : 0;
 }
 
-/* Pushes the path of the node that a task is at, nil when it has no run.
+/* Pushes the path of the node that a task is at; nil when it has no run.
  * [-0, +1, m] */
 static void push_path(lua_State *L, const neapL_task *task) {
   if (!task->run) {
@@ -86,7 +86,7 @@ static void add_wait(luaL_Buffer *buffer, const neapL_task *task) {
   luaL_addstring(buffer, since);
 }
 
-/* Pushes the error of a task that has failed, as text. [-0, +1, m] */
+/* Pushes the text of the error of a task that has failed. [-0, +1, m] */
 static const char *push_error(lua_State *L, int task) {
   lua_getiuservalue(L, task, NEAPL_TASK_RESULT);
   neapL_error_text(L, -1);
@@ -94,8 +94,8 @@ static const char *push_error(lua_State *L, int task) {
   return lua_tostring(L, -1);
 }
 
-/* Pushes a line for the task on top, and a traceback where it waits.
- * [-0, +1, m] */
+/* Pushes a line about the task on top, and a traceback if it waits. [-0, +1, m]
+ */
 static void push_text(lua_State *L) {
   int index = lua_gettop(L);
   const neapL_task *task = lua_touserdata(L, index);
@@ -136,7 +136,7 @@ static void push_text(lua_State *L) {
   lua_settop(L, index + 1);
 }
 
-/* Whether there is still something to tell of a task that was noted. */
+/* Whether a task of the list has not ended meanwhile. */
 static bool is_news(const neapL_task *task) {
   return task->L && task->state != NEAPL_TASK_DONE &&
          task->state != NEAPL_TASK_CANCELLED;
@@ -147,7 +147,7 @@ void neapL_task_dump(lua_State *L) {
   push_all(L);
   int list = lua_gettop(L);
   lua_Integer count = (lua_Integer)lua_rawlen(L, list);
-  lua_newtable(L); /* of texts, which keep their places */
+  lua_newtable(L); /* of texts, one for each task */
   lua_pushfstring(L, "%d task(s) have not ended\n", (int)host->live);
   lua_rawseti(L, list + 1, 1);
   lua_Integer texts = 1;

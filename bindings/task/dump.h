@@ -1,15 +1,15 @@
-/* Who waits, for what, since when, and where.
+/* The list of the tasks that wait: for what, since when, and where.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_TASK_DUMP_H
 #define NEAP_BINDINGS_TASK_DUMP_H
 
 #include <lua.h>
 
-/* Pushes the text of neap.dump(): who waits, for what, since when and where.
- * [-0, +1, m] */
+/* Pushes the text of neap.dump(): for each task what it waits for, since when,
+ * and where. [-0, +1, m] */
 void neapL_task_dump(lua_State *L);
 
-/* Pushes the list of neap.tasks(): the same as tables. [-0, +1, m] */
+/* Pushes the list of neap.tasks(): the same, as tables. [-0, +1, m] */
 void neapL_task_list(lua_State *L);
 
 #endif

@@ -1,4 +1,4 @@
-/* Error objects: the tables that neap raises when the world fails.
+/* Error objects: the tables that neap raises when something outside fails.
  * SPDX-License-Identifier: MIT */
 #include "error.h"
 

@@ -1,4 +1,4 @@
-/* Error objects: the tables that neap raises when the world fails.
+/* Error objects: the tables that neap raises when something outside fails.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_TASK_ERROR_H
 #define NEAP_BINDINGS_TASK_ERROR_H
@@ -10,30 +10,32 @@
  * gives it __tostring and __index. */
 #define NEAPL_ERROR_META "neap.error"
 
-/* In the registry: the function (error, origin) -> error object of
- * lua/neap/error.lua, for errors that leave a run. */
+/* The registry's key of the function (error, origin) -> error object of
+ * lua/neap/error.lua, which is called for each error that leaves a run. */
 #define NEAPL_ERROR_WRAP "neap.error.wrap"
 
 /* Pushes a new error object { code =, message = }, to which the caller may add
- * fields before lua_error. `format` is for lua_pushfstring. [-0, +1, m] */
+ * fields before it calls lua_error. `format` is that of lua_pushfstring.
+ * [-0, +1, m] */
 void neapL_error_push(lua_State *L, const char *code, const char *format, ...);
 
-/* The same for a status of the engine and the detail of it: its message is
- * "WHAT: WHY", and where the system refused it has `errno`. [-0, +1, m] */
+/* The same for a status of the engine and its detail: the message is "WHAT:
+ * WHY". If the system has refused something, the object has `errno`.
+ * [-0, +1, m] */
 void neapL_error_push_status(lua_State *L, const char *code, const char *what,
                              int status, int detail);
 
-/* As neapL_error_push, and raises it. [-0, +0, v] */
+/* Pushes such an error object, and raises it. [-0, +0, v] */
 int neapL_error_raise(lua_State *L, const char *code, const char *format, ...);
 
-/* Pushes the text of any value at `index`. Where its __tostring raises, its
- * type has to do. [-0, +1, m] */
+/* Pushes the text of any value at `index`; its type when its __tostring raises.
+ * [-0, +1, m] */
 const char *neapL_error_text(lua_State *L, int index);
 
 /* True when the value at `index` is an error object. [-0, +0, -] */
 bool neapL_error_is(lua_State *L, int index);
 
-/* Raises Lua's error for want of memory. [-0, +0, v] */
+/* Raises Lua's error for a lack of memory. [-0, +0, v] */
 _Noreturn void neapL_error_no_memory(lua_State *L);
 
 /* Registers the metatable. [-0, +0, m] */

@@ -1,4 +1,4 @@
-/* What a Lua state knows of neap: its engine, and who runs.
+/* The host of a Lua state: its engine, and the task that runs.
  * SPDX-License-Identifier: MIT */
 #include "host.h"
 
@@ -11,17 +11,17 @@
 /* The key of the host in the registry, by address. */
 static const char host_key;
 
-/* The host that was asked for last in this thread, and has not ended. A Lua
- * state is known by its registry; once any has been closed, another may have
- * that address. */
+/* The host that was looked up last in this thread, and has not ended. A Lua
+ * state is known by the address of its registry. Once any host has been closed,
+ * another state may have that address. */
 static _Thread_local struct {
   const void *registry;
   neapL_host *host;
-  unsigned closed; /* how many had been closed then */
+  unsigned closed; /* the count at that time */
 } last;
 
-/* The coroutine that runs in this thread, and its host: while it does, both
- * live. */
+/* The coroutine that runs in this thread, and its host. Both live while it
+ * runs. */
 static _Thread_local struct {
   lua_State *L;
   neapL_host *host;
@@ -75,18 +75,17 @@ void neapL_host_push(lua_State *L, const neapL_host *host, int place) {
   lua_xmove(host->values, L, 1);
 }
 
-/* The table of anchors holds a coroutine at 2 * slot - 1 and the task that uses
- * it, or false, at 2 * slot. Both places exist since the slot does, so that
- * writing there allocates nothing. */
+/* The table of anchors holds a coroutine at 2 * slot - 1. At 2 * slot it holds
+ * the task that uses it, or false. Both keys are made with the slot, so that a
+ * later assignment allocates nothing. */
 
 void neapL_host_push_task(lua_State *L, const neapL_host *host, uint32_t slot) {
   lua_rawgeti(host->values, NEAPL_HOST_ANCHORS, 2 * (lua_Integer)slot);
   lua_xmove(host->values, L, 1);
 }
 
-/* Sees to it that the pool has a free slot on top. What is done here has memory
- * without a step of the collector, so that nothing of Lua's runs.
- * [-0, +0, m] */
+/* Makes sure that the pool has a free slot on top. It allocates without a step
+ * of the collector, so that no finalizer runs. [-0, +0, m] */
 static void need_slot(lua_State *L, neapL_host *host) {
   if (host->pooled > 0)
     return;
@@ -118,7 +117,7 @@ static void need_slot(lua_State *L, neapL_host *host) {
 void neapL_host_fill_pool(lua_State *L, neapL_host *host) {
   if (host->pooled > 0 && host->pool[host->pooled - 1].L)
     return;
-  /* First what may run finalizers, which may spawn: they use the pool. */
+  /* This comes first: it may run finalizers, and these may use the pool. */
   lua_State *co = lua_newthread(L);
   need_slot(L, host);
   struct neapL_coroutine *top = &host->pool[host->pooled - 1];

@@ -1,10 +1,10 @@
-/* pcall and xpcall, such that nothing refuses to end.
+/* A pcall and an xpcall that let a cancelled task end.
  * SPDX-License-Identifier: MIT
  *
- * They do what Lua's do, but for the error that ends a task which has been told
- * of its cancellation and waits again all the same (see wait.c): that passes.
- * And where a coroutine is being closed (see coroutine.c), those catch nothing
- * that were called before: Lua's would not go on either.
+ * They do what Lua's do, with two exceptions. A task that waits again after it
+ * got its cancellation is ended by an error (see wait.c): that one passes. And
+ * while a coroutine is being closed (see coroutine.c), calls that began before
+ * that catch nothing: Lua's would not go on either.
  */
 #include "protect.h"
 
@@ -13,10 +13,10 @@
 #include "check.h"
 #include "task.h"
 
-/* The xpcall that was there before, in the registry by address. */
+/* The registry's key of the xpcall that was there before, by address. */
 static const char stock_key;
 
-/* Where an xpcall, ours or Lua's, has its handler on the stack. */
+/* The stack index at which an xpcall, ours or Lua's, has its handler. */
 enum { HANDLER = 2 };
 
 void neapL_protect_let_pass(lua_State *L) {
@@ -43,8 +43,8 @@ bool neapL_protect_must_pass(lua_State *L) {
   return passes;
 }
 
-/* What is known of a call when it ends: how many values are below its `true`,
- * which are not given, and whether the coroutine was being closed already. */
+/* What the end of a call needs to know: how many values below its `true` are no
+ * results, and whether the coroutine was being closed already. */
 enum { BELOW = 3, CLOSING = 4 };
 
 static lua_KContext closing(lua_State *L) {

@@ -1,8 +1,8 @@
-/* The tree of tasks: who they are, what they wait for, and whose they are.
+/* The tree of tasks: their states, their waits and their owners.
  * SPDX-License-Identifier: MIT
  *
- * What changes here is no more than the state of tasks: nothing in this file
- * runs Lua. task_life.c is where they begin, go on and end.
+ * The functions in this file change only the state of tasks: none runs Lua.
+ * Tasks begin, go on and end in task_life.c.
  */
 #include "task.h"
 
@@ -33,9 +33,10 @@ void neapL_task_push(lua_State *L, const neapL_task *task) {
     neapL_host_push_task(L, task->host, task->slot);
 }
 
-/* The link of the first task spawned when the count was at least `serial`;
- * that of the list when there is none. They are in the order of their serials,
- * and the younger ones are asked for. */
+/* Returns the link of the first child that was spawned when the count was at
+ * least `serial`, or the list's own link when there is none. The children are
+ * in the order of their serials. The search begins at the youngest, since
+ * mostly young ones are wanted. */
 static neap_link *first_since(neapL_task *task, uint32_t serial) {
   neap_link *link = task->children.prev;
   while (link != &task->children &&
@@ -57,9 +58,9 @@ neapL_task *neapL_task_first_failure(neapL_task *task, uint32_t serial) {
 void neapL_task_release(neapL_task *task) {
   neapL_host *host = task->host;
   neap__list_remove(&task->sibling);
-  /* What was ended from outside is not used again (lua_resetthread of Lua 5.4.4
-   * leaves the message handler of the call that it ended behind), nor is what
-   * code of the user's may still know. */
+  /* Two kinds of coroutines are not used again: those that were ended from
+   * outside, since lua_resetthread of Lua 5.4.4 leaves the message handler of
+   * the call that it ended behind; and those that the user's code may have. */
   bool again = !task->broken && !task->exposed;
   neapL_host_give(host, task->slot, again ? task->L : NULL);
   task->L = NULL;

@@ -1,11 +1,16 @@
-/* The error of a task: where it arose, and its way out.
+/* The error of a task: its origin, and how it leaves the task.
  * SPDX-License-Identifier: MIT
  *
- * An error has one origin, a table that is made once: by the message handler
- * where the error arises, or, where none was called, when it leaves the task.
- * It has `traceback`, of a run `node`, `phase` and `attempt`, the `error`
- * itself, and, as `suppressed`, what was raised while it unwound. It goes with
- * the error from a task to the one that the task works for.
+ * An error has one origin: a table that says where the error arose. The message
+ * handler makes it there. Where no handler was called, it is made when the
+ * error leaves the task. It has the fields
+ *
+ *   traceback
+ *   node, phase, attempt   of a run
+ *   error                  the error itself
+ *   suppressed             a list of the errors raised while that one unwound
+ *
+ * When a worker fails, the origin goes with the error to the task of its run.
  */
 #include "task_error.h"
 
@@ -18,14 +23,12 @@
 /* What has been noted of the error of a task. */
 enum {
   NOTHING,
-  ORIGIN,     /* where it arose, but it has not been raised yet */
-  RAISED,     /* the error, too: what is raised from then on comes out of a
-                 <close> variable while it unwinds */
-  SUPPRESSED, /* such an error, too */
+  ORIGIN,     /* its origin; it has not been raised yet */
+  RAISED,     /* the error too; another one now comes from a <close> variable */
+  SUPPRESSED, /* such another error too */
 };
 
-/* Has the value on top be the error of a task. Allocates nothing.
- * [-1, +0, -] */
+/* Makes the value on top the error of a task. Allocates nothing. [-1, +0, -] */
 static void set_error(lua_State *L, neapL_task *task) {
   neapL_task_push(L, task);
   lua_insert(L, -2);
@@ -41,7 +44,7 @@ void neapL_task_set_origin(lua_State *L, neapL_task *task) {
   lua_pop(L, 1);
 }
 
-/* Pushes a new origin: where the run of the task is, if it has one.
+/* Pushes a new origin, with the place in the run if the task has one.
  * [-0, +1, m] */
 static void push_origin(lua_State *L, const neapL_task *task) {
   lua_createtable(L, 0, task->run ? 5 : 2);
@@ -49,8 +52,8 @@ static void push_origin(lua_State *L, const neapL_task *task) {
     task->host->runs->note_place(L, task->run);
 }
 
-/* Pushes the origin of what a task raises, or has raised, where that has been
- * noted. The task is at `index`. [-0, +(0|1), -] */
+/* Pushes the origin of the error of a task, if it has been noted. The task is
+ * at `index`. [-0, +(0|1), -] */
 static bool find_origin(lua_State *L, const neapL_task *task, int index) {
   if (task->noted == NOTHING)
     return false;
@@ -119,7 +122,7 @@ void neapL_task_origin_is_known(neapL_task *task) {
 void neapL_task_suppress(lua_State *L, int index) {
   int error = lua_gettop(L);
   index = lua_absindex(L, index);
-  /* The text first: what makes it may be the user's, and warn, too. */
+  /* The text comes first: a __tostring may warn, too. */
   const char *text = neapL_error_text(L, error);
   lua_warning(L, "neap: an error was dropped for another one: ", 1);
   lua_warning(L, text, 0);
@@ -145,8 +148,8 @@ static bool is_cancellation(lua_State *L, int index) {
   return is;
 }
 
-/* Runs below lua_pcall: gives what a task (at 1) raised (at 2) as it ends with
- * it, having warned of what it has suppressed. */
+/* Runs below lua_pcall: returns the error (at 2) with which a task (at 1) ends,
+ * after warning of the errors that it suppresses. */
 static int leave(lua_State *L) {
   neapL_task *task = lua_touserdata(L, 1);
   if (!find_origin(L, task, 1)) { /* no message handler was called */
@@ -175,14 +178,14 @@ void neapL_task_keep_error(lua_State *L, neapL_task *task) {
   lua_insert(L, -2);
   neapL_task_push(L, task);
   lua_insert(L, -2);
-  lua_pcall(L, 2, 1, 0); /* no memory: the message is one made before */
+  lua_pcall(L, 2, 1, 0); /* without memory, it is Lua's own message */
   set_error(L, task);
 }
 
 /* Runs below lua_pcall: warns that a task (at 1) has failed, and where. */
 static int warn_of_failure(lua_State *L) {
   lua_getiuservalue(L, 1, NEAPL_TASK_RESULT);
-  const char *text = neapL_error_text(L, -1); /* may call what warns, too */
+  const char *text = neapL_error_text(L, -1); /* a __tostring may warn, too */
   const neapL_task *task = lua_touserdata(L, 1);
   lua_warning(L,
               task->state == NEAPL_TASK_CANCELLED
@@ -203,13 +206,13 @@ void neapL_task_hear_of(neapL_task *task) {
   lua_State *S = task->host->scratch;
   lua_pushcfunction(S, warn_of_failure);
   neapL_task_push(S, task);
-  neapL_task_release(task); /* first: a finalizer may await it meanwhile */
+  neapL_task_release(task); /* first, for a finalizer may await it */
   lua_pcall(S, 1, 0, 0);
   lua_settop(S, 0);
 }
 
-/* Runs below lua_pcall: gives a task (at 1) the traceback of one of its own (at
- * 2) that it fails of. */
+/* Runs below lua_pcall: gives a task (at 1) the traceback of the child (at 2)
+ * with whose error it fails. */
 static int inherit(lua_State *L) {
   push_origin(L, lua_touserdata(L, 1));
   if (lua_getiuservalue(L, 2, NEAPL_TASK_ORIGIN) == LUA_TTABLE) {
@@ -225,17 +228,17 @@ void neapL_task_inherit(neapL_task *task, const neapL_task *child) {
   lua_State *S = task->host->scratch;
   task->noted = RAISED;
   neapL_task_push(S, child);
-  neapL_task_take_failure(S, task, 0); /* before a finalizer may await it */
+  neapL_task_take_failure(S, task, 0); /* first, for a finalizer may await it */
   lua_pushcfunction(S, inherit);
   neapL_task_push(S, task);
   lua_pushvalue(S, -4); /* child error inherit task child */
   if (lua_pcall(S, 2, 0, 0) != LUA_OK)
-    lua_pop(S, 1); /* no memory: it has no traceback */
+    lua_pop(S, 1); /* no memory: no traceback */
   neapL_task_keep_error(S, task);
 }
 
-/* Runs below lua_pcall: a task (at 1) that has failed otherwise suppresses the
- * error (at 2) of one of its own. */
+/* Runs below lua_pcall: adds the error of a child (at 2) to those that the
+ * error of a task (at 1) suppresses. */
 static int suppress(lua_State *L) {
   lua_getiuservalue(L, 1, NEAPL_TASK_RESULT);
   lua_insert(L, 2);

@@ -1,13 +1,15 @@
 /* The life of a task: how it begins, goes on, and ends.
  * SPDX-License-Identifier: MIT
  *
- * This file holds the one door into Lua: `wake` is the only function that
- * resumes a task, called by neap_poll for operations that have ended. The first
- * function of a task's coroutine is `task_main`, which calls what the task is
- * for under a protected call: an error unwinds inside of the coroutine, so that
- * <close> variables may wait, and its results or its error are kept before the
- * coroutine ends. What is left to do then allocates nothing, or runs in a
- * coroutine of the host's own under lua_pcall, so nothing in `wake` can raise.
+ * `wake` is the only function that resumes a task: the one door into Lua.
+ * neap_poll calls it for operations that have ended.
+ *
+ * The first function of a task's coroutine is `task_main`. It calls the task's
+ * function under a protected call, for two reasons: an error unwinds inside of
+ * the coroutine, so that <close> variables may wait; and the results or the
+ * error are kept before the coroutine ends. What is left to do then allocates
+ * nothing, or runs under lua_pcall in a coroutine of the host's. So nothing in
+ * `wake` can raise.
  */
 #include "task_life.h"
 
@@ -40,7 +42,7 @@ static void keep_results(lua_State *L, neapL_task *task, int count) {
   task->results = count;
 }
 
-/* What has been called in a task has returned or raised. */
+/* The function of a task has returned or raised. */
 static int finish(lua_State *L, int status, lua_KContext context) {
   (void)context;
   neapL_task *task = neapL_task_current(L);
@@ -55,8 +57,8 @@ static int finish(lua_State *L, int status, lua_KContext context) {
   return 0;
 }
 
-/* The first function of a coroutine. On its stack are the message handler, and
- * what it is to call, with arguments. */
+/* The first function of a task's coroutine. On its stack are the message
+ * handler, the function to call, and the arguments. */
 static int task_main(lua_State *L) {
   int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, finish);
   return finish(L, status, 0);
@@ -67,11 +69,11 @@ neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
   neapL_host *host = parent->host;
   neapL_task *task = lua_newuserdatauv(L, sizeof *task, last);
   neapL_task_init(task, host, wake);
-  task->state = NEAPL_TASK_DONE; /* until it lives, there is nothing to end */
+  task->state = NEAPL_TASK_DONE; /* until it is in the tree */
   neapL_host_push(L, host, NEAPL_HOST_META);
   lua_setmetatable(L, -2);
   neapL_host_fill_pool(L, host);
-  /* From here on nothing runs Lua, which could change what is looked at. */
+  /* From here on nothing runs Lua, which could change what is checked. */
   if (parent != host->root && parent->state != NEAPL_TASK_RUNNING)
     neapL_error_raise(L, "closed", "a task that has ended spawns no more");
   lua_State *thread = host->pool[host->pooled - 1].L;
@@ -83,7 +85,7 @@ neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
   lua_pushcfunction(thread, task_main);
   lua_pushcfunction(thread, neapL_task_trace);
   lua_xmove(L, thread, count + 1);
-  task->results = count + 2; /* until it begins: the number of arguments */
+  task->results = count + 2; /* until it begins, the number of arguments */
   task->L = thread;
   task->parent = parent;
   task->serial = parent->spawned++;
@@ -96,17 +98,17 @@ neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
   return task;
 }
 
-/* While the host does what the end of a task asks for, no task runs: code of
- * the user's that is called then, a __tostring or a finalizer, may not wait,
- * and what it spawns belongs to the script. */
+/* The host ends tasks while none of them runs. Code of the user's that is
+ * called then, a __tostring or a finalizer, may not wait. A task that it spawns
+ * belongs to the script. */
 static const char *begin_outside(neapL_host *host, const char *who) {
   const char *before = host->outside;
   host->outside = who;
   return before;
 }
 
-/* Ends a task whose coroutine cannot go on, with the error that lies alone on
- * the host's scratch stack. Code of the user's that is called for its <close>
+/* Ends a task whose coroutine cannot go on, with the error that is the only
+ * value on the host's scratch stack. The user's code that is called for <close>
  * variables counts as the task's, and may not wait. */
 static void break_off(neapL_task *task) {
   neapL_host *host = task->host;
@@ -128,8 +130,8 @@ static void break_off(neapL_task *task) {
                                                        : NEAPL_TASK_FAILED);
 }
 
-/* Runs below lua_pcall: makes the error of a task (at 1) that is ended before
- * it has begun, or while its coroutine does not wait for the engine. */
+/* Runs below lua_pcall: makes the error of a task (at 1) that ends before it
+ * has begun, or that has yielded without waiting for the engine. */
 static int make_end(lua_State *L) {
   neapL_task *task = lua_touserdata(L, 1);
   if (task->cancel_status == 0)
@@ -147,7 +149,7 @@ static void push_end(neapL_task *task) {
   lua_pcall(S, 1, 1, 0);
 }
 
-/* Ends a task that has been cancelled before it began. */
+/* Ends a task that was cancelled before it began. */
 static void end_early(neapL_task *task) {
   lua_State *S = task->host->scratch;
   const char *before = begin_outside(task->host, "a finalizer");
@@ -159,8 +161,8 @@ static void end_early(neapL_task *task) {
                                                        : NEAPL_TASK_FAILED);
 }
 
-/* Runs below lua_pcall: warns that the script has ended before a task (at 1) of
- * its own began. */
+/* Runs below lua_pcall: warns that the script has ended before a child of it
+ * (at 1) began. */
 static int warn_of_unbegun(lua_State *L) {
   const neapL_task *task = lua_touserdata(L, 1);
   if (task->run) {
@@ -196,7 +198,7 @@ void neapL_task_warn_unbegun(neapL_task *owner) {
   }
 }
 
-/* `done` of a task's operation: the one place that resumes. */
+/* `done` of a task's operation: the only function that resumes a task. */
 static void wake(neap_op *op) {
   neapL_task *task = op->data;
   neapL_host *host = task->host;
@@ -210,7 +212,7 @@ static void wake(neap_op *op) {
     task->results = 0;
     task->state = NEAPL_TASK_RUNNING;
   } else {
-    /* Until now the token told everyone whose the coroutine is. */
+    /* The token, which marked the coroutine as waiting for the engine. */
     lua_pop(task->L, 1);
   }
   task->waiting = false;
@@ -219,12 +221,12 @@ static void wake(neap_op *op) {
   host->can_yield = true;
   int results;
   int status = lua_resume(task->L, host->driver, count, &results);
-  host->current = NULL; /* first: a signal looks at what runs then */
+  host->current = NULL; /* first: the handler of a signal looks at it */
   neapL_host_run(host, NULL);
   if (status == LUA_OK) {
     end_task(task, task->outcome);
   } else if (status != LUA_YIELD) {
-    /* The end of the coroutine will need the error where it is. */
+    /* A copy: the end of the coroutine needs the error where it is. */
     lua_pushvalue(task->L, -1);
     lua_xmove(task->L, host->scratch, 1);
     break_off(task);
@@ -270,7 +272,7 @@ static void tell_waiters(neapL_task *task) {
   }
 }
 
-/* The task and all that it spawned have ended: tells those who wait. */
+/* The task and its children have ended: wakes the tasks that wait for it. */
 static void complete(neapL_task *task) {
   neapL_host *host = task->host;
   neapL_task *parent = task->parent;
@@ -288,12 +290,12 @@ static void complete(neapL_task *task) {
     neapL_task_hear_of(task);
   } else if (task->state != NEAPL_TASK_FAILED) {
     neapL_task_release(task);
-  } /* else it stays with its owner, who fails of it unless it is awaited */
+  } /* else it stays with its owner, which fails with it unless it is awaited */
   if (parent->joining)
     neap_op_settle(&parent->op, 0);
 }
 
-/* Takes over what the tasks that `task` spawned have left. */
+/* Takes over the failures of the children, and releases the workers. */
 static void settle_children(neapL_task *task) {
   lua_State *S = task->host->scratch;
   const neapL_task *child;
@@ -313,8 +315,9 @@ static void settle_children(neapL_task *task) {
     neapL_task_release(NEAP__ITEM(workers->ended.next, neapL_task, sibling));
 }
 
-/* What an attempt that ended well has spawned goes on, as it does when exec is
- * called without a time limit: it is the visit's. */
+/* Gives the children of an attempt that succeeded to its parent. They go on, as
+ * they do when exec is called without a time limit: they belong to the visit.
+ */
 static void hand_over(neapL_task *attempt) {
   neapL_task *parent = attempt->parent;
   for (neap_link *link = attempt->children.next; link != &attempt->children;
@@ -330,9 +333,9 @@ static void hand_over(neapL_task *attempt) {
   attempt->live_children = 0;
 }
 
-/* The coroutine of a task has ended: what it spawned is cancelled, and when
- * that has unwound, too, the task is complete. So are the owners that have
- * waited for nothing else. */
+/* The coroutine of a task has ended: its children are cancelled. When the last
+ * of them has ended, the task is complete. So are the owners that waited only
+ * for it. */
 static void end_task(neapL_task *task, neapL_task_state outcome) {
   neapL_host *host = task->host;
   task->outcome = (uint8_t)outcome;

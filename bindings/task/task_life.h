@@ -5,20 +5,19 @@
 
 #include "task.h"
 
-/* Pushes a new task, owned by `parent`, that will call the function below the
- * `count` arguments on the stack, and has its results. It has user values up to
- * `last`. Raises an error of code "closed" when the parent has ended.
- * [-(count + 1), +1, v] */
+/* Pushes a new task with the owner `parent`. It will call the function below
+ * the `count` arguments on the stack, and has user values up to `last`. Raises
+ * an error of code "closed" when the parent has ended. [-(count + 1), +1, v] */
 neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
                              int last);
 
-/* Warns of the tasks of `owner` that the end of the script comes before: those
- * that have not begun. [-0, +0, -] */
+/* Warns of the children of `owner` that have not begun, when the script ends.
+ * [-0, +0, -] */
 void neapL_task_warn_unbegun(neapL_task *owner);
 
-/* Lets go of all that the tasks below `root` wait for and own outside of Lua,
- * when the state is closed: they are not ended, for Lua runs finalizers in an
- * order in which nobody can wait any more. */
+/* Frees what the tasks below `root` hold outside of Lua, when the state is
+ * closed. The tasks do not end: Lua runs finalizers in an order in which
+ * nothing can wait any more. */
 void neapL_task_forget_all(neapL_task *root);
 
 #endif

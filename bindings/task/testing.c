@@ -1,4 +1,4 @@
-/* What lua/neap/testing/init.lua is made of.
+/* The C functions for lua/neap/testing/init.lua.
  * SPDX-License-Identifier: MIT */
 #include "testing.h"
 
@@ -43,7 +43,7 @@ static int wait_idle(lua_State *L) {
   return neapL_wait(L, op, 0, NULL);
 }
 
-/* Whether `task` runs, or owns who does. */
+/* Whether `task` is the current task, or owns it. */
 static bool is_ours(lua_State *L, const neapL_task *task) {
   const neapL_task *t = neapL_task_current(L);
   while (t && t != task)

@@ -1,4 +1,4 @@
-/* Time limits of tasks, of which a task may have several.
+/* The time limits of a task.
  * SPDX-License-Identifier: MIT */
 #include "time_limit.h"
 
@@ -10,7 +10,7 @@ struct neapL_time_limit {
   neapL_time_limit *next; /* of the same task */
   neapL_task *task;
   double seconds;
-  bool wakes; /* it counts as something that could wake somebody */
+  bool wakes; /* it counts as something that could end a deadlock */
 };
 
 static void time_out(neap_op *op) {
@@ -26,7 +26,7 @@ static void time_out(neap_op *op) {
 void neapL_time_limit_set(lua_State *L, neapL_task *task, double seconds,
                           bool wakes) {
   if (neapL_task_has_ended(task))
-    return; /* nobody would free it */
+    return; /* nothing would free the limit */
   neapL_time_limit *limit = neapL_host_allocate(L, sizeof *limit);
   if (!limit) {
     neapL_task_cancel(task, NEAP_ECANCELED);

@@ -1,9 +1,10 @@
-/* Tracebacks, without the functions of neap's own.
+/* Tracebacks without neap's own functions.
  * SPDX-License-Identifier: MIT
  *
- * Lua writes the lines, for only it finds the names of functions. Each line is
- * about one level of the stack, from the innermost on, but for two that say how
- * many were left out or that a tail call has taken the place of some.
+ * Lua writes the lines, since only Lua finds the names of functions. Each line
+ * is about one level of the stack, from the innermost on. Two kinds of lines
+ * are not: one says how many levels were skipped, the other that there was a
+ * tail call.
  */
 #include "trace.h"
 
@@ -13,14 +14,14 @@
 
 #include "check.h"
 
-/* The beginning of the sources, in the registry by address. */
+/* The registry's key of the prefix of neap's own sources, by address. */
 static const char own_key;
 
-/* Whose level it is that a line is about. */
+/* Whose function a level of the stack is. */
 typedef enum owner {
   SCRIPT,
   NEAP,
-  NOBODY, /* a function in C, which may have been called by either */
+  NOBODY, /* a C function, which the script or neap may have called */
 } owner;
 
 static owner owner_of(lua_State *of, int level, const char *own) {
@@ -32,7 +33,7 @@ static owner owner_of(lua_State *of, int level, const char *own) {
   return own && strncmp(ar.source, own, strlen(own)) == 0 ? NEAP : SCRIPT;
 }
 
-/* True of a line of `size` bytes that begins so, or ends so. */
+/* True of a line of `size` bytes that begins, or ends, with a text. */
 static bool begins(const char *line, size_t size, const char *with) {
   size_t length = strlen(with);
   return size >= length && memcmp(line, with, length) == 0;
@@ -43,22 +44,22 @@ static bool ends(const char *line, size_t size, const char *with) {
   return size >= length && memcmp(line + size - length, with, length) == 0;
 }
 
-/* Adds to the buffer the lines of a traceback that are kept. Returns how many
- * these are besides the first, which is its title; *hides says whether lines of
- * neap's own functions are left out. */
+/* Adds the lines of a traceback that are kept to the buffer. Returns their
+ * number without the title; *hides says whether lines of neap's own functions
+ * were left out. */
 static int add_lines(luaL_Buffer *buffer, const char *text, lua_State *of,
                      int level, const char *own, bool *hides) {
   bool kept = true;
   int count = -1;
   *hides = false;
   while (*text) {
-    size_t size = 1 + strcspn(text + 1, "\n"); /* with the one before it */
+    size_t size = 1 + strcspn(text + 1, "\n"); /* with the newline before it */
     if (begins(text, size, "\n\t...\t(skipping ")) {
       level += atoi(text + strlen("\n\t...\t(skipping "));
       kept = true;
     } else if (begins(text, size, "\n\t") && !begins(text, size, "\n\t(...")) {
       owner whose = owner_of(of, level, own);
-      /* What neap calls in C, to raise something, is no news either. */
+      /* A C function that neap calls, to raise an error, is left out too. */
       kept =
           whose == SCRIPT || (whose == NOBODY && !ends(text, size, " in ?") &&
                               owner_of(of, level + 1, own) != NEAP);
@@ -85,7 +86,7 @@ bool neapL_trace(lua_State *L, lua_State *of, int level) {
   int count = add_lines(&buffer, lua_tostring(L, top + 1), of, level,
                         lua_tostring(L, top + 2), &hides);
   luaL_pushresult(&buffer);
-  if (count > 0) /* else nothing is the script's: then all is to be seen */
+  if (count > 0) /* else there is no line of the script's: all are kept */
     lua_replace(L, top + 1);
   lua_settop(L, top + 1);
   return count > 0 || hides;

@@ -23,8 +23,8 @@ uint64_t neapL_deadline(neap_engine *engine, double seconds) {
   return neap__time_after(neap_now(engine), neap__ns_of_seconds(seconds));
 }
 
-/* Pushes the key at which the module on top has the function at `index`, and
- * returns true; or pushes nothing. [-0, +(0|1), m] */
+/* Pushes the name under which the module on top has the function at `index`,
+ * and returns true. Otherwise pushes nothing. [-0, +(0|1), m] */
 static bool find_key(lua_State *L, int index) {
   int module = lua_gettop(L);
   if (!lua_istable(L, module))
@@ -40,8 +40,8 @@ static bool find_key(lua_State *L, int index) {
   return false;
 }
 
-/* Replaces the function on top by its name ("table.sort"), or nil where none of
- * Lua's libraries has it. [-1, +1, m] */
+/* Replaces the function on top by its name ("table.sort"), or by nil when it is
+ * not of Lua's libraries. [-1, +1, m] */
 static void name_function(lua_State *L) {
   static const char *const libraries[] = {
       LUA_GNAME,       LUA_TABLIBNAME, LUA_STRLIBNAME,
@@ -65,7 +65,7 @@ static void name_function(lua_State *L) {
   lua_settop(L, function);
 }
 
-/* True for the functions of Lua's that can be suspended: they call with
+/* True for Lua's functions that can be suspended, because they call with
  * continuations. */
 static bool is_transparent(const char *name) {
   static const char *const names[] = {"pcall", "xpcall", "dofile",
@@ -76,12 +76,12 @@ static bool is_transparent(const char *name) {
   return false;
 }
 
-/* So many levels are looked at: Lua counts them anew for each. */
+/* The number of levels to search. Lua counts from the top for each of them. */
 enum { LEVELS = 1000 };
 
-/* Pushes what is in the way of suspending `blocked`: the innermost function in
- * C that calls back without a continuation. Looks from below whoever waits.
- * [-0, +1, m] */
+/* Pushes the name of what keeps `blocked` from being suspended: the innermost C
+ * function that calls back without a continuation. The search begins below the
+ * function that waits. [-0, +1, m] */
 static void push_obstacle(lua_State *L, lua_State *blocked) {
   lua_Debug ar;
   for (int level = blocked == L ? 1 : 0;
@@ -106,18 +106,21 @@ static void push_obstacle(lua_State *L, lua_State *blocked) {
   lua_pushliteral(L, "a metamethod or a function in C");
 }
 
-/* Raises the error that ends a task which has been told, and waits again. */
+/* Ends a task that waits again after it got its cancellation: raises an error
+ * that pcall passes on. */
 static void end_task(lua_State *L, neapL_task *task) {
   task->killed = true;
   if (++task->kills > 2 * NEAPL_PROTECT_PATIENCE)
-    neapL_coroutine_suspend(L, 0, NULL); /* not to wait: the door ends it */
+    neapL_coroutine_suspend(L, 0,
+                            NULL); /* this is no wait: `wake` ends the task */
   neapL_wait_push_end(L, task);
   neapL_protect_let_pass(L);
   lua_error(L);
 }
 
-/* Raises where nothing could wait. Returns whether what runs can be suspended;
- * where it cannot, a task that has been cancelled learns of that instead. */
+/* Raises where nothing can wait. Returns whether the running coroutine can be
+ * suspended. Where it cannot, a cancelled task gets its cancellation instead.
+ */
 static bool check(lua_State *L, const neapL_host *host, const char *what) {
   const neapL_task *task = host->current;
   if (host->telling)
@@ -144,7 +147,7 @@ static bool check(lua_State *L, const neapL_host *host, const char *what) {
   return lua_isyieldable(L) && host->can_yield;
 }
 
-/* Raises the error that names what is in the way of waiting. */
+/* Raises the error that names what keeps the coroutine from being suspended. */
 static void refuse(lua_State *L, const neapL_host *host, const char *what) {
   push_obstacle(L, host->can_yield ? L : host->blocked);
   neapL_error_raise(L, "unyieldable",
@@ -153,7 +156,7 @@ static void refuse(lua_State *L, const neapL_host *host, const char *what) {
                     what, lua_tostring(L, -1));
 }
 
-/* The operation of the task, or of the root, for a wait that begins now. */
+/* Begins a wait of the current task, or of the root. Returns its operation. */
 static neap_op *begin(neapL_host *host, const char *what) {
   neapL_task *task = host->current ? host->current : host->root;
   task->what = what;
@@ -167,8 +170,8 @@ neap_op *neapL_wait_begin(lua_State *L, const char *what) {
   neapL_task *task = host->current;
   if (task && task->cancel_status != 0 && (!task->told || !can_yield)) {
     task->what = what;
-    /* An error where nothing could have waited may be swallowed there, so it
-     * does not count as the one time that the task is told. */
+    /* Code that cannot be suspended may swallow the error. So there it does not
+     * count as the one time that the task gets its cancellation. */
     task->told = task->told || can_yield;
     neapL_wait_push_end(L, task);
     lua_error(L);
@@ -189,8 +192,8 @@ neap_op *neapL_wait_shielded(lua_State *L, const char *what) {
   return begin(host, what);
 }
 
-/* Drives the loop until the operation of the root has ended; by a deadlock when
- * nothing else can end it. Only where no task runs. [-0, +0, v] */
+/* Drives the loop until the operation of the root has ended, by a deadlock if
+ * nothing else can end it. To be called only where no task runs. [-0, +0, v] */
 static void drive(lua_State *L, neapL_host *host) {
   neapL_task *root = host->root;
   lua_State *before = host->driver;
@@ -198,11 +201,11 @@ static void drive(lua_State *L, neapL_host *host) {
   while (neap_op_active(&root->op)) {
     if (neapL_deadlock_is_here(host)) {
       if (root->stuck)
-        break; /* what waits below does not end either: it is left */
+        break; /* what it waits for does not end either: leave it */
       neapL_deadlock_tell(root);
     }
     if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EBUSY) {
-      /* A finalizer that runs between two tasks: the loop is being driven. */
+      /* A finalizer between two tasks: the loop is being driven already. */
       neapL_deadlock_refuse(root);
       break;
     }
@@ -214,7 +217,7 @@ static void drive(lua_State *L, neapL_host *host) {
   }
 }
 
-/* Suspends the task that runs until it is woken. */
+/* Suspends the current task until it is woken. */
 static int suspend(lua_State *L, neapL_host *host, lua_KContext context,
                    lua_KFunction k) {
   if (!host->current) {
@@ -229,16 +232,17 @@ int neapL_wait_again(lua_State *L, lua_KFunction k) {
   return suspend(L, neapL_host_of(L), 0, k);
 }
 
-/* The same when its operation has just been started. */
+/* The same for an operation that has just been started. */
 static int suspend_first(lua_State *L, neapL_host *host, lua_KContext context,
                          lua_KFunction k) {
   neapL_task *task = host->current;
   if (task)
-    /* Whoever watches may do anything but wait: the operation has been started,
-     * so that it can be cancelled, ended, or closed. */
+    /* An observer may do anything but wait: cancel the operation, end it, or
+     * close its object. So it has been started by now. */
     neapL_task_tell(task, NEAP_EVENT_WAIT);
   if (task && task->cancel_status != 0 && !task->told)
-    neapL_task_end_wait(task); /* it came before the operation was started */
+    neapL_task_end_wait(
+        task); /* the cancellation came before the operation was started */
   return suspend(L, host, context, k);
 }
 
@@ -288,12 +292,12 @@ bool neapL_wait_is_over(const neapL_task *task) {
   return task->stuck || (task->cancel_status != 0 && !task->told);
 }
 
-/* Ends the wait of the task that runs, and tells whoever watches. Where it
- * ended before its operation did, raises why; but not for one who `settles` it.
+/* Ends the wait of the current task, and reports that to the observers. If the
+ * wait ended before its operation did, raises why, unless `settles`.
  * [-0, +0, v] */
 static neap_op *end(lua_State *L, bool settles, void (*discard)(lua_State *)) {
   neapL_task *task = neapL_task_current(L);
-  /* By a coroutine.resume that was put aside before neap was loaded. */
+  /* Resumed by a coroutine.resume that was saved before neap was loaded. */
   bool early = neap_op_active(&task->op);
   bool over = !early && !settles && neapL_wait_is_over(task);
   bool stuck = over && task->stuck, cancelled = over && !stuck;
@@ -337,7 +341,7 @@ static int go_on(lua_State *L, const neap_op *op, const neapL_wait_then *then) {
 
 /* The continuation of neapL_wait. */
 static int woken(lua_State *L, int status, lua_KContext context) {
-  (void)status; /* whether it was suspended */
+  (void)status; /* says whether the coroutine was suspended */
   const neapL_wait_then *then = (const neapL_wait_then *)context;
   return go_on(L, end(L, false, then ? then->discard : NULL), then);
 }
