@@ -193,6 +193,26 @@ describe("a fake of files does what files do when it", function()
 end)
 
 describe("a fake of files", function()
+  it("lets no function through to the system", function()
+    local raw, before = require "neap.core".fs, {}
+    for _, functions in ipairs { raw, raw.file, fs } do
+      before[functions] = {}
+      for name, f in pairs(functions) do before[functions][name] = f end
+    end
+    local fake <close> = testing.fs {}
+    assert.equal(fake, fake)
+    local through = {}
+    for _, functions in ipairs { raw, raw.file } do
+      for name, f in pairs(before[functions]) do
+        if type(f) == "function" and functions[name] == f then through[#through + 1] = name end
+      end
+    end
+    for name, f in pairs(before[fs]) do
+      if f == before[raw][name] and fs[name] == f then through[#through + 1] = "fs." .. name end
+    end
+    assert.same({}, through)
+  end)
+
   it("fails when told to", function()
     local fake <close> = testing.fs { ["/full/text"] = "x" }
     fake:fail("/full/new", "ENOSPC")
