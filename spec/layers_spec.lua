@@ -1,4 +1,4 @@
--- The architecture: which file may include what.
+-- The architecture: which file may include what, and that files which are named are there.
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 
@@ -231,6 +231,43 @@ local function loops(sources)
   return list
 end
 
+-- What comments may name that is not ours: headers of libraries, and files of an example.
+local FOREIGN = { ["curl.h"] = true, ["jansson.h"] = true, ["linux/fs.h"] = true,
+  ["lua.h"] = true, ["luv.h"] = true, ["uv.h"] = true, ["order.lua"] = true, ["x_test.c"] = true }
+
+-- The comments of a source, or what a document has in backquotes.
+local function prose(path, text)
+  local pattern = path:find("%.[ch]$") and "/%*.-%*/" or path:find("%.lua$") and "%-%-[^\n]*"
+    or "`[^`\n]*`"
+  local parts = {}
+  for part in text:gmatch(pattern) do parts[#parts + 1] = part end
+  return table.concat(parts, "\n")
+end
+
+-- Returns one sentence for each file that is named by these texts, but is not among the
+-- paths. A name may leave out the first folders.
+local function missing_files(texts, paths)
+  local known, list = {}, {}
+  for _, path in ipairs(paths) do
+    known[path] = true
+    for at in path:gmatch("()/") do
+      known[path:sub(at + 1)] = true
+      known[path:sub(1, at)] = true
+    end
+  end
+  for path, text in pairs(texts) do
+    for name in prose(path, text):gmatch("%f[%w_./*-][%w_./*-]+") do
+      local is_file = name:find("%w%.[ch]$") or name:find("%w%.lua$")
+        or name:find("^%l+/[%l_/]*/$") and known[name:match("^%l+/")]
+      if is_file and not name:find("*", 1, true) and not known[name] and not FOREIGN[name] then
+        list[#list + 1] = ("%s names %s"):format(path, name)
+      end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
 describe("the rule of layers", function()
   it("allows what the folder itself and those below offer", function()
     assert.same({}, violations {
@@ -340,6 +377,27 @@ describe("the rule of loops", function()
   end)
 end)
 
+describe("the rule of names", function()
+  local PATHS = { "engine/loop/op.h", "lua/neap/fs.lua", "lua/neap/http/init.lua" }
+
+  it("allows files by their path, or the end of it", function()
+    assert.same({}, missing_files({
+      ["engine/loop/op.c"] = "/* op.h, loop/op.h: see lua/neap/fs.lua. */ gone.h",
+      ["lua/neap/fs.lua"] = "-- neap/fs.lua and http/init.lua, as in lua/neap/\ngone.lua",
+      ["docs/page.md"] = "gone.h `engine/loop/op.h` `lua/neap/http/`, `fs*.c`",
+    }, PATHS))
+  end)
+
+  it("refuses files and folders that are not there", function()
+    assert.same({ "docs/page.md names lua/neap/flow/", "engine/loop/op.c names loop_op.h",
+      "lua/neap/fs.lua names http.lua" }, missing_files({
+      ["engine/loop/op.c"] = "/* loop_op.h */",
+      ["lua/neap/fs.lua"] = "-- http.lua",
+      ["docs/page.md"] = "`lua/neap/flow/`",
+    }, PATHS))
+  end)
+end)
+
 describe("the sources", function()
   local sources, ours = {}, {}
   for _, folder in ipairs { "engine", "bindings", "spec/engine", "spec/bindings" } do
@@ -369,5 +427,22 @@ describe("the sources", function()
 
   it("include each other in no loop", function()
     assert.same({}, loops(sources))
+  end)
+
+  it("and the pages about them name files that are there", function()
+    local texts, paths = {}, {}
+    for _, folder in ipairs { "engine", "bindings", "lua", "spec", "docs", "bench", "examples" } do
+      for _, path in ipairs(helper.files(helper.root .. "/" .. folder, "")) do
+        local name = path:sub(#helper.root + 2)
+        paths[#paths + 1] = name
+        if name:find("%.[ch]$") and not name:find("^spec/") or name:find("^lua/.*%.lua$") then
+          texts[name] = helper.read(path)
+        end
+      end
+    end
+    for _, page in ipairs { "CONTRIBUTING.md", "docs/architecture.md", "docs/internals.md" } do
+      texts[page] = helper.read(helper.root .. "/" .. page)
+    end
+    assert.same({}, missing_files(texts, paths))
   end)
 end)

@@ -7,16 +7,16 @@
 
 /* Pushes the raw module table, for lua/neap/http/init.lua only. [-0, +1, m]
  *
- * request(what, { url =, method =, headers = { name, value, ... }, body =,
- * timeout =, connect_timeout =, idle_timeout =, max_redirects =, max_body =,
- * ca_file =, proxy =, cert_file =, key_file =, key_password =, jar =, upload =,
- * stream =, idempotent =, unix_socket =, fresh_connection =, max_idle = },
- * url): waits for a response and returns { what =, status =, ok =, headers =,
- * body =, url = }, with `stream` a `handle` instead of the body: see
- * neapL_http_response_open. `headers` has the values by names in lower case; of
- * one that came several times they are joined with ", ", of set-cookie they are
- * a list. `what` is "http.request", "http.get" or of another method. `url` may
- * be nil when the options have it.
+ * request(what, options, url): waits for a response and returns { what =,
+ * status =, ok =, headers =, body =, url = }, with `stream` a `handle` instead
+ * of the body: see neapL_http_response_open. `headers` has the values by names
+ * in lower case; of one that came several times they are joined with ", ", of
+ * set-cookie they are a list. `what` is "http.request", "http.get" or of
+ * another method. `url` may be nil when the options have it.
+ *
+ * The options are those in the table `fields` of http.c; others are ignored.
+ * `headers` is a list { name, value, ... }, `cookies` and `upload` are objects
+ * of jar.h and upload.h.
  *
  * Returns nil and a sentence when the request is malformed. Raises an error
  * object of code "http", or "timeout", with `url` (no query, no user) and

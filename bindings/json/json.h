@@ -5,9 +5,9 @@
 
 #include <lua.h>
 
-/* Pushes the module table: `decode` (json_decode.h), `encode` (json_encode.h),
- * `array` and `null`, the last of them the same value however often a state
- * opens the module. [-0, +1, m]
+/* Pushes the module table: `decode` (decode.h), `encode` (encode.h), `array`
+ * and `null`, the last of them the same value however often a state opens the
+ * module. [-0, +1, m]
  *
  * array(t): marks a table (a new one without `t`) as an array, so that it is
  * "[]" and not "{}" when empty. Returns it. */

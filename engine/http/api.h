@@ -25,7 +25,7 @@ typedef struct neap__http_host {
 
 /* What the engine needs of the library, which exports one symbol:
  * `neap__http_library`. `version` has to be the engine's NEAP_VERSION, since
- * both sides know the structs of http_response.h and http_upload.h. */
+ * both sides know the structs of response.h and upload.h. */
 typedef struct neap__http_api {
   const char *version;
   int (*open)(const neap__http_host *host, neap__http **out);

@@ -28,7 +28,7 @@ struct neap__multi {
   void (*on_end)(neap__transfer *transfer, CURLcode code);
   void (*on_read)(neap__transfer *transfer);
 
-  /* http_send.c */
+  /* send.c */
   neap_link transfers;
   uv_timer_t idle;  /* rings when a transfer may have been idle for too long */
   uint64_t idle_at; /* when that is, by uv_hrtime; NEAP_FOREVER: not set */

@@ -13,7 +13,7 @@ typedef struct neap__multi neap__multi;
 typedef struct neap__http_socket neap__http_socket;
 typedef struct neap__transfer neap__transfer;
 
-/* An answer that is given to libcurl once more: http_rescue.h. */
+/* An answer that is given to libcurl once more: rescue.h. */
 typedef struct neap__rescue {
   neap__buf answer; /* as it came; empty: none */
   int socket;       /* to which libcurl connects, then the other end; or -1 */
@@ -41,7 +41,7 @@ struct neap__transfer {
   bool refused;              /* the rest of the body is not to be sent */
   bool is_hushed;            /* and libcurl is not told of room for it */
   uint32_t redirects, max_redirects;
-  unsigned repeats; /* how often it was launched again: http_repeat.h */
+  unsigned repeats; /* how often it was launched again: repeat.h */
 
   neap_http_response *response;
   neap__rescue rescue;

@@ -62,7 +62,7 @@ struct neap_engine {
   /* process.c */
   neap_link processes; /* of neap_process */
 
-  /* http_load.c */
+  /* http/load.c */
   const char *http_library; /* *kept*: its path; NULL: it is to be found */
   struct neap__http *http;  /* NULL: it is not loaded yet */
   char http_why[1024];      /* why the last request was refused */

@@ -8,7 +8,7 @@ local stream = require "neap.stream"
 local turn = core.semaphore(1) -- who asks next
 local source -- the standard input, once somebody has asked
 
--- Asks whoever has the standard input. It is a field for neap.testing_input, which
+-- Asks whoever has the standard input. It is a field for neap.testing.input, which
 -- puts another in its place.
 function core.stream.ask(prompt)
   if prompt then

@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Nobody makes streams of descriptors here: processes and connections have
--- them. They are read as everything is (neap.reader).
+-- them. They are read as everything is (neap.io.reader).
 local class = require "neap.base.class"
 local core = require "neap.core"
 local reader = require "neap.io.reader"
@@ -17,7 +17,7 @@ reader.extend(Stream)
 
 M.Stream = Stream
 
--- Waits for bytes; what neap.reader builds upon.
+-- Waits for bytes; what neap.io.reader builds upon.
 function Stream:receive()
   return self.handle:receive()
 end

@@ -175,7 +175,7 @@ end
 --- asks for it where it reads options itself, and has found something.)
 ---@param given any
 ---@param where string the function's name, for the message
----@param known? table<string, neap.Rule> default: as neap.schema has them for `where`
+---@param known? table<string, neap.Rule> default: as neap.base.schema has them for `where`
 ---@return string|nil
 function M.complaint(given, where, known)
   known = known or schema.options[where]
@@ -196,7 +196,7 @@ core.on_complaint(M.complaint)
 --- value that its rule refuses.
 ---@param given table|nil nil stands for no options
 ---@param where string the function's name, for the message
----@param known? table<string, neap.Rule> default: as neap.schema has them for `where`
+---@param known? table<string, neap.Rule> default: as neap.base.schema has them for `where`
 ---@return table given an empty table where it was nil
 function M.check(given, where, known)
   if given == nil then return {} end

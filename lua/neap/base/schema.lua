@@ -2,7 +2,7 @@
 --- without it.
 -- SPDX-License-Identifier: MIT
 --
--- neap.options checks by these tables, and what needs a default has it from here.
+-- neap.base.options checks by these tables, and what needs a default has it from here.
 -- spec/lua/base/schema_spec.lua compares them with the manual, comments and all. For editors
 -- each is the class of a function's options: a rule passes for the values that it is
 -- about.

@@ -46,7 +46,7 @@ function M.new(response)
   return setmetatable(response, ResponseMeta)
 end
 
--- Waits for the next bytes; what neap.reader builds upon.
+-- Waits for the next bytes; what neap.io.reader builds upon.
 function Response:receive()
   if self.handle then return (self.handle:receive()) end
   if self.given or self.body == "" then return nil end

@@ -25,7 +25,7 @@ end
 
 --- Checks one answer, and gives it as a table.
 ---@param answer any
----@param fake string its name in neap.schema
+---@param fake string its name in neap.base.schema
 ---@param plain string the field that an answer is which is only a string
 ---@param key string what is answered, for messages
 ---@return table
