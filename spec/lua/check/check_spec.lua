@@ -1,5 +1,6 @@
 -- Mistakes in flows that are found without running them.
 -- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
 local neap = require "neap"
 local check = require "neap.check"
 local nodes = require "neap.flow.node"
@@ -274,5 +275,23 @@ describe("checking a parallel", function()
     fork:to(neap.END, "x")
     assert.same({ "dead-end: order > fork", "never-taken: order > fork" },
       kinds_of(Flow { name = "order", start = fork }))
+  end)
+end)
+
+describe("the kinds of findings", function()
+  -- The words that begin the lines between two texts.
+  local function kinds_in(file, from, to, pattern)
+    local text = helper.read(helper.root .. "/lua/neap/" .. file)
+    local kinds = {}
+    for kind in text:match(from .. "(.-)" .. to):gmatch(pattern) do kinds[#kinds + 1] = kind end
+    return kinds
+  end
+
+  it("are the same for scripts and in the help", function()
+    local listed = kinds_in("check/init.lua", "%-%-%-@field kind string one of:", "%-%-%-@field",
+      '\n%-%-%-  "([%l-]+)"')
+    assert.is_true(#listed > 0)
+    assert.same(listed, kinds_in("cli/help.lua", "usage: neap check", "The actions of a post",
+      "\n  (%l[%l-]+)  "))
   end)
 end)
