@@ -1,4 +1,4 @@
-/* How long to wait before something is tried again, for what retries in Lua.
+/* What is tried again by code in Lua: when, and who hears of it.
  * SPDX-License-Identifier: MIT */
 #include "retry.h"
 
