@@ -20,11 +20,13 @@
 
 /* A member of an object, as it was when the object's table was looked at. Its
  * key and its value stand in the table at KEPT_SLOT, at `kept` and behind it.
+ * Members of a lower rank are written first.
  */
 struct member {
   const char *key;
   size_t size;
   lua_Integer kept;
+  lua_Integer rank;
 };
 
 /* One call of encode. What is written grows in `bytes`: first the `start`
@@ -319,6 +321,7 @@ static struct keys look(struct encoder *e, const struct place *in,
         continue;
       member->key = lua_tolstring(L, -2, &member->size);
       member->kept = 2 * (member - e->members) + 1;
+      member->rank = 0;
       lua_pushvalue(L, -2);
       lua_rawseti(L, KEPT_SLOT, member->kept);
       lua_pushvalue(L, -1);
@@ -385,10 +388,12 @@ static void write_list(struct encoder *e, struct place *here,
   }
 }
 
-/* Compares bytes, which puts UTF-8 in the order of its code points; Lua's own
- * comparison of strings would follow the locale. */
+/* Compares ranks, then bytes, which puts UTF-8 in the order of its code points;
+ * Lua's own comparison of strings would follow the locale. */
 static int compare_members(const void *left, const void *right) {
   const struct member *a = left, *b = right;
+  if (a->rank != b->rank)
+    return a->rank < b->rank ? -1 : 1;
   int order = memcmp(a->key, b->key, a->size < b->size ? a->size : b->size);
   return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
 }
@@ -410,12 +415,33 @@ static void sort_members(struct member *members, size_t count) {
   }
 }
 
+/* Gives the members their ranks, if the table on top has an order of its own
+ * (json.object); those that it does not name come last. Returns whether it has.
+ * Allocates nothing, as `look`. [-0, +0, -] */
+static bool rank_members(struct encoder *e, struct member *members,
+                         size_t count) {
+  lua_State *L = e->L;
+  if (!lua_getmetatable(L, -1))
+    return false;
+  lua_pushvalue(L, NEAPL_JSON_RANKS);
+  bool ordered = lua_rawget(L, -2) == LUA_TTABLE;
+  for (size_t i = 0; ordered && i < count; i++) {
+    lua_rawgeti(L, KEPT_SLOT, members[i].kept); /* metatable ranks key */
+    bool named = lua_rawget(L, -2) == LUA_TNUMBER;
+    members[i].rank = named ? lua_tointeger(L, -1) : LUA_MAXINTEGER;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  return ordered;
+}
+
 /* Appends the `count` members that are on top of the stack of members.
  * [-0, +0, v] */
 static void write_members(struct encoder *e, struct place *here, size_t count) {
   size_t first = e->member_count;
+  bool ordered = rank_members(e, e->members + first, count);
   e->member_count += count;
-  if (e->sort_keys)
+  if (ordered || e->sort_keys)
     sort_members(e->members + first, count);
   for (size_t i = 0; i < count; i++) {
     const struct member *member = &e->members[first + i];

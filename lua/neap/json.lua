@@ -12,6 +12,8 @@
 ---@field decode fun(text: string, options?: neap.JsonDecodeOptions): any
 ---@field encode fun(value: any, options?: neap.JsonEncodeOptions): string
 ---@field array fun(list?: table): table marks a table, even an empty one, as an array, and gives it
+---@field object fun(t?: table, keys: string[]): table gives a table the order in which encode
+---   writes its keys, and gives it; keys that are not in the list come last, sorted
 
 require "neap.base.options" -- says what is wrong with options
 

@@ -588,6 +588,54 @@ describe("json.array", function()
   end)
 end)
 
+describe("json.object", function()
+  local keys = { "model", "tools", "messages" }
+
+  it("has the keys of a table written in an order, and returns it", function()
+    local t = { messages = 1, tools = 2, model = 3 }
+    assert.equal(t, json.object(t, keys))
+    assert.equal('{"model":3,"tools":2,"messages":1}', json.encode(t))
+    assert.equal('{"model":3,"tools":2,"messages":1}', json.encode(t, { sort_keys = false }))
+    assert.equal("{\n \"model\": 3,\n \"tools\": 2,\n \"messages\": 1\n}",
+      json.encode(t, { indent = 1 }))
+  end)
+
+  it("sorts keys that the order does not name behind those that it names", function()
+    local t = json.object({ z = 1, a = 2, messages = 3, model = 4 }, keys)
+    assert.equal('{"model":4,"messages":3,"a":2,"z":1}', json.encode(t))
+    assert.equal('{"a":1,"b":2}', json.encode(json.object({ b = 2, a = 1 }, {})))
+  end)
+
+  it("orders many keys, and tables in one another each by its own", function()
+    local t, order, text = {}, {}, {}
+    for i = 1, 40 do
+      order[i] = "k" .. 41 - i
+      t[order[i]] = i
+      text[i] = ('"k%d":%d'):format(41 - i, i)
+    end
+    assert.equal("{" .. table.concat(text, ",") .. "}", json.encode(json.object(t, order)))
+    local inner = json.object({ a = 1, b = 2 }, { "b", "a" })
+    assert.equal('{"z":{"b":2,"a":1},"y":{"a":1,"b":2}}',
+      json.encode(json.object({ y = { b = 2, a = 1 }, z = inner }, { "z", "y" })))
+  end)
+
+  it("makes a new table, and another order of an old one", function()
+    local t = json.object(nil, { "b", "a" })
+    t.a, t.b = 1, 2
+    assert.equal('{"b":2,"a":1}', json.encode(t))
+    assert.equal('{"a":1,"b":2}', json.encode(json.object(t, { "a", "b" })))
+    assert.equal("{}", json.encode(json.object(nil, { "a" })))
+  end)
+
+  it("refuses what is no list of names, and tables that have a metatable", function()
+    assert.matches("table expected, got nil", misused(json.object, {}))
+    assert.matches("list of strings", misused(json.object, {}, { 1 }))
+    assert.matches("metatable", misused(json.object, setmetatable({}, {}), {}))
+    assert.matches("metatable", misused(json.object, json.array {}, {}))
+    assert.matches("table expected, got string", misused(json.object, "x", {}))
+  end)
+end)
+
 describe("json under a locale with another decimal point", function()
   local before
   before_each(function()
