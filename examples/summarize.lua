@@ -2,10 +2,10 @@
 --
 --   neap examples/summarize.lua [FILE or FOLDER ...] [--json] [--concurrency N]
 --
--- Without files it takes the licences that every Debian has. The model is the
--- chat endpoint in NEAP_LLM_URL (with NEAP_LLM_KEY and NEAP_LLM_MODEL); without
--- one, an extractive summariser that needs no network. The exit status is 1 if
--- a file could not be summarised; the others are all the same.
+-- Without files it takes the licences that every Debian has. The model is the one
+-- that NEAP_LLM_PROVIDER, NEAP_LLM_URL, NEAP_LLM_KEY and NEAP_LLM_MODEL name;
+-- without them, an extractive summariser that needs no network. The exit status is
+-- 1 if a file could not be summarised; the others are all the same.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local Node, AsyncFlow, BatchAsyncFlow =
@@ -43,11 +43,10 @@ function Load:prep(shared)
   shared.files = files
 end
 
--- Summarize takes care of one file, the one its params name. `exec` is tried up
--- to three times, half a second and then a second apart, unless the error says
--- that trying again is no use (a 401 does) or when to (a 429 may).
-local Summarize =
-  Node:extend { name = "Summarize", max_retries = 3, wait = 0.5, backoff = 2 }
+-- Summarize takes care of one file, the one its params name. The client makes a
+-- request up to three times, about half a second and then a second apart, unless the
+-- error says that trying again is no use (a 401 does) or when to (a 429 may).
+local Summarize = Node:extend { name = "Summarize" }
 
 function Summarize:prep()
   -- Reading waits, and while it does other files are read and summarised. What
@@ -60,12 +59,15 @@ function Summarize:exec(shared, text)
   if not text:find("%S") then
     error { message = "the file is empty", retryable = false }
   end
-  return shared.llm:chat("Summarize in two sentences:\n\n" .. text)
+  local summary, reply = shared.llm:chat("Summarize in two sentences:\n\n" .. text)
+  self.attempts = reply.attempts
+  return summary
 end
 
--- Called with what the last attempt raised; its result stands in for exec's.
+-- Called with what exec raised; its result stands in for exec's.
 function Summarize:process_after_fail(_, _, err)
   self.error = reason(err)
+  self.attempts = type(err) == "table" and err.attempts or nil
   return "(no summary)"
 end
 
@@ -74,7 +76,7 @@ function Summarize:post(shared, text, summary)
   shared.summary[self.params.filename] = {
     size = #text,
     summary = summary,
-    attempts = self.cur_retry + 1,
+    attempts = self.attempts,
     seconds = neap.now() - self.started,
     error = self.error,
   }

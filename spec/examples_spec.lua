@@ -196,8 +196,8 @@ local function start_nginx(folder)
       location = /v1/chat/completions {
         return 200 '{"choices":[{"message":{"content":"Water comes and goes."}}]}';
       }
-      location = /garbage/chat/completions { return 200 "<html>"; }
-      location = /broken/chat/completions { return 500; }
+      location = /garbage/v1/chat/completions { return 200 "<html>"; }
+      location = /broken/v1/chat/completions { return 500; }
     ]],
   })
 end
@@ -289,8 +289,8 @@ describe("with a server", function()
     end)
 
     local faults = {
-      ["with garbage"] = { base = "/garbage", reason = "a reply that is no JSON" },
-      ["with status 500"] = { base = "/broken", reason = "HTTP status 500" },
+      ["with garbage"] = { base = "/garbage", reason = "it is no JSON" },
+      ["with status 500"] = { base = "/broken", reason = "status 500" },
     }
     for what, fault in pairs(faults) do
       it("falls back after three attempts when a server answers " .. what, function()

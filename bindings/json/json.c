@@ -109,7 +109,7 @@ int neapL_json_open(lua_State *L) {
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "null");
   luaL_newmetatable(L, ARRAY_META);
-  lua_pushliteral(L, "ranks"); /* module null array ranks */
+  lua_pushliteral(L, "neap.json.ranks"); /* module null array ranks */
   luaL_setfuncs(L, functions, 3);
   return 1;
 }

@@ -320,32 +320,73 @@ function makers.process(all)
   all["process.spawn"], all["process.run"] = SPAWN, EXEC
 end
 
+-- Whether a value is a list of what passes a test.
+local function is_list(value, test)
+  if type(value) ~= "table" then return false end
+  for _, item in ipairs(value) do
+    if not test(item) then return false end
+  end
+  return next(value) == nil or #value > 0
+end
+
+local function is_tool(value)
+  return type(value) == "table" and type(value.name) == "string"
+end
+
 function makers.llm(all)
-  ---@class neap.llm.chat_opts
+  ---@class neap.llm.CallOptions
   local CHAT = {
     model = text, --- the model to ask
-    system = text, --- a first message
+    system = text, --- a message of the system, before all others
     temperature = number_or_0, --- how freely the model chooses its words
     max_tokens = count, --- the most that the answer may have
-    timeout = with(seconds, 120), --- the limit of the whole exchange
+    --- where the answer ends
+    stop = rule(function(value) return is_text(value) or is_list(value, is_text) end,
+      "string or list of strings"),
+    seed = integer, --- what makes answers repeatable, where the vendor can
+    reasoning = word("none", "low", "medium", "high"), --- how much the model thinks
+    --- what it may call: name, description and parameters, a JSON Schema, of each
+    tools = rule(function(value) return is_list(value, is_tool) end,
+      "list of tables with a name"),
+    --- `"auto"`, `"none"`, `"required"` or the name of a tool
+    tool_choice = text,
+    cache = with(boolean, false), --- mark what stays the same for the cache of the vendor
     headers = headers, --- further ones of the request
+    extra = map, --- merged into the body of the request
+    connect_timeout = with(seconds, 10), --- the limit until there is a connection
+    first_token = with(seconds, 300), --- the limit until the first event of an answer
+    silence = with(seconds, 60), --- the limit between two events
+    timeout = seconds, --- the limit of the whole call, all attempts together
+    max_retries = with(attempts, 3), --- how often a request is made, the first included
+    wait = with(seconds_or_0, 0.5), --- the wait before the second
+    backoff = with(factor, 2), --- the factor for each further wait
+    max_wait = with(seconds, 8), --- the longest wait
+    jitter = with(share, 1), --- the share of a wait that may be taken off at random
+    --- a server that asks for a longer wait ends the attempts
+    max_retry_after = with(seconds, 120),
   }
 
-  ---@class neap.llm.opts: neap.llm.chat_opts
+  ---@class neap.llm.Options: neap.llm.CallOptions
   local CLIENT = extend(CHAT, {
-    --- the endpoint or its base, `"http://127.0.0.1:8080/v1"`
-    url = rule(function(value) return is_text(value) and value:find("^https?://") ~= nil end,
+    --- whose language is spoken
+    provider = rule(function(value)
+      return type(value) == "string" or type(value) == "table"
+    end, "name or table of a provider"),
+    --- the base of the address, `"http://127.0.0.1:8080/v1"`
+    url = rule(function(value) return is_text(value) and value:find("^https?://[^/?#]") ~= nil end,
       "URL that begins with http:// or https://"),
-    key = text, --- the bearer token
-    --- it sends the request, as that of `neap.http` does
+    --- the key, or what gives it for each request
+    key = rule(function(value) return is_text(value) or type(value) == "function" end,
+      "string or function"),
+    --- it sends the requests, as that of `neap.http` does
     http = rule(function(value)
-      return type(value) == "table" and type(value.post) == "function"
-    end, "table with a function post"),
+      return type(value) == "table" and type(value.request) == "function"
+    end, "table with a function request"),
   })
 
-  all["llm.new"], all.chat = CLIENT, CHAT
+  all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
 end
-makers.chat = makers.llm
+for _, method in ipairs { "chat", "reply", "stream" } do makers[method] = makers.llm end
 
 function makers.testing(all)
   local errno = rule(function(value) return require "neap.testing.errno"[value] ~= nil end,
@@ -409,7 +450,10 @@ local meant = {
   startnode = "start", maxconcurrency = "concurrency", parallelism = "concurrency",
   parameters = "params",
   apikey = "key", token = "key", apibase = "url", baseurl = "url", endpoint = "url",
-  maxcompletiontokens = "max_tokens",
+  apitoken = "key", maxcompletiontokens = "max_tokens", maxoutputtokens = "max_tokens",
+  numpredict = "max_tokens", stopsequences = "stop", reasoningeffort = "reasoning",
+  thinking = "reasoning", think = "reasoning", systemprompt = "system",
+  instructions = "system", extrabody = "extra", vendor = "provider", functions = "tools",
 }
 
 return {

@@ -1,0 +1,309 @@
+--- One request to a model: it is sent, and what comes is read event by event.
+-- SPDX-License-Identifier: MIT
+local concurrent = require "neap.task.concurrent"
+local core = require "neap.core"
+local failure = require "neap.llm.failure"
+local fold = require "neap.llm.fold"
+local messages = require "neap.llm.message"
+local new_error = require "neap.error".new
+local reader = require "neap.io.reader"
+local redact = require "neap.llm.redact"
+local sse = require "neap.http.sse"
+
+local M = {}
+
+---@class neap.llm.Ask what the attempts of a call have in common
+---@field call neap.llm.CallOf
+---@field provider neap.llm.Provider
+---@field url string
+---@field public_url string without query and user
+---@field body string
+---@field headers table<string, string|number> of the provider
+---@field own_headers table<string, string|number> of whoever calls
+---@field key? string|fun(): string|nil
+---@field http table
+---@field began number
+---@field deadline number the end of the whole call
+---@field is_over? boolean the deadline has passed
+
+-- How much of a body is read: of an error, of a reply that is no stream.
+local MAX_ERROR, MAX_BODY = 64 * 1024, 64 * 1024 * 1024
+
+-- How long the end of a body is waited for behind the last event, in seconds. Then
+-- the connection can be used again.
+local LINGER = 0.1
+
+-- What strangers send may be beyond what Lua has.
+local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
+
+---@class neap.llm.Exchange
+---@field state neap.llm.State
+---@field private ask neap.llm.Ask
+---@field private began number
+---@field private heard? boolean the first event has come
+---@field private secrets string[] what must not stand in an error
+---@field private response? neap.http.Response
+---@field private next? fun(): string|nil, string|nil the data and the name of an event
+---@field private has_ended? boolean
+local Exchange = {}
+Exchange.__index = Exchange
+
+-- The body of a response, for which nobody waits too long.
+local Body = {}
+Body.__index = Body
+reader.extend(Body)
+
+-- The seconds that may be waited now, and what has happened when they have passed.
+local function limit(self)
+  local now, opts = core.now(), self.ask.call.options
+  local own = self.heard and opts.silence or self.began + opts.first_token - now
+  local left = self.ask.deadline - now
+  if left < own then return left, "timeout" end
+  return own, "stalled"
+end
+
+local function expire(self, why)
+  local opts = self.ask.call.options
+  if why == "timeout" then
+    self.ask.is_over = true
+    error(M.timeout(self.ask), 0)
+  end
+  error(failure.new("stalled", self.heard
+    and ("the model has said nothing for %g s"):format(opts.silence)
+    or ("the model has not begun to answer within %g s"):format(opts.first_token),
+    { url = self.ask.public_url, request_id = self.request_id }), 0)
+end
+
+-- Calls f, which waits, as long as may be waited. What f raises itself, also when that
+-- is a timeout of its own, goes through.
+local function within(self, f, ...)
+  local seconds, why = limit(self)
+  if seconds <= 0 then expire(self, why) end
+  local stop = core.now() + seconds
+  local results = table.pack(pcall(concurrent.timeout, seconds, f, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local err = results[2]
+  local has_passed = type(err) == "table" and err.code == "timeout" and core.now() >= stop
+  if has_passed and not core.is_cancelled() then expire(self, why) end
+  error(err, 0)
+end
+
+-- The error for what the server, or the connection, has done.
+local function failed(self, kind, message, fields)
+  fields = fields or {}
+  fields.url, fields.request_id = self.ask.public_url, self.request_id
+  return failure.new(kind, message, fields)
+end
+
+function Body:receive()
+  local exchange = self.exchange
+  local response = exchange.response
+  local ok, bytes
+  if response.read_some then
+    ok, bytes = pcall(within, exchange, response.read_some, response)
+  else
+    ok, bytes, response.body = true, response.body, nil
+  end
+  if ok then
+    exchange.heard = exchange.heard or bytes ~= nil and not exchange.next
+    return bytes
+  end
+  if type(bytes) == "table" and bytes.code == "http" and not core.is_cancelled() then
+    bytes = failed(exchange, "broken", "the answer broke off: " .. bytes.message,
+      { status = response.status })
+  end
+  error(bytes, 0)
+end
+
+local function add_headers(headers, more)
+  for name, value in pairs(more) do headers[name:lower()] = value end
+end
+
+-- Sends the request. The key is asked for now: it may be another each time.
+local function send(self)
+  local ask = self.ask
+  local key = ask.key
+  if type(key) == "function" then key = key() end
+  local headers = { ["content-type"] = "application/json" }
+  add_headers(headers, ask.headers)
+  local auth = ask.provider.auth
+  if key and auth then
+    headers[auth == "bearer" and "authorization" or auth] =
+      auth == "bearer" and "Bearer " .. key or key
+  end
+  add_headers(headers, ask.own_headers)
+  self.secrets = { key }
+  for _, value in pairs(ask.own_headers) do table.insert(self.secrets, tostring(value)) end
+  local response = ask.http.request { method = "POST", url = ask.url, headers = headers,
+    body = ask.body, stream = true, connect_timeout = ask.call.options.connect_timeout }
+  return response
+end
+
+-- Raises the error that a body, or an event, is.
+local function refuse(self, body, text)
+  local response, provider = self.response, self.ask.provider
+  local status = response.status
+  local kind, sentence, asked = provider.failed(status, response.headers, body, text)
+  sentence = redact.sentence(sentence, self.secrets, messages.texts(self.ask.call.messages))
+  local is_status = status < 200 or status > 299
+  if not sentence then
+    sentence = is_status and ("the server has answered with status %d"):format(status)
+      or "the server has sent an error"
+  elseif is_status then
+    sentence = ("%s (status %d)"):format(sentence, status)
+  end
+  local word = is_status and kind ~= "quota" and response.headers["x-should-retry"] or nil
+  local retryable
+  if word == "true" or word == "false" then retryable = word == "true" end
+  self.request_id = self.request_id or failure.text(failure.at(body, "request_id"))
+  error(failed(self, kind, sentence, { status = status, retryable = retryable,
+    retry_after = asked or failure.retry_after(response.headers) }), 0)
+end
+
+local function decode(text)
+  local ok, value = pcall(core.json.decode, text, LENIENT)
+  if ok then return value end
+  return nil, failure.json_fault(value)
+end
+
+-- Raises that what has come makes no sense.
+local function break_off(self, message)
+  error(failed(self, "broken", message, { status = self.response.status }), 0)
+end
+
+-- Adds what a provider has made of data.
+local function take(self, deltas, data)
+  local state = self.state
+  if state.failure then refuse(self, state.failure) end
+  state.reply.raw = data
+  fold.add_deltas(state, deltas)
+  return deltas
+end
+
+-- Ends what is whole.
+local function finish(self)
+  self.has_ended = true
+  if self.ask.provider.finish then self.ask.provider.finish(self.state) end
+  self:close()
+end
+
+-- Reads a body that is no stream.
+local function read_whole(self)
+  local provider, state = self.ask.provider, self.state
+  local body, fault = decode(self.body:read(MAX_BODY) or "")
+  if fault then break_off(self, "the reply makes no sense: " .. fault) end
+  if type(body) ~= "table" then break_off(self, "the reply has no answer in it") end
+  local deltas = take(self, (provider.parse or provider.event)(state, body), body)
+  if not state.reply.stop then break_off(self, "the reply has no answer in it") end
+  finish(self)
+  return deltas
+end
+
+-- Waits for the end of the body, which is near.
+local function linger(self)
+  local response = self.response
+  if not response.read_some then return end
+  local ok, err = pcall(concurrent.timeout, LINGER, function()
+    while response:read_some() do end -- luacheck: ignore 542
+  end)
+  if not ok and core.is_cancelled() then error(err, 0) end
+end
+
+-- Waits for the next event that is not empty; nil at the end.
+local function next_event(self)
+  while true do
+    local text, name = self.next()
+    if not text or text:find("%S") then return text, name end
+  end
+end
+
+-- Reads the next event of a stream.
+local function read_event(self)
+  local provider, reply = self.ask.provider, self.state.reply
+  local text, name = next_event(self)
+  if not text then
+    if not reply.stop then break_off(self, "the answer has no end") end
+    finish(self)
+    return nil
+  elseif text:find("^%[DONE%]") then
+    reply.stop = reply.stop or "stop"
+    linger(self)
+    finish(self)
+    return nil
+  end
+  local data, fault = decode(text)
+  if fault and name == "error" then refuse(self, nil, text) end
+  if fault then break_off(self, "an event of the answer makes no sense: " .. fault) end
+  self.heard = self.heard or failure.at(data, "type") ~= "ping"
+  local deltas, done = provider.event(self.state, data, name)
+  take(self, deltas, data)
+  if done then
+    linger(self)
+    finish(self)
+  end
+  return deltas
+end
+
+-- The iterator over the data of events, for what says that it is a stream.
+local function events_of(self)
+  local kind = self.response.headers["content-type"]
+  kind = type(kind) == "string" and kind:lower() or ""
+  if kind:find("text/event-stream", 1, true) then
+    self.body.status, self.body.headers = 200, { ["content-type"] = "text/event-stream" }
+    local events = sse.events(self.body)
+    return function()
+      local event = events()
+      if event then return event.data, event.event end
+    end
+  elseif kind:find("ndjson", 1, true) or kind:find("jsonl", 1, true) then
+    return self.body:lines()
+  end
+end
+
+-- Sends the request and looks at what the answer is.
+local function open(self)
+  self.response = within(self, send, self)
+  local response = self.response
+  local headers = response.headers
+  self.body = setmetatable({ exchange = self }, Body)
+  self.request_id = failure.text(headers["x-request-id"]) or failure.text(headers["request-id"])
+  self.state.reply.request_id = self.request_id
+  if response.status < 200 or response.status > 299 then
+    local text = self.body:read(MAX_ERROR) or ""
+    local body = decode(text)
+    refuse(self, body, text)
+  end
+  self.next = events_of(self)
+end
+
+--- Begins an exchange; nothing is sent before the first read.
+---@param ask neap.llm.Ask
+---@return neap.llm.Exchange
+function M.new(ask)
+  return setmetatable({ ask = ask, state = fold.new(), began = core.now(), secrets = {} }, Exchange)
+end
+
+--- The error of a call that took too long.
+---@param ask neap.llm.Ask
+---@return neap.Error
+function M.timeout(ask)
+  return new_error { code = "timeout", retryable = true, url = ask.public_url,
+    message = ("the model has not answered within %g s"):format(ask.call.options.timeout) }
+end
+
+--- Waits for what comes next: a list of deltas, which may be empty; nil at the end.
+---@return neap.llm.Delta[]|nil
+function Exchange:read()
+  if self.has_ended then return nil end
+  if not self.response then open(self) end
+  if not self.next then return read_whole(self) end
+  return read_event(self)
+end
+
+--- Drops the connection, unless all has come.
+function Exchange:close()
+  local response = self.response
+  if response and response.close then response:close() end
+end
+
+return M

@@ -1,0 +1,84 @@
+--- What clients and calls go by: options, the environment, addresses.
+-- SPDX-License-Identifier: MIT
+local new_error = require "neap.error".new
+local public = require "neap.http.response".public
+local schema = require "neap.base.schema"
+
+local M = {}
+
+--- Gives the options of a call: its own, else the client's, else the defaults.
+---@param given table
+---@param client table
+---@return table
+function M.merge(given, client)
+  local all = {}
+  for name, rule in pairs(schema.options.chat) do
+    local value = given[name]
+    if value == nil then value = client[name] end
+    if value == nil then value = rule.default end
+    all[name] = value
+  end
+  return all
+end
+
+--- Returns the value of an environment variable, nil also for an empty one.
+---@param name string
+---@return string|nil
+function M.environment(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
+
+--- Returns the address in NEAP_LLM_URL, nil if there is none. Raises an error object
+--- for what is no address: not the script is wrong but its surroundings.
+---@return string|nil
+function M.url()
+  local url = M.environment("NEAP_LLM_URL")
+  if url and not schema.options["llm.new"].url.test(url) then
+    local shown = public(url):gsub("^[^/]*@", "")
+    error(new_error { code = "llm", kind = "request", retryable = false,
+      message = "NEAP_LLM_URL is no http URL: " .. shown }, 0)
+  end
+  return url
+end
+
+--- Joins the base of an address and the path of a request. A base may have a version
+--- in it, or be the whole already; its query stays.
+---@param base string
+---@param version string "/v1"
+---@param path string "/chat/completions", may have a query
+---@return string
+function M.join(base, version, path)
+  local before, query = base:match("^([^?#]*)%??([^#]*)")
+  local plain, more = path:match("^([^?]*)%??(.*)$")
+  before = before:gsub("/+$", "")
+  if before:sub(-#plain) ~= plain then
+    local has_version = before:match("^%a+://[^/]*(.*)$"):find("/v%d[%w]*%f[/\0]")
+    before = before .. (has_version and "" or version) .. plain
+  end
+  if query ~= "" and more ~= "" then query = query .. "&" end
+  query = query .. more
+  return query == "" and before or before .. "?" .. query
+end
+
+-- Whether a table is one of names and values.
+local function is_object(value)
+  return type(value) == "table" and value[1] == nil
+end
+
+--- Merges one table with another, which wins; what are objects in both are merged as
+--- well. Neither is changed.
+---@param base table
+---@param more table
+---@return table
+function M.merged(base, more)
+  local all = setmetatable({}, getmetatable(base)) -- with its order of keys
+  for name, value in pairs(base) do all[name] = value end
+  for name, value in pairs(more) do
+    local both = is_object(value) and is_object(base[name])
+    all[name] = both and M.merged(base[name], value) or value
+  end
+  return all
+end
+
+return M

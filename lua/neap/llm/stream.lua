@@ -1,0 +1,191 @@
+--- The answer of a model, piece by piece, over as many attempts as it takes.
+-- SPDX-License-Identifier: MIT
+local class = require "neap.base.class"
+local core = require "neap.core"
+local exchange = require "neap.llm.exchange"
+local fold = require "neap.llm.fold"
+
+local M = {}
+
+---@class neap.llm.Stream
+---@field reply? neap.llm.Reply once all has come
+local Stream, StreamMeta = class("neap.llm.Stream")
+
+---@class neap.llm.Progress what a stream knows, kept apart from it: a key is in it
+---@field ask neap.llm.Ask
+---@field usage neap.llm.Usage of the attempts that are over
+---@field total table the client's
+---@field attempt integer from 0
+---@field exchange? neap.llm.Exchange of the attempt that goes on
+---@field queue neap.llm.Delta[] what has come and was not given
+---@field at integer
+---@field is_given? boolean a piece has been given to whoever asked
+---@field first_token? number
+---@field has_ended? boolean
+
+---@type table<neap.llm.Stream, neap.llm.Progress>
+local progress_of = setmetatable({}, { __mode = "k" })
+
+-- An exchange with a provider that answers by itself, word by word.
+local Local = {}
+Local.__index = Local
+
+function Local:read()
+  if self.has_ended then return nil end
+  self.has_ended = true
+  local deltas, ask = {}, self.ask
+  for word in ask.provider.answer(ask.call):gmatch("%s*%S+%s*") do
+    deltas[#deltas + 1] = { kind = "text", text = word }
+  end
+  self.state.reply.stop = "stop"
+  fold.add_deltas(self.state, deltas)
+  return deltas
+end
+
+function Local:close() end
+
+local function begin(p)
+  if p.ask.provider.answer then
+    p.exchange = setmetatable({ ask = p.ask, state = fold.new() }, Local)
+  else
+    p.exchange = exchange.new(p.ask)
+  end
+  p.total.calls = p.total.calls + 1
+end
+
+-- Ends an attempt, whose tokens have been paid for whatever became of it. Gives what
+-- had come of the reply.
+local function put_an_end_to(p)
+  local done = p.exchange
+  if not done then return nil end
+  p.exchange = nil
+  done:close()
+  fold.add(p.usage, done.state.reply.usage)
+  fold.add(p.total, done.state.reply.usage)
+  return done.state
+end
+
+-- Gives the reply as it is.
+local function reply_of(p, state)
+  local ask = p.ask
+  local reply = fold.reply(state, ask.call.vendor, core.json.encode)
+  reply.usage, reply.attempts, reply.first_token = p.usage, p.attempt + 1, p.first_token
+  reply.seconds = core.now() - ask.began
+  reply.model = reply.model or ask.call.model
+  return reply
+end
+
+-- Adds to an error what the attempts have come to. What was tried as often as it may
+-- be is not to be multiplied by the attempts of a node.
+local function complete(p, err, state)
+  if type(err) ~= "table" or err.code ~= "llm" then return end
+  err.attempts, err.usage = p.attempt + 1, p.usage
+  local has_come = state.text[1] or state.reasoning[1] or state.reply.calls[1]
+  if has_come then err.partial = reply_of(p, state) end
+  if p.attempt > 0 and p.attempt + 1 >= p.ask.call.options.max_retries then
+    err.retryable = false
+  end
+end
+
+-- Waits for the next attempt; raises where there is none.
+local function wait_for_next(p, err, state)
+  local ask = p.ask
+  local may_help = type(err) == "table" and err.retryable == true
+    and not p.is_given and not ask.is_over
+  local delay = may_help
+    and core.next_attempt(ask.call.options, p.attempt, math.random(), err)
+  if not delay then
+    complete(p, err, state)
+    error(err, 0)
+  end
+  core.tell_retry("llm." .. ask.what, p.attempt, err, delay)
+  local left = ask.deadline - core.now()
+  core.sleep(math.max(0, math.min(delay, left)))
+  if delay >= left then error(exchange.timeout(ask), 0) end
+  p.attempt = p.attempt + 1
+end
+
+-- Waits for what comes next: a list of deltas, nil at the end.
+local function advance(self, p)
+  while not p.has_ended do
+    if not p.exchange then begin(p) end
+    local ok, deltas = pcall(p.exchange.read, p.exchange)
+    if ok and deltas then
+      if deltas[1] and not p.first_token then p.first_token = core.now() - p.ask.began end
+      return deltas
+    end
+    local state = put_an_end_to(p)
+    if ok then
+      p.has_ended = true
+      self.reply = reply_of(p, state)
+    else
+      p.first_token = nil
+      wait_for_next(p, deltas, state)
+    end
+  end
+end
+
+-- Waits for the next delta of one of these kinds.
+local function next_delta(self, kind)
+  local p = progress_of[self]
+  while true do
+    local delta = p.queue[p.at]
+    if not delta then
+      local deltas = advance(self, p)
+      if not deltas then return nil end
+      p.queue, p.at = deltas, 1
+    else
+      p.at = p.at + 1
+      if not kind or delta.kind == kind then
+        p.is_given = true
+        return delta
+      end
+    end
+  end
+end
+
+--- Begins a stream. Its request is sent when it is first read.
+---@param ask neap.llm.Ask
+---@param total table what the client has used so far
+---@return neap.llm.Stream
+function M.new(ask, total)
+  local stream = setmetatable({}, StreamMeta)
+  progress_of[stream] = { ask = ask, usage = fold.usage(), total = total, attempt = 0, queue = {},
+    at = 1 }
+  return stream
+end
+
+--- Waits for the next piece of text; nil at the end.
+---@return string|nil
+function StreamMeta.__call(self)
+  local delta = next_delta(self, "text")
+  return delta and delta.text
+end
+
+--- Iterates over all that comes: text, reasoning, calls. Waits for each. Leaving the
+--- loop drops the connection.
+---@return fun(): neap.llm.Delta|nil
+function Stream:deltas()
+  return function() return next_delta(self) end, nil, nil, self
+end
+
+--- Waits for the whole reply, of which nobody is given a piece before: so it may be
+--- asked for again when the answer breaks off in its middle.
+---@return neap.llm.Reply
+function Stream:finish()
+  local p = progress_of[self]
+  while advance(self, p) do p.queue, p.at = {}, 1 end
+  return self.reply
+end
+
+--- Drops what is still to come, and with it the connection. Closing again does
+--- nothing. A `<close>` variable that goes is closed.
+function Stream:close()
+  local p = progress_of[self]
+  put_an_end_to(p)
+  p.has_ended, p.queue, p.at = true, {}, 1
+end
+
+StreamMeta.__close = Stream.close
+
+return M
