@@ -112,7 +112,8 @@ function M.reply(state, key, encode)
   reply.text = table.concat(state.text)
   reply.reasoning = state.reasoning[1] and table.concat(state.reasoning)
   reply.calls = joined(state.reply.calls)
-  if reply.stop == "stop" and reply.calls[1] then reply.stop = "tools" end
+  local may_be_calls = reply.stop == "stop" or reply.stop == "other"
+  if may_be_calls and reply.calls[1] then reply.stop = "tools" end
   reply.message = { role = "assistant", content = reply.text,
     calls = reply.calls[1] and reply.calls,
     vendor = state.vendor ~= nil and { [key] = encode(state.vendor) } or nil }

@@ -115,6 +115,21 @@ describe("a request for messages", function()
   end)
 end)
 
+describe("a turn in which the model said nothing", function()
+  it("is left out", function()
+    local silent = { { role = "user", content = "a" }, { role = "assistant", content = "" },
+      { role = "user", content = "b" } }
+    local _, request = ask(TEXT, silent)
+    assert.equal('[{"role":"user","content":[{"type":"text","text":"a"},'
+      .. '{"type":"text","text":"b"}]}]', request.bytes:match('"messages":(.*)}$'))
+    local http = wire.transport { body = wire.sse {
+      { candidates = { { finishReason = "STOP" } } } } }
+    wire.client(http, { provider = "gemini" }):reply(silent)
+    assert.equal('[{"role":"user","parts":[{"text":"a"},{"text":"b"}]}]',
+      http.requests[1].bytes:match('"contents":(.*)}$'))
+  end)
+end)
+
 describe("a stream of messages", function()
   it("is put together, its usage cumulative and with the cache in the input", function()
     local reply = ask(TEXT)

@@ -327,7 +327,8 @@ describe("neap.llm", function()
     local function failure(status, body, prompt, kind)
       local client = wire.client(wire.transport { status = status, body = body,
         kind = kind or "application/json" }, { key = KEY, max_retries = 1,
-        system = "Es ist geheim.", headers = { ["x-pass"] = "north-pass" }, url = "http://pilot:word@m/v1?token=hush" })
+        system = "Es ist geheim.", headers = { ["x-pass"] = "north-pass" },
+        url = "http://pilot:word@m/v1?token=hush" })
       local stream <close> = client:stream("x")
       nothing_secret(seen(client) .. seen(stream))
       return helper.refused("llm", client.chat, client, prompt or secret)

@@ -83,6 +83,7 @@ describe("a stream of generated content", function()
     assert.equal("tools", reply.stop)
     assert.same({ { id = "neap_call_1", name = "tide", arguments = '{"port":"Kiel"}' },
       { id = "c2", name = "now", arguments = "{}" } }, reply.calls)
+    assert.equal("tools", ask({ event({ { functionCall = { name = "tide" } } }, "NEW") }).stop)
   end)
 
   it("has signatures that go back on their parts, which are not merged", function()

@@ -52,7 +52,7 @@ end
 local function assistant(message, call)
   local vendor = messages.vendor(message, call.vendor)
   if vendor then return vendor end
-  local list = {}
+  local list = json.array()
   add_parts(list, message.content)
   for _, each in ipairs(message.calls or {}) do
     list[#list + 1] = block { type = "tool_use", id = each.id, name = each.name,
@@ -64,7 +64,7 @@ end
 local function result(message)
   local content = message.content
   if type(content) == "table" then
-    content = {}
+    content = json.array()
     add_parts(content, message.content)
   end
   return block { type = "tool_result", tool_use_id = message.id, content = content,
@@ -72,21 +72,21 @@ local function result(message)
 end
 
 -- Makes the turns of the others' messages. All results of a turn stand in one
--- message of the user, before the text in it.
+-- message of the user, before the text in it. A turn in which the model said nothing
+-- would be refused.
 local function turns_of(others, call)
-  local turns = {}
+  local turns = json.array()
   for _, message in ipairs(others) do
     local role = message.role == "assistant" and "assistant" or "user"
     local last = turns[#turns]
-    if not last or role == "assistant" or last.role ~= role then
-      last = json.object({ role = role, content = {} }, { "role" })
+    local said = role == "assistant" and assistant(message, call)
+    if not said and not (last and last.role == role) or said and said[1] then
+      last = json.object({ role = role, content = said or json.array() }, { "role" })
       turns[#turns + 1] = last
     end
-    if role == "assistant" then
-      last.content = assistant(message, call)
-    elseif message.role == "tool" then
+    if message.role == "tool" then
       table.insert(last.content, result(message))
-    else
+    elseif not said then
       add_parts(last.content, message.content)
     end
   end

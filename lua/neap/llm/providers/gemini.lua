@@ -47,7 +47,7 @@ end
 local function model_parts(message, call)
   local vendor = messages.vendor(message, call.vendor)
   if vendor then return vendor end
-  local list = {}
+  local list = json.array()
   add_parts(list, message.content)
   for _, each in ipairs(message.calls or {}) do
     list[#list + 1] = { functionCall = json.object({ id = vendor_id(each.id), name = each.name,
@@ -66,20 +66,21 @@ local function result_part(list, i)
   }, { "id", "name" }) }
 end
 
+-- Makes the turns of the others' messages; one in which the model said nothing would
+-- be refused.
 local function contents_of(others, call)
-  local turns = {}
+  local turns = json.array()
   for i, message in ipairs(others) do
     local role = message.role == "assistant" and "model" or "user"
     local last = turns[#turns]
-    if not last or last.role ~= role or role == "model" then
-      last = json.object({ role = role, parts = {} }, TURN)
+    local said = role == "model" and model_parts(message, call)
+    if not said and not (last and last.role == role) or said and said[1] then
+      last = json.object({ role = role, parts = said or json.array() }, TURN)
       turns[#turns + 1] = last
     end
-    if role == "model" then
-      last.parts = model_parts(message, call)
-    elseif message.role == "tool" then
+    if message.role == "tool" then
       table.insert(last.parts, result_part(others, i))
-    else
+    elseif not said then
       add_parts(last.parts, message.content)
     end
   end

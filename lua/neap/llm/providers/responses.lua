@@ -38,7 +38,7 @@ local parts = {
 
 local function content_of(content)
   if type(content) ~= "table" then return content end
-  local list = {}
+  local list = json.array()
   for i, part in ipairs(content) do
     list[i] = json.object(parts[part.type](part), { "type" })
   end
@@ -62,7 +62,7 @@ local function add_assistant(items, message, call)
 end
 
 local function input_of(others, call)
-  local items = {}
+  local items = json.array()
   for _, message in ipairs(others) do
     if message.role == "assistant" then
       add_assistant(items, message, call)
