@@ -260,6 +260,14 @@ local function events_of(self)
   end
 end
 
+-- Reads the body of an error; "" where it does not come, for the status says enough.
+local function read_error(self)
+  local ok, text = pcall(self.body.read, self.body, MAX_ERROR)
+  if ok then return text or "" end
+  if core.is_cancelled() or type(text) ~= "table" or text.code ~= "llm" then error(text, 0) end
+  return ""
+end
+
 -- Sends the request and looks at what the answer is.
 local function open(self)
   self.response = within(self, send, self)
@@ -269,7 +277,7 @@ local function open(self)
   self.request_id = failure.text(headers["x-request-id"]) or failure.text(headers["request-id"])
   self.state.reply.request_id = self.request_id
   if response.status < 200 or response.status > 299 then
-    local text = self.body:read(MAX_ERROR) or ""
+    local text = read_error(self)
     local body = decode(text)
     refuse(self, body, text)
   end

@@ -3,7 +3,8 @@
 --
 -- Servers quote requests in their errors, and errors are logged. So a sentence that
 -- goes into an error has neither the texts of the messages in it, whole or in part,
--- nor keys and the values of headers.
+-- nor keys and the values of headers. Escapes of JSON, HTML and addresses, in which
+-- texts are quoted, are undone before.
 local text = require "neap.base.utf8"
 
 local M = {}
@@ -11,17 +12,49 @@ local M = {}
 -- What is shorter tells nothing, and would only garble the sentence.
 local SHORTEST = 4
 
--- So many bytes that a sentence and a prompt have in common are no accident.
-local RUN = 12
+-- So many bytes that a sentence and a prompt have in common are no accident: in
+-- writing that is not ASCII they are fewer, for a name may be three characters.
+local RUN, RUN_BEYOND_ASCII = 12, 9
 
 -- How long a sentence in an error may be, in bytes.
 local LONGEST = 400
 
 -- Each word is looked for in all that was sent. Where that is more than this, in
 -- bytes, it would take too long, and the sentence is left out.
-local SEARCHED = 4 * 1024 * 1024
+local SEARCHED = 1024 * 1024
 
 local TAKEN_OUT = "[...]"
+
+local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = '"', apos = "'" }
+
+-- The character with a number, nil if there is none.
+local function character(number)
+  local is_one = number and number < 0x110000 and not (number >= 0xD800 and number < 0xE000)
+  return is_one and utf8.char(number) or nil
+end
+
+local function unescape(sentence)
+  sentence = sentence:gsub("\\u(%x%x%x%x)\\u(%x%x%x%x)", function(high, low)
+    local h, l = tonumber(high, 16), tonumber(low, 16)
+    if h >= 0xD800 and h < 0xDC00 and l >= 0xDC00 and l < 0xE000 then
+      return utf8.char(0x10000 + ((h - 0xD800) << 10) + (l - 0xDC00))
+    end
+  end)
+  sentence = sentence:gsub("\\u(%x%x%x%x)", function(digits)
+    return character(tonumber(digits, 16))
+  end)
+  sentence = sentence:gsub("\\[bfnrt]", " "):gsub('\\(["\\/])', "%1")
+  sentence = sentence:gsub("&#[xX](%x+);", function(digits)
+    return #digits < 7 and character(tonumber(digits, 16)) or nil
+  end)
+  sentence = sentence:gsub("&#(%d+);", function(digits)
+    return #digits < 8 and character(tonumber(digits)) or nil
+  end)
+  sentence = sentence:gsub("&(%a+);", ENTITIES)
+  return (sentence:gsub("%%(%x%x)", function(digits)
+    return string.char(tonumber(digits, 16))
+  end))
+end
 
 local function escape(plain)
   return (plain:gsub("%p", "%%%0"))
@@ -43,11 +76,18 @@ local function is_in(piece, texts)
   return false
 end
 
--- Marks what stands between quotation marks and was sent.
+-- Marks what stands between quotation marks and was sent. Each mark may be the first
+-- of two.
 local function mark_quotes(lower, texts, mark)
-  for _, form in ipairs { '()"([^"]+)"()', "()'([^']+)'()", "()`([^`]+)`()" } do
-    for first, quoted, behind in lower:gmatch(form) do
-      if #quoted >= SHORTEST and is_in(quoted, texts) then mark(first + 1, behind - 2) end
+  for _, sign in ipairs { '"', "'", "`" } do
+    local first = lower:find(sign, 1, true)
+    while first do
+      local behind = lower:find(sign, first + 1, true)
+      local quoted = behind and lower:sub(first + 1, behind - 1)
+      if quoted and #quoted >= SHORTEST and is_in(quoted, texts) then
+        mark(first + 1, behind - 1)
+      end
+      first = behind
     end
   end
 end
@@ -71,9 +111,10 @@ local function mark_runs(lower, texts, mark)
   local from = 1
   while true do
     from = lower:find("[%w\x80-\xFF]", from)
-    if not from or from + RUN - 1 > #lower then return end
-    local last = from + RUN - 1
-    if is_in(lower:sub(from, last), texts) then
+    if not from then return end
+    local is_ascii = lower:byte(from) < 0x80
+    local last = from + (is_ascii and RUN or RUN_BEYOND_ASCII) - 1
+    if last <= #lower and is_in(lower:sub(from, last), texts) then
       while last < #lower and is_in(lower:sub(from, last + 1), texts) do last = last + 1 end
       mark(from, last)
       from = last + 1
@@ -124,7 +165,7 @@ function M.sentence(sentence, secrets, sent)
   end
   if size > SEARCHED then return nil end
   -- What is cut off must not be half of a secret.
-  sentence = sentence:sub(1, 16 * LONGEST)
+  sentence = unescape(sentence:sub(1, 16 * LONGEST))
   sentence = text.line(without_secrets(sentence, secrets)):gsub("%s+", " ")
   sentence = without_texts(sentence:sub(1, 4 * LONGEST), texts)
   if #sentence > LONGEST then

@@ -346,6 +346,10 @@ describe("neap.llm", function()
         { error = { message = "bad: Incorrect key " .. KEY .. ", Bearer " .. KEY:reverse() } },
         { error = { message = "bad: x-pass north-pass, http://pilot:word@m/v1?token=hush" } },
         { message = "bad: Es ist geheim." }, { detail = "bad: " .. request },
+        { error = "bad: the merger with \\u0047ezeiten AG" },
+        { error = "bad: &quot;the merger with &#71;ezeiten AG&quot;" },
+        { error = "bad: content=the%20merger%20with%20%47ezeiten%20AG" },
+        { error = 'bad: {"content": "the\\nmerger with \\"Gezeiten AG"}' },
       } do
         for _, status in ipairs { 400, 422, 500, 200 } do
           nothing_secret(seen(failure(status, json.encode(said))))
@@ -357,6 +361,14 @@ describe("neap.llm", function()
       nothing_secret(seen(failure(400, secret, nil, "text/plain")))
       nothing_secret(seen(failure(200, '{"a": ' .. secret)))
       nothing_secret(seen(failure(200, "data: " .. secret .. "\n\n", nil, "text/event-stream")))
+    end)
+
+    it("words of languages without spaces", function()
+      for _, said in ipairs { "bad: 看明天的潮汐表", "bad: \\u660e\\u5929\\u7684\\u6f6e" } do
+        local err = failure(400, json.encode { error = said }, "请问明天的潮汐")
+        assert.is_nil(err.message:find("潮", 1, true))
+        assert.is_nil(err.message:find("天", 1, true))
+      end
     end)
 
     it("arguments and results of tools", function()

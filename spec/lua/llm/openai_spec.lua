@@ -334,6 +334,12 @@ describe("a failure of chat completions", function()
       body = { detail = { { msg = "field required", input = "When is high tide?" } } } }).message)
   end)
 
+  it("is that of its status where its body breaks off", function()
+    local err = failure { status = 429, headers = { ["retry-after"] = "7" }, body = "{",
+      breaks = "gone" }
+    assert.same({ "rate", 7 }, { err.kind, err.retry_after })
+  end)
+
   it("says where and why a reply is no JSON", function()
     local err = failure { kind = "application/json", body = '{"choices": [\n  tide]}' }
     assert.equal("broken", err.kind)
