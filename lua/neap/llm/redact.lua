@@ -5,7 +5,7 @@
 -- goes into an error has neither the texts of the messages in it, whole or in part,
 -- nor keys and the values of headers. Escapes of JSON, HTML and addresses, in which
 -- texts are quoted, are undone before.
-local text = require "neap.base.utf8"
+local encoding = require "neap.base.encoding"
 
 local M = {}
 
@@ -166,7 +166,7 @@ function M.sentence(sentence, secrets, sent)
   if size > SEARCHED then return nil end
   -- What is cut off must not be half of a secret.
   sentence = unescape(sentence:sub(1, 16 * LONGEST))
-  sentence = text.line(without_secrets(sentence, secrets)):gsub("%s+", " ")
+  sentence = encoding.line(without_secrets(sentence, secrets)):gsub("%s+", " ")
   sentence = without_texts(sentence:sub(1, 4 * LONGEST), texts)
   if #sentence > LONGEST then
     sentence = sentence:sub(1, LONGEST - 3):gsub("[\xC0-\xF7][\x80-\xBF]*$", "") .. "..."
