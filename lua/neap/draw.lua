@@ -1,10 +1,10 @@
 --- Drawings of flows as text: Mermaid and Graphviz.
 -- SPDX-License-Identifier: MIT
 --
--- A drawing is made in two steps. `survey` turns a flow into boxes and arrows:
--- each flow is opened once, where it is met first, and is a single box wherever
--- it is met again, so that recursion ends and what is shared is not repeated.
--- A language then writes them down.
+-- A drawing is made in two steps. `survey` turns a flow into boxes and arrows. It opens each
+-- flow once, where it is met first, and makes a single box of it elsewhere, so that
+-- recursion ends and shared flows are not repeated. Then the boxes and arrows are written in
+-- one of the languages.
 local graph = require "neap.flow.graph"
 local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
@@ -18,21 +18,21 @@ local M = {}
 ---@field label string
 ---@field batch boolean
 ---@field parallel boolean
----@field inside? neap.Level of a flow or a parallel that is opened here
+---@field inside? neap.Level the inside of a flow or parallel that is opened here
 
 ---@class neap.Arrow
 ---@field from neap.Box
----@field to neap.Box|nil nil for the end of the flow
----@field label string|nil nil for "default"
----@field by? string of an arrow from an opened flow to itself: the id of a point on its way
+---@field to neap.Box|nil nil: the end of the flow
+---@field label string|nil nil: "default"
+---@field by? string for an arrow from an opened flow to itself: the id of a point on it
 
 ---@class neap.Level
 ---@field boxes neap.Box[] the start first
----@field starts neap.Box[] those that the walk begins with; all branches of a parallel
+---@field starts neap.Box[] the start of a flow; all branches of a parallel
 ---@field arrows neap.Arrow[]
----@field ends boolean some arrow goes to the end
+---@field ends boolean whether an arrow goes to the end
 
--- Labels for the nodes of a level, one for each, that tell them apart.
+-- Makes a different label for each node of a level.
 local function label_nodes(members)
   local labels, used = {}, {}
   for i, node in ipairs(members) do
@@ -43,7 +43,7 @@ local function label_nodes(members)
   return labels
 end
 
--- Makes the box of a node, and of a flow not met before all that is inside.
+-- Makes the box of a node. The box of a flow that was not met before has its inside as well.
 local function survey(root)
   local count, opened = 0, {}
   local new_box
@@ -54,8 +54,8 @@ local function survey(root)
     return boxes
   end
 
-  -- A box for each branch, though several may be one node; without arrows, for
-  -- their successors do not count here.
+  -- Makes a box for each branch, even if the same node is there twice. There are no arrows,
+  -- because the successors of branches do not count.
   local function new_fork(parallel)
     local boxes = new_boxes(nodes.state(parallel).branches)
     return { boxes = boxes, starts = boxes, arrows = {}, ends = false }
@@ -99,7 +99,7 @@ local function survey(root)
   return new_box(root, encoding.line(nodes.name(root)))
 end
 
--- Collects lines, indented by how deep they are, within reason.
+-- Collects lines, indented by their depth up to a limit.
 local function new_page()
   local lines, depth = {}, 0
   local page = {}
@@ -111,19 +111,19 @@ local function new_page()
   return page
 end
 
--- What stands on the frame of what is opened.
+-- The title of the frame of an opened flow or parallel.
 local function title_of(box)
   return box.label .. (box.batch and " (batch)" or box.parallel and " (parallel)" or "")
 end
 
--- Whether a box is drawn without a frame around it when it is the whole.
+-- Whether a box is drawn without a frame when it is the whole drawing.
 local function is_plain_flow(box)
   return box.inside and not box.batch and not box.parallel
 end
 
 local DRAWN = { test = nodes.is_node, expected = "node or flow" }
 
--- In a quoted text Mermaid reads #34; as the character of that number.
+-- In a quoted text, Mermaid reads #34; as the character with that number.
 local function quote_mermaid(label)
   return '"' .. label:gsub('[#"&<>`\\]', function(c) return ("#%d;"):format(c:byte()) end) .. '"'
 end
@@ -185,9 +185,8 @@ local function quote_dot(label)
   return '"' .. label:gsub('["\\]', "\\%0") .. '"'
 end
 
--- Graphviz draws arrows between nodes only and clips them where they cross the
--- frame of a cluster. An arrow to a flow goes to the point where it starts, one
--- from a flow comes from what was drawn in it last.
+-- Graphviz draws arrows between nodes only, and clips them at the frame of a cluster. An
+-- arrow to a flow goes to its start; an arrow from a flow comes from the last node in it.
 local function dot_head(box)
   return box.inside and "s" .. box.number or box.id
 end

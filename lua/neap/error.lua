@@ -1,13 +1,12 @@
 --- Error objects.
 -- SPDX-License-Identifier: MIT
 --
--- What neap raises itself, and what leaves a run, is a table with the fields
--- `message` and `code`; from a run also `node` (the path of the node, as in
--- "order > payment > Charge"), `phase` ("prep", "exec", "fallback", "post"),
--- `attempt` (from 1), `cause` (what was raised, itself) and `traceback`, and
--- `retryable` and `retry_after` where the cause has them: so they steer the
--- attempts of every node that the error passes, however many runs it leaves.
--- `tostring` gives one readable paragraph.
+-- An error object is a table with the fields `message` and `code`. One that leaves a run
+-- also has `node` (the path of the node, as in "order > payment > Charge"), `phase`
+-- ("prep", "exec", "fallback", "post"), `attempt` (from 1), `cause` (the value that was
+-- raised) and `traceback`. If the cause has `retryable` or `retry_after`, so has the error
+-- object: they steer the attempts of every node that the error passes. `tostring` gives one
+-- readable paragraph.
 local core = require "neap.core"
 
 local M = {}
@@ -20,26 +19,26 @@ local meta = core.error_meta
 ---@field node? string the path of the node
 ---@field phase? string "prep", "exec", "fallback" or "post"
 ---@field attempt? integer from 1
----@field cause? any what was raised, itself
+---@field cause? any the value that was raised
 ---@field traceback? string
 ---@field retryable? boolean false: no further attempts
 ---@field retry_after? number seconds that the next attempt waits at least
 
---- Makes an error object of its fields.
+--- Makes an error object.
 ---@param fields table with `message` and `code`
 ---@return neap.Error
 function M.new(fields)
   return setmetatable(fields, meta)
 end
 
---- Whether a value is an error object of neap's.
+--- Whether a value is an error object.
 ---@param value any
 ---@return boolean
 function M.is(value)
   return getmetatable(value) == meta
 end
 
--- The path of a node, without its middle where that is very long.
+-- Shortens a very long path of a node in its middle.
 local function shorten(path)
   if #path <= 400 then return path end
   return ("%s ... %s"):format(path:sub(1, 190), path:sub(-190))
@@ -55,7 +54,7 @@ function meta:__tostring()
   return ("%s: %s"):format(place, self.message)
 end
 
--- The fields of a table that says nothing about itself: { card = "expired" }.
+-- The fields of a table without __tostring or message: { card = "expired" }.
 local function fields_of(value)
   local list = {}
   for key, field in next, value do
@@ -67,7 +66,7 @@ local function fields_of(value)
   return ("{ %s }"):format(table.concat(list, ", "))
 end
 
--- A __tostring of the user's may raise, too; then the type has to do.
+-- The text of a value. If its __tostring raises, the type stands in for the text.
 local function text_of(value)
   local describe = tostring
   if type(value) == "table" then
@@ -81,8 +80,7 @@ end
 
 local function advice_of(cause) return cause.retryable, cause.retry_after end
 
--- What an error says of further attempts: its `retryable` and `retry_after`,
--- which may be computed, and what computes them may raise.
+-- The `retryable` and `retry_after` of an error. A metamethod may compute them, and raise.
 local function advice(cause)
   if type(cause) ~= "table" then return nil, nil end
   local ok, retryable, retry_after = pcall(advice_of, cause)
@@ -90,8 +88,8 @@ local function advice(cause)
   return retryable, retry_after
 end
 
--- Makes the object for an error that leaves a run. `origin` has node, phase,
--- attempt and traceback; only for want of memory it has not.
+-- Makes the error object for an error that leaves a run. `origin` has node, phase, attempt
+-- and traceback, unless memory was exhausted.
 local function leave(cause, origin)
   if not (origin and origin.node) then error("not enough memory", 0) end
   local fields = {}
@@ -102,7 +100,7 @@ local function leave(cause, origin)
     fields.retryable, fields.retry_after = advice(cause)
   end
   if fields.node then
-    -- It left a run inside this one: that run knows better what happened.
+    -- The error has left a run inside this one, which noted the exact place.
     fields.node = ("%s > %s"):format(origin.node, fields.node)
   else
     fields.node, fields.phase, fields.attempt = origin.node, origin.phase, origin.attempt

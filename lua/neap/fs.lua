@@ -1,9 +1,8 @@
---- Files. Every function waits while the file system works, and lets others
---- run meanwhile, unless it says otherwise.
+--- Files. Every function waits, unless its comment says otherwise.
 -- SPDX-License-Identifier: MIT
 --
--- A failure raises an error object of code "fs" with `path` and, where the
--- system refused, `errno` ("ENOENT").
+-- A failure raises an error object of code "fs" with `path` and, if the system refused,
+-- `errno` ("ENOENT").
 local class = require "neap.base.class"
 local core = require "neap.core".fs
 local new_error = require "neap.error".new
@@ -27,12 +26,12 @@ local files = core.file
 ---@class neap.Fs
 ---@field read fun(path: string, options?: { max_size?: integer }): string at most max_size bytes
 ---@field list fun(path: string): neap.fs.Entry[] sorted by name
----@field stat fun(path: string): neap.fs.Stat of what the path leads to, links followed
+---@field stat fun(path: string): neap.fs.Stat follows links
 ---@field lstat fun(path: string): neap.fs.Stat of a link itself
----@field exists fun(path: string): boolean whether it leads to something; false for
---- the errors ENOENT and ENOTDIR only, others are raised
----@field rename fun(from: string, to: string) on the same file system; replaces what has that name
----@field copy fun(from: string, to: string) a file with its mode; replaces what has that name
+---@field exists fun(path: string): boolean follows links; false for the errors ENOENT and
+--- ENOTDIR only, others are raised
+---@field rename fun(from: string, to: string) on one file system; replaces a file at `to`
+---@field copy fun(from: string, to: string) copies a file and its mode; replaces a file at `to`
 ---@field link fun(from: string, to: string) gives a file a second name
 ---@field symlink fun(target: string, path: string) makes a link that leads to target,
 --- which need not be there
@@ -42,16 +41,17 @@ local files = core.file
 local fs = {}
 
 ---@class neap.fs.Change
----@field kind "change"|"rename"|"overflow" content, mode or times; made, removed or moved;
---- more than could be kept, so that some have been lost
----@field path? string that was watched, in a directory that of the entry; none of an overflow
+---@field kind "change"|"rename"|"overflow" content, mode or times have changed; made, removed
+--- or moved; changes were lost, because there were too many
+---@field path? string the watched path, or that of an entry of a watched directory; nil for an
+--- overflow
 
---- What tells of changes. They are kept, up to 1024, until they are taken; one
---- that is like the one before it, which was not taken yet, is not told again.
+--- A watch on a path. Up to 1024 changes are kept until they are taken. A change that equals
+--- the last one kept is left out.
 ---@class neap.fs.Watch
 ---@field next fun(self): neap.fs.Change|nil waits for the next change; nil once there are no more
----@field changes fun(self): fun(...): neap.fs.Change|nil iterates over them; waits for each
----@field close fun(self) ends it: whoever waits gets nil. So do `<close>` and the collector
+---@field changes fun(self): fun(...): neap.fs.Change|nil iterates over changes; waits for each
+---@field close fun(self) ends the watch: tasks that wait get nil. So do `<close>` and the collector
 
 for _, name in ipairs {
   "read", "list", "stat", "lstat", "exists", "rename", "copy", "link", "symlink",
@@ -60,8 +60,8 @@ for _, name in ipairs {
   fs[name] = core[name]
 end
 
--- Raises an error unless argument `n` is a string, or a number, which Lua takes for
--- one; a path has no zero byte besides.
+-- Raises an error unless argument `n` is a string without zero bytes, or a number, which
+-- counts as a string in Lua.
 local function check_string(value, n, where, is_path)
   if type(value) ~= "string" and type(value) ~= "number" then
     options.argument(n, where, value, rules.string)
@@ -73,12 +73,12 @@ end
 
 --- Creates a file or replaces its content.
 ---
---- With `atomic`, whoever reads the file, also after a crash, finds either what
---- was there or all of the data: they are written to a file beside it, brought
---- to the disk, and that is renamed. It keeps its mode, not its owner, and has
---- to be a regular file. Nothing else is left when that fails or is cancelled;
---- what one leaves whose program is killed, the next in that folder removes.
---- Without it, a cancelled write may have written a part.
+--- With `atomic`, readers find either the old content or all of the data, also after a
+--- crash: the data is written to a file beside it and brought to the disk, and that file is
+--- renamed. The file keeps its mode, not its owner, and has to be a regular file. A write
+--- that fails or is cancelled leaves nothing behind. If the program is killed, a temporary
+--- file may stay, which the next atomic write in that folder removes. Without `atomic`, a
+--- cancelled write may have written a part.
 ---@param path string
 ---@param data string
 ---@param opts? { atomic?: boolean }
@@ -90,7 +90,7 @@ function fs.write(path, data, opts)
   write(path, data)
 end
 
---- Creates a file or adds to its content. Cancelled, it may have added a part.
+--- Creates a file or adds to its content. When it is cancelled, a part may have been added.
 ---@param path string
 ---@param ... string|number data, added in one piece
 function fs.append(path, ...)
@@ -99,11 +99,11 @@ function fs.append(path, ...)
   core.append(path, writer.join("append", 2, ...))
 end
 
---- Makes a directory. With `parents` also those above it that are missing, and
---- it is fine if it is there.
+--- Makes a directory. With `parents`, the missing directories above it are made as well, and
+--- the directory may exist already.
 ---@param path string
----@param opts? { parents?: boolean, mode?: integer } mode: permission bits,
---- from which the umask is taken; default: octal 777
+---@param opts? { parents?: boolean, mode?: integer } mode: permission bits, reduced by the
+--- umask; default: octal 777
 function fs.mkdir(path, opts)
   check_string(path, 1, "mkdir", true)
   opts = options.check(opts, "fs.mkdir")
@@ -112,13 +112,12 @@ end
 
 local NAMELESS = { [""] = true, ["."] = true, [".."] = true }
 
---- Removes a file, a link or an empty directory; with `recursive` a directory
---- and all that is in it. Never follows links. Cancelled, it stops amid that.
+--- Removes a file, a link or an empty directory; with `recursive`, a directory and all in
+--- it. Never follows links. When it is cancelled, a part may have been removed.
 ---
---- What could not be removed once it is empty is not emptied either: a path that
---- ends with "." or "..", or is "/", is refused (`errno` "EINVAL"), as is a
---- directory in a folder that must not be written to ("EACCES", "EPERM"), or on
---- which something is mounted ("EBUSY").
+--- A directory that could not be removed in the end is not emptied either. Refused are a
+--- path that ends with "." or "..", or is "/" (`errno` "EINVAL"), a directory in a folder
+--- that must not be written to ("EACCES", "EPERM"), and a mount point ("EBUSY").
 ---@param path string
 ---@param opts? { recursive?: boolean }
 function fs.remove(path, opts)
@@ -132,16 +131,15 @@ function fs.remove(path, opts)
   core.remove(path, opts.recursive)
 end
 
---- Watches a file, or a directory but not those within it, for changes; does not
---- wait. Of a file the path is watched: it may be removed, replaced, made again.
---- Where links lead to it, and one is made to point elsewhere, that is a "rename"
---- of the path, and from then on what it leads to now is watched. A directory to
---- which no links lead, and which is moved or removed, is told of as a "rename" of
---- its path, and that is the last.
+--- Watches a file, or the entries of a directory, for changes; does not wait. A watched file
+--- may be removed, replaced and made again, because its path is watched. Links on the path
+--- are followed: when one is changed to lead elsewhere, that is a "rename" of the path, and
+--- its new target is watched. When a directory that is not reached by links is moved or
+--- removed, that is a "rename" of its path and the last change.
 ---
---- With `missing` the path may lead nowhere, and the directories above it may be
---- missing, at first and later: a "rename" tells when something is made there, and
---- when it goes. Without, that is an error with `errno` "ENOENT".
+--- With `missing`, the path and the directories above it may be missing, at first and later:
+--- a "rename" tells when the path is made and when it goes. Without `missing`, a missing
+--- path is an error with `errno` "ENOENT".
 ---@param path string
 ---@param opts? { missing?: boolean }
 ---@return neap.fs.Watch
@@ -151,13 +149,11 @@ function fs.watch(path, opts)
   return (core.watch(path, opts.missing))
 end
 
---- A file that is open. Operations of several tasks on it are served one after
---- the other, in the order in which they were asked for. One that is cancelled
---- gives up its wait at once, and the file can be used on: bytes that it would
---- have read are read by the next.
+--- An open file. Operations of several tasks are served one after the other, in the order of
+--- the calls. An operation that is cancelled ends its wait at once, and the file can still be
+--- used: the bytes that it would have read are there for the next read.
 ---
---- `local f <close> = fs.open(path)` closes it without waiting; so does the
---- collector.
+--- `<close>` variables and the collector close a file without waiting.
 ---@class neap.fs.File: neap.Reader
 ---@field path string
 ---@field private handle userdata
@@ -168,26 +164,25 @@ local function new_file(handle, path)
   return setmetatable({ handle = handle, path = path }, FileMeta)
 end
 
--- Reader's source: up to 64 KiB from the position on.
+-- Waits for up to 64 KiB from the position on, for neap.io.reader.
 function File:receive()
   return files.read(self.handle)
 end
 
--- The number of bytes that have been read from the file, but not from us.
+-- The number of bytes that were read from the file but are still held by the reader.
 local function ahead(self)
   return self.rest and #self.rest - self.at + 1 or 0
 end
 
--- Sets the file's position to where the reader is. Pipes and such have none:
--- what has come from them stays to be read.
+-- Sets the file's position to that of the reader. A pipe has no position; its bytes stay
+-- with the reader.
 local function step_back(self)
   if self.rest and files.back(self.handle, ahead(self)) then self.rest = nil end
 end
 
---- Writes strings and numbers, as Lua's file:write does, in one piece: at the
---- position, or if the file was opened to append at its end. Waits until the
---- system has taken all of it. Cancelled, it may have written a part, behind
---- which the position is then.
+--- Writes strings and numbers, as Lua's file:write does, in one piece: at the position, or
+--- at the end of a file that was opened to append. Waits until the system has taken all of
+--- it. When it is cancelled, a part may have been written, and the position is behind it.
 ---@param ... string|number
 function File:write(...)
   local text = writer.join("write", 1, ...)
@@ -217,18 +212,18 @@ function File:seek(whence, offset)
   return (files.seek(self.handle, whence, offset))
 end
 
---- Waits until all that has been written is on the disk.
+--- Waits until all that was written is on the disk.
 function File:sync()
   files.sync(self.handle)
 end
 
---- What is known about the file.
+--- The attributes of the file.
 ---@return neap.fs.Stat
 function File:stat()
   return (files.stat(self.handle))
 end
 
---- Cuts the file, or lengthens it with zeros. The position stays.
+--- Sets the size of the file: cuts it, or fills it up with zeros. The position stays.
 ---@param size integer bytes, 0 or more
 function File:truncate(size)
   options.argument(1, "truncate", size, rules.count_or_0)
@@ -236,9 +231,8 @@ function File:truncate(size)
   files.truncate(self.handle, size)
 end
 
---- Closes the file when what was asked of it before has been done. Raises what
---- the system says only then of what was written before. Closing it again does
---- nothing.
+--- Closes the file after the operations that were called before. Raises errors of earlier
+--- writes that the system reports only now. Closing again does nothing.
 function File:close()
   self.rest = nil
   if files.is_open(self.handle) then files.close(self.handle) end
@@ -267,8 +261,8 @@ end
 local MODE = { test = is_mode,
   expected = '"r", "w", "a", "r+", "w+" or "a+", with w an x for a new file, and a b if you like' }
 
---- Opens a file, as Lua's io.open does. What has no end, or none yet (pipes,
---- terminals), keeps one of the few threads for files while it is read.
+--- Opens a file, as Lua's io.open does. Reading from a pipe or a terminal occupies one of
+--- the few threads for files until there are bytes.
 ---@param path string
 ---@param mode? string "r" (the default), "w", "a", each also with "+"; with "b",
 --- which changes nothing; "wx": the file must not be there
@@ -280,10 +274,10 @@ function fs.open(path, mode)
   return new_file(files.open(path, mode))
 end
 
---- Iterates over the lines of a file, without their ends, and closes it at the
---- end, or when the loop is left. Waits for each line.
+--- Iterates over the lines of a file, without their ends. Closes the file at the end, or
+--- when the loop is left. Waits for each line.
 ---@param path string
----@param max? integer bytes of the longest line, 16 MiB unless given
+---@param max? integer bytes of the longest line; default: 16 MiB
 ---@return fun(): string|nil
 ---@return nil
 ---@return nil
@@ -300,7 +294,7 @@ function fs.lines(path, max)
   return next_line, nil, nil, file
 end
 
--- Where temporary files go, with the beginning of their names.
+-- The folder of temporary files with the beginning of their names.
 local function temporary_prefix(prefix, where)
   prefix = prefix == nil and "neap-" or prefix
   check_string(prefix, 1, where, true)
@@ -312,9 +306,8 @@ local function temporary_prefix(prefix, where)
   return ("%s/%s"):format(folder:gsub("(.)/+$", "%1"), prefix)
 end
 
---- Makes a temporary file in TMPDIR or /tmp, open to be read and written, which
---- nobody else may (mode 0600). It is removed when it is closed, also by the
---- collector or at the end of the program.
+--- Makes a temporary file of mode 0600 in TMPDIR or /tmp, open for reading and writing. It
+--- is removed when it is closed, also by the collector or at the end of the program.
 ---@param prefix? string the beginning of its name; default: "neap-"
 ---@return neap.fs.File
 function fs.tempfile(prefix)
@@ -322,16 +315,15 @@ function fs.tempfile(prefix)
   return new_file(files.temp(prefix))
 end
 
---- A temporary directory. `local dir <close> = fs.tempdir()` removes it with all
---- that is in it when the block is left, at once and without waiting; so does the
---- collector, and the end of the program unless a signal ends it. With very many
---- files in it, `dir:remove()` before keeps others from being held up.
+--- A temporary directory. A `<close>` variable removes it with all in it, without waiting.
+--- So does the collector, and the end of the program unless a signal kills it. If it has
+--- very many files, call `dir:remove()` first, which does not hold up other tasks.
 ---@class neap.fs.TempDir
 ---@field path string
 ---@field private removed? boolean
 local TempDir, TempDirMeta = class("neap.fs.TempDir")
 
---- Removes the directory and all that is in it. Again does nothing.
+--- Removes the directory and all in it. Removing it again does nothing.
 function TempDir:remove()
   if self.removed then return end
   local ok, err = pcall(core.remove, self.path, true)
@@ -352,8 +344,7 @@ function TempDirMeta:__tostring()
   return ("%s: %s"):format(TempDirMeta.__name, self.path)
 end
 
---- Makes a temporary directory in TMPDIR or /tmp, which nobody else may use
---- (mode 0700).
+--- Makes a temporary directory of mode 0700 in TMPDIR or /tmp.
 ---@param prefix? string the beginning of its name; default: "neap-"
 ---@return neap.fs.TempDir
 function fs.tempdir(prefix)

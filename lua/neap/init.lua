@@ -6,7 +6,7 @@ local nodes = require "neap.flow.node"
 local run = require "neap.flow.run"
 local wiring = require "neap.flow.wiring"
 
-require "neap.error" -- what leaves a run becomes an error object
+require "neap.error" -- makes error objects of errors that leave a run
 
 local M = { version = core.version, END = wiring.END }
 
@@ -20,14 +20,13 @@ M.Flow = nodes.base("Flow", methods)
 M.BatchNode = nodes.base("BatchNode", methods)
 --- A flow that runs for each table of params that prep gives.
 M.BatchFlow = nodes.base("BatchFlow", methods)
---- A node that runs the nodes and flows in its table side by side, on one shared
---- store, and joins them: its `exec_res` is the list of their last actions, with
---- `n`, and with `on_error = "collect"` also `errors`. `concurrency` limits how
---- many run at once; `max_retries`, `timeout` and `process_after_fail` are for
---- each branch.
+--- A node that runs the nodes and flows in its table, its branches, side by side on one
+--- shared store. Its `exec_res` is the list of their last actions, with `n`, and with
+--- `on_error = "collect"` also `errors`. `concurrency` limits how many run at once;
+--- `max_retries`, `timeout` and `process_after_fail` hold for each branch.
 M.Parallel = nodes.base("Parallel", methods)
 
---- Makes a parallel, as calling the class does: neap.parallel { a, b }.
+--- Makes a parallel: neap.parallel { a, b }.
 M.parallel = M.Parallel
 
 -- Any method may wait, so these are only other names.
@@ -41,8 +40,8 @@ M.AsyncBatchFlow = M.BatchFlow
 ---@return number seconds
 M.now = core.now
 
---- Whether the file from which this is called is the script that was started,
---- rather than a module or a file whose flow a command wants to have.
+--- Whether the file that calls this is the main script, rather than a module or a file
+--- whose flow a command uses.
 ---@type fun(): boolean
 M.is_main = require("neap.base.main").is_main
 
@@ -50,41 +49,40 @@ M.is_main = require("neap.base.main").is_main
 ---@param seconds number 0 or more
 M.sleep = core.sleep
 
---- Makes a semaphore: at most `n` hold it at once, the others wait in line.
---- `acquire()` waits and returns a guard; `guard:release()` gives the place
---- back, or `local guard <close> = semaphore:acquire()` does.
+--- Makes a semaphore with `n` places. `acquire()` waits in line for a place and returns a
+--- guard. `guard:release()` gives the place back, and so does the end of the scope of
+--- `local guard <close> = semaphore:acquire()`.
 ---@param n integer 1 or more
 ---@return neap.Semaphore
 M.semaphore = core.semaphore
 
---- Who waits, for what, and where.
+--- A text that lists the tasks that wait, for what, and where.
 ---@return string
 M.dump = core.dump
 
 ---@class neap.TaskInfo
----@field id integer the number that neap.dump() gives it
----@field owner integer that of its owner, 0 for the script or nobody
+---@field id integer its number in neap.dump()
+---@field owner integer the number of its owner, 0 for the script or for none
 ---@field status "runs"|"waits"|"ends" it runs or is about to; waits; waits for its own tasks to end
 ---@field what? string what it waits for
----@field seconds? number since when
----@field traceback? string where
+---@field seconds? number for how long it has waited
+---@field traceback? string where it waits
 ---@field task neap.Task
 
---- The tasks that have not ended, owners before what they own: what neap.dump()
---- tells as text.
+--- The tasks that neap.dump() lists, as tables, owners before their children.
 ---@return neap.TaskInfo[]
 M.tasks = core.tasks
 
---- Makes a channel for `n` values that nobody has received yet (0, the default:
---- a sender waits for a receiver). `send(value)` and `receive()` wait; `close()`
---- ends it: then `receive` gives what is left and nil after that, and `send`
---- raises. `values()` iterates over what is received. nil cannot be sent.
+--- Makes a channel with room for `n` values. With 0, the default, a sender waits for a
+--- receiver. `send(value)` and `receive()` wait; nil cannot be sent. `values()` iterates
+--- over the values received. After `close()`, `send` raises, and `receive` returns the
+--- values that are left, then nil.
 ---@param n? integer 0 or more
 ---@return neap.Channel
 M.channel = core.channel
 
---- Makes an event: `wait()` waits until it is `set()`, which it stays until it
---- is `clear()`ed; `is_set()` tells.
+--- Makes an event. `wait()` waits until the event is set. `set()` sets it, and it stays set
+--- until `clear()`. `is_set()` tells whether it is set.
 ---@return neap.Event
 M.event = core.event
 
@@ -98,13 +96,12 @@ M.shield = concurrent.shield
 M.try = concurrent.try
 M.retry = require "neap.task.retry"
 
---- Has a function answer Ctrl-C (SIGINT) instead of the end of the script: it may
---- cancel what is going on, and the script stays. It runs as a task that belongs
---- to nobody, and may wait. A second SIGINT while it runs ends the script as ever,
---- and so does one that the script, busy without ever waiting, lets it not begin
---- to answer. Only in the executable: other interpreters answer signals themselves.
+--- Sets the function that is called on Ctrl-C (SIGINT) instead of ending the script. It may
+--- cancel what is going on, and the script goes on. It runs as a detached task and may wait.
+--- A second SIGINT while it runs, or before it could begin, ends the script. Raises an error
+--- outside of the executable, because other interpreters handle signals themselves.
 ---@param f function|nil nil: SIGINT ends the script again
----@return function|nil before what answered until now
+---@return function|nil before the function that was set before
 function M.on_interrupt(f)
   if not core.on_interrupt then
     error("on_interrupt: only a script that the executable neap runs can answer SIGINT", 2)
@@ -119,20 +116,20 @@ M.isatty = core.isatty
 
 M.json = core.json
 
---- Makes a limiter of rates; see neap.limiter.
+--- Makes a limiter; see neap.limiter.
 ---@param opts { rate: number, per?: number, burst?: number }
 ---@return neap.Limiter
 function M.limiter(opts)
   return (require("neap.limiter").new(opts))
 end
 
---- Gives luv, on the loop that neap drives; see neap.luv.
+--- Returns the module luv, on the loop that neap drives; see neap.luv.
 ---@return table
 function M.luv()
   return (require("neap.luv").load())
 end
 
--- Loaded when they are first used, so that a flow without them starts faster.
+-- Modules that are loaded on first use, so that a script without them starts faster.
 local later = {
   error = "neap.error", fs = "neap.fs", http = "neap.http", input = "neap.input",
   llm = "neap.llm",

@@ -1,15 +1,14 @@
---- Asking whoever sits at the terminal, or whatever stands in for them.
+--- Reading lines of the standard input, with a prompt.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
 local stream = require "neap.stream"
 
-local turn = core.semaphore(1) -- who asks next
-local source -- the standard input, once somebody has asked
+local turn = core.semaphore(1) -- held by the task that reads a line
+local source -- a reader of the standard input, made when it is first needed
 
--- Asks whoever has the standard input. It is a field for neap.testing.input, which
--- puts another in its place.
+-- Prompts for a line and reads it. neap.testing.input replaces this field.
 function core.stream.ask(prompt)
   if prompt then
     io.stdout:write(prompt)
@@ -19,11 +18,10 @@ function core.stream.ask(prompt)
   return source:read()
 end
 
---- Writes a prompt, if there is one, and waits for a line of the standard input;
---- others run meanwhile. Of several who ask at once each gets a line, in turn.
---- Who is cancelled takes nothing: the line is there for the next.
+--- Writes a prompt, if there is one, and waits for a line of the standard input. Of several
+--- tasks that ask, each gets a line in turn. A task that is cancelled takes no line.
 ---
---- Lua's io.read has a buffer of its own: use one or the other.
+--- Do not mix this with Lua's io.read, which has a buffer of its own.
 ---@param prompt? string
 ---@return string|nil line without its end; nil when there are no more
 return function(prompt)

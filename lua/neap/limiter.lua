@@ -1,8 +1,8 @@
---- Limits of rates: token buckets.
+--- Rate limiters: token buckets.
 -- SPDX-License-Identifier: MIT
 --
--- A bucket holds `burst` tokens at most and gets `rate` of them every `per`
--- seconds; what is done costs tokens. (J. Turner, "New Directions in
+-- A bucket holds at most `burst` tokens and gets `rate` new ones every `per`
+-- seconds; each action costs tokens. (J. Turner, "New Directions in
 -- Communications (or Which Way to the Information Age?)", IEEE Communications
 -- Magazine 24(10), 1986, as the leaky bucket.)
 local class = require "neap.base.class"
@@ -15,8 +15,8 @@ local M = {}
 ---@class neap.Limiter
 local Limiter, LimiterMeta = class("neap.limiter")
 
---- Makes a limiter, whose bucket is full.
---- `rate` tokens every `per` seconds (1), at most `burst` (`rate`) at once.
+--- Makes a limiter with a full bucket: `rate` tokens every `per` seconds (default: 1), at
+--- most `burst` (default: `rate`) at once.
 ---@param opts { rate: number, per?: number, burst?: number }
 ---@return neap.Limiter
 function M.new(opts)
@@ -27,13 +27,13 @@ function M.new(opts)
     rate = opts.rate / opts.per,
     burst = burst,
     tokens = burst,
-    since = core.now(), -- when there were so many
+    since = core.now(), -- the time at which there were `tokens`
     closed_until = 0,
     line = core.semaphore(1), -- first come, first served
   }, LimiterMeta)
 end
 
--- Adds the tokens that have come since. Returns the time.
+-- Adds the tokens that are due since the last time. Returns the current time.
 local function refill(self)
   local now = core.now()
   self.tokens = math.min(self.burst, self.tokens + (now - self.since) * self.rate)
@@ -41,9 +41,8 @@ local function refill(self)
   return now
 end
 
---- Waits until the bucket has as many tokens as this costs, and takes them. What
---- costs more than a full bucket waits until it is full, and those after it pay
---- the rest in time.
+--- Waits until the bucket has `cost` tokens, and takes them. If the cost is above `burst`,
+--- it waits until the bucket is full, and the calls after it wait for the rest.
 ---@param cost? number 1 unless given
 function Limiter:acquire(cost)
   cost = cost == nil and 1 or cost
@@ -59,8 +58,8 @@ function Limiter:acquire(cost)
   self.tokens = self.tokens - cost
 end
 
---- Lets nobody through for some time from now, as a server asks for with
---- Retry-After. A penalty that ends later stays.
+--- Lets nothing through for some time from now, as a server asks for with Retry-After. An
+--- earlier penalty that ends later stays.
 ---@param seconds number 0 or more
 function Limiter:penalize(seconds)
   options.argument(1, "penalize", seconds, rules.seconds_or_0)

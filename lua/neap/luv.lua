@@ -1,4 +1,4 @@
---- luv on the loop of the engine.
+--- The module luv on the engine's loop.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local concurrent = require "neap.task.concurrent"
@@ -18,7 +18,7 @@ local function find()
   return path
 end
 
--- What luv does with the loop itself is ours to do.
+-- Replaces the functions of luv that concern the whole loop, because neap drives it.
 local function take_over(uv)
   local stopped
   function uv.run(mode)
@@ -35,7 +35,7 @@ local function take_over(uv)
   function uv.stop()
     if stopped then stopped:set() end
   end
-  -- On the loop are handles that are none of luv's.
+  -- The loop also has handles that are not luv's.
   function uv.walk(callback)
     for _, handle in ipairs(core.luv.handles()) do callback(handle) end
   end
@@ -44,13 +44,11 @@ local function take_over(uv)
   end
 end
 
---- Gives luv, on the loop that neap drives: its handles are served while tasks
---- wait, and its callbacks may spawn tasks, set events and so on, but not wait
---- themselves. What a callback raises is a warning. `uv.run()` waits until there is
---- no active handle of luv's, or uv.stop() is called.
+--- Returns the module luv, on the loop that neap drives. Its callbacks are called while
+--- tasks wait. They may spawn tasks and set events, but not wait. An error in a callback is
+--- a warning. `uv.run()` waits until no handle of luv is active, or uv.stop() is called.
 ---
---- Raises an error when luv is not installed, or has been loaded before with a
---- loop of its own.
+--- Raises an error if luv is not installed, or was loaded before with a loop of its own.
 ---@return table uv the module
 function M.load()
   local uv = package.loaded.luv

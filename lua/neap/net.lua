@@ -1,4 +1,4 @@
---- Sockets: connections by TCP or within this machine, made and accepted.
+--- Sockets: making and accepting connections by TCP or within this machine.
 -- SPDX-License-Identifier: MIT
 --
 -- A failure raises an error object of code "net" with `errno`
@@ -14,12 +14,11 @@ local sleep = require "neap.core".sleep
 
 local M = {}
 
--- What is wrong with an address.
+-- The forms of an address, for messages.
 local FORM = '"host:port", "[::1]:port" or a path with a slash'
 
--- Splits an address into host, port and path; raises at the caller of our
--- caller for one that is none. A host may be missing where the caller says what
--- it is then.
+-- Splits an address into host, port and path; raises at the line of the script if it has
+-- another form.
 local function split(address, where)
   options.argument(1, where, address, rules.string)
   if address:find("\0", 1, true) then
@@ -36,9 +35,8 @@ local function split(address, where)
   return host, port
 end
 
---- Connects to an address and waits until that is done. A name is looked up, and
---- its addresses are tried one after the other. What follows a timeout is an
---- error of code "timeout".
+--- Waits for a connection to an address. A name is looked up, and its addresses are tried
+--- one after the other. When `timeout` has passed, an error of code "timeout" is raised.
 ---@param address string "host:port", "[::1]:port", or a path, which has a slash
 ---@param opts? neap.net.ConnectOptions
 ---@return neap.net.Connection
@@ -57,8 +55,7 @@ local HOST = { test = function(value)
   return type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
 end, expected = "name of a host" }
 
---- Looks up the addresses of a host (by the system's rules: the hosts file, DNS)
---- and waits for them.
+--- Waits for the addresses of a host, found by the system's rules (the hosts file, DNS).
 ---@param host string
 ---@return string[] addresses in digits, at least one
 function M.lookup(host)
@@ -66,26 +63,25 @@ function M.lookup(host)
   return (core.lookup("net.lookup " .. host, host))
 end
 
---- What listens for connections.
+--- A listening socket.
 ---@class neap.net.Listener
----@field address string where: "127.0.0.1:40000", or a path
+---@field address string "127.0.0.1:40000", or a path
 ---@field private handle userdata
 local Listener, ListenerMeta = class("neap.net.Listener")
 
---- Waits for a connection. Who is cancelled loses none; several may wait and get
---- them in turn. Raises code "closed" once the listener is, and with `errno`
---- "EMFILE" when there are no descriptors left: the connection then waits.
+--- Waits for a connection. Of several tasks that wait, each gets one in turn. A task that
+--- is cancelled loses none. Raises code "closed" once the listener is closed, and `errno`
+--- "EMFILE" when there are no descriptors left; the connection waits meanwhile.
 ---@return neap.net.Connection
 function Listener:accept()
   return new_connection(self.handle:accept())
 end
 
--- How long nobody is accepted when the system has no room for a connection, in
--- seconds.
+-- Seconds to wait when the system has no room for a connection.
 local PAUSE = 0.1
 
--- Errors after which nothing will ever be accepted again: those of the listener.
--- All others are of a moment, in which the system had no room for a connection.
+-- Errors of the listener, after which it will never accept again. All others pass: the
+-- system had no room for a connection.
 local FINAL = { EBADF = true, EFAULT = true, EINVAL = true, ENOTSOCK = true }
 
 local function is_passing(err)
@@ -93,8 +89,8 @@ local function is_passing(err)
   return err == "not enough memory" -- of Lua
 end
 
--- Accepts a connection whatever passes meanwhile; nil when the listener has been
--- closed. A shortage is told once, until there is a connection again.
+-- Accepts a connection, and tries again after errors that pass; nil when the listener has
+-- been closed. Warns of a shortage once until the next connection.
 local function accept_patiently(self)
   local told = false
   while true do
@@ -112,16 +108,16 @@ local function accept_patiently(self)
   end
 end
 
---- Iterates over the connections that come, until the listener is closed. When
---- the system has no room for one (`errno` "EMFILE", "ENOBUFS", ...), that is a
---- warning, and it is tried again after a pause.
+--- Iterates over the connections until the listener is closed. When the system has no room
+--- for one (`errno` "EMFILE", "ENOBUFS", ...), that is a warning, and it is tried again
+--- after a pause.
 ---@return fun(): neap.net.Connection|nil
 function Listener:connections()
   return function() return (accept_patiently(self)) end
 end
 
--- Calls the handler for one connection, and closes that. What it raises is a
--- warning: it is no reason to hang up on others.
+-- Calls the handler for one connection, and closes the connection. An error in it is a
+-- warning, so that other connections go on.
 local function handle(handler, connection, ended)
   local _ <close> = ended
   local _ <close> = connection
@@ -132,19 +128,19 @@ local function handle(handler, connection, ended)
   end
 end
 
---- Serves connections until the listener is closed: calls the handler in a task
---- of its own for each, and closes the connection when it returns. What a
---- handler raises is a warning and ends its connection only. When the system has
---- no room for a connection, that is a warning, too, and a pause.
+--- Serves connections until the listener is closed. For each, it calls the handler in a task
+--- of its own, and closes the connection when the handler has returned. An error in a handler
+--- is a warning and ends only its connection. When the system has no room for a connection,
+--- that is a warning, too, and it is tried again after a pause.
 ---
---- Returns when the listener was closed and the handlers have ended. Who calls
---- it owns the handlers: cancelled, it ends them all.
+--- Returns when the listener is closed and the handlers have ended. The handlers belong to
+--- the calling task and are cancelled with it.
 ---@param handler fun(connection: neap.net.Connection)
 ---@param opts? neap.net.ServeOptions
 function Listener:serve(handler, opts)
   options.argument(1, "serve", handler, rules.func)
   local max = options.take(opts, "serve").max_connections
-  local count, fewer = 0, event() -- how many are served; one less is
+  local count, fewer = 0, event() -- the connections being served; set when one has ended
   local ended = setmetatable({}, { __close = function()
     count = count - 1
     fewer:set()
@@ -163,8 +159,8 @@ function Listener:serve(handler, opts)
   while count > 0 do wait_for_fewer() end
 end
 
---- Ends listening: who waits for a connection gets an error of code "closed".
---- Connections that were accepted go on. Again does nothing.
+--- Ends listening. Tasks that wait for a connection get an error of code "closed". Accepted
+--- connections go on. Closing again does nothing.
 function Listener:close()
   self.handle:close()
 end
@@ -175,11 +171,11 @@ function ListenerMeta:__tostring()
   return ("%s: %s"):format(ListenerMeta.__name, self.address)
 end
 
---- Listens for connections; does not wait. Port 0 stands for one that is free,
---- `listener.address` tells which. The host is an address of this machine in
---- digits: "127.0.0.1" for this machine only, "0.0.0.0" for all. At a path, the
---- socket of a server that has died is replaced; anything else that is there
---- stays, and is an error with `errno` "EADDRINUSE".
+--- Listens for connections; does not wait. Port 0 stands for a free one, which
+--- `listener.address` names. The host is an address of this machine in digits:
+--- "127.0.0.1" for this machine only, "0.0.0.0" for all. At a path, the socket of a server
+--- that has died is replaced. Anything else at the path stays, and is an error with `errno`
+--- "EADDRINUSE".
 ---@param address string "127.0.0.1:7000", "[::1]:7000", or a path, which has a slash
 ---@param opts? neap.net.ListenOptions
 ---@return neap.net.Listener

@@ -1,4 +1,4 @@
---- Programs: started without a shell, talked to, waited for and ended.
+--- Programs: starting them without a shell, talking to them, waiting for them, ending them.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local concurrent = require "neap.task.concurrent"
@@ -15,7 +15,7 @@ local M = {}
 ---@field signal? string the signal that ended it: "SIGTERM"
 
 ---@class neap.process.Output: neap.process.Result
----@field stdout? string what it wrote, where that was "pipe"
+---@field stdout? string what the program wrote, if the option was "pipe"
 ---@field stderr? string
 
 local function is_text(value)
@@ -24,7 +24,7 @@ end
 
 local WORDS = { inherit = true, null = true }
 
--- Returns the text that a program is to read, nil where it has another source.
+-- Returns the text that a program is to read; nil if its input is another source.
 local function text_of(input)
   if type(input) == "table" then return input.text end
   return not WORDS[input] and input or nil
@@ -65,7 +65,7 @@ local function parse(given, what)
   return argv, opts
 end
 
--- Returns our environment with changes, as a list; nil without.
+-- Returns our environment with changes, as a list; nil if there are none.
 local function environment(changes)
   if not changes then return nil end
   local all, list = core.process.environment(), {}
@@ -76,7 +76,7 @@ end
 
 local STREAMS = { "stdin", "stdout", "stderr" }
 
--- The failures after which the same may well succeed later.
+-- Errors after which the same may succeed later.
 local TRANSIENT = { EMFILE = true, ENFILE = true, EAGAIN = true, ENOMEM = true, ETXTBSY = true }
 
 -- Raises the error for a program that was not started.
@@ -103,15 +103,15 @@ end
 ---@class neap.Process
 ---@field pid integer
 ---@field program string as it was given
----@field stdin? neap.Stream to write to, where it is "pipe"
----@field stdout? neap.Stream to read from, where it is "pipe"
+---@field stdin? neap.Stream to write to, if the option is "pipe"
+---@field stdout? neap.Stream to read from, if the option is "pipe"
 ---@field stderr? neap.Stream the same
----@field private handle table the process itself
+---@field private handle table the binding's process
 local Process, ProcessMeta = class("neap.Process")
 
--- Makes a stream of one of a program's. What the program has started may be at
--- its other end, and ends when nobody has the process any more; whoever has the
--- stream has it.
+-- Makes the stream of a pipe to a program. The stream keeps the process alive: processes
+-- that the program has started may be at the other end, and they end when the process is
+-- collected.
 local function stream_of(handle, process)
   if not handle then return nil end
   local made = stream.new(handle)
@@ -119,7 +119,7 @@ local function stream_of(handle, process)
   return made
 end
 
--- Starts a program that belongs to the task that runs.
+-- Starts a program that belongs to the current task.
 local function start(what, argv, opts)
   core.may_wait(what)
   local stdio, paths = {}, {}
@@ -133,7 +133,7 @@ local function start(what, argv, opts)
   end
   local handle, stdin, stdout, stderr = core.process.spawn {
     argv = argv, env = environment(opts.env), cwd = opts.cwd, stdio = stdio, paths = paths,
-    -- In a group of its own it could not read from the terminal.
+    -- In a group of its own, the program could not read from the terminal.
     same_group = opts.stdin == "inherit" and core.isatty(0),
     grace = opts.grace,
   }
@@ -141,7 +141,7 @@ local function start(what, argv, opts)
   local started = setmetatable({ handle = handle, pid = handle:pid(), program = argv[1],
     stdin = stream_of(stdin, handle), stdout = stream_of(stdout, handle),
     stderr = stream_of(stderr, handle) }, ProcessMeta)
-  local ok, err = pcall(core.sleep, 0) -- others run
+  local ok, err = pcall(core.sleep, 0) -- lets other tasks run
   if not ok then
     started:close()
     error(err, 0)
@@ -149,17 +149,17 @@ local function start(what, argv, opts)
   return started
 end
 
---- Starts a program and gives its process, with streams to write to and to read
---- from. Waits for a turn of the loop, so that others run.
+--- Starts a program and returns its process, with streams to write to and to read from.
+--- Waits for one turn of the loop, so that other tasks run.
 ---
---- The program gets its arguments as they are; no shell looks at them. It leads
---- a group of processes of its own, unless its stdin is our terminal, which only
---- our group may read. It belongs to the task that runs: when that ends, or the
---- attempt that it is in fails, the program is ended as by `close`. Streams that
---- nobody reads from hold it up once 64 KiB are in them.
+--- The program gets its arguments as they are; no shell looks at them. It leads a process
+--- group of its own, unless its stdin is our terminal, which only our group may read. It
+--- belongs to the current task: when the task ends, or the attempt that it is in fails, the
+--- program is ended as by `close`. A stream that nobody reads from holds up the program
+--- once 64 KiB are in it.
 ---
---- Raises an error object of code "process" with `program` and `errno` when it
---- cannot be started, with `path` where a folder or file was missing.
+--- If the program cannot be started, raises an error object of code "process" with
+--- `program` and `errno`, and with `path` if a folder or file was missing.
 ---@param opts neap.process.SpawnOptions
 ---@return neap.Process
 function M.spawn(opts)
@@ -168,8 +168,8 @@ function M.spawn(opts)
   return started
 end
 
---- Waits for the end of the program. Any number of tasks may. What is left in
---- its streams can be read all the same.
+--- Waits for the end of the program. Any number of tasks may wait. The streams can still be
+--- read afterwards.
 ---@return neap.process.Result
 function Process:wait()
   local code, signal, why = self.handle:wait()
@@ -180,13 +180,13 @@ function Process:wait()
   return { ok = code == 0, code = code, signal = signal }
 end
 
-local MAX_SIGNAL = 64 -- of Linux
+local MAX_SIGNAL = 64 -- on Linux
 local SIGNAL = { test = function(value)
   if type(value) == "string" then return core.process.signal(value) ~= nil end
   return math.type(value) == "integer" and value >= 1 and value <= MAX_SIGNAL
 end, expected = 'name of a signal, such as "SIGTERM", or its number' }
 
---- Sends a signal to the program and what it has started in its group.
+--- Sends a signal to the process group of the program.
 ---@param signal? string|integer "SIGTERM" (the default), "TERM", 15, ...
 ---@return boolean sent false when the program has ended
 function Process:kill(signal)
@@ -201,10 +201,9 @@ function Process:kill(signal)
   return sent
 end
 
---- Closes the streams and has the program end if it has not: it gets SIGTERM,
---- and after its `grace` SIGKILL; what it has left behind in its group then gets
---- SIGKILL, too, or at once if the program had ended before. Does not wait for
---- that, `wait` does. A `<close>` variable does the same.
+--- Closes the streams and ends the program: it gets SIGTERM, and SIGKILL after `grace`
+--- seconds. When the program has ended, the rest of its process group gets SIGKILL as well.
+--- Does not wait for that; `wait` does. A `<close>` variable does the same.
 function Process:close()
   for _, name in ipairs(STREAMS) do
     if self[name] then self[name]:close() end
@@ -214,15 +213,14 @@ end
 
 ProcessMeta.__close = Process.close
 
--- Writes what a program is to read. That it does not want all of it is its own
--- affair.
+-- Writes the input of a program. It is no error if the program does not read all of it.
 local function feed(into, bytes)
   local ok, err = pcall(into.write, into, bytes)
   if not ok and (type(err) ~= "table" or err.errno ~= "EPIPE") then error(err, 0) end
   into:close()
 end
 
--- What one output has given so far.
+-- Makes the record of what has been read from one output.
 local function new_sink(from, max, what)
   return { from = from, max = max, what = what, size = 0 }
 end
@@ -241,8 +239,7 @@ local function drain(sink)
   for piece in sink.from:chunks() do add(sink, piece) end
 end
 
--- Reads what an output has at this moment, however long others may go on to
--- write to it.
+-- Reads what an output has at this moment, although others may go on writing to it.
 local function drain_available(sink)
   local left = sink.from.handle:available()
   while left > 0 do
@@ -253,8 +250,8 @@ local function drain_available(sink)
   end
 end
 
--- Feeds a program and reads its outputs until it has ended, and with them when
--- they have, unless only the program is to be waited for.
+-- Feeds a program and reads its outputs until the program has ended, and also the outputs
+-- unless `leader_only`.
 local function collect(started, input, outputs, leader_only)
   local jobs = {}
   if input then
@@ -276,13 +273,13 @@ local function collect(started, input, outputs, leader_only)
   return result
 end
 
--- Adds what has come to a result or an error.
+-- Adds what was read to a result or an error.
 local function add_outputs(to, outputs)
   for name, sink in pairs(outputs) do to[name] = table.concat(sink) end
   return to
 end
 
--- The last line that is not empty, to be told with a failure.
+-- The last line that is not empty, for the message of a failure.
 local function last_line(text)
   local line = text and text:match("([^\n]*%S[^\n]*)%s*$")
   return line and ": " .. line:sub(1, 200) or ""
@@ -303,15 +300,15 @@ local function complain(what, program, result)
   }, 0)
 end
 
---- Runs a program to its end and gives what it wrote. It is ended as by `close`
---- of a process when the time is over, the output too large, or whoever waits is
---- cancelled. What it has started in its group and left behind is ended when run
---- returns; what is to live on has to leave the group (`setsid`).
+--- Runs a program to its end and returns what it wrote. The program is ended, as by `close`
+--- of a process, when the time is over, when an output is too large, and when the task that
+--- waits is cancelled. The rest of its process group is ended when run returns; a program
+--- that is to live on has to leave the group (`setsid`).
 ---
---- Raises an error object of code "process" as `spawn` does, when an output is
---- larger than `max_output`, and with `check` when it does not end with 0: then
---- with `status`, `signal`, `stdout` and `stderr`. Or of code "timeout" with what
---- it had written, after the program has ended.
+--- Raises an error object of code "process" as `spawn` does, and when an output is larger
+--- than `max_output`. With `check`, it also does when the program does not end with 0; that
+--- error has `status`, `signal`, `stdout` and `stderr`. After `timeout`, raises an error
+--- object of code "timeout" with what was written, once the program has ended.
 ---@param opts neap.process.RunOptions
 ---@return neap.process.Output
 function M.run(opts)

@@ -1,8 +1,8 @@
---- Streams: bytes that come and go, through a pipe or a connection.
+--- Streams: bytes in both directions, through a pipe or a connection.
 -- SPDX-License-Identifier: MIT
 --
--- Nobody makes streams of descriptors here: processes and connections have
--- them. They are read as everything is (neap.io.reader).
+-- Scripts get streams from processes and connections; they cannot make them of
+-- descriptors. The methods for reading are those of neap.io.reader.
 local class = require "neap.base.class"
 local core = require "neap.core"
 local reader = require "neap.io.reader"
@@ -11,55 +11,53 @@ local writer = require "neap.io.writer"
 local M = {}
 
 ---@class neap.Stream: neap.Reader
----@field private handle table the stream itself
+---@field private handle table the binding's stream
 local Stream, StreamMeta = class("neap.Stream")
 reader.extend(Stream)
 
 M.Stream = Stream
 
--- Waits for bytes; what neap.io.reader builds upon.
+-- Waits for bytes, for neap.io.reader.
 function Stream:receive()
   return self.handle:receive()
 end
 
---- Writes strings and numbers, as file:write does, and waits until the system
---- has taken them: a peer that does not read holds up who writes to it. What
---- several tasks write comes in the order of the calls, each call in one piece.
---- Cancelled before its first byte was written nothing is written, else all
---- of it.
+--- Writes strings and numbers, as file:write does, and waits until the system has taken
+--- them. So a peer that does not read holds up the writer. Calls of several tasks are
+--- served in order, each in one piece. A call that is cancelled before its first byte was
+--- written writes nothing; one that is cancelled later writes all.
 ---
---- Raises an error object: with `errno` "EPIPE" when nobody reads any more; of
---- code "closed" after `finish` or `close`.
+--- Raises an error object with `errno` "EPIPE" when nobody reads any more, and one of code
+--- "closed" after `finish` or `close`.
 ---@param ... string|number
 function Stream:write(...)
   self.handle:write(writer.join("write", 1, ...))
 end
 
---- Writes the end, which the peer reads after all that was written, and waits
---- until that has been done. What the peer still sends can be read.
+--- Writes the end behind all that was written, and waits until the system has taken it.
+--- Reading goes on.
 function Stream:finish()
   self.handle:finish()
 end
 
---- Closes the stream, at once: who waits for it gets an error of code "closed".
---- What was not yet written is dropped; `finish` waits for it. Closing again
---- does nothing. A stream that is collected, or a `<close>` variable that goes,
---- is closed.
+--- Closes the stream at once. Tasks that wait for it get an error of code "closed". Bytes
+--- that were not yet written are dropped; `finish` waits for them. Closing again does
+--- nothing. `<close>` variables and the collector close a stream as well.
 function Stream:close()
   self.handle:close()
 end
 
 StreamMeta.__close = Stream.close
 
---- Makes a stream of what the binding calls one.
+--- Makes a stream of the binding's stream.
 ---@param handle userdata
 ---@return neap.Stream
 function M.new(handle)
   return setmetatable({ handle = handle }, StreamMeta)
 end
 
---- Makes two streams, each of which gives what is written to the other. With
---- them tasks talk to each other as with a process or a server, in tests too.
+--- Makes two connected streams: bytes written to one are read from the other. With them,
+--- tasks talk to each other as to a process or a server.
 ---@return neap.Stream, neap.Stream
 function M.pair()
   local one, other = core.stream.pair()

@@ -4,7 +4,7 @@ local options = require "neap.base.options"
 
 local getmetatable = getmetatable -- methods are called often
 
--- A method as objects have it: called with a dot in place of the colon, it says so.
+-- A method as objects have it: a call with a dot in place of the colon is refused.
 local function for_objects(name, meta, method)
   local noun = meta.__name:match("[^.]*$"):lower()
   options.tail_called[method] = true
@@ -17,11 +17,10 @@ local function for_objects(name, meta, method)
   end
 end
 
---- Makes a class. What an object is asked for by name are methods; metamethods
---- are kept apart from them, so that no object has a method `__gc` or `__close`
---- with which what still lives could be taken apart.
----@param name string how its objects are called where their type matters
----@param base? table methods that it has, too
+--- Makes a class. Its objects have methods only. Metamethods are kept apart, so that no
+--- script can call `__gc` or `__close` on an object that is still in use.
+---@param name string the name of the type, for messages
+---@param base? table methods that it inherits
 ---@return table methods to be added to
 ---@return table meta the metatable of its objects, to be given metamethods
 return function(name, base)

@@ -1,4 +1,4 @@
---- Text for readers that insist on UTF-8.
+--- Text for programs that accept only UTF-8.
 -- SPDX-License-Identifier: MIT
 local M = {}
 
@@ -18,7 +18,7 @@ function M.valid(text)
   return table.concat(parts, "\u{FFFD}")
 end
 
---- The same in one line: control characters become spaces.
+--- Makes one line of valid UTF-8 from a text: control characters become spaces.
 ---@param text string
 ---@return string
 function M.line(text)

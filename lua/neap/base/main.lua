@@ -2,15 +2,15 @@
 -- SPDX-License-Identifier: MIT
 local M = {}
 
---- Where the code of the main script comes from, as debug.getinfo has it. The
---- executable sets it, to false while a command wants a file for its flow; nil
---- stands for what Lua's own `arg` says.
+--- The source of the main script, as debug.getinfo names it. The executable sets it;
+--- false means that a command runs a file only for its flow. Where it is nil, Lua's own
+--- `arg` names the main script.
 ---@type string|false|nil
 M.source = nil
 
---- Whether the file from which this is called is the script that was started, by
---- `neap FILE`, `neap -e CODE` or `lua5.4 FILE`, rather than a module that was
---- required or a file whose flow `neap run`, `graph` or `check` wants to have.
+--- Whether the file that calls this is the main script, which `neap FILE`,
+--- `neap -e CODE` or `lua5.4 FILE` has started. A module is not, nor is a file whose flow
+--- is used by `neap run`, `graph` or `check`.
 ---@return boolean
 function M.is_main()
   local main = M.source

@@ -1,33 +1,31 @@
---- Checking options: their names, unknown ones of which are refused with the name
---- most likely meant, and their values. All are refused in the same words, at the
---- line of the script that gave them.
+--- Checking options: their names and their values. An unknown name is refused with the
+--- name most likely meant. All errors have the same form and name the line of the script.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local schema = require "neap.base.schema"
 
 local M = {}
 
--- What the sources of neap's own functions begin with: "=neap" in the
--- executable, "@" and the folder elsewhere.
+-- The beginning of the sources of neap's own functions: "=neap" in the executable, "@" and
+-- the folder elsewhere.
 local own = debug.getinfo(1, "S").source:gsub("base/options%.lua$", ""):gsub("%.base%.options$", "")
 core.own_source(own)
 
--- Whether a function of which debug.getinfo tells this is neap's. Of those in C,
--- spawn is the only one that calls back into what checks options.
+-- Whether a function with this debug.getinfo is neap's. Of the functions in C, only spawn
+-- calls back into code that checks options.
 local function is_own(info)
   if info.what ~= "C" then return info.source:sub(1, #own) == own end
   local neap = package.loaded.neap
   return type(neap) == "table" and info.func == rawget(neap, "spawn")
 end
 
---- Functions of neap's that others of neap's call in the place of their own: what
---- called them has not gone by a tail call of the script's. (One of the script's
---- would go unseen there, and the line be that of the caller's caller.)
+--- Functions of neap that other functions of neap tail-call. A tail call seen at one of
+--- them is therefore neap's and hides no line of the script.
 ---@type table<function, true>
 M.tail_called = setmetatable({}, { __mode = "k" })
 
---- The line of the script that has called into neap: "file:line". Where a tail
---- call has taken its place, as in `return Flow { ... }`, there is none.
+--- The line of the script that has called neap: "file:line". Nil where the call was a tail
+--- call, as in `return Flow { ... }`.
 ---@return string|nil
 function M.place()
   local level, hidden = 1, false
@@ -58,8 +56,8 @@ local function describe_table(value)
   return keys[1] and ("{ %s }"):format(table.concat(keys, ", ")) or "an empty table"
 end
 
--- What was given in place of what is expected: a number itself, else the type; what
--- might be confidential only where it is most likely a slip in a word.
+-- Describes a value that was refused: a number by itself, others by their type. A string,
+-- which may be a secret, is shown only where one of a few words was expected.
 local function describe(value, expected)
   if type(value) == "number" then return tostring(value) end
   if type(value) == "string" and expected:find('"', 1, true) then return ("%q"):format(value) end
@@ -74,7 +72,7 @@ local function refusal(value, rule)
 end
 
 --- Raises an error unless an argument passes a rule.
----@param n integer which it is, without the object of a method
+---@param n integer its position, not counting the `self` of a method
 ---@param where string the function's name
 ---@param value any
 ---@param rule neap.Rule
@@ -132,8 +130,8 @@ function M.near(name, known)
   return best
 end
 
---- Finds the known name most like `name`, in capitals or not, if any is like it
---- at all: no more than a third of its letters differ.
+--- Finds the known name most like `name`, whatever their case. At most a third of the
+--- letters may differ.
 ---@param name string
 ---@param known table<string, any> the names are the keys
 ---@return string|nil name
@@ -150,14 +148,14 @@ function M.nearest(name, known)
   return best
 end
 
---- A name as all styles of writing have it.
+--- A name without its style: in lower case, without underscores.
 ---@param name string
 ---@return string
 function M.plain(name)
   return (name:lower():gsub("_", ""))
 end
 
---- What is wrong with a name that is not known.
+--- The message for a name that is not known.
 ---@param name any
 ---@param known table<string, any> the names are the keys
 ---@return string
@@ -171,11 +169,11 @@ function M.unknown(name, known)
     other and ("; did you mean '%s'?"):format(other) or "")
 end
 
---- What is wrong with the options of a function, nil if nothing is. (The binding
---- asks for it where it reads options itself, and has found something.)
+--- What is wrong with the options of a function, nil if nothing is. The binding, which
+--- reads some options itself, calls this for the message when it finds a wrong one.
 ---@param given any
 ---@param where string the function's name, for the message
----@param known? table<string, neap.Rule> default: as neap.base.schema has them for `where`
+---@param known? table<string, neap.Rule> default: those of `where` in neap.base.schema
 ---@return string|nil
 function M.complaint(given, where, known)
   known = known or schema.options[where]
@@ -196,7 +194,7 @@ core.on_complaint(M.complaint)
 --- value that its rule refuses.
 ---@param given table|nil nil stands for no options
 ---@param where string the function's name, for the message
----@param known? table<string, neap.Rule> default: as neap.base.schema has them for `where`
+---@param known? table<string, neap.Rule> default: those of `where` in neap.base.schema
 ---@return table given an empty table where it was nil
 function M.check(given, where, known)
   if given == nil then return {} end
@@ -205,7 +203,7 @@ function M.check(given, where, known)
   return given
 end
 
---- The same; gives a table of its own, which has the defaults of what was not given.
+--- Checks options like `check`, and returns a new table that has the defaults as well.
 ---@param given table|nil
 ---@param where string
 ---@return table

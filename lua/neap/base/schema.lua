@@ -1,19 +1,19 @@
---- The options of all functions: what each has to be, what it is for, and what holds
---- without it.
+--- The options of all functions: the rule for the value of each, its purpose and its
+--- default.
 -- SPDX-License-Identifier: MIT
 --
--- neap.base.options checks by these tables, and what needs a default has it from here.
--- spec/lua/base/schema_spec.lua compares them with the manual, comments and all. For editors
--- each is the class of a function's options: a rule passes for the values that it is
--- about.
+-- neap.base.options checks by these tables and takes the defaults from them.
+-- spec/lua/base/schema_spec.lua compares them, comments included, with the manual. For
+-- editors each table is the class of a function's options: a rule has the type of the
+-- values that it accepts.
 
 ---@class neap.Rule
 ---@field test fun(value: any): boolean
----@field expected string what a value has to be, in words. Where these have quotes or
---- braces in them, an error shows what was given
----@field type? string the type of all values that pass, where there is one
----@field default? any what holds without the option
----@field kinds? table<string, true> of a node's: the kinds that have it; nil: all
+---@field expected string what a value has to be, in words. If they contain quotes or
+--- braces, an error shows the value that was given
+---@field type? string the type of the values that pass, if they have one type
+---@field default? any
+---@field kinds? table<string, true> the kinds of node that have the option; nil: all
 
 local function rule(test, expected, of)
   return { test = test, expected = expected, type = of }
@@ -27,7 +27,7 @@ local function with(base, default)
     kinds = base.kinds }
 end
 
--- A rule for some kinds of nodes.
+-- A rule that holds for some kinds of node.
 ---@generic T
 ---@type fun(kinds: table, base: T): T
 local function for_kinds(kinds, base)
@@ -53,8 +53,8 @@ local function whole(low, high)
   end, "whole number" .. (low and (" from %d%s"):format(low, bound) or ""), "number")
 end
 
--- One of these words, or a table with one of these keys alone, whose value passes the
--- test that belongs to it.
+-- One of these words, or a table with a single one of these keys, whose value passes the
+-- test of that key.
 local function one_of(words, keys, expected)
   return rule(function(value)
     if type(value) ~= "table" then return words[value] ~= nil end
@@ -112,7 +112,7 @@ local FLOWS = { Flow = true, BatchFlow = true }
 local PLAIN = { Node = true, BatchNode = true }
 local MANY = { BatchNode = true, BatchFlow = true, Parallel = true }
 
--- The table with all that `base` has, and more.
+-- Returns a table with the fields of `base` and those of `more`.
 local function extend(base, more)
   for name, each in pairs(base) do more[name] = more[name] or each end
   return more
@@ -163,7 +163,7 @@ local RUN = {
   on_event = func, --- see below
 }
 
--- Attempts as of a node, for what has some of its own.
+-- The options of attempts, for functions that have attempts as nodes do.
 local ATTEMPTS = { max_retries = NODE.max_retries, wait = NODE.wait, backoff = NODE.backoff,
   max_wait = NODE.max_wait, jitter = NODE.jitter, max_retry_after = NODE.max_retry_after }
 
@@ -201,7 +201,7 @@ local options = {
   summarize = { sentences = with(count, 2), max_chars = with(count, 400) },
 }
 
--- What adds the options of a module, when one of them is first asked for.
+-- The functions that add the options of a module when one of them is first needed.
 local makers = {}
 
 function makers.http(all)
@@ -291,8 +291,8 @@ function makers.process(all)
     grace = with(seconds_or_0, 2), --- the time from SIGTERM to SIGKILL when the program is ended
   }
 
-  -- What a program that is run reads: a string is the text, unless it is one of the
-  -- words. "pipe" makes no sense, for nobody could write to it.
+  -- The input of `run`: a string is the text, unless it is one of the words. "pipe" is not
+  -- among them, because nobody could write to it.
   local source = one_of({ inherit = true, null = true }, { file = is_path, text = is_text }).test
 
   ---@class neap.process.RunOptions: neap.process.SpawnOptions
@@ -430,9 +430,9 @@ setmetatable(options, { __index = function(all, where)
   return rawget(all, where)
 end })
 
---- What other libraries, and earlier habits, call some of these; written without
---- underscores and in lower case. Names that ports of neap's family use for fields of
---- nodes of their own, as delay and parallel, are none.
+--- The names that other libraries use for some of these options, in lower case and without
+--- underscores. Names such as delay and parallel are not here, because scripts give them to
+--- fields of their own.
 ---@type table<string, string>
 local meant = {
   prepare = "prep", preprocess = "prep", prepasync = "prep",

@@ -11,19 +11,19 @@ local M = {}
 ---@field kind string one of:
 ---  "no-start"     a flow without a start
 ---  "class"        a class where a node should be
----  "unreachable"  a node that is part of the flow, but nothing leads to it
----  "dead-end"     a node can end with an action for which it has no successor,
----                 or what is inside a flow with one that the flow has none for
+---  "unreachable"  a node of the flow that nothing leads to
+---  "dead-end"     a node, or the inside of a flow, can end with an action for which there is
+---                 no successor
 ---  "never-taken"  a successor for an action that the node never ends with
----  "unnamed"      a node that has the name of its base class only
+---  "unnamed"      a node without a name of its own
 ---  "same-name"    several nodes of one flow have one name
 ---  "atomic"       an atomic node with `wait` or `timeout`
 ---  "wired-branch" a branch of a parallel that has successors
 ---@field node string the path of the node, as in "order > payment > Charge"
 ---@field message string
 
--- What is known of the actions a node may end with: `actions`, as a list, are
--- in its code; `open`: there may be others; `silent`: "default" may be one.
+-- The actions that a node may end with: `actions` is the list of those in its code; `open`
+-- means that there may be others; `silent` means that "default" may be one.
 ---@class neap.Possible : neap.Returns
 
 local function contains(list, value)
@@ -39,8 +39,8 @@ end
 
 local possible_of
 
--- The actions with which the walk through a flow may end; those for which it
--- is not wired itself included.
+-- The actions with which the walk inside a flow may end, whether or not the flow is wired
+-- for them.
 local function ends_of(flow, known)
   local ends = { actions = {}, open = false, silent = false }
   for _, node in ipairs(graph.nodes(flow)) do
@@ -74,7 +74,7 @@ local function possible_of_post(post)
   return possible
 end
 
--- `known` keeps what has been found out, and ends the recursion of flows.
+-- `known` has the results so far. It ends the recursion of flows inside themselves.
 function possible_of(node, known)
   if known[node] then return known[node] end
   known[node] = { actions = {}, open = true, silent = true }
@@ -97,8 +97,8 @@ local function leads_to(node, goals)
   return false
 end
 
--- The nodes made while check watched that lead somewhere, but that no flow
--- reaches from its start.
+-- The nodes made while check watched that have successors, but that no flow reaches from its
+-- start.
 local function strays()
   local made, reached, list = nodes.made or {}, {}, {}
   for _, each in ipairs(made) do
@@ -112,8 +112,8 @@ local function strays()
   return list
 end
 
--- The nodes that belong to a flow, for they stand in its table or are strays
--- that lead to what does, but that its walk does not reach.
+-- The nodes that belong to a flow, but that its walk does not reach: nodes in its table, and
+-- strays that lead to a node of the flow.
 local function unreachable(flow, members, stray)
   local inside, list = {}, {}
   for _, node in ipairs(members) do inside[node] = true end
@@ -129,8 +129,8 @@ local function unreachable(flow, members, stray)
   return list
 end
 
--- A place is a linked list of names, so that a thousand nested flows do not
--- make a thousand long paths.
+-- The path of a place. A place is a linked list of names, because a thousand nested flows
+-- would make a thousand long paths.
 local function path_of(place)
   local names = {}
   while place and #names < 16 do
@@ -140,7 +140,7 @@ local function path_of(place)
   return (place and "... > " or "") .. table.concat(names, " > ")
 end
 
--- Whether a node has no name but that of one of the base classes.
+-- Whether a node has no other name than that of a base class.
 local function is_unnamed(node)
   local state = nodes.state(node)
   while rawget(state.fields, "name") == nil do state = state.parent end
@@ -179,7 +179,7 @@ local function check_actions(node, known, report)
   end
 end
 
--- What check_actions is for the nodes of a walk.
+-- Checks a branch, as check_actions checks the nodes of a walk.
 local function check_branch(node, report)
   local state = nodes.state(node)
   if #state.actions > 0 then
@@ -215,9 +215,9 @@ local function check_names(members, report)
   end
 end
 
---- Has check know all nodes made from now on, so that it can find those that
---- lead into a flow while nothing leads to them. Without it only nodes that a
---- flow's own table ends a chain with are found. Keeps all these nodes alive.
+--- Remembers all nodes made from now on, and keeps them alive. So check can find nodes that
+--- lead into a flow while nothing leads to them. Without this, it finds only those that
+--- stand in the table of the flow.
 function M.watch()
   nodes.made = nodes.made or {}
 end
@@ -225,10 +225,9 @@ end
 local CHECKED = { test = function(value) return nodes.state(value) ~= nil end,
   expected = "node or flow" }
 
---- Finds what is wrong, or most likely is, with a flow and all that is in it.
---- What only running it can tell is not reported.
----@param flow table a flow, a node, or a class, which is a finding
----@return neap.Finding[] findings by level, outermost first; empty when all is well
+--- Finds mistakes, and likely mistakes, in a flow and all that is inside it.
+---@param flow table a flow or a node; a class is a finding
+---@return neap.Finding[] findings by level, outermost first; empty if there are none
 function M.check(flow)
   options.argument(1, "check", flow, CHECKED)
   local state = nodes.state(flow)
@@ -271,7 +270,7 @@ function M.check(flow)
   end
 
   local places, queued = { { node = flow, place = root } }, { [flow] = true }
-  for _, each in ipairs(places) do -- which grows meanwhile
+  for _, each in ipairs(places) do -- the list grows meanwhile
     for _, inner in ipairs(check_level(each.node, each.place)) do
       if graph.has_inside(inner) and not queued[inner] then
         queued[inner] = true

@@ -1,13 +1,13 @@
---- Which actions a post method returns, as far as its source tells.
+--- Finding the actions that a post method returns, by its source.
 -- SPDX-License-Identifier: MIT
 local M = {}
 
 ---@class neap.Returns
----@field actions string[] those it returns as literals, in order
----@field open boolean it may return others
+---@field actions string[] the actions that it returns as literals, in order
+---@field open boolean it may return other actions
 ---@field silent boolean it may return nothing, or nil
 
--- The end of the long string or comment that `[==[` opens at `from`, if it does.
+-- The end of the long string or comment that begins at `from`; nil if none begins there.
 local function long_end(source, from)
   local level = source:match("^%[(=*)%[", from)
   if not level then return nil end
@@ -25,8 +25,8 @@ local function short_string_end(source, from)
   return #source
 end
 
--- Splits source into names, strings (as they are written) and single characters
--- of anything else; comments and space are left out.
+-- Splits source into names, string literals and single other characters. Comments and space
+-- are left out.
 ---@return { text: string, line: integer }[]
 local function scan(source)
   local tokens, line, i = {}, 1, 1
@@ -54,18 +54,18 @@ end
 
 local opens = { ["function"] = true, ["do"] = true, ["if"] = true, ["repeat"] = true }
 local closes = { ["end"] = true, ["until"] = true }
--- What ends the block that a return is the last statement of.
+-- The tokens that end a block, and with it a return statement.
 local ends_block = { ["end"] = true, ["else"] = true, ["elseif"] = true, ["until"] = true,
   [";"] = true }
 
--- The string that a token is the literal of; nil for other tokens.
+-- The string of a token that is a string literal; nil for other tokens.
 local function literal(token)
   if not (token and token.text:find("^[\"'%[]") and #token.text > 1) then return nil end
   local chunk = load("return " .. token.text, "=literal", "t", {})
   return chunk and chunk()
 end
 
--- Notes in `result` what the expression of a return, tokens first to last, gives.
+-- Notes in `result` the actions of a return whose expression is the tokens first to last.
 local function note(result, tokens, first, last)
   local count = last - first + 1
   if count == 0 or (count == 1 and tokens[first].text == "nil") then
@@ -93,8 +93,8 @@ local function note(result, tokens, first, last)
   end
 end
 
--- Reads the body of the function whose keyword is token `from`. Returns of
--- functions inside it are not its own.
+-- Reads the body of the function whose keyword is token `from`. Return statements of
+-- functions inside it do not count.
 local function read_body(tokens, from)
   local result = { actions = {}, open = false, silent = false }
   local blocks, functions, returned, i = 1, {}, false, from + 1
@@ -126,7 +126,7 @@ local function read_body(tokens, from)
   return result
 end
 
--- The text of the lines of a function; nil where its source is not at hand.
+-- The text of the lines of a function; nil if its source is not available.
 local function source_of(info)
   local source
   if info.source:find("^@") then
@@ -146,8 +146,8 @@ local function source_of(info)
   return number == info.lastlinedefined and table.concat(lines, "\n") or nil
 end
 
---- Reads what a function returns. Where that cannot be told (no source, several
---- functions begin on its line), anything is possible.
+--- Finds what a function returns. If that is unknown (no source, several functions begin on
+--- its line), anything is possible.
 ---@param f function
 ---@return neap.Returns
 function M.of(f)

@@ -5,13 +5,13 @@ local options = require "neap.base.options"
 local M = {}
 
 ---@class neap.OptionSpec
----@field value? string what its value is, in words; without it, it has none
----@field many? boolean it may be given more than once
+---@field value? string what its value is, in words; nil: it takes no value
+---@field many? boolean it may be given several times
 
 ---@class neap.Args
 ---@field file string
----@field rest string[] what stands behind `--`
----@field options table<string, true|string|string[]> a list where there may be many
+---@field rest string[] the words behind `--`
+---@field options table<string, true|string|string[]> a list for options with `many`
 
 local function misspelt(name, known)
   local meant = options.nearest(name, known)
@@ -19,7 +19,7 @@ local function misspelt(name, known)
     meant and ("; did you mean '--%s'?"):format(meant) or "")
 end
 
--- Keeps an option in `given`; returns what is wrong with it, if anything is.
+-- Keeps an option in `given`. Returns what is wrong with it, nil if nothing is.
 local function keep(given, name, spec, value)
   if not spec.many then
     if given[name] ~= nil then return ("'--%s' is given twice"):format(name) end
@@ -73,7 +73,7 @@ function M.parse(known, list)
   return args
 end
 
---- Whether the arguments ask for help rather than anything else.
+--- Whether the arguments ask for help.
 ---@param list string[]
 ---@return boolean
 function M.want_help(list)

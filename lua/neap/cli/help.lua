@@ -10,7 +10,7 @@ usage: neap FILE [ARG...]       run a Lua script
        neap COMMAND ...
 
 commands, which take a Lua file that returns a flow:
-  run FILE      run the flow, show how it comes along and what it gave
+  run FILE      run the flow, show its progress and its result
   graph FILE    draw the flow for Mermaid or Graphviz
   check FILE    find mistakes in the flow
 
@@ -21,9 +21,9 @@ FILE may be - for standard input; a file that has the name of a command is
 run as ./NAME. Ctrl-C cancels what runs and lets it clean up; pressed again, it
 ends the process at once. SIGTERM and SIGHUP do the same.
 
-A node that computes for more than a second without a wait holds up all others,
-and is warned of. NEAP_SLOW=SECONDS in the environment says after how long; with
-0, never.
+A node that computes for more than a second without a wait holds up all tasks,
+and neap warns of it. The environment variable NEAP_SLOW sets another number of
+seconds; with 0 there is no warning.
 ]]
 
 local texts = {
@@ -96,7 +96,7 @@ function M.main(command)
   return report.result(command and texts[command] or overview)
 end
 
---- For those who gave no arguments at all.
+--- Prints the overview for a call without arguments.
 ---@return integer status
 function M.missing()
   io.stderr:write(overview)

@@ -1,9 +1,9 @@
---- The executable `neap`: which command is meant by its arguments.
+--- The executable `neap`: choosing the command by the arguments.
 -- SPDX-License-Identifier: MIT
 --
--- Each command is a module with `main(...)`, which returns an exit status: 0,
--- 1 when what was asked for failed, 2 when it made no sense. Only the module of
--- the command that runs is loaded.
+-- Each command is a module with `main(...)`, which returns an exit status: 0 for success,
+-- 1 for a failure, 2 for wrong arguments. Only the module of the command that runs is
+-- loaded.
 local M = {}
 
 local commands = {
@@ -23,19 +23,19 @@ local function exists(file)
   return handle ~= nil
 end
 
--- What is neither a command nor a file: most likely a command misspelt.
+-- Refuses a word that is neither a command nor a file, most likely a misspelt command.
 local function refuse(word)
   local known = { ["-e"] = true }
   for name in pairs(word:find("^%-") and aliases or commands) do known[name] = true end
   local meant = require("neap.base.options").nearest(word, known)
-  -- Options of one letter are like each other only in that they have one.
+  -- One-letter options have nothing in common but their length.
   if word:find("^%-.$") and meant and meant:lower() ~= word:lower() then meant = nil end
   return require("neap.cli.report").misuse(("unknown %s '%s'%s"):format(
     word:find("^%-") and "option" or "command", word,
     meant and ("; did you mean '%s'?"):format(meant) or ""))
 end
 
---- Does what the arguments of the process say. Called inside a task.
+--- Runs the command that the arguments of the process name. Called inside a task.
 ---@param first? string a command, or the file of a script
 ---@param ... string
 ---@return integer|nil status of the process; nil stands for 0

@@ -1,5 +1,4 @@
---- Loading the flow that a file returns, and the arguments of the commands that
---- do so.
+--- Loading the flow that a file returns, and the arguments of the commands that use it.
 -- SPDX-License-Identifier: MIT
 local args = require "neap.cli.args"
 local core = require "neap.core"
@@ -9,7 +8,7 @@ local script = require "neap.cli.script"
 
 local M = {}
 
--- What a file returned instead of a flow.
+-- Returns what is wrong with the value that a file returned instead of a flow.
 local function refuse(value)
   local state = nodes.state(value)
   if state then
@@ -21,9 +20,9 @@ local function refuse(value)
   return ("returns a %s; a flow or node expected"):format(type(value))
 end
 
--- What a file raised, with the place where it did so, or at least its name. A
--- place in one of neap's own modules helps nobody: what called it did so in
--- tail position, and is no longer known.
+-- Returns an error message of a file with its place, or at least with the name of the file.
+-- A place in one of neap's own modules is left out: it appears after a tail call, where the
+-- line of the file is no longer known.
 local function locate(text, file)
   local module, rest = text:match("^(neap[%w_.]*):%d+: (.*)$")
   if module and module ~= file and package.preload[module] then text = rest end
@@ -35,14 +34,13 @@ local function locate(text, file)
   return known and text or ("%s: %s"):format(file, text)
 end
 
---- Runs a file and gives the flow or node that it returns. Raises only when it
---- is cancelled.
+--- Runs a file and returns the flow or node that it returns. Raises only cancellations.
 ---@param file string
----@param rest string[] what the file gets
+---@param rest string[] the arguments of the file
 ---@param accept? fun(value: any): boolean default: nodes and flows
 ---@return table|nil flow
 ---@return string|nil problem
----@return string|nil traceback of an error of the file's
+---@return string|nil traceback of an error of the file
 function M.flow(file, rest, accept)
   local chunk, problem = script.load(file, table.unpack(rest))
   if not chunk then return nil, problem end
@@ -61,8 +59,8 @@ function M.flow(file, rest, accept)
   return value
 end
 
---- Reads the arguments of a command. Where they make no sense, or ask for help,
---- says so, and gives the exit status.
+--- Reads the arguments of a command. If they are wrong or ask for help, prints that and
+--- returns the exit status.
 ---@param command string
 ---@param known table<string, neap.OptionSpec>
 ---@param list string[]

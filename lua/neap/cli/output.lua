@@ -1,4 +1,4 @@
---- What a flow prints while a command runs it: where it goes, and who is told.
+--- Redirecting and announcing the output of a flow while a command runs it.
 -- SPDX-License-Identifier: MIT
 -- luacheck: globals print warn io.write io.stdout
 local core = require "neap.core"
@@ -18,8 +18,8 @@ local function print_to(file)
   end
 end
 
--- Refuses what cannot be written in the name of the caller's caller: the real
--- `write` would blame this module.
+-- Refuses values that cannot be written, at the line of the script: the real `write` would
+-- blame this module.
 local function check_texts(...)
   for i = 1, select("#", ...) do
     local kind = type((select(i, ...)))
@@ -29,14 +29,14 @@ local function check_texts(...)
   end
 end
 
--- Whether these texts leave the line that they are written to without an end.
+-- Whether the last of these texts leaves its line unfinished.
 local function is_open(...)
   local last = select("#", ...) > 0 and select(-1, ...) or "\n"
   return tostring(last):sub(-1) ~= "\n"
 end
 
---- Sends what is meant for stdout to stderr, until what it returns is closed.
---- For print, io.write and io.stdout, that is; not for what child processes say.
+--- Redirects stdout to stderr until the guard is closed: for print, io.write and io.stdout,
+--- not for programs.
 ---@return table guard
 function M.to_stderr()
   local old_print, old_stdout, old_output = print, io.stdout, io.output()
@@ -48,9 +48,9 @@ function M.to_stderr()
   end)
 end
 
---- Calls `announce` each time before print, warn, io.write or the method write
---- of a file send something to the terminal, until what it returns is closed.
----@param announce fun(open: boolean) `open`: what comes leaves its line unfinished
+--- Calls `announce` before each print, warn, io.write and write of a file to the terminal,
+--- until the guard is closed.
+---@param announce fun(open: boolean) `open`: the text leaves its line unfinished
 ---@return table guard
 function M.announce(announce)
   local methods = getmetatable(io.stdout).__index

@@ -1,4 +1,4 @@
---- Any Lua value as one that JSON can hold.
+--- Making values that JSON can hold from any Lua values.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local json = core.json
@@ -7,12 +7,12 @@ local encoding = require "neap.base.encoding"
 
 local M = {}
 
--- Far above what a person reads, far below what the encoder refuses.
+-- Far above the depth that a person reads, far below the limit of the encoder.
 local MAX_DEPTH <const> = 200
 
 local array_meta = getmetatable(json.array {})
 
--- The length of a table whose keys are 1 to n and nothing else; nil for others.
+-- The length of a table whose keys are exactly 1 to n; nil for other tables.
 local function list_length(value)
   local count = 0
   for _ in next, value do count = count + 1 end
@@ -30,7 +30,7 @@ local function key_name(key)
 end
 
 local function copy_table(value, depth, open)
-  value = core.revealed(value) -- what pairs goes through of params; next does not
+  value = core.revealed(value) -- the table behind params, which next would not see
   if open[value] then return "<cycle>" end
   if depth == MAX_DEPTH then return "<nested too deep>" end
   open[value] = true
@@ -67,9 +67,9 @@ function copy(value, depth, open)
   return copy_table(value, depth, open)
 end
 
---- Copies a value. What JSON has no word for becomes a string in angle brackets
---- that says what it was; bytes that are no UTF-8 become U+FFFD; keys that are
---- not strings become strings. A table that holds itself says "<cycle>" there.
+--- Copies a value. Values that JSON does not have become strings in angle brackets; bytes
+--- that are not UTF-8 become U+FFFD; keys become strings. A table inside itself becomes
+--- "<cycle>".
 ---@param value any
 ---@return any
 function M.of(value)

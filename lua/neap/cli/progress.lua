@@ -1,9 +1,7 @@
---- How a run comes along: one live line on a terminal, now and then a line of
---- its own elsewhere.
+--- The progress of a run: a live line on a terminal, elsewhere a new line now and then.
 -- SPDX-License-Identifier: MIT
 --
--- It has no clock and no timer: it draws when it is told of an event or a tick,
--- at the time that these have.
+-- It has no clock and no timer: it draws on an event or a tick, whose time it is given.
 local encoding = require "neap.base.encoding"
 
 local WIDTH <const> = 79
@@ -17,13 +15,13 @@ local SOON <const>, LATE <const> = 2, 30 -- seconds between two lines elsewhere
 ---@field node string|nil the path of the node that started last
 ---@field live boolean
 ---@field private batches table<string, table> the outermost batches, by path
----@field private batch table|nil the one that is shown
+---@field private batch table|nil the batch that is shown
 local Progress = {}
 Progress.__index = Progress
 
 local M = {}
 
---- Words for a time.
+--- Formats a duration.
 ---@param seconds number
 ---@return string
 function M.duration(seconds)
@@ -34,28 +32,27 @@ function M.duration(seconds)
   return ("%d h %d min"):format(whole // 3600, whole % 3600 // 60)
 end
 
---- Words for a number of retries.
+--- Formats a number of retries.
 ---@param count integer
 ---@return string
 function M.retries(count)
   return count == 1 and "1 retry" or ("%d retries"):format(count)
 end
 
--- Words for how many a second, or a minute where that reads better.
+-- Formats a rate per second, or per minute if that reads better.
 local function speed(rate)
   if rate < 1 then return ("%.1f/min"):format(rate * 60) end
   return (rate < 100 and "%.1f/s" or "%.0f/s"):format(rate)
 end
 
--- The text with what is too much for `width` cut off its front, where the names
--- are that matter least.
+-- Cuts a text to `width` at its front, because the outermost names matter least.
 local function clip(line, width)
   local length = utf8.len(line)
   if length <= width then return line end
   return "..." .. line:sub(utf8.offset(line, length - width + 4))
 end
 
--- Where the run is, and in numbers how far it has come.
+-- The line: the node that the run is at, and numbers for the progress.
 local function describe(self, time)
   local batch, parts = self.batch, {}
   local function part(form, ...) parts[#parts + 1] = form:format(...) end
@@ -95,7 +92,7 @@ end
 local function show(self, time)
   local line = describe(self, time)
   if self.live then
-    -- The cursor stays in front, for whoever else writes to the terminal.
+    -- The cursor stays in front, so that other output overwrites the line.
     self.write(CLEAR .. line .. "\r")
   else
     self.write(line .. "\n")
@@ -115,7 +112,7 @@ function handlers.node_start(self, event)
   self.node = event.node
 end
 
--- Whether a path leads through an item of one of the batches.
+-- Whether a path goes through an item of one of the batches.
 local function is_inside(path, batches)
   for node in pairs(batches) do
     if path:sub(1, #node + 1) == node .. "[" then return true end
@@ -130,9 +127,9 @@ function handlers.batch_start(self, event)
   self.batches[event.node] = self.batch
 end
 
--- The batch that an item belongs to; nil for one inside another. Of several side
--- by side the one that began last is shown, and when it is over one that goes
--- on: without a total nobody knows, until nothing has been heard of it for long.
+-- The batch of an item; nil for a batch inside another. Of several batches side by side, the
+-- one that began last is shown, then one that still runs. The end of a batch without a total
+-- is unknown: it counts as over when it has had no event for long.
 local function batch_of(self, event)
   local batch, shown = self.batches[event.node], self.batch
   if not batch then return nil end
@@ -161,7 +158,7 @@ function handlers.retry(self)
   self.retries = self.retries + 1
 end
 
---- Takes note of an event of the run.
+--- Notes an event of the run.
 ---@param event table
 function Progress:see(event)
   self.time = event.time
@@ -170,7 +167,7 @@ function Progress:see(event)
   self:tick(event.time)
 end
 
---- Takes note that time has passed.
+--- Notes that time has passed.
 ---@param time number
 function Progress:tick(time)
   if self.write and self.node and is_due(self, time) then show(self, time) end
@@ -181,9 +178,8 @@ local function clear(self)
   self.shown = false
 end
 
---- Clears the live line for somebody else who is about to write to the
---- terminal. It comes back with a later event or tick, unless `open`: then the
---- other's line has no end yet, and there is no live line until it has.
+--- Clears the live line before other output to the terminal. The live line comes back with a
+--- later event or tick, but not while the other output's line is `open`.
 ---@param open boolean
 function Progress:give_way(open)
   if not (self.live and self.write) then return end
@@ -191,7 +187,7 @@ function Progress:give_way(open)
   self.giving_way = open
 end
 
---- Ends it: clears the live line, or says what the last line has not.
+--- Ends the progress: clears the live line, or writes a last line if there is news.
 function Progress:finish()
   if not self.write then return end
   if not self.live then
@@ -205,9 +201,9 @@ end
 Progress.__close = Progress.finish
 
 --- Begins to follow a run.
----@param now number the time it starts, by the clock that its events are told by
----@param live boolean keep one line up to date rather than add lines
----@param write? fun(text: string) without it, there is only counting
+---@param now number the time of its start, by the clock of its events
+---@param live boolean keeps one line up to date rather than adding lines
+---@param write? fun(text: string) nil: only counts
 ---@return neap.Progress
 function M.new(now, live, write)
   return setmetatable({ since = now, shown_at = now, live = live, write = write, steps = 0,

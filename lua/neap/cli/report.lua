@@ -1,8 +1,8 @@
---- What the commands say: results on stdout, all else on stderr.
+--- The output of commands: results on stdout, all else on stderr.
 -- SPDX-License-Identifier: MIT
 local M = {}
 
---- Says why the command has failed.
+--- Prints why the command has failed.
 ---@param message string
 ---@return integer status 1
 function M.failure(message)
@@ -10,7 +10,7 @@ function M.failure(message)
   return 1
 end
 
---- Says what is wrong with the arguments.
+--- Prints what is wrong with the arguments.
 ---@param message string
 ---@param command? string whose arguments they are
 ---@return integer status 2
@@ -19,7 +19,7 @@ function M.misuse(message, command)
   return 2
 end
 
---- Writes a result to stdout, or says why that cannot be done.
+--- Writes a result to stdout. If that fails, prints why.
 ---@param ... string
 ---@return integer status 0 or 1
 function M.result(...)
@@ -28,7 +28,7 @@ function M.result(...)
   return ok and 0 or M.failure("standard output: " .. problem)
 end
 
---- The text of whatever was raised. Never raises.
+--- The text of any error. Never raises.
 ---@param err any
 ---@return string
 function M.text_of(err)

@@ -1,4 +1,4 @@
---- `neap run FILE`: runs a flow and tells what came of it.
+--- `neap run FILE`: runs a flow and prints the outcome.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local core = require "neap.core"
@@ -11,10 +11,10 @@ local slow = require "neap.cli.slow"
 
 local M = {}
 
--- Seconds between two looks at the clock for the live line.
+-- Seconds between two ticks of the live line.
 local TICK <const> = 0.2
 
--- That of the live line itself, which need not be announced to it.
+-- Writes the live line itself, which must not be announced to it.
 local write = io.stderr.write
 
 local known = {
@@ -42,7 +42,7 @@ local function read_file(path)
   return text, problem and ("%s: %s"):format(path, problem)
 end
 
--- Gives the text of the shared store and where it is from, for messages.
+-- Returns the text of the shared store and its source, for messages.
 local function find_shared(text, file)
   local what, path = "'--shared'", text:match("^@(.*)$") or text
   local content, problem
@@ -89,7 +89,7 @@ local function read_params(list)
   return params
 end
 
--- Reads the values; gives the shared store and the options of run.
+-- Reads the values of the options. Returns the shared store and the options of run.
 local function read_options(given, file)
   local shared, problem = read_shared(given.shared, file)
   if not shared then return nil, problem end
@@ -117,18 +117,18 @@ local function error_fields(err, traceback)
     attempt = err.attempt, traceback = traceback and err.traceback or nil }
 end
 
--- Clocks are no better than microseconds; more digits are only noise.
+-- Rounds to microseconds: further digits of the clock are noise.
 local function round(seconds)
   return math.floor(seconds * 1e6 + 0.5) / 1e6
 end
 
--- A terminal that understands the sequence that clears a line.
+-- Whether stderr is a terminal that understands the sequence for clearing a line.
 local function is_live()
   return neap.isatty(2) and os.getenv("TERM") ~= "dumb"
 end
 
--- Keeps the live line moving while nothing happens, until what it returns is
--- closed. The sleep is a quiet one, which keeps no deadlock from being noticed.
+-- Ticks the live line while no events come, until the guard is closed. The sleep is a quiet
+-- one, which does not hide a deadlock.
 local function keep_ticking(watch)
   local ticker = neap.spawn(function()
     while true do
@@ -139,17 +139,16 @@ local function keep_ticking(watch)
   return setmetatable({}, { __close = function() ticker:cancel() end })
 end
 
----@class neap.Outcome what came of a command to run a flow
+---@class neap.Outcome the outcome of `neap run`
 ---@field ok boolean
----@field action string|nil if all went well
----@field err any if not
----@field text string|nil what to say about it, where that is not the text of err
----@field trace string|nil where it arose
+---@field action string|nil if ok
+---@field err any if not ok
+---@field text string|nil the message, if it is not the text of err
+---@field trace string|nil the traceback of err
 ---@field seconds number
----@field watch neap.Progress|nil unless there was no flow to run
+---@field watch neap.Progress|nil nil if there was no flow to run
 
--- What came of a run that was cancelled. Where it was when that happened is
--- told by the node that started last.
+-- The outcome of a run that was cancelled. It names the node that started last.
 local function cancelled(outcome, file)
   local node = outcome.watch and outcome.watch.node
   outcome.err = neap.error.new { message = "cancelled", code = "cancelled", node = node }
@@ -158,7 +157,7 @@ local function cancelled(outcome, file)
   return outcome
 end
 
--- Runs the flow of a file while its progress is shown.
+-- Runs the flow of a file and shows its progress.
 local function perform(args, shared, opts)
   local live = is_live() and not args.options.quiet
   local outcome, watch = { ok = false }, nil
@@ -205,7 +204,7 @@ function M.main(...)
   if problem then return report.misuse("run: " .. problem, "run") end
 
   local outcome = perform(args, shared, opts)
-  if require "neap.cli.has_lost_reader"() then return 1 end -- a filter ends without a word
+  if require "neap.cli.has_lost_reader"() then return 1 end -- a filter ends silently
   local ok, err, trace = outcome.ok, outcome.err, outcome.trace
   if not ok then
     report.failure(outcome.text or report.text_of(err))

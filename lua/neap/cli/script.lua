@@ -6,8 +6,8 @@ local slow = require "neap.cli.slow"
 
 local M = {}
 
---- Loads a Lua file, "-" being standard input, and makes `arg` what Lua would:
---- the file at 0, what it is to get from 1 on. It is not the main script.
+--- Loads a Lua file, or standard input for "-", and sets `arg` as Lua does: the file at 0,
+--- its arguments from 1 on. The file is not the main script.
 ---@param file string
 ---@param ... string
 ---@return function|nil chunk
@@ -18,8 +18,8 @@ function M.load(file, ...)
   return loadfile(file ~= "-" and file or nil)
 end
 
--- Runs the main script and gives the exit status for what it returned. A flow is
--- for commands, and nothing has been done if no flow was run.
+-- Runs the main script and returns the exit status for its result. A flow as the result is
+-- a failure if no flow was run, because nothing has been done then.
 local function run(chunk, file, ...)
   local problem = slow.watch()
   if problem then return report.misuse(problem) end
@@ -35,11 +35,11 @@ local function run(chunk, file, ...)
   return (status < 0 or status > 255) and 255 or status
 end
 
---- Runs a script. What it raises is for whoever runs this task to report.
+--- Runs a script. Errors are reported by the code that runs this task.
 ---@param file string
 ---@param ... string its arguments
----@return integer status what the script returned, if that is a number; 1 if it is a flow
---- and none has been run
+---@return integer status the number that the script returned; 1 if it returned a flow and
+--- none was run
 function M.main(file, ...)
   local chunk, problem = M.load(file, ...)
   if not chunk then return report.failure(problem) end

@@ -1,11 +1,11 @@
---- The variable NEAP_SLOW: for how long a node may compute without a wait until
---- that is warned of.
+--- The variable NEAP_SLOW: the seconds for which a node may compute without a wait before
+--- neap warns of it.
 -- SPDX-License-Identifier: MIT
 local M = {}
 
 local DEFAULT <const> = 1
 
---- Has what computes for too long be warned of.
+--- Starts the warnings.
 ---@return string|nil problem with the variable
 function M.watch()
   local text = os.getenv("NEAP_SLOW")

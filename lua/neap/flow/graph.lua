@@ -1,4 +1,4 @@
---- Graphs of nodes: walking them, and resolving them for the engine.
+--- Graphs of nodes: walking them, and resolving them into plans.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local nodes = require "neap.flow.node"
@@ -27,7 +27,7 @@ function M.is_parallel(node)
   return nodes.state(node).kind == kinds.Parallel
 end
 
---- Whether a node has others inside.
+--- Whether a node has other nodes inside.
 ---@param node table
 ---@return boolean
 function M.has_inside(node)
@@ -75,13 +75,13 @@ function M.nodes(flow)
   return start and M.reachable(start, {}) or {}
 end
 
--- All nodes that a run of `root` may visit, the insides of flows and the branches
--- of parallels included: the root first, then each once, nearest first. And the
--- set of those that a walk comes to: the root and branches run alone, so that the
--- successors they have count only where a walk comes to them, too.
+-- Returns all nodes that a run of `root` may visit, the insides of flows and the branches
+-- of parallels included: the root first, then each once, nearest first. Also returns the
+-- set of those that the walk of a flow comes to. The root and branches run alone, so
+-- their successors count only if a walk comes to them as well.
 local function visited(root)
   local list, seen, walked = { root }, {}, {}
-  local order = {} -- of the walked ones
+  local order = {} -- the nodes in `walked`
   local function add(node)
     if not seen[node] then
       seen[node] = true
@@ -128,7 +128,7 @@ local function check(state)
   end
 end
 
--- Warns, once each, of branches that have successors.
+-- Warns once of each branch that has successors.
 local function check_branches(state)
   for _, branch in ipairs(state.branches or {}) do
     local inner = nodes.state(branch)
@@ -141,7 +141,7 @@ local function check_branches(state)
   end
 end
 
--- The numbers of the branches of a node; nil when it has none.
+-- The numbers of the branches of a node; nil if it has none.
 local function number_branches(state, index_of)
   if not state.branches then return nil end
   local numbers = {}
@@ -149,13 +149,13 @@ local function number_branches(state, index_of)
   return numbers
 end
 
--- The params that a node has itself, as its visits see them; nil for none.
+-- A node's own params, as its visits see them; nil for none.
 local function own_params(fields)
   return fields.params ~= nodes.empty_params and core.read_only(fields.params) or nil
 end
 
--- The metatable of the selves of a node's visits, which read from its fields, but
--- not the params, which are the node's to write.
+-- The metatable of `self` in the visits of a node. It reads from the fields of the node,
+-- except for `params`, which a visit must not write to.
 local function view_of(state, params)
   if params then
     return { __index = setmetatable({ params = params }, { __index = state.fields }) }
@@ -164,7 +164,7 @@ local function view_of(state, params)
   return state.view
 end
 
--- What the engine needs to know of a node. `index_of` numbers its successors.
+-- The record of a node for the engine. `index_of` has the numbers of its successors.
 local function record(node, index_of, is_walked)
   local state = nodes.state(node)
   check(state)
@@ -206,11 +206,11 @@ local function record(node, index_of, is_walked)
   }
 end
 
---- Whether something was resolved, which is done to run it.
+--- Whether a plan has been made, which means that a flow was run.
 M.planned = false
 
---- Resolves a node or flow for the engine. The result is kept until something
---- it has read from changes.
+--- Resolves a node or flow into a plan for the engine. The plan is kept until something
+--- changes from which it was made.
 ---@param root table
 ---@return userdata plan
 function M.plan(root)
@@ -219,8 +219,8 @@ function M.plan(root)
   if kept and not kept.stale then return kept.plan end
   local list, walked = visited(root)
   local index_of = {}
-  -- A root that is also a node inside stands in the list twice; it is found as
-  -- the one inside, which has its successors.
+  -- A root that is also a node inside is in the list twice. The later entry, which has its
+  -- successors, is the one that is found.
   for i, node in ipairs(list) do index_of[node] = i end
   local records = {}
   for i, node in ipairs(list) do records[i] = record(node, index_of, i > 1 and walked[node]) end

@@ -1,11 +1,9 @@
 --- Nodes and their classes as tables.
 -- SPDX-License-Identifier: MIT
 --
--- A class and a node are the same kind of thing: a table that reads from its
--- own fields, then from those of what it was made from. The fields are kept
--- behind the table rather than in it, so that every write is seen: names are
--- checked, and a flow that has been resolved learns that it must be resolved
--- again.
+-- A class and a node are alike: a table that reads from its own fields, then from those of
+-- the class that it was made from. The fields are kept behind the table, not in it, so that
+-- every write is seen: names are checked, and plans made from the field become stale.
 local core = require "neap.core"
 local options = require "neap.base.options"
 local schema = require "neap.base.schema"
@@ -14,7 +12,7 @@ local M = {}
 
 local blame = options.blame
 
--- The numbers are those of neap_kind in neap.h.
+-- The numbers are those of neap_kind in engine/neap.h.
 M.kinds = { Node = 0, Flow = 1, BatchNode = 2, BatchFlow = 3, Parallel = 4 }
 
 local names = schema.options.Node -- every name that means something
@@ -29,7 +27,7 @@ local function is_for(kind, rule)
   return not rule.kinds or rule.kinds[kind_names[kind]]
 end
 
--- Names that the engine or the classes give a value.
+-- Names that neap itself sets.
 local taken = {
   cur_retry = "the engine counts attempts in it",
   to = "it is the method that wires nodes",
@@ -40,8 +38,8 @@ local taken = {
   on_event = "it is an option of run",
 }
 
--- The known name that `key` is one edit away from, if this kind of node has it
--- and the value is of its type: `port = 80` is no misspelt `post`.
+-- The known name that `key` is one edit away from, if this kind of node has it and the
+-- value has its type: `port = 80` is no misspelt `post`.
 local function misspelt(kind, key, value)
   local alike = {}
   for name, rule in pairs(names) do
@@ -50,18 +48,18 @@ local function misspelt(kind, key, value)
   return options.near(key, alike)
 end
 
-local plain_names = {} -- by the names as options.plain has them
+local plain_names = {} -- by what options.plain makes of the names
 for name in pairs(names) do plain_names[options.plain(name)] = name end
 
--- The option that a name means by which others have it, or by another style of
--- writing; nil if it means none.
+-- The option for which a name stands in other libraries or in another style of writing;
+-- nil if there is none.
 local function meant(key)
   local plain = options.plain(key)
   local name = schema.meant[plain]
   return plain_names[plain] or (names[name] or taken[name]) and name
 end
 
--- Why a kind of node has no such option.
+-- The reason why a kind of node has no such option.
 local function why_not(kind, key)
   if key == "exec" and is_flow(kind) then return "its exec is the walk from its start" end
   if key == "exec" then return "its exec is the run of its branches" end
@@ -99,7 +97,7 @@ local function check_field(state, key, value)
   end
 end
 
----@class neap.State what is behind a node or class; private to lua/neap
+---@class neap.State the state behind a node or class; private to lua/neap
 ---@field fields table
 ---@field parent neap.State|nil
 ---@field kind integer
@@ -107,23 +105,23 @@ end
 ---@field label string for messages
 ---@field actions string[] in the order of wiring
 ---@field targets table<string, table> action to node or END
----@field made_at? string of a flow that had no start then: "file:line"
----@field plans table<table, true>|nil resolved plans that read from here
+---@field made_at? string of a flow made without a start: "file:line"
+---@field plans table<table, true>|nil the plans that were made from this state
 ---@field mentioned table[]|nil of a flow: the nodes in its table that have no name
 ---@field branches table[]|nil of a parallel
 
---- Where this is a list, every object made is added to it; see neap.check.
+--- If this is a list, every node and class that is made is added to it; see neap.check.
 ---@type table[]|nil
 M.made = nil
 
---- The value of `a >> b` is b. For each node that is the value of such a chain
---- the first node of it, until a table of a flow or parallel has it.
+--- The value of the chain `a >> b` is b. This has the first node of each chain by its
+--- value, until the table of a flow or parallel has taken the chain.
 ---@type table<table, table>
 M.chains = setmetatable({}, { __mode = "k" })
 
--- Where the metatable of a node or class has the state behind it. A weak table
--- by nodes would do, but the collector takes a time for it that grows with the
--- square of the nodes that lead to one another.
+-- The key of the state in the metatable of a node or class. The state is not in a weak
+-- table by nodes, because the collector's time for that grows with the square of the
+-- length of a chain of nodes.
 local STATE = {}
 
 --- The state behind a node or class; nil for anything else.
@@ -147,7 +145,7 @@ function M.name(node)
   return M.state(node).fields.name
 end
 
--- Has every plan that read from here resolved anew.
+-- Marks every plan that was made from this state as stale.
 local function touch(state)
   if not state.plans then return end
   for plan in pairs(state.plans) do plan.stale = true end
@@ -158,9 +156,9 @@ M.touch = touch
 
 local weak = { __mode = "k" }
 
---- Notes that a plan has read from a node, its class and so on.
+--- Notes that a plan was made from a node and the classes of that.
 ---@param state neap.State
----@param plan table its field `stale` is set when something there changes
+---@param plan table its field `stale` is set when one of them changes
 function M.note_plan(state, plan)
   while state do
     state.plans = state.plans or setmetatable({}, weak)
@@ -169,7 +167,7 @@ function M.note_plan(state, plan)
   end
 end
 
---- Gives a node or class params of its own, as `node.params = params` does.
+--- Sets the params of a node or class, as `node.params = params` does.
 ---@param node table
 ---@param params table
 function M.set_params(node, params)
@@ -204,13 +202,13 @@ end
 
 local operators = {}
 
---- Sets the metamethods that nodes are wired with; classes have them to refuse
---- it with a reason.
+--- Sets the metamethods that wire nodes. Classes have them as well, so that wiring a class
+--- is refused with a reason.
 function M.set_operators(metamethods)
   for name, metamethod in pairs(metamethods) do operators[name] = metamethod end
 end
 
--- Makes the table for a state.
+-- Makes the table in front of a state.
 local function new_object(state)
   local meta = { [STATE] = state, __index = state.fields, __newindex = assign,
     __pairs = iterate, __tostring = describe,
@@ -223,7 +221,7 @@ local function new_object(state)
   return object
 end
 
--- What is wrong with a value as the branch of a parallel; nil if nothing is.
+-- What is wrong with a value as a branch of a parallel; nil if nothing is.
 local function why_no_branch(value)
   local state = M.state(value)
   if state and state.is_class then
@@ -241,8 +239,8 @@ local function why_no_branch(value)
   return ("is %s; a node or flow expected"):format(what)
 end
 
--- Gives the branches of a parallel, which are the `count` values without a name
--- in the table it is made of.
+-- Checks and returns the branches of a parallel: the first `count` values of the list part
+-- of the table that it is made from.
 local function check_branches(state, given, count, is_class)
   if is_class then
     if count > 0 then
@@ -265,7 +263,7 @@ local function check_branches(state, given, count, is_class)
   return branches
 end
 
--- What stands in a flow's table without a name is there for its wiring.
+-- Checks a value in the list part of a flow's table, which is there for its wiring.
 local function check_wiring(state, value, is_class)
   if is_class or not is_flow(state.kind) then
     blame(("%s: options are named; got a %s without a name"):format(state.label, type(value)))

@@ -7,7 +7,7 @@ local options = require "neap.base.options"
 
 local M = {}
 
---- Checks the arguments of the function `where` and gives those of core.run and
+--- Checks the arguments of the function `where` and returns the arguments for core.run and
 --- core.start.
 ---@param node table
 ---@param shared any

@@ -5,8 +5,8 @@
 --   a - "approved" >> b          on "approved"
 --   a:to(b, "approved")          the same as a statement; returns b
 --
--- The operators are left-associative and `-` binds tighter, so each step of
--- `a >> b - "y" >> c` sees a node or a pair of node and action on its left.
+-- The operators are left-associative, and `-` binds tighter. So the left operand of each
+-- `>>` in `a >> b - "y" >> c` is a node or a pair of a node and an action.
 local nodes = require "neap.flow.node"
 
 local options = require "neap.base.options"
@@ -15,7 +15,7 @@ local blame = options.blame
 
 local M = {}
 
---- As a target: ends the flow on purpose.
+--- The target that ends the flow on purpose.
 M.END = setmetatable({}, {
   __name = "neap.END",
   __tostring = function() return "neap.END" end,
@@ -24,7 +24,7 @@ M.END = setmetatable({}, {
 })
 nodes.END = M.END
 
--- What `node - "action"` is until `>>` says where it leads.
+-- The metatable of `node - "action"`, a pair that waits for its `>>`.
 local pair_meta = { __name = "neap.wiring" }
 
 local function is_pair(value)
@@ -39,7 +39,7 @@ local function describe(value)
   return value == nil and "nil" or "a " .. type(value)
 end
 
--- Raises unless both ends can be wired; `hint` is for the error then.
+-- Wires an action. Raises unless both ends can be wired; `hint` is part of that error.
 local function connect(source, action, target, hint)
   local from = nodes.state(source)
   if not from or from.is_class then
@@ -94,8 +94,8 @@ end
 pair_meta.__shr = wire
 nodes.set_operators { __shr = wire, __sub = pair }
 
---- Wires a node: on `action` the flow goes on to `target`. Wiring an action
---- again warns and replaces.
+--- Wires a node: on `action`, the flow goes on to `target`. Wiring an action again warns
+--- and replaces the wire.
 ---@param node table the node, as in node:to(...)
 ---@param target table a node or neap.END
 ---@param action? string "default" unless given

@@ -1,4 +1,4 @@
---- The dates of HTTP, and how long a server asks to wait.
+--- The dates of HTTP, and the wait that a server asks for.
 -- SPDX-License-Identifier: MIT
 local M = {}
 
@@ -19,15 +19,14 @@ local DATES = {
     "month", "day", "hour", "min", "sec", "year" },
 }
 
--- Returns the seconds of a date in GMT on a scale of its own, on which only
--- differences mean something. Both ends of a difference are read as local
--- standard time, so that the time zone cancels out.
+-- Returns the seconds of a date in GMT on a scale on which only differences have a meaning.
+-- Both ends of a difference are read as local standard time, so the time zone cancels out.
 local function seconds_of(date)
   date.isdst = false
   return os.time(date)
 end
 
--- Returns the seconds, as above, of an HTTP date, nil for what is none.
+-- Returns the seconds, as above, of an HTTP date; nil for any other text.
 local function parse_date(text)
   for _, form in ipairs(DATES) do
     local found = { text:match(form[1]) }
@@ -48,9 +47,9 @@ local function parse_date(text)
   end
 end
 
---- Returns how many seconds a Retry-After header (RFC 9110 section 10.2.3) asks
---- to wait: a number, or a date, which is compared with the server's own clock
---- where the response tells it. Nil without a header that can be read.
+--- Returns the seconds that a Retry-After header (RFC 9110 section 10.2.3) asks for. A date
+--- is compared with the server's own clock if the response tells it. Nil if there is no
+--- valid header.
 ---@param headers table<string, string> of a response
 ---@return number|nil seconds
 function M.retry_after(headers)

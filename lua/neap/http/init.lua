@@ -1,4 +1,4 @@
---- HTTP requests that wait for their response.
+--- HTTP requests.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local dates = require "neap.http.date"
@@ -23,7 +23,7 @@ local function is_scalar(value)
   return type(value) == "string" or type(value) == "number"
 end
 
--- Returns a table with all that `base` has and more.
+-- Returns a table with the fields of `base` and those of `more`.
 local function extend(base, more)
   for name, value in pairs(base) do more[name] = value end
   return more
@@ -36,7 +36,7 @@ local function is_query_value(value)
   return is_scalar(value) or type(value) == "boolean"
 end
 
--- Whether a table is a list of such values, and nothing else.
+-- Whether a table is a list of such values and nothing else.
 local function is_query_list(value)
   if type(value) ~= "table" then return false end
   local count = 0
@@ -47,8 +47,8 @@ local function is_query_list(value)
   return count == #value
 end
 
--- Returns what is wrong with a query, nil if nothing is. Its values are not told,
--- for they may be secrets.
+-- Returns what is wrong with a query, nil if nothing is. The message has none of its
+-- values, which may be secrets.
 local function query_fault(query)
   for name, value in pairs(query) do
     if type(name) ~= "string" or name == "" then
@@ -109,8 +109,8 @@ local function with_query(url, query)
   return before .. joint .. table.concat(parts, "&") .. fragment
 end
 
--- Returns the headers as a flat list of names and values, sorted by name.
--- `more`, which may be nil, are used where the caller has none of that name.
+-- Returns the headers as a flat list of names and values, sorted by name. Those in `more`,
+-- which may be nil, are used unless the caller has set them.
 local function header_list(headers, more)
   if not (next(headers) or more) then return nil end
   local given = {}
@@ -128,7 +128,7 @@ local function header_list(headers, more)
   return list
 end
 
--- Returns the response that the binding gave, or raises why there is none.
+-- Returns the response of the binding, or raises the error that it has returned.
 local function received(what, response, why)
   if not response then
     error(new_error {
@@ -145,8 +145,8 @@ local function attempt(what, request)
   return (received(what, core.http.request(what, request)))
 end
 
--- Returns what the binding is to send: the options, of which it knows those that it
--- needs (bindings/http/http.c), with some in the form that it takes.
+-- Returns the request for the binding: the options, some of them in the form that it takes.
+-- It ignores those that it does not need (bindings/http/http.c).
 local function make_request(url, method, opts, headers)
   local body, more = opts.body, nil
   if opts.json ~= nil then
@@ -164,7 +164,7 @@ local function make_request(url, method, opts, headers)
   return request
 end
 
--- Returns the headers with `more` in the place of those of the same names.
+-- Returns the headers, with those in `more` replacing headers of the same names.
 local function with_headers(headers, more)
   local all = {}
   for name, value in pairs(headers) do
@@ -199,14 +199,13 @@ local function perform(what, url, method, opts, headers)
   return response
 end
 
--- Sends a request. Options that make no sense are raised at the caller of our
--- caller; the text of a request, which need not be written by whoever called,
--- is an error object.
+-- Sends a request. Wrong options are raised at the line of the script. A request that cannot
+-- be sent raises an error object, because its text may come from elsewhere.
 local function send(what, url, method, opts)
   local wrong = fault(opts) or retry.fault(opts, method)
   if wrong then options.blame(("%s: %s"):format(what, wrong)) end
   if opts.stream or opts.max_retries or has_upload(opts) then
-    opts = extend(opts, {}) -- it is looked at again after waiting
+    opts = extend(opts, {}) -- a copy, since it is read again after waiting
   end
   local headers = opts.headers or {}
   local response = perform(what, url, method, opts, headers)
@@ -220,32 +219,30 @@ local function send(what, url, method, opts)
   return response
 end
 
--- What the binding is to send for a GET without options, but for its address.
+-- The request for a GET without options, which lacks the address.
 local PLAIN_GET = { method = "GET", max_redirects = MAX_REDIRECTS }
 
--- Does what `send` would without options.
+-- Does what `send` does for a GET without options.
 local function get(url)
   return (received("http.get", core.http.request("http.get", PLAIN_GET, url)))
 end
 
---- Sends a request and waits for the whole response, whatever its status; with
---- `stream` only for its head.
+--- Sends a request and waits for the whole response, whatever its status; with `stream` only
+--- for its head.
 ---
---- Raises an error object of code "http", or "timeout" where one of the three
---- time limits has passed, when there is no response: its `retryable` tells
---- whether the same request may well succeed later, its `url` has neither query
---- nor user. With `check`, a status from 400 raises one of code "http" too, with
---- `status`, `body` and, if the server named a time, `retry_after`. So does a
---- request that cannot be sent (a line break in a header, a scheme other than
---- http and https), not retryable. Misuse (an unknown option, one of the wrong
---- kind) is an ordinary error.
+--- If there is no response, raises an error object of code "http", or "timeout" after one of
+--- the three time limits. Its `retryable` tells whether the same request may succeed later;
+--- its `url` has neither query nor user. With `check`, a status from 400 also raises code
+--- "http", with `status`, `body` and, if the server named a time, `retry_after`. A request
+--- that cannot be sent (a line break in a header, a scheme other than http and https) raises
+--- code "http", not retryable. Misuse (an unknown option, a wrong type) is an ordinary error.
 ---
---- With `max_retries` it is sent again, as a node tries again, after an error
---- that is retryable and after the statuses 408, 425, 429, 502, 503 and 504; a
---- Retry-After is waited for at least. What the last attempt gave is the outcome.
+--- With `max_retries`, the request is sent again after an error that is retryable and after
+--- the statuses 408, 425, 429, 502, 503 and 504. It waits at least as long as Retry-After
+--- says. The outcome is that of the last attempt.
 ---
---- A redirect to another origin takes along no user and password, and no
---- headers but Accept, Cache-Control, Content-*, If-*, Range and User-Agent.
+--- A redirect to another origin takes along no user and password, and no headers but Accept,
+--- Cache-Control, Content-*, If-*, Range and User-Agent.
 ---@param opts neap.http.RequestOptions
 ---@return neap.http.Response
 function http.request(opts)
@@ -274,7 +271,7 @@ local function method_function(method)
   end
 end
 
---- The same with the method GET.
+--- Sends a GET request; see request.
 ---@param url string
 ---@param opts? neap.http.Options
 ---@return neap.http.Response
@@ -289,23 +286,23 @@ function http.get(url, opts)
   return response
 end
 
---- The same with the method HEAD: the response has no body.
+--- Sends a HEAD request, whose response has no body; see request.
 ---@type fun(url: string, opts?: neap.http.Options): neap.http.Response
 http.head = method_function("HEAD")
 
---- The same with the method POST.
+--- Sends a POST request; see request.
 ---@type fun(url: string, opts?: neap.http.PostOptions): neap.http.Response
 http.post = method_function("POST")
 
---- The same with the method PUT.
+--- Sends a PUT request; see request.
 ---@type fun(url: string, opts?: neap.http.PostOptions): neap.http.Response
 http.put = method_function("PUT")
 
---- The same with the method PATCH.
+--- Sends a PATCH request; see request.
 ---@type fun(url: string, opts?: neap.http.PostOptions): neap.http.Response
 http.patch = method_function("PATCH")
 
---- The same with the method DELETE.
+--- Sends a DELETE request; see request.
 ---@type fun(url: string, opts?: neap.http.PostOptions): neap.http.Response
 http.delete = method_function("DELETE")
 

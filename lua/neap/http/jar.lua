@@ -1,4 +1,4 @@
---- Cookies that are kept between requests.
+--- Cookie jars, which keep cookies between requests.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local core = require "neap.core"
@@ -12,23 +12,22 @@ local M = {}
 ---@field value string
 ---@field domain string
 ---@field path string
----@field subdomains boolean whether hosts below the domain get it, too
+---@field subdomains boolean whether it is sent to hosts below the domain, too
 ---@field secure boolean whether it is sent over https only
 ---@field http_only boolean
----@field expires? integer seconds since 1970; nil: not before the jar goes
+---@field expires? integer seconds since 1970; nil: it lasts as long as the jar
 
 ---@class neap.http.Jar
 local Jar, JarMeta = class("neap.http.Jar")
 
---- Makes a jar for the option `cookies` of requests: they send the cookies that
---- it has for them and keep in it those that they are given (RFC 6265). Other
---- requests know nothing of cookies.
----@param text? string what `save` of a jar has given
+--- Makes a jar for the option `cookies` of requests. A request sends the cookies of its jar
+--- that apply, and keeps in it the cookies that it receives (RFC 6265).
+---@param text? string the result of a jar's `save`
 ---@return neap.http.Jar
 function M.new(text)
   if text ~= nil then options.argument(1, "jar", text, rules.string) end
   local jar = setmetatable({ held = core.http.jar() }, JarMeta)
-  -- The text has secrets: nothing of it is quoted.
+  -- The text has secrets, so the message quotes nothing of it.
   if text and (text:find("\0", 1, true) or not jar.held:add(text)) then
     options.blame("bad argument #1 to 'jar' (a line of it is no cookie)")
   end
@@ -42,7 +41,7 @@ function M.is(value)
   return getmetatable(value) == JarMeta
 end
 
---- Returns the cookies that have not expired, values and all.
+--- Returns the cookies that have not expired, with their values.
 ---@return neap.http.Cookie[]
 function Jar:list()
   local list = {}
@@ -64,14 +63,14 @@ function Jar:clear()
   self.held:clear()
 end
 
---- Returns the cookies as a text in the format of Netscape's cookie file, which
---- curl and others read. Keep it as you would a password.
+--- Returns the cookies as text in the format of Netscape's cookie file, which curl and
+--- others read. It has secrets, like a password.
 ---@return string
 function Jar:save()
   return self.held:text()
 end
 
---- Says how many cookies there are, and no more of them.
+--- Tells only the number of cookies.
 function JarMeta:__tostring()
   return ("neap.http.Jar: %d cookies"):format(#self:list())
 end

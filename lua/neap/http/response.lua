@@ -1,4 +1,4 @@
---- What a server has answered, whole or piece by piece.
+--- Responses, whole or streamed.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local core = require "neap.core"
@@ -17,19 +17,19 @@ local M = {}
 ---@field headers table<string, string|string[]> by name in lower case; several
 --- values of one name are joined with ", ", only those of "set-cookie" are a list
 ---@field body string|nil decoded (gzip, br, zstd, deflate); nil while it streams
----@field url string the address that answered, after redirects; no user and password
----@field private what string the function that was asked, for messages
----@field private handle? userdata of one that streams
+---@field url string the address that answered, after redirects; without user and password
+---@field private what string the function that was called, for messages
+---@field private handle? userdata of a streamed response
 ---@field private closed? boolean
 ---@field private given? boolean the body has been read
 ---@field private sse? neap.sse.Stream the state of events
----@field private closing? neap.Event set by close, for whoever connects again
+---@field private closing? neap.Event set by close, to end an attempt to reconnect
 ---@field private resend? fun(headers: table): neap.http.Response
----@field private no_resend? string why that is not to be done
+---@field private no_resend? string why the request must not be sent again
 local Response, ResponseMeta = class("neap.http.Response")
 reader.extend(Response)
 
--- How much of the body of a failure is kept for the error.
+-- The number of bytes of a failed response's body that the error keeps.
 local MAX_ERROR_BODY = 64 * 1024
 
 --- Returns an address as errors may show it: without query and user.
@@ -39,14 +39,14 @@ function M.public(url)
   return (url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://"))
 end
 
---- Makes a response of what the binding gives.
+--- Makes a response of the binding's table.
 ---@param response table
 ---@return neap.http.Response
 function M.new(response)
   return setmetatable(response, ResponseMeta)
 end
 
--- Waits for the next bytes; what neap.io.reader builds upon.
+-- Waits for the next bytes, for neap.io.reader.
 function Response:receive()
   if self.handle then return (self.handle:receive()) end
   if self.given or self.body == "" then return nil end
@@ -54,11 +54,10 @@ function Response:receive()
   return self.body
 end
 
---- Drops what of the body is still to come, and with it the connection. Who
---- waits for it gets an error of code "closed", and so does an iteration over its
---- events, also while it connects again. Closing again does nothing, nor does it
---- to a response that is whole. A response that is collected, or a `<close>`
---- variable that goes, is closed.
+--- Drops the rest of the body, and the connection with it. A task that waits for the body
+--- gets an error of code "closed", and so does an iteration over events, even while it
+--- reconnects. Closing again, or closing a whole response, does nothing. `<close>` variables
+--- and the collector close a response as well.
 function Response:close()
   self.closed = true
   if not self.handle then return end
@@ -70,9 +69,9 @@ end
 
 ResponseMeta.__close = Response.close
 
---- Decodes the body, of one that streams all that is still to come. Raises an
---- error object of code "json" that names the address and has `line`, `column`
---- and `offset`, when it is no JSON.
+--- Decodes the body; of a streamed response, waits for the rest of it. If it is no JSON,
+--- raises an error object of code "json" that names the address and has `line`, `column`
+--- and `offset`.
 ---@return any
 function Response:json()
   if not self.body then self.body = self:read("a") end
@@ -85,16 +84,15 @@ function Response:json()
   error(value, 0)
 end
 
---- Iterates over server-sent events, as the HTML standard of WHATWG says. Waits
---- for each. An event that has not ended when the stream does is dropped.
+--- Iterates over server-sent events by the HTML standard of WHATWG. Waits for each. An event
+--- that is incomplete at the end of the stream is dropped.
 ---
---- Raises an error object of code "http" when this is no stream of events: its
---- status is not 200, or its type not text/event-stream; of code "line" when an
---- event has more than 16 MiB of data.
+--- Raises an error object of code "http" unless the status is 200 and the type is
+--- text/event-stream, and one of code "line" when an event has more than 16 MiB of data.
 ---
---- With `reconnect` it does not end: the request is sent again, with the header
---- Last-Event-ID, as often as needed. A server ends it with status 204, you with
---- close. The response is from then on that of the last connection.
+--- With `reconnect`, the iteration goes on after the end of the stream: the request is sent
+--- again, with the header Last-Event-ID, and the response becomes that of the new
+--- connection. The server ends the iteration with status 204, the script with `close`.
 ---@param opts? neap.http.EventOptions
 ---@return fun(): neap.http.Event|nil
 function Response:events(opts)
@@ -102,12 +100,12 @@ function Response:events(opts)
   return iterate
 end
 
--- The seconds that the server asks to wait, nil if it does not.
+-- The seconds for which the server asks to wait; nil if it does not.
 function Response:retry_after()
   return dates.retry_after(self.headers)
 end
 
--- Has another response to the same request take the place of this one.
+-- Replaces this response by another one to the same request.
 function Response:take_over(other)
   self.handle:close()
   self.handle, self.rest, self.at = other.handle, nil, nil
@@ -115,7 +113,7 @@ function Response:take_over(other)
     other.status, other.ok, other.headers, other.url
 end
 
--- Returns the error for a response that says that something failed.
+-- Returns the error for a response that tells of a failure.
 function Response:failure(why, body)
   return new_error {
     code = "http",
@@ -128,7 +126,7 @@ function Response:failure(why, body)
   }
 end
 
--- Raises that, with what it has of a body.
+-- Raises that error, with the beginning of the body.
 function Response:refuse(why)
   local body = self.body
   if not body then

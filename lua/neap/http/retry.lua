@@ -1,4 +1,4 @@
---- Requests that are sent again, by the rules for the attempts of a node.
+--- Retries of requests, by the rules for nodes.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local schema = require "neap.base.schema"
@@ -7,9 +7,9 @@ local M = {}
 
 local MAX_RETRY_AFTER = schema.options.Node.max_retry_after.default
 
--- The statuses after which the same request is sent again: Request Timeout, Too
--- Early, Too Many Requests, and those of a server or a gateway that is down for
--- the moment. 500 is not among them: it tells of a bug, not of the moment.
+-- The statuses after which the same request is sent again: Request Timeout, Too Early, Too
+-- Many Requests, and those of a server or gateway that is down for a moment. 500 is not
+-- among them, because it tells of a bug.
 local STATUSES = { [408] = true, [425] = true, [429] = true, [502] = true, [503] = true,
   [504] = true }
 
@@ -17,7 +17,7 @@ local STATUSES = { [408] = true, [425] = true, [429] = true, [502] = true, [503]
 local IDEMPOTENT = { GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true,
   TRACE = true }
 
---- Says what is wrong with asking for these attempts, nil if nothing is.
+--- Returns what is wrong with the options of attempts, nil if nothing is.
 ---@param opts table the options of the request
 ---@param method string in upper case
 ---@return string|nil
@@ -25,10 +25,10 @@ function M.fault(opts, method)
   if (opts.max_retries or 1) > 1 then return M.why_not_again(opts, method, "max_retries") end
 end
 
---- Says why a request is not to be sent again, nil if it may be.
+--- Returns why a request must not be sent again, nil if it may be.
 ---@param opts table
 ---@param method string in upper case
----@param option string what asks for it
+---@param option string the option that asks for it
 ---@return string|nil
 function M.why_not_again(opts, method, option)
   if type(opts.body) == "function" then
@@ -38,26 +38,26 @@ function M.why_not_again(opts, method, option)
   end
 end
 
---- Whether a response with this status may be followed by a better one.
+--- Whether a request is sent again after this status.
 ---@param status integer
 ---@return boolean
 function M.is_retryable(status)
   return STATUSES[status] or false
 end
 
---- Whether a server asks for a longer wait than it gets.
----@param opts table with max_retry_after, or without
----@param asked? number the seconds that it asks for
+--- Whether a server asks for a longer wait than `max_retry_after` allows.
+---@param opts table
+---@param asked? number the seconds that the server asks for
 ---@return boolean
 function M.asks_too_much(opts, asked)
   return asked ~= nil and asked > (opts.max_retry_after or MAX_RETRY_AFTER)
 end
 
---- Waits for the next attempt, and tells those who watch the run of that.
----@param what string what is tried again: "http.get http://..."
+--- Waits for the next attempt, and emits the event `retry`.
+---@param what string what is retried: "http.get http://..."
 ---@param policy table the options of a node: wait, backoff, max_wait, jitter
 ---@param attempt integer the one that failed, from 0
----@param failure any what it raised, or would have
+---@param failure any its error
 ---@param asked? number seconds to wait at least
 ---@param sleep? fun(seconds: number) default: neap.sleep
 function M.wait(what, policy, attempt, failure, asked, sleep)
@@ -67,13 +67,13 @@ function M.wait(what, policy, attempt, failure, asked, sleep)
   sleep(delay)
 end
 
---- Sends until there is a response that will do, what is raised would not change,
---- the server asks for too long a wait, or there are no attempts left; then that is
---- the outcome.
+--- Sends a request until there is a final response or an error that is not retryable, until
+--- the server asks for too long a wait, or until no attempts are left. The outcome is that of
+--- the last attempt.
 ---@param what string
 ---@param opts table
 ---@param send fun(...): table makes one attempt
----@param ... any what that is given
+---@param ... any the arguments of `send`
 ---@return table response
 function M.perform(what, opts, send, ...)
   for attempt = 0, (opts.max_retries or 1) - 2 do

@@ -1,8 +1,8 @@
---- Server-sent events: what a stream of text says, and going on after a break.
+--- Server-sent events: parsing a stream of them, and reconnecting after a break.
 -- SPDX-License-Identifier: MIT
 --
--- By the HTML standard of WHATWG, section "Server-sent events". Text is taken as
--- it comes; what is not UTF-8 is not replaced.
+-- By the HTML standard of WHATWG, section "Server-sent events", except that bytes which are
+-- not UTF-8 are not replaced.
 local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local new_error = require "neap.error".new
@@ -17,30 +17,30 @@ local M = {}
 local MAX_LINE = reader.MAX_LINE
 
 ---@class neap.http.Event
----@field event string what the server calls it; "message" unless it does
+---@field event string its type; "message" unless the server names one
 ---@field data string its lines, joined with line breaks
----@field id string the last id that the server gave; "" when it gave none
+---@field id string the last id that the server sent; "" if it sent none
 
--- All that is known of a stream is kept here and not in local variables: who is
--- cancelled while waiting for the rest of an event loses nothing.
+-- The state of the parser. It is not in local variables, so that a task that is cancelled
+-- in the middle of an event loses nothing.
 ---@class neap.sse.Stream
----@field chunk? string what has come and was not yet looked at, from `at` on
+---@field chunk? string the bytes received; from `at` on they are not yet parsed
 ---@field at integer
 ---@field has_cr boolean whether there is a carriage return in the chunk
----@field is_plain boolean whether an event in the chunk may be taken at once, line ends and all
+---@field is_plain boolean whether a whole event may be cut out of the chunk at once
 ---@field after_cr boolean a line feed that comes next belongs to the line before
----@field partial string[] the begin of a line
----@field partial_size integer of that
----@field in_comment boolean what comes belongs to a comment, and is not kept
+---@field partial string[] the beginning of a line
+---@field partial_size integer the bytes in `partial`
+---@field in_comment boolean the line is a comment, which is not kept
 ---@field size integer of the data of the event so far
----@field data string[] the lines of the event to come
----@field type string its name, "" when it has none
----@field id string what its id will be
----@field last_id string of the last event that has ended
----@field is_first boolean no line has come yet
----@field is_between boolean the last line ended an event, and nothing has come of the next
+---@field data string[] the lines of the event so far
+---@field type string its type, "" if it has none
+---@field id string its id
+---@field last_id string the id of the last event that has ended
+---@field is_first boolean no line has been parsed yet
+---@field is_between boolean the last line ended an event, and the next has not begun
 ---@field retry? number seconds to wait before reconnecting, as the server says
----@field has_ended? boolean nothing more will come
+---@field has_ended? boolean the stream has ended
 local Stream = {}
 Stream.__index = Stream
 
@@ -50,7 +50,7 @@ local function new_stream(last_id, seconds)
     last_id = last_id, is_first = true, is_between = false, retry = seconds }, Stream)
 end
 
--- Raises an error when so many bytes of data are too many for an event.
+-- Raises an error if an event would have too many bytes of data.
 local function limit(size)
   if size > MAX_LINE then
     error(new_error { code = "line", retryable = false,
@@ -58,13 +58,13 @@ local function limit(size)
   end
 end
 
--- Drops what has come and was not yet looked at.
+-- Drops the bytes that are not yet parsed.
 function Stream:drop()
   self.chunk = nil
 end
 
--- Whether a comment begins here: at the begin of a line, on the first of which a
--- byte order mark may stand before.
+-- Whether a comment begins here: at the beginning of a line, or behind the byte order mark
+-- of the first line.
 local function begins_comment(self, piece)
   local size = self.partial_size
   if size == 0 and piece:byte() == 58 then return true end
@@ -72,8 +72,8 @@ local function begins_comment(self, piece)
     and (table.concat(self.partial) .. piece:sub(1, 4)):find("^\xEF\xBB\xBF:") ~= nil
 end
 
--- Keeps the begin of a line, of which the end is still to come. Nothing of a
--- comment is kept, however long it is.
+-- Keeps the beginning of a line whose end has not come yet. Comments are not kept, however
+-- long they are.
 local function keep_partial(self, piece)
   if self.in_comment or piece == "" then return end
   if begins_comment(self, piece) then
@@ -86,7 +86,7 @@ local function keep_partial(self, piece)
   limit(self.size + self.partial_size - #"data: ")
 end
 
--- Takes the next line off what has come; nil when there is no whole one.
+-- Takes the next line from the chunk; nil if there is no whole line.
 local function take_line(self)
   local chunk, at = self.chunk, self.at
   if not chunk then return nil end
@@ -96,7 +96,7 @@ local function take_line(self)
   local stop
   if self.has_cr then
     stop = chunk:find("[\r\n]", at)
-  else -- which is found many times faster
+  else -- a plain search is many times faster
     stop = chunk:find("\n", at, true)
   end
   if not stop then
@@ -122,7 +122,7 @@ local function take_line(self)
   return line
 end
 
--- Ends an event: gives it, unless it has no data.
+-- Ends an event. Returns it, unless it has no data.
 local function dispatch(self)
   self.last_id = self.id
   local data, name = self.data, self.type
@@ -151,7 +151,7 @@ local fields = {
   end,
 }
 
--- Takes one line, and gives an event when it ends one.
+-- Parses one line. Returns an event if the line ends one.
 local function interpret(self, line)
   if line == "" then return dispatch(self) end
   local colon = line:find(":", 1, true)
@@ -164,8 +164,8 @@ local function interpret(self, line)
   if take then take(self, value) end
 end
 
--- Takes an event of one line of data, which most are, when it has come whole: does
--- at once what the functions above do. Nil when it is no such event.
+-- Takes a whole event with one line of data, which most are, in one step instead of through
+-- the functions above. Nil if the next event is not of this form.
 local function take_plain(self)
   local chunk, at = self.chunk, self.at
   if not chunk or not self.is_plain or not self.is_between then return nil end
@@ -178,7 +178,7 @@ local function take_plain(self)
   return { event = "message", data = data, id = self.last_id }
 end
 
--- Gives the next event of what has come, nil when there is none.
+-- Returns the next event in the chunk, nil if there is none.
 local function next_event(self)
   local plain = take_plain(self)
   if plain then return plain end
@@ -190,7 +190,7 @@ local function next_event(self)
   end
 end
 
--- Says why this is not a stream of events, nil if it is one.
+-- Returns why a response is not a stream of events, nil if it is one.
 local function fault(response)
   local kind = response.headers["content-type"] or ""
   if response.status ~= 200 then
@@ -201,7 +201,7 @@ local function fault(response)
   end
 end
 
--- Waits until there are more bytes: true, or false at the end.
+-- Waits for more bytes; false at the end of the stream.
 local function feed(response)
   local bytes, stream = response:read_some(), response.sse
   if not bytes then return false end
@@ -211,8 +211,7 @@ local function feed(response)
   return true
 end
 
--- Returns the result of f, or nil and an error that may be cured by trying
--- again; raises others.
+-- Returns the result of f, or nil and an error that is retryable; raises other errors.
 local function attempt(f, ...)
   local ok, result = pcall(f, ...)
   if ok then return result end
@@ -220,14 +219,14 @@ local function attempt(f, ...)
   error(result, 0)
 end
 
--- How long to wait between attempts, as the options of a node.
+-- The options for the waits between attempts, as of a node.
 local function policy(stream, opts)
   local wait = stream.retry or opts.wait
   return { wait = wait, backoff = opts.backoff, max_wait = math.max(opts.max_wait, wait),
     jitter = opts.jitter }
 end
 
--- Calls f, which may wait, in a task that ends when the response is closed.
+-- Calls f, which may wait, in a task that is cancelled when the response is closed.
 local function unless_closed(response, f, ...)
   local arguments = table.pack(...)
   concurrent.race {
@@ -240,16 +239,15 @@ local function unless_closed(response, f, ...)
   end
 end
 
--- What has come of an attempt to connect again. A response that nobody has taken
--- when it goes is closed.
+-- The outcome of an attempt to reconnect. When it is closed, it closes a response that was
+-- not taken from it.
 local answer = { __close = function(found)
   if found.other then found.other:close() end
 end }
 
--- Sends the request again and notes in `found` what comes of it: `other`, the
--- response that takes the place of this one; `is_over`, when the server has nothing
--- more to say; or a `failure` that another attempt may cure, and for how long the
--- server `asked` to wait.
+-- Sends the request again and notes the outcome in `found`: `other`, the response that
+-- replaces this one; `is_over`, if the server has no more events; or a `failure` that is
+-- retryable, and the wait that the server `asked` for.
 local function connect(response, headers, found)
   local other
   other, found.failure = attempt(response.resend, headers)
@@ -267,7 +265,7 @@ local function connect(response, headers, found)
   end
 end
 
--- Raises an error when the server asks for a longer wait than it gets.
+-- Raises an error if the server asks for a longer wait than allowed.
 local function check_asked(response, opts, asked, failure)
   if not retry.asks_too_much(opts, asked) then return end
   error(new_error { code = "http", retryable = true, retry_after = asked, cause = failure,
@@ -275,9 +273,8 @@ local function check_asked(response, opts, asked, failure)
       .. "more than 'max_retry_after' allows"):format(response.what, asked) }, 0)
 end
 
--- Connects again and has the response go on from there: true, or false when the
--- server has nothing more to say. Raises `failure`, or the last one after it,
--- when there are to be no more attempts.
+-- Reconnects, and lets the response go on with the new connection; false if the server has
+-- no more events. If no attempts are left, raises `failure` or the last failure after it.
 local function reconnect(response, opts, failure)
   local stream = response.sse
   local headers = stream.last_id ~= "" and { ["Last-Event-ID"] = stream.last_id } or {}
@@ -298,7 +295,7 @@ local function reconnect(response, opts, failure)
   end
 end
 
--- Waits until there is more of the stream: true, or false at its end.
+-- Waits for more of the stream, reconnecting if asked to; false at its end.
 local function go_on(response, opts)
   if not opts.reconnect then return feed(response) end
   local more, failure = attempt(feed, response)
@@ -306,7 +303,7 @@ local function go_on(response, opts)
     code = "http", retryable = true, message = "events: the server has ended the stream" })
 end
 
---- Gives the iterator of Response:events, see there.
+--- Returns the iterator of Response:events.
 ---@param response neap.http.Response
 ---@param opts? table
 ---@return fun(): neap.http.Event|nil

@@ -1,4 +1,4 @@
---- Bodies of requests that are made while they are sent.
+--- Uploads: request bodies that are produced while they are sent.
 -- SPDX-License-Identifier: MIT
 local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
@@ -6,7 +6,7 @@ local fs = require "neap.fs"
 
 local M = {}
 
--- Writes what `body` gives until it gives nil. Stops where nobody wants more.
+-- Writes the strings that `body` returns until it returns nil or the request has ended.
 local function write_all(upload, body, what)
   for bytes in body do
     if type(bytes) ~= "string" then
@@ -23,32 +23,32 @@ local function write_all(upload, body, what)
   if not ok and err.code ~= "closed" then error(err, 0) end
 end
 
--- Sends a request with a body of this size, nil if unknown, while `body` is
--- asked for it in a task beside.
+-- Sends a request with a body of this size, nil if unknown. `body` is called in a task
+-- beside it.
 local function exchange(what, opts, send, size, body)
   local upload <close> = core.http.upload(size)
   local written = core.event()
   local response = concurrent.race {
     function()
       local response = send(upload)
-      -- A server may begin to answer before it has all, and wants the rest.
+      -- A server may begin to answer before it has the whole body, and still want the rest.
       if opts.stream and response.status < 300 then written:wait() end
       return response
     end,
     function()
       write_all(upload, body, what)
       written:set()
-      core.event():wait() -- the answer decides
+      core.event():wait() -- for ever: the response ends the race
     end,
   }
   return response
 end
 
--- How much of a file is read before the size that the system tells is believed. It
--- tells 0 of one whose contents it makes up (/proc), or that of a page (/sys).
+-- The number of bytes that are read before the size of a file is trusted. For generated
+-- files the system tells 0 (/proc) or the size of a page (/sys).
 local AHEAD = 64 * 1024
 
--- Returns the size of what is left of a file, nil if unknown, and an iterator over its
+-- Returns the number of bytes left in a file, nil if unknown, and an iterator over its
 -- pieces.
 local function contents(file)
   local stat = file:stat()
@@ -65,7 +65,7 @@ local function contents(file)
   end
 end
 
---- Sends a request whose body is a function or a file, and waits for the answer.
+--- Sends a request whose body is a function or a file, and waits for the response.
 ---@param what string for messages
 ---@param opts table the options of the request
 ---@param send fun(upload: userdata): table makes one attempt

@@ -5,9 +5,9 @@ local stream = require "neap.stream"
 
 local M = {}
 
---- A stream to a peer: what it sends is read, what is written goes to it.
+--- A stream to a peer.
 ---@class neap.net.Connection: neap.Stream
----@field address string our end: "127.0.0.1:40000", "[::1]:40000", a path, ""
+---@field address string our end: "127.0.0.1:40000", "[::1]:40000", a path, or ""
 ---@field peer string the other end
 local _, ConnectionMeta = class("neap.net.Connection", stream.Stream)
 ConnectionMeta.__close = stream.Stream.close
@@ -16,7 +16,7 @@ function ConnectionMeta:__tostring()
   return ("%s: %s to %s"):format(ConnectionMeta.__name, self.address, self.peer)
 end
 
---- Makes a connection of what the binding calls a stream.
+--- Makes a connection of the binding's stream.
 ---@param handle userdata|table
 ---@param address string
 ---@param peer string

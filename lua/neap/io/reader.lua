@@ -1,25 +1,25 @@
---- Reading what comes in pieces: lines, so many bytes, all of it.
+--- Reading from sources that give bytes in pieces: by line, by number of bytes, all at once.
 -- SPDX-License-Identifier: MIT
 --
--- Files, sockets, pipes and the bodies of responses give bytes as they come.
--- Each has one function of its own for that, `read_some`; the others, which are
--- the same for all, are here.
+-- Files, sockets, pipes and the bodies of responses each have one function of their own,
+-- `receive`, which gives the next bytes. The methods for reading, which are the same for
+-- all, are here.
 local new_error = require "neap.error".new
 local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
 
 local M = {}
 
---- How long a line may be unless the caller says more: a peer that never ends
---- its line must not take all memory.
+--- The default limit of a line, in bytes: a peer that never ends its line must not use up
+--- the memory.
 M.MAX_LINE = 16 * 1024 * 1024
 
 ---@class neap.Reader
----@field private rest? string what has come and was not yet read, from `at` on
+---@field private rest? string a piece that was received; from `at` on it was not yet read
 ---@field private at? integer
 local Reader = {}
 
--- Gives what is left of the last piece, or the next one; nil at the end.
+-- Returns the rest of the last piece, or else the next one; nil at the end.
 local function next_piece(self)
   local rest, at = self.rest, self.at
   if rest then
@@ -34,8 +34,8 @@ local function keep(self, piece, at)
   if at <= #piece then self.rest, self.at = piece, at end
 end
 
--- Puts pieces that a read has gathered in vain back, when it is not to end with
--- them: an error, or a cancellation, loses nothing that has come.
+-- Puts back the pieces that a read has gathered when an error or a cancellation ends it, so
+-- that no bytes are lost.
 local function put_back(self, pieces)
   if #pieces == 0 then return end
   if self.rest then pieces[#pieces + 1] = self.rest:sub(self.at) end
@@ -53,8 +53,7 @@ local function wait_for_piece(self, pieces)
   return next_piece(self)
 end
 
---- Waits for what comes next and gives it, in whatever pieces it comes. Nil at
---- the end.
+--- Waits for the next bytes and returns them, in whatever pieces they come. Nil at the end.
 ---@return string|nil bytes never ""
 function Reader:read_some()
   if not self.rest then return (self:receive()) end
@@ -123,11 +122,11 @@ local WHAT = { test = function(what)
   return what == "a" or math.type(what) == "integer" and what >= 0
 end, expected = '"l", "L", "a" or a number of bytes' }
 
---- Waits for what is asked for, as Lua's file:read does: "l" (the default) a
---- line without its end, "L" with it, "a" all that is left, a number so many
---- bytes. At the end nil, for "a" ""; a last line without an end, and fewer
---- bytes than were asked for, are given as they are. What an error or a
---- cancellation interrupts is not lost: the next read begins where it began.
+--- Reads as Lua's file:read does, and waits: "l" (the default) is a line without its end,
+--- "L" a line with it, "a" all that is left, and a number so many bytes. Returns nil at the
+--- end, or "" for "a". A last line without an end, and fewer bytes than were asked for, are
+--- returned as they are. A read that fails or is cancelled loses nothing: the next read
+--- begins where it began.
 ---@param what? "l"|"L"|"a"|integer
 ---@param max? integer bytes of the longest line, 16 MiB unless given; else code "line" is raised
 ---@return string|nil
@@ -154,9 +153,9 @@ function Reader:chunks()
   return function() return next_piece(self) end
 end
 
---- Gives a class the methods for reading. It has to have `receive(self)`, which
---- waits for the next piece, a string that is not empty, and gives nil at the
---- end, however often it is called.
+--- Adds the methods for reading to a class. The class has to have `receive(self)`, which
+--- waits for the next piece, a string that is not empty, and returns nil at the end, however
+--- often it is called.
 ---@param class table
 function M.extend(class)
   for name, method in pairs(Reader) do class[name] = method end

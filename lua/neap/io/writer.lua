@@ -1,12 +1,12 @@
---- Writing what is given in pieces: strings and numbers, as Lua's files take.
+--- The arguments of methods that write: strings and numbers, as of Lua's files.
 -- SPDX-License-Identifier: MIT
 local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
 
 local M = {}
 
---- Joins what a method is given to be written into one string. Raises an error
---- at the caller of that method for what is neither a string nor a number.
+--- Joins the arguments of such a method into one string. Raises an error at the line of the
+--- script if one is neither a string nor a number.
 ---@param where string the method, for messages
 ---@param number integer of the first of these among its arguments
 ---@param ... string|number

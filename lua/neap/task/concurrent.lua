@@ -31,8 +31,8 @@ end
 local list_rule = { test = is_plain_table, expected = "list" }
 local items_rule = { test = is_plain_table, expected = "table of functions, flows and tasks" }
 
--- What spawn does with whatever is no function. It is called by the function of
--- the binding, whose caller is therefore one level further up.
+-- Spawns a value that is not a function. The binding's function calls this, so the caller of
+-- spawn is one level further up.
 local function spawn_other(f, ...)
   local state = nodes.state(f)
   if state then
@@ -47,17 +47,16 @@ local function spawn_other(f, ...)
   return core.spawn(f, ...)
 end
 
---- Runs a function, or a flow, concurrently. The task belongs to the task that
---- spawned it: when that ends, it is cancelled. A task that fails and is never
---- awaited makes its owner fail.
+--- Runs a function or a flow as a task. The task belongs to the task that spawned it, and is
+--- cancelled when its owner ends. A task that fails and is never awaited makes its owner
+--- fail.
 ---@param f function|table what to call with `...`, or a flow to run with (shared, opts)
 ---@param ... any
 ---@return neap.Task task with await(), cancel(reason) and status
 M.spawn = core.spawner(spawn_other)
 
---- The same for a task that outlives whoever spawns it: it belongs to nobody,
---- and is cancelled only by hand or when the script ends. When it fails and
---- nobody waits for it then, that is a warning.
+--- Spawns a detached task, which belongs to nobody. It is cancelled only by `cancel` or when
+--- the script ends. If it fails while nobody awaits it, that is a warning.
 ---@param f function|table
 ---@param ... any
 ---@return neap.Task
@@ -66,8 +65,8 @@ function M.spawn_detached(f, ...)
   return core.detach(M.spawn(f, ...))
 end
 
--- The keys of a table in an order that is always the same: those of its list,
--- then numbers, then strings, then whatever else there is.
+-- The keys of a table in a fixed order: those of its list, then other numbers, then
+-- strings, then all others.
 local function sorted_keys(items)
   local keys, others, n, count = {}, {}, #items, 0
   for i = 1, n do
@@ -87,8 +86,8 @@ local function sorted_keys(items)
   return table.move(others, 1, #others, #keys + 1, keys)
 end
 
--- What gather and race take: starts what is not a task, and gives the keys, the
--- tasks, first those started here, and these alone.
+-- Starts those items of gather or race that are not tasks yet. Returns the keys, all tasks,
+-- beginning with those started here, and the tasks started here alone.
 local function start_all(items, where)
   options.argument(1, where, items, items_rule)
   local keys, given = {}, {}
@@ -118,7 +117,7 @@ local function start_all(items, where)
   return keys, tasks, own
 end
 
--- Waits as core.join does. Where it refuses to wait, `own` does not go on.
+-- Waits as core.join does. If waiting is impossible, the tasks in `own` are cancelled.
 local function join(tasks, own, mode)
   local joined, first = pcall(core.join, tasks, mode, #own)
   if joined then return first end
@@ -126,8 +125,8 @@ local function join(tasks, own, mode)
   error(first, 0)
 end
 
--- Drops, though not without a word, what tasks other than the one that decided
--- have failed with by themselves.
+-- Notes the errors with which tasks other than the decisive one failed as suppressed by
+-- `err`.
 local function drop_others(own, decisive, err)
   for i = 1, #own do
     if own[i] ~= decisive and own[i].status ~= "done" then
@@ -138,15 +137,15 @@ local function drop_others(own, decisive, err)
   end
 end
 
--- Raises the error of the task that decided.
+-- Raises the error of the decisive task.
 local function raise(own, decisive)
   local _, err = pcall(decisive.await, decisive)
   drop_others(own, decisive, err)
   error(err, 0)
 end
 
--- The first results of tasks that have ended, each under its key; with those
--- that have failed in `errors`, if errors are collected.
+-- The first result of each task that has ended, under its key. If errors are collected,
+-- those of failed tasks are in `errors`.
 local function collect(n, keys, tasks, collects)
   local results, errors = { n = n }, {}
   for i = 1, #keys do
@@ -161,17 +160,17 @@ local function collect(n, keys, tasks, collects)
   return results
 end
 
---- Waits for all of several functions, flows and tasks, which run at once. The
---- first error cancels what gather started, and is raised when that has
---- unwound. A task handed in is only awaited.
+--- Runs several functions and flows at once and waits for all of them, and for the tasks
+--- among the items. The first error cancels the tasks that gather started, and is raised
+--- when they have ended. A task among the items is only awaited.
 ---
---- When the caller is cancelled, what gather started is cancelled, too, and has
---- unwound before the cancellation is raised; if all of it has its results by
---- then, gather returns them, and the cancellation is raised at the next wait.
+--- When the caller is cancelled, the tasks that gather started are cancelled as well, and
+--- have ended before the cancellation is raised. If all have results by then, gather returns
+--- them, and the cancellation is raised at the next wait.
 ---@param items table list and named fields alike
 ---@param opts? { on_error?: "stop"|"collect" } with "collect" all go on when one fails
----@return table results the first result of each under the same key; `n` is the length
---- of the list; with "collect", `errors` has what each that failed has raised
+---@return table results the first result of each item under its key; `n` is the length
+--- of the list; with "collect", `errors` has the error of each item that failed
 function M.gather(items, opts)
   local collects = options.check(opts, "gather").on_error == "collect"
   local keys, tasks, own = start_all(items, "gather")
@@ -180,13 +179,12 @@ function M.gather(items, opts)
   return collect(#items, keys, tasks, collects)
 end
 
---- Waits for the first of several functions, flows and tasks to end, well or
---- with an error, which is raised. What race started and has not ended is
---- cancelled and has unwound before race returns; a task handed in is only
---- awaited.
+--- Waits until the first of several functions, flows and tasks has ended. Returns its
+--- result or raises its error. Other tasks that race started are cancelled, and have ended
+--- before race returns. A task among the items is only awaited.
 ---@param items table at least one; list and named fields alike
----@return any result its first
----@return any key where it is in items
+---@return any result the first one
+---@return any key of the item that ended first
 function M.race(items)
   local keys, tasks, own = start_all(items, "race")
   if #tasks == 0 then options.blame("race: at least one function, flow or task expected") end
@@ -196,14 +194,14 @@ function M.race(items)
   return (tasks[first]:await()), keys[first]
 end
 
---- Calls f(item, index) for every item of a list, at once. The first error
---- cancels the other calls and is raised when they have unwound.
+--- Calls f(item, index) for every item of a list, several at once. The first error cancels
+--- the other calls and is raised when they have ended.
 ---@param list table `n` items if it has that field, else #list
 ---@param f function
 ---@param opts? { concurrency?: integer, on_error?: "stop"|"collect" } how many calls at
---- once; all unless given; with "collect" the others go on when one fails
----@return table results the first result of each, in the order of the list; `n`; with
---- "collect", `errors` has what f raised, under the index of the item
+--- once, by default all; with "collect" the others go on when one fails
+---@return table results the first result of each call, in the order of the list; `n`; with
+--- "collect", `errors` has the errors by the index of the item
 function M.map(list, f, opts)
   options.argument(1, "map", list, list_rule)
   options.argument(2, "map", f, callable)
@@ -234,8 +232,8 @@ function M.map(list, f, opts)
   return results
 end
 
---- Calls f, and cancels it when it has not returned in time: then raises an
---- error of code "timeout", once f has unwound. Only waiting is interrupted.
+--- Calls f, and cancels it when it has not returned in time. An error of code "timeout" is
+--- raised once f has ended. Only waiting is interrupted.
 ---@param seconds number more than 0
 ---@param f function|table a function, or a flow for (shared, opts)
 ---@param ... any
@@ -246,10 +244,9 @@ function M.timeout(seconds, f, ...)
   return core.call(M.spawn(f, ...), seconds)
 end
 
---- Calls f, which runs to its end although the task that calls it has been, or
---- is meanwhile, cancelled: to save or give back what needs waiting. It has so
---- many seconds at most; then it is cancelled, and an error of code "timeout" is
---- raised. Works in `<close>` variables, too.
+--- Calls f and lets it run to its end even if the calling task has been cancelled, or is
+--- cancelled meanwhile. It is for cleaning up that has to wait, in `<close>` variables too.
+--- After so many seconds f is cancelled, and an error of code "timeout" is raised.
 ---@param seconds number more than 0
 ---@param f function|table a function, or a flow for (shared, opts)
 ---@param ... any

@@ -1,21 +1,21 @@
---- Trying again what failed, as a node does.
+--- Retries of a function, as of a node.
 -- SPDX-License-Identifier: MIT
 local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local options = require "neap.base.options"
 
---- Calls f until it returns, what it raises would not change, or there are no
---- attempts left; then that is raised, untouched. The options are those of a node:
---- `max_retries` is the number of attempts, `wait`, `backoff`, `max_wait` and
---- `jitter` say how long the waits between them are, `timeout` bounds each attempt,
---- and `retryable`, `retry_after` of what was raised count as for a node. What an
---- attempt has spawned ends with it. A cancellation is never tried again.
+--- Calls f until it returns, raises an error that is not retryable, or has no attempts left.
+--- Then the last error is raised, untouched. The options are those of a node: `max_retries`
+--- is the number of attempts; `wait`, `backoff`, `max_wait` and `jitter` determine the waits
+--- between them; `timeout` bounds each attempt. The fields `retryable` and `retry_after` of
+--- an error count as for a node. The tasks that an attempt has spawned end with it. A
+--- cancellation is never retried.
 ---@param opts neap.RetryOptions|nil
 ---@param f function|table a function, or a flow for (shared, opts)
 ---@param ... any
 ---@return any ... the results of f
 local function retry(opts, f, ...)
-  local policy = options.take(opts, "retry") -- it is looked at again after waiting
+  local policy = options.take(opts, "retry") -- a copy, since it is read again after waiting
   options.argument(2, "retry", f, concurrent.runnable)
   core.may_wait("retry")
   local function call(...)

@@ -1,4 +1,4 @@
---- What the fakes of neap.testing share: answers, and whose turn it is.
+--- The answers of the fakes of neap.testing, and their turns.
 -- SPDX-License-Identifier: MIT
 local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
@@ -16,18 +16,18 @@ end
 --- Checks the table that a fake is made of.
 ---@param given any
 ---@param name string the fake
----@param what string what the table has, in words
+---@param what string the contents of the table, in words
 function M.check_all(given, name, what)
   options.argument(1, name, given, { test = function(value)
     return type(value) == "table" and not nodes.state(value)
   end, expected = "table of " .. what })
 end
 
---- Checks one answer, and gives it as a table.
+--- Checks one answer and returns it as a table.
 ---@param answer any
 ---@param fake string its name in neap.base.schema
----@param plain string the field that an answer is which is only a string
----@param key string what is answered, for messages
+---@param plain string the field for an answer that is a string
+---@param key string the key of the answer, for messages
 ---@return table
 function M.check(answer, fake, plain, key)
   if type(answer) == "string" then return { [plain] = answer } end
@@ -38,8 +38,9 @@ function M.check(answer, fake, plain, key)
   return (options.check(answer, where, schema.options[fake]))
 end
 
---- The answer whose turn it is: of a list one after the other, its last for ever.
----@param turns table<string, integer> how often each key has been asked; is counted up
+--- The answer whose turn it is. The answers of a list are given one after the other, the
+--- last one again and again.
+---@param turns table<string, integer> the number of times that each key was used; updated
 ---@param key string
 ---@param answers any
 ---@return any
@@ -50,8 +51,7 @@ function M.take(turns, key, answers)
   return answers
 end
 
---- The longest of the keys that fit a text: they are that text, or its beginning
---- with "*" behind it.
+--- The longest key that fits a text: the text itself, or its beginning followed by "*".
 ---@param answers table<string, any>
 ---@param text string
 ---@return string|nil key

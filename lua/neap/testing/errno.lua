@@ -1,4 +1,4 @@
---- What the system says to its errors, for the fakes of neap.testing.
+--- The system's texts for its errors, for the fakes of neap.testing.
 -- SPDX-License-Identifier: MIT
 
 ---@type table<string, string> by their names

@@ -1,4 +1,4 @@
---- Files that are kept in memory by a test.
+--- The fake of neap.fs: a test keeps files in memory.
 -- SPDX-License-Identifier: MIT
 local answers = require "neap.testing.answers"
 local fake = require "neap.testing.fake"
@@ -13,12 +13,11 @@ local M = {}
 
 local raw, raw_files = core.fs, core.fs.file
 
---- A fake of neap.fs: all paths are looked up in memory, those that are relative
---- from "/". It has files and directories, no links; what it has not (watch, link,
---- symlink, readlink) raises an error. Every operation waits, as the real ones
---- do, for `delay` seconds.
+--- A fake of neap.fs: all paths are looked up in memory, relative paths from "/". It has
+--- files and directories, but no links; watch, link, symlink and readlink raise an error.
+--- Every operation waits for `delay` seconds.
 ---@class neap.testing.Fs
----@field close fun(self) makes files those of the disk again
+---@field close fun(self) lets paths lead to the disk again
 ---@field delay number seconds for each operation; default: 0
 ---@field private root table
 ---@field private faults table<string, string>
@@ -29,7 +28,7 @@ local Fake, FakeMeta, begin = fake("neap.testing.Fs", function(self)
   end
 end)
 
--- After these the same may succeed later.
+-- Errors after which the same may succeed later.
 local PASSING = { EIO = true, EMFILE = true, ENOSPC = true }
 
 local function fail(what, path, errno, to)
@@ -67,8 +66,8 @@ local function clean(path)
   return "/" .. table.concat(names_of(path), "/")
 end
 
--- Finds what is at a path: its node or nil, the directory above it or nil, its
--- name there, and why it is not there.
+-- Looks up a path. Returns its node or nil, the directory above it or nil, its name there,
+-- and why it is not there.
 function Fake:find(path)
   if path == "" then return nil, nil, "", "ENOENT" end
   local names = names_of(path)
@@ -83,7 +82,7 @@ function Fake:find(path)
   return node, above, name, not node and "ENOENT" or nil
 end
 
--- Begins an operation: waits, and raises what was asked for with `fail`.
+-- Begins an operation: waits, and raises the error that was set with `fail`.
 function Fake:begin(what, path, to)
   core.may_wait(what)
   core.sleep(self.delay)
@@ -93,7 +92,7 @@ function Fake:begin(what, path, to)
   end
 end
 
--- The node at a path, of a type if that is given.
+-- The node at a path. Raises an error if there is none, or none of this type.
 function Fake:need(what, path, kind)
   local node, _, _, errno = self:find(path)
   if not node then fail(what, path, errno) end
@@ -103,7 +102,7 @@ function Fake:need(what, path, kind)
   return node
 end
 
--- The directory in which a path's last name is, or is to be, and what it has there.
+-- The directory of a path's last name, and the node that it has there, if any.
 function Fake:place(what, path, to)
   local node, above, name, errno = self:find(to or path)
   if not above then fail(what, path, node and "EEXIST" or errno, to) end
@@ -126,8 +125,8 @@ local function stat_of(node)
     mode = node.mode }
 end
 
--- What stands in for the functions of neap.core.fs: each gets the fake, its
--- name for messages and the arguments.
+-- The functions that stand in for those of neap.core.fs. Each gets the fake, its name for
+-- messages and the arguments.
 local calls = {}
 
 function calls.read(self, what, path, opts)
@@ -235,7 +234,7 @@ for _, name in ipairs { "watch", "link", "symlink", "readlink" } do
   end
 end
 
--- The same for neap.core.fs.file; a handle is a table.
+-- The functions that stand in for those of neap.core.fs.file. A handle is a table.
 local file_calls = {}
 
 function file_calls.open(self, what, path, mode)
@@ -319,7 +318,7 @@ end
 
 function file_calls.close(_, _, handle) shut(handle) end
 
--- Those of a handle that do not wait.
+-- The functions on handles that do not wait.
 local at_once = {
   back = function(handle, count)
     handle.position = handle.position - count
@@ -343,8 +342,8 @@ local function path_function(self, name, call)
   end
 end
 
--- Makes one of neap.core.fs.file, of which `real` is for the handles that are
--- no tables: those of files that were open before.
+-- Makes a function of neap.core.fs.file. `real` serves handles that are not tables: those of
+-- files that were opened before the fake.
 local function file_function(self, name, call, real)
   return function(handle, ...)
     if name == "open" or name == "temp" then
@@ -361,7 +360,7 @@ local function file_function(self, name, call, real)
   end
 end
 
--- Puts the functions of the fake in the place of others, which are kept in real.
+-- Replaces functions by those of the fake, and keeps the replaced ones in `real`.
 local function replace(real, t, functions)
   real[t] = {}
   for name, f in pairs(functions) do
@@ -395,9 +394,9 @@ local function install(self)
   replace(self.real, raw_files, file_functions)
 end
 
---- Has what is asked of a path fail, as the system would; nil: no longer.
+--- Lets operations on a path fail with an error of the system; nil ends that.
 ---@param path string
----@param errno string|nil "ENOSPC"
+---@param errno string|nil for example "ENOSPC"
 function Fake:fail(path, errno)
   if errno ~= nil then
     options.argument(2, "fail", errno, schema.options["testing.net"].error)
@@ -405,7 +404,7 @@ function Fake:fail(path, errno)
   self.faults[clean(path)] = errno
 end
 
---- The content of a file, nil if there is none. Does not wait.
+--- The content of a file; nil if there is no such file. Does not wait.
 ---@param path string
 ---@return string|nil
 function Fake:get(path)
@@ -413,7 +412,7 @@ function Fake:get(path)
   return node and node.data
 end
 
---- Begins to keep files in memory.
+--- Opens the fake.
 ---@param files? table<string, string|boolean> the content by path; true: a directory
 ---@return neap.testing.Fs
 function M.new(files)

@@ -1,4 +1,4 @@
---- Requests that are answered by a test.
+--- The fake of neap.http: a test answers the requests.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local concurrent = require "neap.task.concurrent"
@@ -17,24 +17,23 @@ local M = {}
 ---@field headers table<string, string> by name in lower case
 ---@field body? string
 
---- A fake of neap.http. A route is written "GET http://host/path" or, for all
---- methods, without one; with "*" at the end it is for all that begin so. The
---- query counts if the route has one. The longest route that fits is taken; when
---- none does, the request fails.
+--- A fake of neap.http. A route is written as "GET http://host/path" or, for all methods, as
+--- "http://host/path"; "*" at its end stands for any text. The query counts if the route has
+--- one. The longest route that fits is taken. If none fits, the request fails.
 ---
---- What belongs to a route is an answer, a string as its body, a function that
---- makes one of the request, and may wait, or a list of these, one for each request
---- in turn, the last one for all after it.
+--- The value of a route is an answer (a table, or a string that is the body), a function that
+--- makes an answer from the request and may wait, or a list of these, one for each request,
+--- the last one again and again.
 ---@class neap.testing.Http
----@field close fun(self) lets requests go to servers again
----@field requests neap.testing.Request[] what was asked for so far
+---@field close fun(self) lets requests reach servers again
+---@field requests neap.testing.Request[] the requests so far
 ---@field private routes table
 ---@field private turns table<string, integer>
 local Fake, FakeMeta, begin = fake("neap.testing.Http", function(self)
   core.http.request, core.http.upload = self.real.request, self.real.upload
 end)
 
--- What a body may have that is received whole, as of a real one.
+-- The limit of a body that is received whole, in bytes, as of real responses.
 local MAX_BODY = 64 * 1024 * 1024
 
 local function check_routes(routes)
@@ -50,7 +49,7 @@ local function check_routes(routes)
   end
 end
 
--- Whether a route, without its method, is for this address.
+-- Whether a route, without its method, fits this address.
 local function fits(route, url)
   local beginning = route:match("^(.*)%*$")
   if beginning then return url:sub(1, #beginning) == beginning end
@@ -58,7 +57,7 @@ local function fits(route, url)
   return url == route or (not route:find("?", 1, true) and url:gsub("%?.*$", "") == route)
 end
 
--- The route for a request, nil when there is none.
+-- The route for a request; nil if there is none.
 function Fake:find(method, url)
   local best, length = nil, -1
   for route in pairs(self.routes) do
@@ -79,7 +78,7 @@ function Fake:answer(route, request)
   return (answers.check(answer, "testing.http", "body", route))
 end
 
--- What bodies are written to while a request is sent.
+-- The upload of a request's body.
 local Upload, UploadMeta = class("neap.testing.Upload")
 UploadMeta.__close = function() end
 
@@ -104,7 +103,7 @@ function Upload:finish()
   self.ended:set()
 end
 
--- What the real one raises when no answer comes.
+-- The error that a real request raises when no response comes.
 local function failure_of(what, url, answer)
   return {
     code = answer.code or "http",
@@ -124,7 +123,7 @@ end
 
 local reading = { __close = function(read) read.handle.is_read = false end }
 
--- Waits for the next piece, but no longer than until the response is closed.
+-- Waits for the next piece, at most until the response is closed.
 local function wait_for_piece(self)
   if self.is_read then refuse(self, "busy", "somebody else is waiting for the body") end
   self.is_read = true
@@ -178,7 +177,7 @@ local function time_out(what, request)
     error = ("total timeout of %g s"):format(request.timeout) })), 0)
 end
 
--- Waits as long as the answer takes, or the request may.
+-- Waits for the answer's delay, at most until the time limit of the request.
 local function wait(what, request, seconds)
   if request.timeout and seconds >= request.timeout then
     core.sleep(request.timeout)
@@ -198,7 +197,7 @@ local function pieces_of(answer, seen, status)
   return pieces
 end
 
--- Gives the whole of a body that comes in pieces.
+-- Returns the whole of a body that comes in pieces.
 local function gather_body(handle)
   local pieces = {}
   for piece in handle.receive, handle do pieces[#pieces + 1] = piece end
@@ -240,7 +239,7 @@ function Fake:request(what, request)
   return response
 end
 
---- Begins to answer requests.
+--- Opens the fake.
 ---@param routes table<string, any>
 ---@return neap.testing.Http
 function M.new(routes)

@@ -1,8 +1,7 @@
---- Testing what waits: a clock that costs nothing, one step at a time, in an
---- order that is always the same.
+--- Testing code that waits: a virtual clock, steps, and fakes of the world outside.
 -- SPDX-License-Identifier: MIT
 --
--- Usable in any test framework and without one: what is wrong is raised.
+-- It works in any test framework and without one, because it raises errors.
 local core = require "neap.core"
 local concurrent = require "neap.task.concurrent"
 local new_error = require "neap.error".new
@@ -19,14 +18,14 @@ local function check_running(where)
   if not is_running then options.blame(("%s: only inside of testing.run"):format(where)) end
 end
 
--- Ends what belongs to nobody, also what is spawned by what is ended, and waits
--- until all but us have ended.
+-- Cancels detached tasks, and those that they spawn meanwhile, and waits until all other
+-- tasks have ended.
 local function end_others()
   repeat raw.cancel_others() until raw.others() == 0 or not raw.turn(true)
 end
 
--- Raises when nothing is left that could wake anybody. Without, that would end
--- the program, with all tests still to come.
+-- Raises an error on a deadlock. Without this, a deadlock would end the program and all
+-- further tests.
 local function watch()
   raw.wait_idle()
   error(new_error { code = "deadlock", retryable = false,
@@ -39,8 +38,8 @@ local function put_an_end_to(task)
   if not core.is_cancelled() then pcall(task.await, task) end
 end
 
--- Calls f in a task, and gives what pcall would. The watch is not one of those
--- that `step` lets go on: it waits before f begins.
+-- Calls f in a task, and returns what pcall would. The watch waits before f begins, so it is
+-- not among the tasks that `step` lets go on.
 local function call(f)
   local watcher = core.spawn(watch)
   raw.turn(false)
@@ -61,19 +60,18 @@ end
 
 --- Calls f in a task of its own on a virtual clock, and waits for its end.
 ---
---- The clock begins at 0 and stands still while anybody can go on; then it jumps
---- to the next time that somebody waits for, so a sleep of a day costs nothing.
---- Who is woken at the same time is woken in the order in which they began to
---- wait. Random numbers (math.random, the jitter of retries) follow from the
---- seed. So f does the same each time, unless it asks the world outside: files,
---- programs and peers do their work in real time, for which the clock waits, for
---- peers 50 ms.
+--- The clock begins at 0 and stands still while a task can go on. Then it jumps to the next
+--- time that a task waits for, so a sleep of a day takes no time. Tasks that are woken at the
+--- same time go on in the order in which they began to wait. Random numbers (math.random, the
+--- jitter of retries) follow from the seed. So f does the same each time, unless it uses real
+--- files, programs or peers. These work in real time, for which the clock waits, for peers
+--- 50 ms.
 ---
---- When f has ended, what belongs to nobody (spawn_detached) is cancelled. Then
---- the clock is real again. Raises what f raises.
+--- When f has ended, detached tasks are cancelled, and the clock is real again. Raises what f
+--- raises.
 ---@param f fun(): ...
 ---@param opts? { seed?: integer } 1 or more; default: 1
----@return any ... what f returns
+---@return any ... the results of f
 function M.run(f, opts)
   options.argument(1, "run", f, rules.func)
   local seed = options.take(opts, "testing.run").seed
@@ -94,21 +92,20 @@ function M.run(f, opts)
   return table.unpack(results, 2, results.n)
 end
 
---- Lets exactly one of those go on who can, and waits until it waits again or
---- has ended. Time does not pass.
----@return boolean false when nobody could go on, but after some time
+--- Lets exactly one task go on, until it waits again or has ended. Time does not pass.
+---@return boolean false if no task could go on before time passes
 function M.step()
   check_running("testing.step")
   return (raw.turn(false))
 end
 
---- Lets all go on until nobody can, but after some time.
+--- Lets tasks go on until none can before time passes.
 function M.settle()
   check_running("testing.settle")
   while raw.turn(false) do end
 end
 
---- Lets time pass: whoever's time comes goes on when it does. Settles.
+--- Lets time pass and the tasks go on whose time comes; then settles.
 ---@param seconds number 0 or more
 function M.advance(seconds)
   check_running("testing.advance")
@@ -118,7 +115,7 @@ function M.advance(seconds)
   M.settle()
 end
 
--- Counts what a scenario opens and closes.
+-- Counts the guards that a scenario opens and closes.
 local function new_guards()
   local guards = { opened = 0, closed = 0 }
   function guards.new()
@@ -133,8 +130,7 @@ local function new_guards()
   return guards
 end
 
--- Runs a scenario and cancels it after so many steps. Returns whether it had
--- ended before.
+-- Runs a scenario and cancels it after so many steps. Returns whether it had ended before.
 local function cancel_after(steps, scenario)
   local guards = new_guards()
   local operations = core.live().operations
@@ -152,7 +148,7 @@ local function cancel_after(steps, scenario)
   if guards.opened ~= guards.closed then
     error(("%d of %d guards were not closed"):format(guards.opened - guards.closed,
       guards.opened), 0)
-  elseif raw.others() > 1 then -- the watch is one
+  elseif raw.others() > 1 then -- one of them is the watch
     error(("%d tasks are left"):format(raw.others() - 1), 0)
   elseif core.live().operations ~= operations then
     error(("%d operations are left"):format(core.live().operations - operations), 0)
@@ -160,18 +156,17 @@ local function cancel_after(steps, scenario)
   return has_ended
 end
 
---- Runs a scenario again and again, each time from the start and in a testing.run
---- of its own, and cancels it: before its first step, after the first, after the
---- second, until it ends by itself. Raises when something is not as it should
---- be after a cancellation: a `<close>` variable that was not closed, or twice, a
---- task or an operation that is left, an error other than the cancellation.
+--- Runs a scenario again and again, each time in a testing.run of its own, and cancels it
+--- before its first step, after the first, after the second, and so on, until it ends by
+--- itself. Raises an error if after a cancellation a guard was not closed exactly once, a
+--- task or an operation is left, or an error other than the cancellation was raised.
 ---
---- The scenario gets a function that makes `<close>` variables which are counted:
+--- The scenario gets a function that makes guards, which are counted `<close>` variables:
 --- `local _ <close> = guard()`.
 ---@param scenario fun(guard: fun(): table)
----@param opts? { seed?: integer, max_steps?: integer } the most steps that it may
---- take; default: 10000
----@return integer steps that the scenario takes
+---@param opts? { seed?: integer, max_steps?: integer } max_steps: the limit of its steps;
+--- default: 10000
+---@return integer steps the number of steps that the scenario takes
 function M.sweep(scenario, opts)
   options.argument(1, "sweep", scenario, rules.func)
   opts = options.take(opts, "testing.sweep")
@@ -192,11 +187,11 @@ end
 local function opener(name)
   return function(given)
     local fake = require("neap.testing." .. name).new(given)
-    return fake -- no tail call, behind which the line of a mistake would be lost
+    return fake -- no tail call: see options.place
   end
 end
 
---- Opens a fake that answers requests instead of servers; see neap.testing.http.
+--- Opens a fake that answers requests in place of servers; see neap.testing.http.
 ---@type fun(routes: table<string, any>): neap.testing.Http
 M.http = opener "http"
 

@@ -1,4 +1,4 @@
---- Questions that are answered by a test.
+--- The fake of neap.input: a test answers the questions.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local answers = require "neap.testing.answers"
@@ -6,22 +6,22 @@ local fake = require "neap.testing.fake"
 local new_error = require "neap.error".new
 local options = require "neap.base.options"
 
-require "neap.input" -- whose way of asking the fake replaces
+require "neap.input" -- sets core.stream.ask, which the fake replaces
 
 local M = {}
 
 ---@alias neap.testing.Line string|false|fun(prompt: string|nil): string|nil a line, false for
---- the end of the input, or a function that makes one of the prompt, and may wait
+--- the end of the input, or a function that makes a line from the prompt, and may wait
 
---- A fake of neap.input. Answers by their prompts come first, of a list one after
---- the other and its last for ever. Then come those of the list, one for each question
---- that no prompt fits. A question without an answer is an error.
+--- A fake of neap.input. An answer whose key is the prompt comes first; if it is a list, its
+--- answers are given one after the other, the last one again and again. Any other question
+--- gets the next answer in the list part. A question without an answer is an error.
 ---@class neap.testing.Input
 ---@field close fun(self) asks the standard input again
----@field prompts string[] what was asked so far, "" where there was no prompt
+---@field prompts string[] the prompts so far, "" for a question without one
 ---@field private answers table
 ---@field private turns table<string, integer>
----@field private given integer how many of the list have been
+---@field private given integer the number of answers that the list part has given
 ---@field private real function
 local Fake, FakeMeta, begin = fake("neap.testing.Input", function(self)
   core.stream.ask = self.real
@@ -44,7 +44,7 @@ local function check_answers(given)
   end
 end
 
--- Stands in for what neap.input asks.
+-- Stands in for core.stream.ask.
 function Fake:ask(prompt)
   core.may_wait("neap.input")
   core.sleep(0)
@@ -70,7 +70,7 @@ function Fake:ask(prompt)
   return line or nil
 end
 
---- Begins to answer questions.
+--- Opens the fake.
 ---@param given table<integer|string, neap.testing.Line|neap.testing.Line[]>
 ---@return neap.testing.Input
 function M.new(given)

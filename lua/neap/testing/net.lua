@@ -1,4 +1,4 @@
---- Peers that a test makes up.
+--- The fake of neap.net: a test plays the peers.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local answers = require "neap.testing.answers"
@@ -16,22 +16,22 @@ local raw = core.net
 --- A connection that was made.
 ---@class neap.testing.Connection
 ---@field peer string the address that was asked for
----@field sent string what was written to it
+---@field sent string the bytes that were written to it
 
---- A fake of neap.net. Who connects to an address gets the listener that there is, or the
---- peer that the fake has for it: a function that is called with the connection as
---- `listener:serve` would, a text that it sends, a table, or a list of these, one for each
---- connection, the last one for all after it. An address with "*" at its end is for all
---- that begin so. A name without a port has the addresses that a lookup gives. What fits
+--- A fake of neap.net. A connection to an address leads to the listener at it, or else to the
+--- peer that the fake has for it: a function, which is called with the connection as by
+--- `listener:serve`; a text, which is sent; a table; or a list of these, one for each
+--- connection, the last one again and again. "*" at the end of an address stands for any
+--- text. A name without a port has the addresses that a lookup returns. An address that fits
 --- nothing is an error.
 ---@class neap.testing.Net
----@field close fun(self) closes the fake's listeners, ends its peers, and lets addresses be
---- those of the world again
----@field connections neap.testing.Connection[] made so far, but for those to listeners
+---@field close fun(self) closes the fake's listeners, cancels its peers, and lets connections
+--- reach the network again
+---@field connections neap.testing.Connection[] made so far, except those to listeners
 ---@field private peers table
 ---@field private turns table<string, integer>
 ---@field private listeners table<string, table> by their addresses
----@field private tasks table<neap.Task, boolean> those of the peers
+---@field private tasks table<neap.Task, boolean> the tasks of the peers
 ---@field private real table
 local Fake, FakeMeta, begin = fake("neap.testing.Net", function(self)
   for name, f in pairs(self.real) do raw[name] = f end
@@ -47,7 +47,7 @@ local function check_peer(peer, address)
   return (answers.check(peer, "testing.net", "text", address))
 end
 
--- Whether a key is what one connects to, not a name to be looked up.
+-- Whether a key is an address, not a name to be looked up.
 local function is_address(key)
   return key:find(":%d+$") or key:find("[/*]")
 end
@@ -88,7 +88,7 @@ end
 -- The handle of a listener.
 local Listener, ListenerMeta = class("neap.testing.Listener")
 
--- Waits for a connection. Who is cancelled leaves it to the next.
+-- Waits for a connection. A task that is cancelled leaves it to the next.
 function Listener:accept()
   local label = "accept at " .. self.address
   core.may_wait(label)
@@ -102,7 +102,7 @@ function Listener:accept()
   return table.unpack(table.remove(self.waiting, 1), 1, 3)
 end
 
--- Has those who wait look again.
+-- Lets the tasks that wait look again.
 function Listener:tell()
   local come = self.come
   self.come = core.event()
@@ -135,7 +135,7 @@ function Fake:listen(label, host, port, path)
   return listener, address
 end
 
--- The listener that a connection to this address would reach.
+-- The listener that a connection to this address reaches.
 function Fake:listener_at(host, port, path)
   if path then return self.listeners[path] end
   if host == "localhost" then
@@ -145,7 +145,7 @@ function Fake:listener_at(host, port, path)
   return self.listeners[join(host, port)] or self.listeners[join(any, port)]
 end
 
--- Plays a peer for one connection. What it raises is raised where our end is used.
+-- Plays a peer for one connection. Its errors are raised where our end is used.
 local function play(peer, handle, address, from)
   local connection <close> = new_connection(handle, address, from)
   local ok, err = pcall(function()
@@ -201,7 +201,7 @@ function Fake:lookup(label, host)
   return table.move(addresses, 1, #addresses, 1, {})
 end
 
---- Begins to make peers up.
+--- Opens the fake.
 ---@param peers? table<string, any>
 ---@return neap.testing.Net
 function M.new(peers)

@@ -1,4 +1,4 @@
---- Programs that a test makes up.
+--- The fake of neap.process: a test plays the programs.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local core = require "neap.core"
@@ -19,21 +19,21 @@ local M = {}
 ---@field program string
 ---@field args string[] its arguments
 ---@field cwd? string
----@field env? table<string, string> all of its environment, where it was not ours
----@field input string what was written to its stdin
----@field signals integer[] that were sent to it
+---@field env? table<string, string> all of its environment; nil if it was ours
+---@field input string the bytes that were written to its stdin
+---@field signals integer[] the signals that were sent to it
 ---@field stdin neap.Stream for a function that plays the program: to read from
 ---@field stdout neap.Stream the same: to write to
 ---@field stderr neap.Stream
 
---- A fake of neap.process. A command is written "git status", its words with one space
---- between each two; with "*" at the end it is for all that begin so. The longest that
---- fits is taken; when none does, starting the program is an error.
+--- A fake of neap.process. A command is written as "git status", its words separated by one
+--- space; "*" at its end stands for any text. The longest command that fits is taken. If none
+--- fits, starting the program is an error.
 ---
---- What belongs to a command is what it does (a table, or a string that it writes), a
---- function that plays it, or a list of these, one for each program that is started, the
---- last one for all after it. The function gets the call, talks by its stdin, stdout and
---- stderr, and gives what is left to do when it returns, if anything.
+--- The value of a command is an outcome (a table, or a string that is written to stdout), a
+--- function that plays the program, or a list of these, one for each start, the last one
+--- again and again. The function gets the call, uses its stdin, stdout and stderr, and may
+--- return an outcome.
 ---@class neap.testing.Process
 ---@field close fun(self) lets programs be started again
 ---@field calls neap.testing.Call[] the programs that were started so far
@@ -57,7 +57,7 @@ for name in ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM T
   signal_names[core.process.signal(name)] = "SIG" .. name
 end
 
--- Checks what a program is to do, and gives it as a table.
+-- Checks an outcome and returns it as a table.
 local function check_outcome(outcome, command)
   return (answers.check(outcome, "testing.process", "stdout", command))
 end
@@ -75,10 +75,10 @@ local function check_commands(commands)
   end
 end
 
--- The process itself, as neap.core.process.spawn gives it. The program is a task.
+-- The process, like one of neap.core.process.spawn. The program is a task.
 local Handle, HandleMeta = class("neap.testing.ProcessHandle")
 
--- Waits for the end; gives the exit code and the name of the signal, one of them nil.
+-- Waits for the end. Returns the exit code and the name of the signal, one of them nil.
 function Handle:wait()
   local ok, code, signal = pcall(self.task.await, self.task)
   if ok then return code, signal end
@@ -106,7 +106,7 @@ end
 
 function Handle:stop() self:kill(core.process.signal("TERM")) end
 
--- The handles of streams that are no pipes: what they do with what is written.
+-- What handles of outputs that are not pipes do with written bytes.
 local outputs = {
   null = function() end,
   inherit = function(own, bytes) own.ours:write(bytes) end,
@@ -114,8 +114,7 @@ local outputs = {
   append = function(own, bytes) fs.append(own.path, bytes) end,
 }
 
--- Makes the end of one of the three streams that the program has, and where it
--- is a pipe ours.
+-- Makes the program's end of one of its three streams, and our end if it is a pipe.
 local function open(call, i, kind, path)
   local label = ("%s of %s"):format(NAMES[i], call.program)
   if kind == "pipe" then
@@ -130,13 +129,13 @@ local function open(call, i, kind, path)
     ours = i == 2 and io.stdout or io.stderr }
 end
 
--- Does what a program is to do, and gives its exit code and the signal that ends it.
+-- Performs an outcome. Returns the exit code and the signal that ends the program.
 local function perform(call, outcome)
   core.sleep(outcome.delay or 0)
   for _, name in ipairs { "stdout", "stderr" } do
     if outcome[name] then
       local ok, err = pcall(call[name].write, call[name], outcome[name])
-      -- A program whose output nobody reads is not to fail the test.
+      -- A program whose output nobody reads does not fail the test.
       local nobody = type(err) == "table" and err.errno == "EPIPE"
       if not ok and (core.is_cancelled() or not nobody) then error(err, 0) end
     end
@@ -205,7 +204,7 @@ function Fake:spawn(opts)
   return handle, ours[1] or false, ours[2] or false, ours[3] or false
 end
 
---- Begins to make programs up.
+--- Opens the fake.
 ---@param commands table<string, any>
 ---@return neap.testing.Process
 function M.new(commands)

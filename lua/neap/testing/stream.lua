@@ -1,27 +1,26 @@
 --- Streams in memory, for the fakes of programs and peers.
 -- SPDX-License-Identifier: MIT
 --
--- They wait, hold up who writes and fail as those of the system do, but take no
--- real time.
+-- They wait, hold up writers and fail like real ones, but take no real time.
 local class = require "neap.base.class"
 local core = require "neap.core"
 local new_error = require "neap.error".new
 
 local M = {}
 
--- How much may be written that nobody has read, before who writes is held up.
+-- The number of bytes that may be written but not yet read before a writer is held up.
 local ROOM = 64 * 1024
 
--- One direction: what has been written and not yet read.
+-- One direction of a stream: the bytes that were written and not yet read.
 ---@class neap.testing.Pipe
----@field record? fun(bytes: string) is told what is written
----@field failure? any what the end that writes has failed with
+---@field record? fun(bytes: string) is called with the bytes that are written
+---@field failure? any the error of the writing end
 local function new_pipe()
   return { pieces = {}, first = 1, last = 0, size = 0, ended = false, abandoned = false,
     changed = core.event(), turn = core.semaphore(1) }
 end
 
--- Has those who wait for a pipe look at it again.
+-- Lets the tasks that wait for a pipe look at it again.
 local function tell(pipe)
   local changed = pipe.changed
   pipe.changed = core.event()
@@ -32,10 +31,9 @@ local function fail(code, words, why, errno)
   error(new_error { code = code, errno = errno, message = ("%s: %s"):format(words, why) }, 0)
 end
 
--- What the handles of neap.stream are made of: one end, which reads from one
--- pipe and writes to another.
+-- A handle for neap.stream: one end, which reads from one pipe and writes to another.
 ---@class neap.testing.Handle
----@field label string what it leads to
+---@field label string the other end, for messages
 ---@field code string of its errors
 ---@field from neap.testing.Pipe
 ---@field to neap.testing.Pipe
@@ -70,7 +68,7 @@ function Handle:available()
   return self.from.size
 end
 
--- Raises an error where nothing can be written any more.
+-- Raises an error if nothing can be written any more.
 function Handle:check_writable(words)
   if self.closed or self.to.ended then fail("closed", words, "closed") end
   if self.from.failure ~= nil then error(self.from.failure, 0) end
@@ -114,19 +112,19 @@ function Handle:close()
   tell(self.from)
 end
 
---- Closes the stream; the other end fails with `failure`, when it has read what
---- was written.
+--- Closes the stream. The other end fails with `failure` when it has read all that was
+--- written.
 ---@param failure any
 function Handle:break_off(failure)
   self.to.failure = failure
   self:close()
 end
 
---- Makes two handles, each of which gives what is written to the other.
+--- Makes two connected handles: bytes written to one are read from the other.
 ---@param code string of their errors
----@param label string what the first leads to, for messages
----@param other_label string the same of the second
----@param record? fun(bytes: string) is told what is written to the first
+---@param label string the other end of the first one, for messages
+---@param other_label string the other end of the second one
+---@param record? fun(bytes: string) is called with the bytes that are written to the first
 ---@return neap.testing.Handle, neap.testing.Handle
 function M.pair(code, label, other_label, record)
   local there, back = new_pipe(), new_pipe()
@@ -135,9 +133,9 @@ function M.pair(code, label, other_label, record)
     setmetatable({ code = code, label = other_label, from = there, to = back }, HandleMeta)
 end
 
---- Makes a handle that has a text to be read, and takes nothing.
+--- Makes a handle from which a text can be read, and to which nothing can be written.
 ---@param text string
----@param label string what it leads to, for messages
+---@param label string the other end, for messages
 ---@return neap.testing.Handle
 function M.of(text, label)
   local from, to = new_pipe(), new_pipe()
