@@ -123,16 +123,16 @@ local NODE = {
   prep = func, process_after_fail = func, post = func,
   exec = for_kinds(PLAIN, func),
   name = text, --- for messages, paths and events
-  params = map, --- what `self.params` has unless something from outside overrides it
-  --- how often exec is tried, the first attempt included. In a batch this counts for each
-  --- item, in a parallel for each branch
+  params = map, --- defaults for `self.params`, which params from outside override
+  --- the number of attempts of exec, the first included. In a batch it holds for each item,
+  --- in a parallel for each branch
   max_retries = with(attempts, 1),
   wait = with(seconds_or_0, 0), --- the wait before the second attempt
   backoff = with(factor, 1), --- the factor for each further wait
   max_wait = seconds, --- the longest wait
   max_retry_after = with(seconds, 120), --- an error that asks for a longer wait ends the attempts
   jitter = with(share, 0), --- the share of a wait that may be taken off at random
-  --- the limit of one attempt of exec, in a batch of each item, in a parallel of each
+  --- the limit of one attempt of exec; in a batch of each item, in a parallel of each
   --- branch. It bounds waiting: code that computes is cancelled at its next wait
   timeout = seconds,
   --- waiting in its methods raises code `"atomic"`. Excludes `wait` and `timeout`
@@ -156,9 +156,8 @@ local RUN = {
   --- the limit of the whole run. A run that takes longer is cancelled where it waits, and
   --- raises code `"timeout"`
   timeout = seconds,
-  --- the visits that the run may make, those in nested flows and branches and the items of
-  --- batches included. One more raises code `"max_steps"`, which nothing retries or
-  --- collects
+  --- the visits that the run may make, including those in nested flows and branches and the
+  --- items of batches. One more raises code `"max_steps"`, which is never retried or collected
   max_steps = count,
   on_event = func, --- see below
 }
@@ -208,31 +207,31 @@ function makers.http(all)
   ---@class neap.http.Options
   local GET = extend(ATTEMPTS, {
     headers = headers, --- they replace what neap would send by itself
-    --- strings, numbers, booleans, or lists of these, by name; added to the address, sorted;
-    --- a list repeats its name
+    --- strings, numbers, booleans, or lists of these, by name. They are added to the address,
+    --- sorted; a list repeats its name
     query = map,
-    stream = with(boolean, false), --- return with the head, the body is read later
+    stream = with(boolean, false), --- return with the head; the body is read later
     timeout = seconds, --- the limit of one attempt, redirects and body included
     connect_timeout = with(seconds, 30), --- the limit until there is a connection
-    --- the limit without a byte in either direction; while the server waits for us it does
-    --- not count
+    --- the limit of a time without a byte in either direction. Time in which the server waits
+    --- for us does not count
     idle_timeout = seconds,
-    max_redirects = with(count_or_0, 10), --- how many are followed
+    max_redirects = with(count_or_0, 10), --- the number of redirects that are followed
     max_body = count, --- the most bytes of the decoded body
     ca_file = text, --- path of a PEM file with the certificates to trust instead of the system's
-    cert_file = text, --- path of a PEM file of a certificate to show to servers that ask
-    key_file = text, --- path of a PEM file of its key
+    cert_file = text, --- path of a PEM file with a certificate for servers that ask for one
+    key_file = text, --- path of a PEM file with its key
     key_password = text, --- the password of the key
     --- the proxy for all hosts; false for none
     proxy = rule(function(value) return value == false or is_text(value) and value ~= "" end,
       "URL or false"),
     --- path of a local socket to connect to, whatever the host is; not with `proxy`
     unix_socket = text,
-    --- go out on a new connection, not on one that was kept
+    --- use a new connection, not one that was kept
     fresh_connection = with(boolean, false),
-    --- go out on no connection that has been idle for longer; counted in whole ones
+    --- use no connection that has been idle for longer; rounded down to whole seconds
     max_idle = with(seconds, 118),
-    --- where cookies are kept
+    --- the jar that keeps cookies
     cookies = rule(function(value) return require "neap.http.jar".is(value) end,
       "jar of http.jar"),
     check = with(boolean, false), --- a status from 400 raises
@@ -241,28 +240,28 @@ function makers.http(all)
 
   ---@class neap.http.PostOptions: neap.http.Options
   local POST = extend(GET, {
-    --- a function gives strings, and nil at the end
+    --- a function returns strings, and nil at the end
     body = rule(function(value) return is_text(value) or type(value) == "function" end,
       "string or function"),
-    body_size = count_or_0, --- bytes that the function gives; else they are sent in chunks
+    body_size = count_or_0, --- bytes that the function returns; without it they are sent in chunks
     file = text, --- path of a file to send; excludes `body`
-    json = any, --- sent as JSON; excludes both
+    json = any, --- sent as JSON; excludes `body` and `file`
   })
 
   ---@class neap.http.RequestOptions: neap.http.PostOptions
   local REQUEST = extend(POST, {
     url = text, --- the address, http or https
-    method = text, --- any name, put in upper case
+    method = text, --- any method, in upper or lower case
   })
 
   ---@class neap.http.EventOptions
   all.events = extend(ATTEMPTS, {
     reconnect = with(boolean, false), --- connect again when the stream ends or breaks
-    max_retries = attempts, --- how often in a row it tries
+    max_retries = attempts, --- the attempts in a row
     -- Where the standard leaves the choice: a few seconds, more after each failure.
-    wait = with(seconds, 3), --- the wait before that, unless the server says
+    wait = with(seconds, 3), --- the wait before an attempt, unless the server names one
     backoff = with(factor, 2), --- the factor after each failure
-    max_wait = with(seconds, 60), --- the longest wait, but for what the server says
+    max_wait = with(seconds, 60), --- the longest wait, unless the server names a longer one
   })
 
   all["http.get"], all["http.head"], all["http.request"] = GET, GET, REQUEST
@@ -283,11 +282,11 @@ function makers.process(all)
   --- arguments
   local SPAWN = {
     cwd = path, --- the folder it runs in
-    env = map, --- variables added to ours; `false` takes one away
-    --- what it reads
+    env = map, --- variables added to ours; `false` removes one
+    --- its input
     stdin = with(one_of(WORDS, { file = is_path }, STDIO .. " or { file = path }"), "pipe"),
-    stdout = with(output, "pipe"), --- where it writes to
-    stderr = with(errors, "inherit"), --- where it writes errors to
+    stdout = with(output, "pipe"), --- its output
+    stderr = with(errors, "inherit"), --- its error output
     grace = with(seconds_or_0, 2), --- the time from SIGTERM to SIGKILL when the program is ended
   }
 
@@ -297,23 +296,23 @@ function makers.process(all)
 
   ---@class neap.process.RunOptions: neap.process.SpawnOptions
   local EXEC = extend(SPAWN, {
-    --- what it reads: a text, our own standard input, nothing, a file, or a text that might
-    --- be one of these words
+    --- its input: a text, our own standard input, nothing, a file, or a text that may equal
+    --- one of these words
     stdin = with(rule(function(value)
       return source(value) or is_text(value) and value ~= "pipe"
     end, 'string to read, "inherit", "null", { file = path } or { text = string }'), "null"),
-    stdout = with(output, "pipe"), --- where it writes to; `"pipe"` is the result
-    stderr = with(errors, "pipe"), --- where it writes errors to; `"pipe"` is the result
-    --- the limit. When it has passed, the program is ended, and code `"timeout"` is raised
-    --- with what it had written
+    stdout = with(output, "pipe"), --- its output; with `"pipe"` it is in the result
+    stderr = with(errors, "pipe"), --- its error output; with `"pipe"` it is in the result
+    --- the time limit. When it has passed, the program is ended, and code `"timeout"` is raised
+    --- with the output so far
     timeout = seconds,
     max_output = with(count, 64 * 1024 * 1024), --- the most bytes of each output; more is an error
-    --- any end other than code 0 raises an error with `status`, `signal`, `stdout` and
-    --- `stderr`
+    --- any exit code but 0, and any signal, raises an error with `status`, `signal`, `stdout`
+    --- and `stderr`
     check = with(boolean, false),
     --- with `"outputs"` run returns when the program has ended and nobody can write to its
-    --- outputs any more; with `"leader"` when the program has ended, even if what it has
-    --- started still holds them
+    --- outputs any more; with `"leader"` when the program has ended, even if programs that it
+    --- has started still hold them
     wait_for = with(word("outputs", "leader"), "outputs"),
   })
 
@@ -401,26 +400,26 @@ function makers.testing(all)
     body = with(text, ""), --- the body
     json = any, --- instead of `body`: a value to encode
     chunks = map, --- instead of `body`: the pieces in which it comes
-    delay = with(seconds_or_0, 0), --- the time until the head comes
+    delay = with(seconds_or_0, 0), --- the time before the head
     chunk_delay = with(seconds_or_0, 0), --- the time before each piece
-    error = text, --- instead of an answer: what goes wrong; behind `chunks`, where it breaks off
+    error = text, --- instead of a response: an error message; with `chunks`, it comes after them
     code = with(text, "http"), --- the `code` of that error
     retryable = with(boolean, true), --- the `retryable` of that error
   }
   ---@class neap.testing.Outcome
   all["testing.process"] = {
-    stdout = with(text, ""), --- what it writes
-    stderr = with(text, ""), --- what it writes
+    stdout = with(text, ""), --- its output
+    stderr = with(text, ""), --- its error output
     code = with(integer, 0), --- its exit code
     signal = text, --- instead of a code: the signal that ends it, `"SIGSEGV"`
     delay = with(seconds_or_0, 0), --- the time that it takes
-    error = errno, --- instead of all others: why it could not be started
+    error = errno, --- instead of all others: the reason why it cannot be started
   }
   ---@class neap.testing.Peer
   all["testing.net"] = {
-    text = with(text, ""), --- what it sends before it closes the connection
+    text = with(text, ""), --- the bytes that it sends before it closes the connection
     delay = with(seconds_or_0, 0), --- the time until the connection is made
-    error = errno, --- instead of a connection: why there is none
+    error = errno, --- instead of a connection: the reason why there is none
   }
 end
 
