@@ -20,8 +20,7 @@ local TABLES = {
     "local SPAWN" },
   ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local CHAT" },
   ["testing.http"] = { TESTING, "## Requests", "of an answer", 'all["testing.http"]' },
-  ["testing.process"] = { TESTING, "## Programs", "of what a program does",
-    'all["testing.process"]' },
+  ["testing.process"] = { TESTING, "## Programs", "of a program", 'all["testing.process"]' },
   ["testing.net"] = { TESTING, "## Peers", "of a peer", 'all["testing.net"]' },
 }
 for _, add in pairs(schema.makers) do add(schema.options) end
