@@ -9,8 +9,7 @@
 #include "task/error.h"
 #include "task/task_life.h"
 
-/* Warns of the children of the root that failed and that nobody awaited.
- * [-0, +0, m] */
+/* Warns of the children of the root that failed unheard. [-0, +0, m] */
 static void warn_of_unheard(lua_State *L, neapL_host *host) {
   while (neapL_task_take_failure(L, host->root, 0)) {
     lua_warning(L, "neap: a task failed that nobody awaited: ", 1);

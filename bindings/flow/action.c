@@ -1,4 +1,4 @@
-/* Actions, and the steps that a run refuses, in words.
+/* Actions, and the steps that a run refuses, as text.
  * SPDX-License-Identifier: MIT */
 #include "action.h"
 
@@ -6,7 +6,7 @@
 #include "path.h"
 #include "task/error.h"
 
-/* Pushes the actions that a node is wired for, in words. [-0, +1, m] */
+/* Pushes the actions for which a node has successors, as text. [-0, +1, m] */
 static void push_wired(lua_State *L, const neap_node *node) {
   luaL_Buffer buffer;
   luaL_buffinit(L, &buffer);
@@ -20,8 +20,8 @@ static void push_wired(lua_State *L, const neap_node *node) {
   luaL_pushresult(&buffer);
 }
 
-/* Pushes where post of the node of a step is defined, "order.lua:12: "; nothing
- * where it has none in Lua. [-0, +1, m] */
+/* Pushes the place where post of a step's node is defined, "order.lua:12: ", or
+ * "" when it has none in Lua. [-0, +1, m] */
 static void push_post(lua_State *L, const neap_step *step) {
   int post = record_of(step->node)->methods + NEAPL_PLAN_PHASE + NEAP_POST;
   int top = lua_gettop(L);

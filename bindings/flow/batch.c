@@ -9,8 +9,8 @@
 #include "task/error.h"
 #include "task/wait.h"
 
-/* A list may have metamethods that raise, so these run below lua_pcall:
- * length(list) and element(list, index). */
+/* A list may have metamethods that raise. So these functions run below
+ * lua_pcall: length(list) and element(list, index). */
 static int length(lua_State *L) {
   lua_getfield(L, 1, "n");
   if (!lua_isinteger(L, -1))
@@ -23,7 +23,7 @@ static int element(lua_State *L) {
   return 1;
 }
 
-/* True of functions, and of what can be called like one. [-0, +0, -] */
+/* True of functions, and of values with the metamethod __call. [-0, +0, -] */
 static bool is_iterator(lua_State *L, int index) {
   if (lua_isfunction(L, index))
     return true;
@@ -33,7 +33,8 @@ static bool is_iterator(lua_State *L, int index) {
   return true;
 }
 
-/* The iterator's two values are on top: gives the item that they stand for. */
+/* The two values of the iterator are on top: returns the item that they stand
+ * for. */
 static int after_step(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
@@ -43,8 +44,9 @@ static int after_step(lua_State *L, int status, lua_KContext context) {
   return 1;
 }
 
-/* An iterator of one value at each call, of one in three values as the
- * upvalues: a function, what it is called with, and what it gave last. */
+/* Turns an iterator in three values, the upvalues, into one that returns one
+ * value at each call. The upvalues are the function, what it is called with,
+ * and what it returned last. */
 static int step_iterator(lua_State *L) {
   lua_settop(L, 0);
   for (int i = 1; i <= 3; i++)
@@ -53,8 +55,8 @@ static int step_iterator(lua_State *L) {
   return after_step(L, LUA_OK, 0);
 }
 
-/* Puts in the place of the three values on top that prep has returned the one
- * that says what there is to do. [-3, +1, m] */
+/* Replaces the three values on top, which prep has returned, by one list or
+ * iterator. [-3, +1, m] */
 static void take_prepared(lua_State *L) {
   bool more = !lua_isnil(L, -2) || !lua_isnil(L, -1);
   if (more && is_iterator(L, lua_absindex(L, -3)))
@@ -63,8 +65,8 @@ static void take_prepared(lua_State *L) {
     lua_pop(L, 2);
 }
 
-/* Looks at what prep has given: how many items there are. False with an error
- * on top where it is no batch. [-0, +(0|1), m] */
+/* Finds out how many items prep has given. Returns false, with an error on top,
+ * when that is no batch. [-0, +(0|1), m] */
 static bool count_items(lua_State *L, neapL_task *task, const neap_step *step,
                         uint64_t *count) {
   int list = self_of(*step->note) + PREP;
@@ -96,7 +98,8 @@ static bool count_items(lua_State *L, neapL_task *task, const neap_step *step,
   }
 }
 
-/* Makes room for so many results, and what the items' selves read from. */
+/* Pushes the table of results, with room for `count`, and makes the metatable
+ * of the items' selves. */
 static void begin_items(lua_State *L, int self, int count) {
   lua_createtable(L, count, 1); /* at EXEC */
   lua_createtable(L, 0, 1);
@@ -129,8 +132,8 @@ neapL_task *neapL_batch_owner(neapL_task *task, uint32_t depth) {
   return depth == 0 && parent ? neap_run_data(parent) : task;
 }
 
-/* Lets those who wait for their turn to fetch try again: the first, or all when
- * there is nothing left to fetch. */
+/* Wakes the first of the workers that wait for their turn to fetch; all of them
+ * when nothing is left to fetch. */
 static void pass_turn(neapL_task *owner, bool all) {
   if (!owner->workers)
     return;
@@ -153,8 +156,8 @@ const neap_step *neapL_batch_turn(lua_State *L, neapL_task *task,
 
 void neapL_batch_note_item(neapL_task *task, uint32_t depth,
                            const neap_step *next) {
-  /* A run that refuses the item for want of memory, or asks for another worker
-   * first, has no visit of it. */
+  /* A run that refuses the item for lack of memory, or that wants another
+   * worker first, has not begun the visit of the item. */
   if ((next->what == NEAP_DO_RAISE || next->what == NEAP_DO_FORK) &&
       next->depth == depth)
     return;
@@ -162,8 +165,8 @@ void neapL_batch_note_item(neapL_task *task, uint32_t depth,
   set_note(task, neap_run_note(task->run, depth + 1), item_self(batch));
 }
 
-/* Answers that the entry on top is no table of params, which a batch that
- * collects keeps as what this entry has raised. */
+/* Fails the item whose entry, on top, is no table of params. A batch that
+ * collects keeps the error as that of this item. */
 static const neap_step *refuse_entry(lua_State *L, neapL_task *task,
                                      const neap_step *step) {
   uint32_t depth = step->depth;
@@ -185,8 +188,8 @@ static const neap_step *refuse_entry(lua_State *L, neapL_task *task,
   return next;
 }
 
-/* Begins the visit of the item on top, one deeper than the batch of the step:
- * it lies where the params of that visit are to be. */
+/* Begins the visit of the item on top, one level deeper than the batch of the
+ * step. The item lies where the params of that visit will be. */
 static const neap_step *enter_item(lua_State *L, neapL_task *task,
                                    const neap_step *step) {
   int batch = self_of(*step->note);
@@ -233,7 +236,7 @@ static int after_fetch(lua_State *L, int status, lua_KContext context) {
   return neapL_drive(L, task, fetched(L, task, status));
 }
 
-/* Pushes the node of a branch. [-0, +1, -] */
+/* Pushes the node of the branch that the step fetches. [-0, +1, -] */
 static void push_branch(lua_State *L, const neap_step *step) {
   lua_rawgeti(L, PLAN, record_of(step->node)->methods + NEAPL_PLAN_BRANCHES);
   lua_rawgeti(L, -1, (lua_Integer)step->index + 1);
@@ -267,7 +270,7 @@ const neap_step *neapL_batch_fetch(lua_State *L, neapL_task *task,
   return enter_item(L, task, step);
 }
 
-/* Puts what an item has given, or raised, where post of the batch finds it. */
+/* Puts the result or the error of an item where post of the batch finds it. */
 static void keep_result(lua_State *L, neapL_task *task, const neap_step *step) {
   int results = self_at(task, step->depth - 1) + EXEC;
   lua_Integer key = (lua_Integer)step->index + 1;
@@ -295,7 +298,7 @@ const neap_step *neapL_batch_item_end(lua_State *L, neapL_task *task,
                                       const neap_step *step) {
   static const neapL_wait_then then = {.finish = end_item};
   if (!step->failed && neapL_task_owns_any(task)) {
-    /* What the item has spawned ends with it. */
+    /* The tasks of the item end with it. */
     uint32_t since = serial_of(*step->note);
     if (neapL_task_cancel_since(task, since) > 0)
       return neapL_drive_wait_child(L, task,

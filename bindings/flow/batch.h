@@ -5,7 +5,7 @@
 
 #include "visit.h"
 
-/* Take the steps of a batch. [-0, +?, v] */
+/* Each takes a step of a batch, and returns the next step. [-0, +?, v] */
 const neap_step *neapL_batch_items(lua_State *L, neapL_task *task,
                                    const neap_step *step);
 const neap_step *neapL_batch_fetch(lua_State *L, neapL_task *task,
@@ -15,16 +15,17 @@ const neap_step *neapL_batch_turn(lua_State *L, neapL_task *task,
 const neap_step *neapL_batch_item_end(lua_State *L, neapL_task *task,
                                       const neap_step *step);
 
-/* Notes where the self of the item is that has been fetched, if the run has
- * begun with it: that led to the step `next`. */
+/* Notes where the self of a fetched item is. Does nothing when the step `next`
+ * says that the run has not begun with the item. */
 void neapL_batch_note_item(neapL_task *task, uint32_t depth,
                            const neap_step *next);
 
-/* The task in whose run the batch at a depth is: a worker's batch is its
- * owner's. */
+/* Returns the task in whose run the batch at a depth is: for a worker, its
+ * owner. */
 neapL_task *neapL_batch_owner(neapL_task *task, uint32_t depth);
 
-/* Fills in what post of a batch gets besides the items' results. */
+/* Adds to the results what else post of a batch gets: the counts and the
+ * errors. */
 void neapL_batch_finish(lua_State *L, neapL_task *task, const neap_step *step);
 
 #endif

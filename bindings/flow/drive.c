@@ -1,9 +1,10 @@
 /* Driving a run: the C function that calls the methods of Lua nodes.
  * SPDX-License-Identifier: MIT
  *
- * A run is driven by one C function in the coroutine of its task. It asks the
- * engine's state machine what is next, calls the method with a continuation,
- * and answers. visit.h says how the stack is laid out.
+ * One C function in the coroutine of the run's task drives the run. It takes
+ * the next step from the engine's state machine, calls the method with a
+ * continuation, and tells the state machine the result. visit.h says how the
+ * stack is laid out.
  */
 #include "drive.h"
 
@@ -54,14 +55,14 @@ static const neap_step *wait_for_retry(lua_State *L, const neap_step *step) {
 
 static int clear_again(lua_State *L, const neap_op *op);
 
-/* Cancels what a failed attempt has spawned before the run takes its next step,
- * which tells whose attempt it was. */
+/* Cancels the tasks of a failed attempt before the run takes its next step.
+ * That step tells which attempt has failed. */
 static const neap_step *clear(lua_State *L, neapL_task *task) {
   static const neapL_wait_then then = {.finish = clear_again};
   const neap_step *next = neap_run_step(task->run);
   if (!neapL_task_owns_any(task) || next->what == NEAP_DO_END ||
       next->what == NEAP_DO_STOP || next->what == NEAP_DO_JOIN)
-    return next; /* the end of the task or of the batch will do it */
+    return next; /* the end of the task or of the batch cancels them */
   uint32_t depth = next->depth - (next->what == NEAP_DO_ENTER);
   uint32_t since = serial_of(*neap_run_note(task->run, depth));
   if (neapL_task_cancel_since(task, since) > 0)
@@ -69,7 +70,7 @@ static const neap_step *clear(lua_State *L, neapL_task *task) {
         L, task, "the tasks of a failed attempt to end", &then);
   while (neapL_task_take_failure(L, task, since)) {
     if (lua_rawequal(L, -1, ERROR))
-      lua_pop(L, 1); /* it is what failed the attempt */
+      lua_pop(L, 1); /* the error with which the attempt failed */
     else
       neapL_task_suppress(L, ERROR);
   }
@@ -89,9 +90,9 @@ const neap_step *neapL_drive_failed(lua_State *L, neapL_task *task) {
   return clear(L, task);
 }
 
-/* True when the run is to end as it stands, with the error on top: nobody
- * retries or forgives a cancellation; and of what nobody would catch the
- * traceback is wanted. */
+/* True when the run is to end at once with the error on top: a cancellation is
+ * neither retried nor collected, and an error that nothing handles should keep
+ * its traceback. */
 static bool is_fatal(neapL_task *task) {
   return task->cancel_status != 0 || !neap_run_step(task->run)->caught;
 }
@@ -106,7 +107,7 @@ const neap_step *neapL_drive_fail(lua_State *L, neapL_task *task) {
 
 const neap_step *neapL_drive_fail_as(lua_State *L, neapL_task *task,
                                      int status) {
-  /* Lua calls no message handler when memory is out. */
+  /* Lua calls no message handler for a lack of memory. */
   if (status == LUA_ERRMEM)
     return neapL_drive_fail(L, task);
   if (is_fatal(task)) {
@@ -117,8 +118,8 @@ const neap_step *neapL_drive_fail_as(lua_State *L, neapL_task *task,
   return neapL_drive_failed(L, task);
 }
 
-/* Pushes the params of a visit: the node's own, and over them those from
- * outside; nil when there are none. [-0, +1, m] */
+/* Pushes the params of a visit: those of the node, overridden by those from
+ * outside, which are at `outer`. Pushes nil when there are none. [-0, +1, m] */
 static void push_params(lua_State *L, const neapL_record *record, int outer) {
   int own = lua_gettop(L) + 1;
   if (!record->params) {
@@ -132,8 +133,8 @@ static void push_params(lua_State *L, const neapL_record *record, int outer) {
   }
 }
 
-/* Pushes the self of a visit. Its params are at `params`; 0: they are no other
- * than the node's own, which it reads anyway. [-0, +1, m] */
+/* Pushes the self of a visit. Its params are at `params`. With 0 they are the
+ * node's own, which self reads from the node anyway. [-0, +1, m] */
 static void push_self(lua_State *L, const neapL_record *record, int params) {
   if (record->selfless) {
     lua_pushnil(L);
@@ -148,7 +149,7 @@ static void push_self(lua_State *L, const neapL_record *record, int params) {
   }
 }
 
-/* Begins a visit: puts its self, and what else its kind needs, on the stack. */
+/* Begins a visit: pushes its self, and what else its kind of node needs. */
 static void enter(lua_State *L, neapL_task *task, const neap_step *step) {
   uint32_t depth = step->depth;
   int first = VISITS, outer = ERROR;
@@ -194,7 +195,7 @@ int neapL_drive_call(lua_State *L, neapL_task *task, const neap_step *step,
   return LUA_OK;
 }
 
-/* Post has returned what is on top. */
+/* Takes the result of post, on top, as the action. */
 static const neap_step *take_action(lua_State *L, neapL_task *task,
                                     const neap_step *step) {
   if (lua_type(L, -1) == LUA_TSTRING) {
@@ -208,7 +209,7 @@ static const neap_step *take_action(lua_State *L, neapL_task *task,
   return neapL_drive_fail(L, task);
 }
 
-/* A call has ended; its result or error is on top. */
+/* A call has ended. Its result or error is on top. */
 static const neap_step *called(lua_State *L, neapL_task *task, int status) {
   task->atomic = NULL;
   if (call_failed(status))
@@ -216,11 +217,11 @@ static const neap_step *called(lua_State *L, neapL_task *task, int status) {
   const neap_step *step = neap_run_step(task->run);
   if (step->phase == NEAP_POST)
     return take_action(L, task, step);
-  if (step->phase == NEAP_PREP) /* what exec spawns counts from here */
+  if (step->phase == NEAP_PREP) /* exec's tasks count from here on */
     set_note(task, step->note, self_of(*step->note));
   if (step->phase == NEAP_FALLBACK && walks(step->node) &&
       lua_type(L, -1) == LUA_TSTRING)
-    return take_action(L, task, step); /* as its walk would have ended with */
+    return take_action(L, task, step); /* in place of that of the walk */
   return neap_run_ok(task->run);
 }
 
@@ -282,8 +283,8 @@ static const neap_step *raise(lua_State *L, neapL_task *task,
   return neapL_drive_fail(L, task);
 }
 
-/* The walk inside a visit has ended with an action, which becomes its result,
- * if there is a method to look at that. */
+/* The walk inside a visit has ended with an action. That becomes the result of
+ * the visit, if it has a self for methods that read it. */
 static const neap_step *come_back(lua_State *L, neapL_task *task,
                                   const neap_step *step) {
   if (!record_of(step->node)->selfless) {
@@ -293,8 +294,9 @@ static const neap_step *come_back(lua_State *L, neapL_task *task,
   return neap_run_ok(task->run);
 }
 
-/* Ends the task with the run, whose result it keeps: of a visit the action; of
- * an attempt what exec gave; a worker's results are where they belong. */
+/* Ends the task with the run. The task keeps the result: the action of a visit,
+ * or the result of exec of an attempt. The results of a worker are in the
+ * batch. */
 static int end(lua_State *L, neapL_task *task, const neap_step *step) {
   if (step->failed) {
     neapL_task_origin_is_known(task);
@@ -318,9 +320,9 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-/* Calls a function, and with it the hook of the coroutine. By a hook a signal
- * stops code that computes, and a loop of nodes without methods calls nothing
- * by itself. [-0, +0, e] */
+/* Calls a function that does nothing, so that Lua calls the hook of the
+ * coroutine. A signal stops code that computes by a hook, and a loop of nodes
+ * without methods calls nothing. [-0, +0, e] */
 static void let_hook_run(lua_State *L) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   lua_pushcfunction(L, nothing);

@@ -6,26 +6,28 @@
 #include "task/wait.h"
 #include "visit.h"
 
-/* What the code of tasks asks of runs. */
+/* What tasks need to know of runs. */
 extern const neapL_runs neapL_drive_runs;
 
-/* What the task of a run calls. */
+/* The function of the task of a run. */
 int neapL_drive_begin(lua_State *L);
 
-/* Pushes a new task that walks `node` of `flow`. On the stack are, and are
- * popped: neapL_drive_begin, the plan's table, shared, params or nil. The
- * function for events is at the index `on_event`, or nil. `max_steps` is 0 for
- * no limit. [-4, +1, v] */
+/* Pushes a new task that walks `node` of `flow`. It pops four values:
+ * neapL_drive_begin, the plan's table, shared, and params or nil. The on_event
+ * is at the index `on_event`, or nil. `max_steps` is 0 for no limit.
+ * [-4, +1, v] */
 neapL_task *neapL_drive_spawn(lua_State *L, neap_flow *flow,
                               const neap_node *node, int on_event,
                               uint64_t max_steps);
 
-/* Goes on with a run until it ends or waits; returned by continuations. */
+/* Drives a run from `step` on, until it ends or waits. Continuations return the
+ * result. */
 int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step);
 
-/* Calls the function below the `count` arguments on top for so many results,
- * under the run's message handler when a failure would be caught. Returns as
- * lua_pcallk; `k` continues after a wait. [-count - 1, +results, v] */
+/* Calls the function below the `count` arguments on top, for so many results.
+ * If a failure would be caught, the call is protected, with the run's message
+ * handler. Returns as lua_pcallk does; `k` is the continuation after a wait.
+ * [-count - 1, +results, v] */
 int neapL_drive_call(lua_State *L, neapL_task *task, const neap_step *step,
                      int count, int results, lua_KFunction k);
 
@@ -33,8 +35,9 @@ static inline bool call_failed(int status) {
   return status != LUA_OK && status != LUA_YIELD;
 }
 
-/* Answers that the step has failed: as the call with `status` did whose error
- * is on top; or with an error on top that did not come out of a call.
+/* Tell the run that the step has failed, and return its next step.
+ * neapL_drive_fail_as is for the error on top of a call that has returned
+ * `status`, neapL_drive_fail for an error that did not come out of a call.
  * [-1, +0, v] */
 const neap_step *neapL_drive_fail_as(lua_State *L, neapL_task *task,
                                      int status);

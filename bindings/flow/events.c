@@ -1,4 +1,4 @@
-/* The events of a run, for whoever watches it or the engine.
+/* The events of a run, for the observers of the run and of the engine.
  * SPDX-License-Identifier: MIT */
 #include "events.h"
 
@@ -7,7 +7,7 @@
 #include "task/error.h"
 #include "task/host.h"
 
-/* An event about the visit at a depth. */
+/* Makes an event about the visit at a depth. */
 static neap_event make_event(const neapL_task *task, neap_event_kind kind,
                              uint32_t depth) {
   return (neap_event){
@@ -28,8 +28,8 @@ static void set_seconds(lua_State *L, const char *key, uint64_t ns) {
   lua_setfield(L, -2, key);
 }
 
-/* Pushes an event as on_event gets it. Where it tells of a failure, the error
- * is at the stack index `error`. [-0, +1, m] */
+/* Pushes an event as the table for on_event. If the event has an error, that is
+ * at the stack index `error`. [-0, +1, m] */
 static void push_event(lua_State *L, const neap_event *event, int error) {
   lua_createtable(L, 0, 6);
   lua_pushstring(L, neap_event_name(event->kind));
@@ -80,15 +80,15 @@ static void push_event(lua_State *L, const neap_event *event, int error) {
   }
 }
 
-/* Tells whoever watches the engine, and whoever watches the run, of an event
- * with the error at a stack index. What on_event raises is a warning: who
- * watches a run does not end it. [-0, +0, m] */
+/* Reports an event to the observers of the engine and of the run. Its error is
+ * at a stack index. An error that on_event raises becomes a warning: observing
+ * a run does not end it. [-0, +0, m] */
 static void emit_with(lua_State *L, neapL_task *task, neap_event *event,
                       int error) {
   neap_emit(task->host->engine, event);
   if (!task->observed)
     return;
-  const neapL_task *owner = task; /* has the on_event */
+  const neapL_task *owner = task; /* the task that has the on_event */
   while (owner->internal)
     owner = owner->parent;
   neapL_task_push(L, owner);
@@ -102,14 +102,15 @@ static void emit_with(lua_State *L, neapL_task *task, neap_event *event,
   if (status == LUA_OK)
     return;
   if (task->told && !told)
-    lua_error(L); /* a signal has ended what computes */
-  const char *text = neapL_error_text(L, -1); /* may call what warns, too */
+    lua_error(L); /* a signal has stopped on_event */
+  const char *text = neapL_error_text(L, -1); /* a __tostring may warn, too */
   lua_warning(L, "neap: on_event raised: ", 1);
   lua_warning(L, text, 0);
   lua_pop(L, 2);
 }
 
-/* The same where the driver of a run keeps its error. [-0, +0, m] */
+/* The same in the driver of a run, which keeps the error at ERROR. [-0, +0, m]
+ */
 static void emit(lua_State *L, neapL_task *task, neap_event *event) {
   emit_with(L, task, event, ERROR);
 }
@@ -162,10 +163,10 @@ void neapL_events_failure(lua_State *L, neapL_task *task,
                  walks_again;
   if (!is_watched(task) || !(falls_back || retries))
     return;
-  uint32_t depth = next->depth - walks_again; /* of the flow, not its start */
+  uint32_t depth = next->depth - walks_again; /* that of the flow */
   neap_event event = make_event(
       task, falls_back ? NEAP_EVENT_FALLBACK : NEAP_EVENT_RETRY, depth);
-  /* Without a wait the next attempt has begun. */
+  /* Without a wait, the next attempt has begun already. */
   bool begun = !falls_back && next->what != NEAP_DO_WAIT;
   event.attempt = neap_run_attempt(task->run, depth) - begun;
   event.failed = true;
@@ -174,7 +175,7 @@ void neapL_events_failure(lua_State *L, neapL_task *task,
   emit(L, task, &event);
 }
 
-/* Runs below lua_pcall: emits the event at 1 about the task at 2. */
+/* Runs below lua_pcall: reports the event at 1 about the task at 2. */
 static int tell(lua_State *L) {
   emit_with(L, lua_touserdata(L, 2), lua_touserdata(L, 1), 0);
   return 0;
@@ -188,8 +189,8 @@ void neapL_events_task(neapL_task *task, neap_event_kind kind) {
   neap_event event = make_event(task, kind, place.depth);
   if (kind != NEAP_EVENT_SPAWN)
     event.message = task->what;
-  /* Not on the stack of `L`: when it tells of a wait, another may already take
-   * what lies there, or put what is waited for there. */
+  /* This does not use the task's own stack: when the event is a wait, other
+   * tasks may already take values from there, or put them there. */
   neapL_host *host = task->host;
   lua_State *T = host->teller, *running = host->running;
   if (!lua_checkstack(T, 4))
@@ -200,7 +201,7 @@ void neapL_events_task(neapL_task *task, neap_event_kind kind) {
   lua_pushlightuserdata(T, &event);
   lua_pushlightuserdata(T, task);
   if (lua_pcall(T, 2, 0, 0) != LUA_OK)
-    lua_pop(T, 1); /* memory was refused: nobody can be told */
+    lua_pop(T, 1); /* no memory: the event is lost */
   neapL_host_run(host, running);
   host->telling = false;
 }

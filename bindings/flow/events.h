@@ -1,11 +1,11 @@
-/* The events of a run, for whoever watches it or the engine.
+/* The events of a run, for the observers of the run and of the engine.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_FLOW_EVENTS_H
 #define NEAP_BINDINGS_FLOW_EVENTS_H
 
 #include "visit.h"
 
-/* Tells whoever watches the run; each does nothing when nobody does.
+/* Each reports an event to the observers of the run, if there are any.
  * [-0, +0, m] */
 void neapL_events_start(lua_State *L, neapL_task *task, uint32_t depth);
 void neapL_events_items(lua_State *L, neapL_task *task, const neap_step *step,
@@ -17,18 +17,18 @@ void neapL_events_item_end(lua_State *L, neapL_task *task,
 void neapL_events_failure(lua_State *L, neapL_task *task,
                           const neap_step *next);
 
-/* Warns with the text on top, and tells whoever watches the run of `task`, if
- * it has one, of the visit at `depth`. [-1, +0, m] */
+/* Warns with the text on top, and reports that to the observers of the run of
+ * `task`, if it has one, as an event of the visit at `depth`. [-1, +0, m] */
 void neapL_events_warning(lua_State *L, neapL_task *task, uint32_t depth);
 
-/* Tells those who watch the run of a task, if it has one, that it has spawned
- * another, waits, has been woken, or is told of its cancellation. They may do
+/* Reports to the observers of a task's run, if it has one, that the task has
+ * spawned another, waits, has been woken, or gets its cancellation. They may do
  * anything but wait. [-0, +0, -] */
 void neapL_events_task(neapL_task *task, neap_event_kind kind);
 
-/* Tells those who watch the run of `task` that `what` has failed, with the
- * error at stack index `error`, and is tried again after a delay. `attempt`
- * counts from 0. [-0, +0, v] */
+/* Reports to the observers of the run of `task` that `what` has failed, with
+ * the error at stack index `error`, and will be tried again after a delay.
+ * `attempt` counts from 0. [-0, +0, v] */
 void neapL_events_retry(lua_State *L, neapL_task *task, const char *what,
                         uint32_t attempt, uint64_t delay_ns, int error);
 

@@ -1,11 +1,11 @@
-/* Params as a visit sees them: tables that can be read, but not written.
+/* The params of a visit: tables that can be read, but not written.
  * SPDX-License-Identifier: MIT
  *
- * Such a table is empty, so that Lua asks its metatable about every key: also a
- * key that is there already cannot be set then. Its metatable is its own, with
- * the table it reads from as __index; what refuses to be written to tells it
- * from all others. Lua's next looks at no metatable and would find nothing, so
- * the global function is ours.
+ * Such a table is empty, so that Lua uses its metatable for every key; so a key
+ * that exists cannot be set either. Each has a metatable of its own, whose
+ * __index is the table that it reads from. Its __newindex, a function of this
+ * file, tells it from all other tables. Lua's `next` uses no metatable and
+ * would find nothing, so the global `next` is replaced.
  */
 #include "params.h"
 
@@ -22,7 +22,7 @@ static int refuse(lua_State *L) {
                     key);
 }
 
-/* next(table, key): as Lua's; of params as it is of the table behind. */
+/* next(table, key): as Lua's. For params, as for the table behind them. */
 static int next_pair(lua_State *L) {
   neapL_check_type(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
@@ -35,7 +35,7 @@ static int next_pair(lua_State *L) {
   return 1;
 }
 
-/* pairs(params): as it is of the table behind. */
+/* pairs(params): as for the table behind them. */
 static int iterate(lua_State *L) {
   lua_settop(L, 1);
   neapL_params_reveal(L);
@@ -126,7 +126,8 @@ static int read_only(lua_State *L) {
   return 1;
 }
 
-/* revealed(value) -> the table behind one that is read-only, else the value */
+/* revealed(value) -> the table behind read-only params; any other value itself
+ */
 static int revealed(lua_State *L) {
   neapL_check_any(L, 1);
   lua_settop(L, 1);

@@ -1,11 +1,11 @@
-/* Where in a flow a run is, in words.
+/* Paths: where in its flows a run is, as text.
  * SPDX-License-Identifier: MIT */
 #include "path.h"
 
 #include <stdio.h>
 
-/* Adds the item with this index, "[3]"; a branch by its name, which the visit
- * inside it need not add again. */
+/* Adds an item by its index, "[3]". A branch is added by its name; the visit
+ * inside it is then left out. */
 static void add_item(luaL_Buffer *buffer, const neap_node *node,
                      uint64_t index) {
   if (is_parallel(node)) {
@@ -18,7 +18,7 @@ static void add_item(luaL_Buffer *buffer, const neap_node *node,
   luaL_addstring(buffer, number);
 }
 
-/* True when what is around the visit at a depth is a branch. */
+/* True when the visit at a depth is that of a branch. */
 static bool is_branch(const neap_run *run, uint32_t depth) {
   bool item;
   uint64_t index;
@@ -26,8 +26,8 @@ static bool is_branch(const neap_run *run, uint32_t depth) {
          is_parallel(neap_run_node_at(run, depth - 1, &item, &index)) && item;
 }
 
-/* Adds " > name" for the visits of a run down to `depth`, after those of the
- * run that it works for. */
+/* Adds " > name" for the visits of a run down to `depth`. For a worker, the
+ * path of the run that it works for comes first. */
 static void add_path(luaL_Buffer *buffer, const neap_run *run, uint32_t depth) {
   const neap_run *parent = neap_run_parent(run);
   uint32_t from = 0;

@@ -1,10 +1,10 @@
 /* Plans: flows of Lua nodes, resolved for the engine.
  * SPDX-License-Identifier: MIT
  *
- * lua/neap/flow/graph.lua walks a graph of nodes, checks it, and gives for each
- * node a record: a table with the options, the four methods, the successors.
- * Here these become a neap_flow and the plan's table, in which drive.c finds
- * the methods by number.
+ * lua/neap/flow/graph.lua walks a graph of nodes and checks it. It makes a
+ * record for each node: a table with the options, the four methods and the
+ * successors. This file makes a neap_flow of the records, and the plan's table,
+ * in which drive.c finds the methods by number.
  */
 #include "plan.h"
 
@@ -47,8 +47,8 @@ static bool flag(lua_State *L, const char *key) {
   return value;
 }
 
-/* Puts the field `key` of the record at `index` of the plan's table. Returns
- * whether it is there. */
+/* Puts the field `key` of the record into the plan's table, at `index`; false
+ * when it is nil. Returns whether the record has it. */
 static bool place(lua_State *L, const char *key, int index) {
   bool found = lua_getfield(L, RECORD, key) != LUA_TNIL;
   if (!found) {
@@ -95,7 +95,7 @@ static neap_node *add(lua_State *L, neap_flow *flow, neapL_record *record) {
   return node;
 }
 
-/* Adds the branches of the node of the record at RECORD, if it has some. */
+/* Adds the branches of the node of the record at RECORD, if it has any. */
 static void branch_out(lua_State *L, neap_flow *flow, neap_node **nodes,
                        lua_Integer self) {
   lua_getfield(L, RECORD, "branch_numbers");
@@ -108,8 +108,8 @@ static void branch_out(lua_State *L, neap_flow *flow, neap_node **nodes,
   lua_pop(L, 1);
 }
 
-/* Wires the node of the record at RECORD. The action strings go into the
- * plan's table from *next on, to keep them where they are. */
+/* Wires the node of the record at RECORD. The action strings go into the plan's
+ * table, from *next on, so that they are not collected. */
 static void wire(lua_State *L, neap_flow *flow, neap_node **nodes,
                  lua_Integer self, int *next) {
   lua_Integer start = (lua_Integer)number(L, "start");
@@ -132,7 +132,7 @@ static void wire(lua_State *L, neap_flow *flow, neap_node **nodes,
   lua_pop(L, 2);
 }
 
-/* plan(records) -> plan. The first record is that of the root. */
+/* plan(records) -> plan. The first record is that of the root node. */
 static int make_plan(lua_State *L) {
   neapL_check_type(L, RECORDS, LUA_TTABLE);
   lua_settop(L, 1);
@@ -149,7 +149,7 @@ static int make_plan(lua_State *L) {
   lua_setiuservalue(L, PLAN, 2);
   neap_node **nodes =
       lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *nodes, 0);
-  lua_rawseti(L, TABLE, -1); /* anchored while it is needed */
+  lua_rawseti(L, TABLE, -1); /* anchored until the plan is made */
   neap_alloc alloc;
   alloc.fn = lua_getallocf(L, &alloc.ud);
   check(L, neap_flow_new(&alloc, &plan->flow));

@@ -8,16 +8,16 @@
 
 #include "neap.h"
 
-/* What the data pointer of a Lua node's neap_node points at. */
+/* The data of a Lua node's neap_node. */
 typedef struct neapL_record {
-  int methods;        /* where the plan has what NEAPL_PLAN_* names */
-  bool params;        /* whether the node has some of its own */
-  bool is_batch;      /* its prep says what there is to do */
+  int methods;        /* the index of its first value in the plan's table */
+  bool params;        /* the node has params of its own */
+  bool is_batch;      /* its prep returns the items */
   bool selfless;      /* a flow without methods: its visits need no self */
   const char *atomic; /* the node's name if its methods must not wait */
 } neapL_record;
 
-/* What the plan, a table, holds for each node, from `methods` on. */
+/* The plan's table has these values for each node, from `methods` on. */
 enum {
   NEAPL_PLAN_VIEW,  /* the metatable of a visit's self */
   NEAPL_PLAN_PHASE, /* the four methods, in the order of neap_phase */
@@ -27,12 +27,12 @@ enum {
 };
 
 typedef struct neapL_plan {
-  neap_flow *flow; /* owned; first, for those who find the plan by it */
+  neap_flow *flow; /* *owned*; first, as class.h wants it */
   const neap_node *root;
 } neapL_plan;
 
-/* Registers the metatable and pushes the function plan(records), which
- * lua/neap/flow/graph.lua calls. [-0, +1, m] */
+/* Registers the metatable, and pushes the function plan(records) for
+ * lua/neap/flow/graph.lua. Returns 1. [-0, +1, m] */
 int neapL_plan_open(lua_State *L);
 
 /* Checks that the argument is a plan, and pushes its table. [-0, +1, v] */

@@ -1,4 +1,4 @@
-/* What is tried again by code in Lua: when, and who hears of it.
+/* Retries in Lua code: when to try again, and the events of that.
  * SPDX-License-Identifier: MIT */
 #include "retry.h"
 
@@ -8,7 +8,7 @@
 #include "events.h"
 #include "task/check.h"
 
-/* Returns the number at `key` of the options. [-0, +0, v] */
+/* Returns the option `key`, a number, of the table at index 1. [-0, +0, v] */
 static double number(lua_State *L, const char *key, double otherwise) {
   lua_getfield(L, 1, key);
   double value = neapL_opt_number(L, -1, otherwise);
@@ -16,7 +16,7 @@ static double number(lua_State *L, const char *key, double otherwise) {
   return value;
 }
 
-/* Runs below lua_pcall: gives `retryable` and `retry_after` of an error. */
+/* Runs below lua_pcall: returns `retryable` and `retry_after` of an error. */
 static int read_fields(lua_State *L) {
   lua_getfield(L, 1, "retryable");
   lua_getfield(L, 1, "retry_after");
@@ -39,8 +39,7 @@ neap_failure neapL_retry_failure(lua_State *L, int index) {
   return failure;
 }
 
-/* The options of a node that attempts go by, of the table at index 1.
- * [-0, +0, v] */
+/* Reads the options for retries from the table at index 1. [-0, +0, v] */
 static neap_node_opts read_policy(lua_State *L) {
   neapL_check_type(L, 1, LUA_TTABLE);
   neap_node_opts opts = NEAP_NODE_OPTS_INIT;
@@ -55,7 +54,7 @@ static neap_node_opts read_policy(lua_State *L) {
 }
 
 /* retry_delay(opts, attempt, random, retry_after) -> seconds. `opts` has wait,
- * backoff, max_wait and jitter as a node has; `attempt` counts from 0. */
+ * backoff, max_wait and jitter, as a node has; `attempt` counts from 0. */
 static int retry_delay(lua_State *L) {
   neap_node_opts opts = read_policy(L);
   lua_Integer attempt = neapL_check_integer(L, 2);
@@ -66,9 +65,9 @@ static int retry_delay(lua_State *L) {
   return 1;
 }
 
-/* next_attempt(opts, attempt, random, error) -> the seconds to wait after that
- * attempt has raised that error; nil when none follows. `opts` has max_retries
- * and max_retry_after, too. */
+/* next_attempt(opts, attempt, random, error) -> the seconds to wait after an
+ * attempt that has raised the error; nil when no other follows. `opts` has
+ * max_retries and max_retry_after, too. */
 static int next_attempt(lua_State *L) {
   neap_node_opts opts = read_policy(L);
   uint32_t attempt = (uint32_t)neapL_check_integer(L, 2);
@@ -83,8 +82,9 @@ static int next_attempt(lua_State *L) {
   return 1;
 }
 
-/* tell_retry(what, attempt, failure, delay): tells those who watch the run that
- * `attempt`, from 0, failed and that the next follows in `delay` seconds. */
+/* tell_retry(what, attempt, failure, delay): reports to the observers of the
+ * run that `attempt`, counted from 0, has failed, and that the next follows in
+ * `delay` seconds. */
 static int tell_retry(lua_State *L) {
   const char *what = neapL_check_string(L, 1);
   lua_Integer attempt = neapL_check_integer(L, 2);

@@ -1,4 +1,4 @@
-/* What is tried again by code in Lua: when, and who hears of it.
+/* Retries in Lua code: when to try again, and the events of that.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_FLOW_RETRY_H
 #define NEAP_BINDINGS_FLOW_RETRY_H
@@ -7,8 +7,8 @@
 
 #include "neap.h"
 
-/* What the error at an index says about further attempts. Its fields may be
- * computed; what raises then says nothing. [-0, +0, m] */
+/* Returns what the error at an index says about further attempts. Its fields
+ * may be computed; if that raises, the error says nothing. [-0, +0, m] */
 neap_failure neapL_retry_failure(lua_State *L, int index);
 
 /* Adds retry_delay, next_attempt and tell_retry to the table on top. [-0, +0,

@@ -1,4 +1,4 @@
-/* Tasks as Lua sees them: spawn, await, cancel, join, status.
+/* The functions of tasks for Lua: spawn, await, cancel, join, status.
  * SPDX-License-Identifier: MIT */
 #include "spawn.h"
 
@@ -14,7 +14,8 @@
 #include "task/time_limit.h"
 #include "task/wait.h"
 
-/* How far a cycle of tasks that await each other is looked for. */
+/* The most steps that are taken to find a cycle of tasks that await each other.
+ */
 enum { MAX_CYCLE_STEPS = 1000 };
 
 static neapL_task *check_task(lua_State *L, int arg) {
@@ -33,7 +34,7 @@ static int spawn(lua_State *L) {
   return 1;
 }
 
-/* The function that spawner gives; `other` is upvalue 1. */
+/* The function that spawner returns. Upvalue 1 is `other`. */
 static int spawn_function(lua_State *L) {
   if (lua_isfunction(L, 1))
     return spawn(L);
@@ -43,16 +44,16 @@ static int spawn_function(lua_State *L) {
   return lua_gettop(L);
 }
 
-/* spawner(other) -> a function that spawns the function it is given, as spawn
- * does, and leaves whatever else it is given to `other`. */
+/* spawner(other) -> a function that spawns a function that it is given, as
+ * spawn does, and passes any other arguments to `other`. */
 static int spawner(lua_State *L) {
   lua_settop(L, 1);
   lua_pushcclosure(L, spawn_function, 1);
   return 1;
 }
 
-/* Pushes the task of a run for the arguments (plan, shared, params, on_event,
- * max_steps, timeout), from 1 to 6. [-0, +1, v] */
+/* Pushes the task of a run. Its arguments are at 1 to 6: plan, shared, params,
+ * on_event, max_steps, timeout. [-0, +1, v] */
 static neapL_task *spawn_run(lua_State *L) {
   lua_pushcfunction(L, neapL_drive_begin);
   neapL_plan *plan = neapL_plan_check(L, 1); /* pushes its table */
@@ -83,7 +84,7 @@ static int give_results(lua_State *L, int arg) {
   lua_getiuservalue(L, arg, NEAPL_TASK_RESULT);
   if (task->state != NEAPL_TASK_DONE) {
     if (task->L && !task->internal)
-      neapL_task_release(task); /* it has been heard of now */
+      neapL_task_release(task); /* its error is raised now */
     return lua_error(L);
   }
   if (task->results == 0)
@@ -97,8 +98,9 @@ static int give_results(lua_State *L, int arg) {
   return task->results;
 }
 
-/* What ends a join: that all tasks have ended; that all have ended or one has
- * failed; that one has ended, whose rivals are then cancelled. */
+/* What ends a join: all tasks have ended; all have ended or one has failed; one
+ * has ended. In the last two cases the rest of the own tasks are cancelled
+ * then. */
 enum mode { ALL, FAILURE, ANY };
 
 typedef struct joins joins;
@@ -107,25 +109,25 @@ typedef struct member {
   neapL_join join;
   joins *group;
   neapL_task *task;
-  bool own; /* it works for the call that waits, and ends with that */
+  bool own; /* it works for the waiter, and ends with the call */
 } member;
 
-/* All that a task waits for in one join; it lies on the stack of its waiter. */
+/* What a task waits for in one join. It lies on the stack of the waiter. */
 struct joins {
   neapL_task *waiter;
   enum mode mode;
-  bool decided;      /* the outcome is known, or the wait given up; now `own`
-                        tasks are waited for */
-  bool shielded;     /* the own are not cancelled with the waiter */
-  size_t remaining;  /* how many have not ended */
-  neapL_task *first; /* the first that failed, or ended; of those who end when
-                        nothing was decided, one that ended well */
+  bool decided;      /* the outcome is known, or the waiter was cancelled; only
+                        `own` tasks are still waited for */
+  bool shielded;     /* own tasks are not cancelled with the waiter */
+  size_t remaining;  /* the number of tasks that have not ended */
+  neapL_task *first; /* the one that decided the outcome; or one that succeeded
+                        after the waiter of rivals was cancelled */
   size_t count;
   member members[];
 };
 
-/* Pushes joins with room for `count`. Before what is waited for is looked at:
- * finalizers may run. [-0, +1, m] */
+/* Pushes joins with room for `count` members. To be called before the tasks are
+ * checked, since finalizers may run. [-0, +1, m] */
 static joins *push_joins(lua_State *L, enum mode mode, size_t count) {
   joins *j = lua_newuserdatauv(L, sizeof *j + count * sizeof *j->members, 0);
   *j = (joins){.waiter = neapL_task_current(L), .mode = mode};
@@ -136,7 +138,8 @@ static bool is_linked(const member *m) {
   return !neap__list_empty(&m->join.link);
 }
 
-/* From now on only the own members are waited for, and they are to end. */
+/* Notes that the outcome is known. From now on only own tasks are waited for,
+ * and they are cancelled. */
 static void decide(joins *j) {
   j->decided = true;
   for (size_t i = 0; i < j->count; i++) {
@@ -167,7 +170,7 @@ static void note_end(neapL_join *join, neapL_task *task) {
     neap_op_settle(&j->waiter->op, 0);
 }
 
-/* Has the joins wait for a task that has not ended. */
+/* Adds a task that has not ended to the joins. */
 static void add(joins *j, neapL_task *task, bool own) {
   member *m = &j->members[j->count++];
   *m = (member){.join.ended = note_end, .group = j, .task = task, .own = own};
@@ -175,9 +178,9 @@ static void add(joins *j, neapL_task *task, bool own) {
   j->remaining++;
 }
 
-/* True when `task` is among those that cannot go on before `until` has ended:
- * they await it, or work on it. Gives up after so many steps: what is missed
- * then is found as a deadlock. */
+/* True when `task` cannot go on before `until` has ended: it awaits `until`, or
+ * works for a task that does. Gives up after *steps. A cycle that is missed for
+ * that will be found as a deadlock. */
 static bool is_held_up(const neapL_task *task, const neapL_task *until,
                        int *steps) {
   if (task == until)
@@ -193,8 +196,8 @@ static bool is_held_up(const neapL_task *task, const neapL_task *until,
          is_held_up(task, until->parent, steps);
 }
 
-/* Raises an error unless the task that runs may wait for `task`. Of many, the
- * *steps are shared. [-0, +0, v] */
+/* Raises an error unless the current task may wait for `task`. *steps is shared
+ * by all the tasks of a join. [-0, +0, v] */
 static void check_cycle(lua_State *L, const neapL_task *task, int *steps) {
   const neapL_task *current = neapL_task_current(L);
   if (task == current)
@@ -210,18 +213,17 @@ static void drop_joins(neapL_task *task) {
     neap__list_remove(&j->members[i].join.link);
 }
 
-/* Begins the wait for the members, who have been looked at since the last step
- * of the collector. A wait for own members outlasts the cancellation of the one
- * who waits: they are cancelled, too, and what they have got all the same is
- * not lost. */
+/* Begins the wait for the members. Nothing may have run Lua since they were
+ * checked. A wait for own tasks is lasting: when the waiter is cancelled, they
+ * are cancelled too, and a result that they have nevertheless is not lost. */
 static int wait_for(lua_State *L, joins *j, lua_KFunction k, bool lasting) {
   neapL_task_hold(j->waiter, drop_joins, j);
   j->waiter->lasting = lasting;
   return neapL_wait_started(L, k);
 }
 
-/* Ends the wait: with its outcome, unless the one who waits has been cancelled
- * and there is none. */
+/* Ends the wait. Raises the cancellation of the waiter, unless there is an
+ * outcome. */
 static void end_wait(lua_State *L, joins *j, bool has_outcome) {
   if (has_outcome || !neapL_wait_is_over(j->waiter))
     neapL_wait_settle(L);
@@ -229,10 +231,11 @@ static void end_wait(lua_State *L, joins *j, bool has_outcome) {
     neapL_wait_end(L);
 }
 
-/* Goes on to wait, until the own members have ended. True when it does. */
+/* Makes the wait go on until the own tasks have ended. Returns whether it does.
+ */
 static bool waits_on(joins *j) {
   if (neap_op_active(&j->waiter->op))
-    return false; /* a resume that is not ours: there is no going on */
+    return false; /* not resumed by neap: the wait cannot go on */
   if (j->remaining > 0 && !j->decided && !j->shielded)
     decide(j);
   if (j->remaining == 0)
@@ -241,7 +244,7 @@ static bool waits_on(joins *j) {
   return true;
 }
 
-/* The stack of those who wait for one task: it, and the joins. */
+/* The stack of a wait for one task: the task, and the joins. */
 enum { TASK = 1, JOINS };
 
 static int awaited(lua_State *L, int status, lua_KContext context) {
@@ -249,7 +252,7 @@ static int awaited(lua_State *L, int status, lua_KContext context) {
   (void)context;
   joins *j = lua_touserdata(L, JOINS);
   const neapL_task *task = lua_touserdata(L, TASK);
-  /* Who was cancelled when the task had ended has its results. */
+  /* If the task has succeeded, its results come before a cancellation. */
   end_wait(L, j, task->state == NEAPL_TASK_DONE);
   return give_results(L, TASK);
 }
@@ -263,7 +266,7 @@ static int await(lua_State *L) {
     return give_results(L, TASK);
   joins *j = push_joins(L, ALL, 1);
   check_cycle(L, task, &steps);
-  if (neapL_task_has_ended(task)) /* a finalizer has waited meanwhile */
+  if (neapL_task_has_ended(task)) /* a finalizer has run the loop */
     return give_results(L, TASK);
   neapL_wait_begin(L, "a task");
   add(j, task, false);
@@ -281,9 +284,9 @@ static int called(lua_State *L, int status, lua_KContext context) {
   return give_results(L, TASK);
 }
 
-/* Waits for the task at TASK, which does what the caller calls, and so ends
- * with it. It has just been spawned; only in the main chunk of a plain Lua can
- * it have ended: a finalizer has waited. */
+/* Waits for the task at TASK, which works for the caller, and so ends with the
+ * call. It has just been spawned. It can have ended only in the main chunk of a
+ * plain Lua interpreter, where a finalizer has driven the loop. */
 static int await_call(lua_State *L, joins *j) {
   neapL_task *task = lua_touserdata(L, TASK);
   if (neapL_task_has_ended(task))
@@ -294,7 +297,7 @@ static int await_call(lua_State *L, joins *j) {
 
 /* run(plan, shared, params, on_event, max_steps, timeout) -> action */
 static int run(lua_State *L) {
-  neapL_wait_begin(L, "a flow"); /* where it cannot wait, nothing is started */
+  neapL_wait_begin(L, "a flow"); /* first, for it may raise */
   lua_settop(L, 6);
   joins *j = push_joins(L, ALL, 1);
   spawn_run(L);
@@ -304,8 +307,8 @@ static int run(lua_State *L) {
   return await_call(L, j);
 }
 
-/* call(task, seconds): awaits a task that does what the caller calls, and so
- * ends with it; gives it no more than so many seconds, unless they are nil. */
+/* call(task, seconds): awaits a task that works for the caller, and so ends
+ * with the call. `seconds` is its time limit, nil for none. */
 static int call(lua_State *L) {
   neapL_task *task = check_task(L, TASK);
   bool bounded = !lua_isnoneornil(L, 2);
@@ -319,8 +322,8 @@ static int call(lua_State *L) {
   return await_call(L, j);
 }
 
-/* shield(task, seconds): the same for a task that goes on although the caller
- * has been cancelled. */
+/* shield(task, seconds): the same for a task that goes on when the caller is
+ * cancelled. */
 static int shield(lua_State *L) {
   neapL_task *task = check_task(L, TASK);
   double seconds = neapL_check_number(L, 2);
@@ -333,7 +336,7 @@ static int shield(lua_State *L) {
   return await_call(L, j);
 }
 
-/* Pushes the place of a task in the list of tasks, nil for none. */
+/* Pushes the place of a task in the list of tasks; returns nothing for NULL. */
 static int give_place(lua_State *L, const neapL_task *task) {
   lua_Integer i = 0;
   if (!task)
@@ -346,8 +349,8 @@ static int give_place(lua_State *L, const neapL_task *task) {
   return 1;
 }
 
-/* What is waited for has an outcome although the one who waits was cancelled:
- * of rivals one has ended well; of the others all have. */
+/* True when the join has an outcome although its waiter was cancelled: of
+ * rivals, one has succeeded; of others, all have. */
 static bool has_outcome(const joins *j) {
   if (j->mode == ANY || j->first)
     return j->first != NULL;
@@ -367,11 +370,13 @@ static int joined(lua_State *L, int status, lua_KContext context) {
   return give_place(L, j->first);
 }
 
-/* join(tasks, mode, own): waits until all have ended; with "failure" no longer
- * than until the first has failed, with "any" until the first has ended: then
- * gives its place in the list. The first `own` in the list work for the caller:
- * when the others have been decided on, or the caller is cancelled, they are
- * cancelled and have ended when this returns or raises. */
+/* join(tasks, mode, own): waits until all tasks have ended. With the mode
+ * "failure" it ends when the first has failed, with "any" when the first has
+ * ended. Then it returns the place of that one in the list.
+ *
+ * The first `own` tasks in the list work for the caller. When the outcome is
+ * known, or the caller is cancelled, they are cancelled. They have ended when
+ * join returns or raises. */
 static int join(lua_State *L) {
   static const char *const modes[] = {"all", "failure", "any", NULL};
   neapL_check_type(L, 1, LUA_TTABLE);
@@ -410,7 +415,7 @@ static int join(lua_State *L) {
   if (first) {
     j->first = (neapL_task *)first;
     decide(j);
-    if (j->remaining == 0) /* nobody of the own goes on */
+    if (j->remaining == 0) /* no own task is left */
       return give_place(L, first);
   }
   return wait_for(L, j, joined, true);
@@ -441,7 +446,7 @@ static const char *status_of(const neapL_task *task) {
   }
 }
 
-/* The methods of a task, in upvalue 2, and task.status. */
+/* The __index of a task: its methods, which are in upvalue 2, and `status`. */
 static int get_field(lua_State *L) {
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
@@ -460,7 +465,7 @@ static int to_string(lua_State *L) {
   return 1;
 }
 
-/* detach(task) -> task, which has just been spawned */
+/* detach(task) -> task. The task has just been spawned. */
 static int detach(lua_State *L) {
   neapL_task *task = check_task(L, 1);
   if (task->state == NEAPL_TASK_READY)

@@ -1,24 +1,27 @@
-/* Where the coroutine of a run keeps what belongs to its visits.
+/* The stack of a run's coroutine, and what it holds of each visit.
  * SPDX-License-Identifier: MIT
  *
- * The stack of the coroutine holds, from index 1 on
+ * From index 1 on, the stack holds
  *
  *   plan   shared   error (at first: params)   message handler
  *
- * and then what belongs to the visit at depth 0, to that at depth 1, and so on:
+ * and then the slots of the visit at depth 0, of that at depth 1, and so on:
  *
  *   of a node                        self   prep_res   exec_res   action
  *   of a flow or an item    params   self   prep_res   exec_res   action
  *   of a batch   item_meta  params   self   prep_res   exec_res   action
  *
- * Each slot is filled by the call that makes its value: the function is pushed
- * where its result is to be. The action of a flow therefore takes the place
- * where its inner visits were. In a batch prep_res is the list or iterator and
- * exec_res the results; in an item prep_res is the item. item_meta is the
- * metatable of the items' selves. Params are read-only tables or nil. A
- * parallel is laid out as a batch: its items are its branches, an item's
- * prep_res is the node of the branch, and its exec_res the action that the
- * visit inside it ended with.
+ * The call that makes a value fills its slot: the function is pushed where its
+ * result is to be. So the action of a flow takes the place of the inner visits.
+ * Params are read-only tables, or nil.
+ *
+ * In a batch, prep_res is the list or iterator, exec_res the table of results,
+ * and item_meta the metatable of the items' selves. In an item, prep_res is the
+ * item.
+ *
+ * A parallel is laid out as a batch whose items are its branches. The prep_res
+ * of such an item is the node of the branch, and its exec_res is the action
+ * with which the visit of that node ended.
  */
 #ifndef NEAP_BINDINGS_FLOW_VISIT_H
 #define NEAP_BINDINGS_FLOW_VISIT_H
@@ -31,9 +34,9 @@
 enum { PLAN = 1, SHARED, ERROR, HANDLER, VISITS };
 enum { ITEM_META = -2, PARAMS, SELF, PREP, EXEC, ACTION };
 
-/* Makes room for a visit whose slots begin at index `first`, and for whatever
- * is done for it. The limit is short of Lua's own: there, not even finalizers
- * could run any more. [-0, +0, v] */
+/* Makes room for a visit whose slots begin at index `first`, and for the values
+ * that are pushed for it. The limit is lower than Lua's own, at which not even
+ * finalizers could run. [-0, +0, v] */
 static inline void make_room(lua_State *L, int first) {
   if (first > LUAI_MAXSTACK - 10000)
     luaL_error(L, "too many nested flows");
@@ -55,12 +58,12 @@ static inline uint32_t serial_of(uint64_t note) {
   return (uint32_t)(note >> 32);
 }
 
-/* The stack index of an item's self, where that of the batch is known. */
+/* Returns the stack index of an item's self, given that of the batch. */
 static inline int item_self(int batch) {
   return batch + EXEC + 1 - PARAMS;
 }
 
-/* The stack index of the self of the visit that is on top at a depth. */
+/* Returns the stack index of the self of the visit at a depth. */
 static inline int self_at(neapL_task *task, uint32_t depth) {
   return self_of(*neap_run_note(task->run, depth));
 }
@@ -73,7 +76,7 @@ static inline bool is_parallel(const neap_node *node) {
   return neap_node_kind(node) == NEAP_PARALLEL;
 }
 
-/* True of batches, and of a parallel, whose branches are items. */
+/* True of a batch, and of a parallel, whose items are its branches. */
 static inline bool has_items(const neap_node *node) {
   neap_kind kind = neap_node_kind(node);
   return kind == NEAP_BATCH_NODE || kind == NEAP_BATCH_FLOW ||

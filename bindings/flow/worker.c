@@ -1,4 +1,4 @@
-/* Runs that work for another: attempts with a time limit, workers of a batch.
+/* Workers: runs for attempts with a time limit and for items of a batch.
  * SPDX-License-Identifier: MIT */
 #include "worker.h"
 
@@ -10,9 +10,9 @@
 #include "task/time_limit.h"
 #include "task/wait.h"
 
-/* The entry of a task that works for its parent's run. It makes its own run
- * only when it begins: before, it would take an item, or the turn to fetch one,
- * that another could have had. */
+/* The function of a worker's task. It makes the worker's run only when it
+ * begins. A run made earlier would take an item, or the turn to fetch one, that
+ * another worker could have had. */
 static int begin(lua_State *L) {
   neapL_task *task = neapL_task_current(L);
   lua_rawgeti(L, PLAN, 0);
@@ -30,9 +30,9 @@ static int begin(lua_State *L) {
   return neapL_drive(L, task, neap_run_step(task->run));
 }
 
-/* Spawns a task that works for the run of `owner`, its own run having `root`.
- * On its stack is what the visit of the step keeps, from `first` (ITEM_META or
- * the like) on. */
+/* Spawns a worker for the run of `owner`; `root` says what for. Its stack gets
+ * what the visit of the step keeps, from the slot `first` on (ITEM_META or
+ * later). */
 static neapL_task *spawn(lua_State *L, neapL_task *owner, neap_root root,
                          const neap_step *step, int first) {
   int self = self_of(*step->note);
@@ -56,7 +56,7 @@ static neapL_task *spawn(lua_State *L, neapL_task *owner, neap_root root,
   return worker;
 }
 
-/* The lowest of the slots that the visit of a step has. */
+/* Returns the lowest slot that the visit of a step has. */
 static int first_slot(neapL_task *task, const neap_step *step) {
   bool item;
   uint64_t index;
@@ -82,8 +82,8 @@ const neap_step *neapL_worker_attempt(lua_State *L, neapL_task *task,
   return neapL_worker_join(L, task, step);
 }
 
-/* A worker that asks for another one asks for its owner, and has an item that
- * it begins with only now. */
+/* A worker that wants another one makes its owner spawn it. It has fetched an
+ * item, which it begins only now. */
 const neap_step *neapL_worker_fork(lua_State *L, neapL_task *task,
                                    const neap_step *step) {
   uint32_t depth = step->depth;
@@ -96,8 +96,8 @@ const neap_step *neapL_worker_fork(lua_State *L, neapL_task *task,
   return next;
 }
 
-/* Pushes the error of a worker that failed; where it arose is noted as well.
- * [-0, +1, -] */
+/* Pushes the error of a failed worker, and takes over its origin. [-0, +1, -]
+ */
 static void push_error(lua_State *L, neapL_task *task, neapL_task *worker) {
   neapL_task_push(L, worker);
   lua_getiuservalue(L, -1, NEAPL_TASK_ORIGIN);
@@ -106,7 +106,7 @@ static void push_error(lua_State *L, neapL_task *task, neapL_task *worker) {
   lua_replace(L, -2);
 }
 
-/* Answers with the result of an attempt that ended well. */
+/* Takes the result of an attempt that succeeded. */
 static const neap_step *take_result(lua_State *L, neapL_task *task,
                                     neapL_task *worker, const neap_step *step) {
   int self = self_of(*step->note);
@@ -142,9 +142,9 @@ static int join_again(lua_State *L, const neap_op *op) {
                      neapL_worker_join(L, task, neap_run_step(task->run)));
 }
 
-/* The wait for an attempt is over. When its run has been cancelled meanwhile,
- * so is the attempt; but if that has got its result all the same, the run goes
- * on with it, and is told when it waits the next time. */
+/* The wait for an attempt is over. If the task has been cancelled, so is the
+ * attempt. If the attempt succeeded nevertheless, the run goes on with its
+ * result, and the task gets the cancellation at its next wait. */
 static int after_attempt(lua_State *L, int status, lua_KContext context) {
   (void)status;
   (void)context;
@@ -164,7 +164,8 @@ static int after_attempt(lua_State *L, int status, lua_KContext context) {
                      neapL_worker_join(L, task, neap_run_step(task->run)));
 }
 
-/* Names what a task waits for when it joins the parts of this step. */
+/* Returns what a task waits for, in words, when it waits for the workers of a
+ * step. */
 static const char *name_workers(const neap_step *step) {
   if (step->what == NEAP_DO_ATTEMPT)
     return "an attempt";

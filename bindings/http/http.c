@@ -1,4 +1,4 @@
-/* HTTP for Lua: what lua/neap/http/init.lua is made of.
+/* HTTP for Lua: the C functions for lua/neap/http/init.lua.
  * SPDX-License-Identifier: MIT */
 #include "http.h"
 
@@ -16,8 +16,8 @@
 #include "task/wait.h"
 #include "upload.h"
 
-/* Where arguments and response stand while a request waits; then what is needed
- * until it has been sent. */
+/* The stack of request: the arguments and the response, which stay while it
+ * waits; then what is needed until the request has been sent. */
 enum {
   WHAT_SLOT = 1,
   OPTS_SLOT,
@@ -33,7 +33,7 @@ static const char *const names[] = {"http.request", "http.get", "http.head",
                                     "http.post",    "http.put", "http.patch",
                                     "http.delete",  NULL};
 
-/* What an option is read into. */
+/* The kinds of options, by what they are read into. */
 typedef enum kind {
   TEXT,
   SECONDS,
@@ -79,8 +79,8 @@ static const struct {
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-/* These read the value on top of the stack, which the table of options keeps
- * alive. */
+/* These functions read the value on top of the stack, which the table of
+ * options keeps alive. */
 
 /* Seconds as nanoseconds. [-0, +0, v] */
 static uint64_t to_ns(lua_State *L) {
@@ -95,7 +95,7 @@ static uint64_t to_count(lua_State *L, uint64_t max) {
   return (uint64_t)count < max ? (uint64_t)count : max;
 }
 
-/* A string; *bad becomes `name` when it has a zero byte. [-0, +0, v] */
+/* A string. If it has a zero byte, *bad becomes `name`. [-0, +0, v] */
 static const char *to_text(lua_State *L, const char *name, const char **bad) {
   neapL_check_type(L, -1, LUA_TSTRING);
   size_t size;
@@ -105,7 +105,7 @@ static const char *to_text(lua_State *L, const char *name, const char **bad) {
   return text;
 }
 
-/* The array of headers, kept in the stack's slot for that. [-0, +0, v] */
+/* The array of headers, which is kept at HEADERS_SLOT. [-0, +0, v] */
 static void read_headers(lua_State *L, neap_http_opts *opts, const char **bad) {
   neapL_check_type(L, -1, LUA_TTABLE);
   size_t count = (size_t)lua_rawlen(L, -1) / 2;
@@ -167,7 +167,7 @@ static void read_field(lua_State *L, size_t field, neap_http_opts *opts,
 }
 
 /* Fills in the options, but for objects, which go to their slots. Returns the
- * name of one with a zero byte, NULL when all are well. [-0, +0, v] */
+ * name of one with a zero byte; NULL when there is none. [-0, +0, v] */
 static const char *read_options(lua_State *L, neap_http_opts *opts) {
   const char *bad = NULL;
   lua_pushnil(L);
@@ -184,8 +184,8 @@ static const char *read_options(lua_State *L, neap_http_opts *opts) {
   return bad;
 }
 
-/* Fills in the options that are objects. What they hold is borrowed until
- * something runs Lua. [-0, +0, v] */
+/* Fills in the options that are objects. They are borrowed until something runs
+ * Lua. [-0, +0, v] */
 static void look_at_objects(lua_State *L, neap_http_opts *opts) {
   if (!lua_isnil(L, JAR_SLOT))
     opts->jar = neapL_http_jar_check(L, JAR_SLOT);

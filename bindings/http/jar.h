@@ -7,7 +7,7 @@
 
 #include "neap.h"
 
-/* The jar at `arg`, until something runs Lua. [-0, +0, v] */
+/* Returns the jar at `arg`, borrowed until something runs Lua. [-0, +0, v] */
 neap_http_jar *neapL_http_jar_check(lua_State *L, int arg);
 
 /* Adds the function jar to the table on top. [-0, +0, m] */

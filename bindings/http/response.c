@@ -1,4 +1,4 @@
-/* Responses, until Lua has all of them.
+/* Responses, as long as Lua has not taken all of them.
  * SPDX-License-Identifier: MIT */
 #include "response.h"
 
@@ -29,8 +29,8 @@ void neapL_http_release(neapL_http_held *held) {
   neap_http_free(response);
 }
 
-/* Adds a value to what the table below has for the name on top, which it takes
- * away: of Set-Cookie a list. [-1, +0, m] */
+/* Adds a header to the table below the name on top, which it pops. The values
+ * of Set-Cookie become a list. [-1, +0, m] */
 static void add_header(lua_State *L, const neap_http_header *header) {
   lua_pushvalue(L, -1); /* headers name name */
   int type = lua_rawget(L, -3);
@@ -55,8 +55,9 @@ static void add_header(lua_State *L, const neap_http_header *header) {
   lua_rawset(L, -3);
 }
 
-/* RFC 9110 5.3: values of one name may be joined with commas, but for those of
- * Set-Cookie, which have commas themselves. [-0, +1, m] */
+/* Pushes the table of headers. RFC 9110 5.3: the values of one name may be
+ * joined with commas, but for those of Set-Cookie, which have commas
+ * themselves. [-0, +1, m] */
 static void push_headers(lua_State *L, const neap_http_response *response) {
   neap_http_header header;
   int count = 0;
@@ -73,7 +74,7 @@ static void push_headers(lua_State *L, const neap_http_response *response) {
 void neapL_http_push(lua_State *L, const neapL_http_held *held, bool streamed) {
   const neap_http_response *response = held->response;
   int status = neap_http_status(response);
-  lua_createtable(L, 0, 8); /* with what Lua adds */
+  lua_createtable(L, 0, 8); /* room for the fields that lua/neap/http adds */
   lua_pushstring(L, held->what);
   lua_setfield(L, -2, "what");
   lua_pushinteger(L, status);
@@ -98,7 +99,7 @@ int neapL_http_fail(lua_State *L, int index, int status, const char *text) {
   if (held->response)
     text = neap_http_error(held->response, &transient);
   lua_pushstring(L, text);
-  if (held->response) { /* still */
+  if (held->response) { /* it may have been closed in between */
     const char *url = neap_http_url(held->response);
     lua_pushlstring(L, url, strcspn(url, "?#"));
   } else {
@@ -123,8 +124,8 @@ static int received(lua_State *L, const neap_op *op) {
   return await_bytes(L);
 }
 
-/* Waits where nothing of the body is there, unless `status` is that it has
- * ended. [-0, +0, v] */
+/* Waits for bytes of the body, unless `status` says that it has ended.
+ * [-0, +0, v] */
 static int await_more(lua_State *L, neap_op *op, int status) {
   if (status == 0)
     return 0;
@@ -136,13 +137,14 @@ static int await_more(lua_State *L, neap_op *op, int status) {
   return neapL_wait(L, op, started, &then);
 }
 
-/* The response held at 1, until something runs Lua. [-0, +0, v] */
+/* Returns the holder at 1, which is open, until something runs Lua. [-0, +0, v]
+ */
 static neapL_http_held *check_open(lua_State *L) {
   const neapL_http_held *held = lua_touserdata(L, 1);
   return neapL_class_open(L, 1, RESPONSE_META, held->what);
 }
 
-/* Gives the next bytes of the response held at 1. */
+/* Returns the next bytes of the response held at 1. */
 static int await_bytes(lua_State *L) {
   for (;;) {
     lua_settop(L, 1);
@@ -154,12 +156,12 @@ static int await_bytes(lua_State *L) {
     if (size == 0)
       return await_more(L, op, status);
     uint64_t taken = held->taken;
-    lua_pushlstring(L, bytes, size); /* may raise; then they are still there */
+    lua_pushlstring(L, bytes, size); /* may raise: take them later */
     if (held->response && held->taken == taken) {
       held->taken++;
       neap_http_take(held->response, size);
       return 1;
-    } /* else a finalizer that ran there has taken them, or closed it */
+    } /* else a finalizer has taken the bytes, or closed the response */
   }
 }
 

@@ -1,4 +1,4 @@
-/* Bodies of requests that are written while they are sent, for Lua.
+/* Bodies of requests that are written while they are sent.
  * SPDX-License-Identifier: MIT */
 #include "upload.h"
 
@@ -21,7 +21,8 @@ neap_http_upload *neapL_http_upload_check(lua_State *L, int arg) {
   return b->upload;
 }
 
-/* Raises what a status means for the body. [-0, +0, v] */
+/* Raises the error for a status of the body. `fault` is "more" or "fewer".
+ * [-0, +0, v] */
 static int fail(lua_State *L, const box *b, int status, const char *fault) {
   if (status == NEAP_ECLOSED)
     return neapL_error_raise(L, "closed", "the request has ended");

@@ -1,4 +1,4 @@
-/* Files for Lua: neap.fs, what it does with whole files and with names.
+/* Files for Lua: whole files, and names.
  * SPDX-License-Identifier: MIT */
 #include "fs.h"
 
@@ -49,7 +49,7 @@ static uint64_t max_size_of(lua_State *L) {
   return (uint64_t)max_size;
 }
 
-/* Puts the number in the place of the options. */
+/* Replaces the options by the number. */
 static void check_read(lua_State *L) {
   uint64_t max_size = max_size_of(L);
   lua_settop(L, NEAPL_FS_PATH);
@@ -120,7 +120,8 @@ static int push_true(lua_State *L, neap_fs_result *result) {
   return 1;
 }
 
-/* There is nothing of that name: no error, but the answer of fs.exists. */
+/* If there is nothing of that name, that is no error: fs.exists returns false.
+ */
 static bool push_false(lua_State *L, const neap_op *op) {
   char name[32];
   neap_sys_describe(op->detail, name, sizeof(name), NULL, 0);
@@ -131,7 +132,7 @@ static bool push_false(lua_State *L, const neap_op *op) {
   return true;
 }
 
-/* The permission bits at `arg`, 0 where there are none. [-0, +0, v] */
+/* Checks the permission bits at `arg`, which may be missing. [-0, +0, v] */
 static void check_bits(lua_State *L, int arg) {
   lua_Integer mode = neapL_opt_integer(L, arg, 0);
   if (mode < 0 || mode > 07777)
@@ -195,15 +196,15 @@ static int start_tempdir(lua_State *L, neap_op *op, neap_fs_result **result) {
   return neap_fs_tempdir(neapL_engine(L), op, path_of(L), result);
 }
 
-/* Nobody will get the path: removes what was made. */
+/* Nothing will get the path: removes the directory. */
 static void remove_tempdir(lua_State *L, neap_fs_result **result) {
   (void)L;
   size_t size;
   neap_fs_remove_now(neap_fs_bytes(*result, &size), false, NULL);
 }
 
-/* remove_now(path): removes it with all that is in it without waiting. Gives
- * what was in the way as text, nil for nothing. */
+/* remove_now(path): removes it with all that is in it, without waiting. Returns
+ * what was in the way, as text; nil when all is removed. */
 static int remove_now(lua_State *L) {
   const char *path = neapL_fs_call_path(L, 1);
   char name[32], text[128];

@@ -1,4 +1,4 @@
-/* How the functions of neap.fs wait for one operation and give its result.
+/* How the functions of neap.fs wait for an operation and return its result.
  * SPDX-License-Identifier: MIT */
 #include "fs_call.h"
 
@@ -11,8 +11,8 @@
 #include "task/error.h"
 #include "task/wait.h"
 
-/* What holds a result until Lua has it: a userdata, so that the collector
- * frees it whatever is raised. It stands above the arguments. */
+/* A holder of a result until Lua has it: a userdata, so that the collector
+ * frees the result whatever is raised. It stands above the arguments. */
 #define RESULT_META "neap.fs.result"
 
 enum { RESULT = NEAPL_FS_MORE + 1 };
@@ -22,7 +22,7 @@ static int result_gc(lua_State *L) {
   return 0;
 }
 
-/* Drops all arguments beyond NEAPL_FS_MORE and pushes an empty holder.
+/* Pushes an empty holder, after dropping all arguments beyond NEAPL_FS_MORE.
  * [-?, +1, m] */
 static neap_fs_result **push_result(lua_State *L) {
   lua_settop(L, NEAPL_FS_MORE);
@@ -36,7 +36,7 @@ const char *neapL_fs_call_path(lua_State *L, int arg) {
   return path;
 }
 
-/* Whether trying again is of no use: what is in the way stays there. */
+/* True when another attempt is of no use: what is in the way stays there. */
 static bool is_final(int status, int detail) {
   static const char *const names[] = {
       "ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR",
@@ -53,7 +53,7 @@ static bool is_final(int status, int detail) {
   return false;
 }
 
-/* Pushes the path that the first argument is or, a handle, has.
+/* Pushes the first argument if it is a path, or the path of the handle.
  * [-0, +1, -] */
 static const char *push_path(lua_State *L) {
   if (lua_isuserdata(L, NEAPL_FS_PATH))
@@ -106,8 +106,8 @@ static int finish(lua_State *L, const neap_op *op) {
   }
   int count = 0;
   if (call->finish) {
-    /* While the state is closed the collector has been here, and a finalizer
-     * that drives the loop may come here nevertheless. */
+    /* While the state is being closed, the collector has freed the result; a
+     * finalizer that drives the loop may come here nevertheless. */
     neapL_class_given(L, RESULT, RESULT_META, call->what);
     count = call->finish(L, *held);
   }
@@ -130,7 +130,7 @@ static int start(lua_State *L) {
   neap_fs_result **held = push_result(L);
   neap_op *op = neapL_wait_begin(L, call->what);
   if (call->look)
-    call->look(L, call->what); /* it may have been closed meanwhile */
+    call->look(L, call->what); /* a finalizer may have closed it */
   return neapL_wait(L, op, call->start(L, op, held), &then);
 }
 

@@ -1,4 +1,4 @@
-/* How the functions of neap.fs wait for one operation and give its result.
+/* How the functions of neap.fs wait for an operation and return its result.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_IO_FS_CALL_H
 #define NEAP_BINDINGS_IO_FS_CALL_H
@@ -8,35 +8,37 @@
 
 #include "neap.h"
 
-/* Where the arguments stand while a function waits: a path (or a handle of a
- * file), what else it needs. */
+/* The stack of a function: a path, or the handle of a file; then its other
+ * arguments. */
 enum { NEAPL_FS_PATH = 1, NEAPL_FS_DATA, NEAPL_FS_MORE };
 
-/* What a function does. It is a closure that has this as its only upvalue. */
+/* A function of neap.fs. It is a closure that has this struct as its only
+ * upvalue. */
 typedef struct neapL_fs_call {
   const char *name; /* "read" */
-  const char *what; /* for errors and those who look who waits: "fs.read" */
-  bool second_path; /* the argument at NEAPL_FS_DATA is one, too */
-  /* Checks the argument at NEAPL_FS_PATH, a handle, and again before the start;
-   * NULL: it is a path. [-0, +0, v] */
+  const char *what; /* for errors, and for neap.dump: "fs.read" */
+  bool second_path; /* the argument at NEAPL_FS_DATA is a path, too */
+  /* Checks the handle at NEAPL_FS_PATH. Called twice: for the arguments, and
+   * again before the start. NULL: the argument is a path. [-0, +0, v] */
   void (*look)(lua_State *L, const char *what);
   /* Checks the arguments beyond the paths; NULL: there are none. [-0, +0, v] */
   void (*check)(lua_State *L);
-  /* Starts `op`; returns what the function of neap.h does. The arguments have
-   * been checked. [-0, +0, -] */
+  /* Starts `op`, and returns the status of the engine's function. The arguments
+   * have been checked. [-0, +0, -] */
   int (*start)(lua_State *L, neap_op *op, neap_fs_result **result);
-  /* Pushes what the function returns, and says how many; NULL: nothing. An
-   * operation that failed comes here only with `failed`. [-0, +n, m] */
+  /* Pushes the results of the function, and returns their number; NULL: there
+   * are none. Called for an operation that failed only when it has `failed`.
+   * [-0, +n, m] */
   int (*finish)(lua_State *L, neap_fs_result *result);
-  /* Sees how an operation failed: true when the results have been pushed (one)
-   * nevertheless; NULL: every failure is an error. [-0, +(0|1), m] */
+  /* Called when an operation has failed. Returns true when it has pushed a
+   * result nevertheless. NULL: every failure is an error. [-0, +(0|1), m] */
   bool (*failed)(lua_State *L, const neap_op *op);
-  /* Takes back what the caller was given but is too late for, because he has
-   * been cancelled; NULL: the result is freed. [-0, +0, -] */
+  /* Gives back the result of a caller that has been cancelled. NULL: the result
+   * is freed. [-0, +0, -] */
   void (*discard)(lua_State *L, neap_fs_result **result);
 } neapL_fs_call;
 
-/* Sets functions in the table on top; `calls` ends with one without a name.
+/* Sets functions in the table on top. The last of `calls` has no name.
  * [-0, +0, m] */
 void neapL_fs_call_register(lua_State *L, const neapL_fs_call *calls);
 

@@ -1,4 +1,4 @@
-/* Handles of open files for Lua.
+/* Open files for Lua.
  * SPDX-License-Identifier: MIT */
 #include "fs_file.h"
 
@@ -11,8 +11,8 @@
 #include "task/error.h"
 #include "task/wait.h"
 
-/* A userdata that holds a neap_file, NULL when it has been shut. Its user value
- * is the path. */
+/* A handle: a userdata that holds a neap_file, NULL when it has been shut. Its
+ * user value is the path. */
 #define FILE_META "neap.file"
 
 static neap_file **check_handle(lua_State *L) {
@@ -33,12 +33,12 @@ static void check_open(lua_State *L, const char *what) {
   neapL_class_closed(L, FILE_META, lua_tostring(L, -1));
 }
 
-/* The file of the handle, which has just been checked. [-0, +0, -] */
+/* Returns the file of the handle, which has just been checked. [-0, +0, -] */
 static neap_file *handle_of(lua_State *L) {
   return *(neap_file **)lua_touserdata(L, NEAPL_FS_PATH);
 }
 
-/* The stack of those that open: path or prefix, mode, the handle. */
+/* The stack of open and temp: path or prefix, mode, the handle. */
 enum { HANDLE = 3 };
 
 static void close_again(lua_State *L) {
@@ -51,7 +51,7 @@ static int end_open(lua_State *L, const neap_op *op, const char *what) {
   neap_file *const *held = lua_touserdata(L, HANDLE);
   if (op->status < 0)
     return neapL_fs_call_fail(L, what, false, op->status, op->detail);
-  if (!*held) /* by the collector, while the state is closed */
+  if (!*held) /* freed by the collector, while the state is being closed */
     return neapL_class_closed(L, FILE_META, what);
   lua_pushstring(L, neap_file_path(*held));
   lua_pushvalue(L, -1);
@@ -112,7 +112,7 @@ static int push_piece(lua_State *L, neap_fs_result *result) {
 static void put_back(lua_State *L, neap_fs_result **result) {
   neap_file *file = handle_of(L);
   if (!file)
-    return; /* shut meanwhile: the bytes go with their holder */
+    return; /* it was shut meanwhile: the bytes are lost */
   neap_file_put_back(file, *result);
   *result = NULL;
 }
@@ -127,7 +127,7 @@ static int start_write(lua_State *L, neap_op *op, neap_fs_result **result) {
   return neap_file_write(handle_of(L), op, data, size, result);
 }
 
-/* Puts a number in the place of the word. */
+/* Replaces the name of `whence` by its number. */
 static void check_seek(lua_State *L) {
   static const char *const names[] = {"set", "cur", "end", NULL};
   static const neap_seek values[] = {NEAP_SEEK_SET, NEAP_SEEK_CUR,

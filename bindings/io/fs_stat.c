@@ -1,4 +1,4 @@
-/* What is known about a file, for Lua.
+/* What stat tells about a file, for Lua.
  * SPDX-License-Identifier: MIT */
 #include "fs_stat.h"
 

@@ -8,12 +8,11 @@
 #include "task/class.h"
 #include "task/wait.h"
 
-/* A userdata that holds a neap_watch; NULL until that has been made, and when
- * it has been collected. One that has been closed is not NULL: it has ended. */
+/* A userdata that holds a neap_watch. It is NULL before the watch is made, and
+ * after it was collected. A watch that was closed is not NULL: it has ended. */
 #define WATCH_META "neap.watch"
 
-/* The watch that is the first argument, until something runs Lua. [-0, +0, v]
- */
+/* Returns the watch at 1, until something runs Lua. [-0, +0, v] */
 static neap_watch *check_watch(lua_State *L) {
   return *(neap_watch **)neapL_class_open(L, 1, WATCH_META, "fs.watch");
 }
@@ -43,8 +42,8 @@ static const char *name_of_kind(neap_change_kind kind) {
   }
 }
 
-/* Takes the next change, which stays until its table is there.
- * [-0, +(0|1), v] */
+/* Takes the next change, and pushes its table. The table is made first, so that
+ * a lack of memory loses no change. [-0, +(0|1), v] */
 static bool push_change(lua_State *L) {
   lua_createtable(L, 0, 2);
   neap_change found;
@@ -52,7 +51,7 @@ static bool push_change(lua_State *L) {
     lua_pop(L, 1);
     return false;
   }
-  if (found.path) { /* valid until a finalizer takes the next */
+  if (found.path) { /* valid until the next change is taken */
     lua_pushstring(L, found.path);
     lua_setfield(L, -2, "path");
   }
@@ -63,7 +62,8 @@ static bool push_change(lua_State *L) {
 
 static int next_change(lua_State *L);
 
-/* There may be something to take; or another has taken it, or it has ended. */
+/* There may be a change. Another task may have taken it, or the watch may have
+ * ended. */
 static int woken(lua_State *L, const neap_op *op) {
   if (op->status == 0)
     return next_change(L);

@@ -1,8 +1,8 @@
 /* luv on the engine's loop.
  * SPDX-License-Identifier: MIT
  *
- * luv is not linked: what it has for this purpose (luv.h, "Set or clear an
- * external uv_loop_t") is looked up in the module that will be opened.
+ * neap does not link luv. It looks up the functions for this purpose (luv.h,
+ * "Set or clear an external uv_loop_t") in the module file that will be opened.
  */
 #include "luv.h"
 
@@ -22,8 +22,8 @@ struct uv_loop_s;
 typedef int (*call_fn)(lua_State *L, int argument_count, int result_count,
                        int flags);
 
-/* Adds a traceback to what was raised, unless it is an object that has more to
- * tell. */
+/* Adds a traceback to an error, unless that is an object, which can tell more
+ * itself. */
 static int add_traceback(lua_State *L) {
   if (lua_type(L, 1) == LUA_TSTRING) {
     lua_pushliteral(L, "\n");
@@ -33,17 +33,17 @@ static int add_traceback(lua_State *L) {
   return 1;
 }
 
-/* Runs below lua_pcall: warns of what a callback (at 1) has raised. */
+/* Runs below lua_pcall: warns of the error (at 1) of a callback. */
 static int warn_of_failure(lua_State *L) {
   lua_warning(L, "neap: a callback of luv failed: ", 1);
   lua_warning(L, neapL_error_text(L, 1), 0);
   return 0;
 }
 
-/* Calls the function below the arguments on the stack, of a callback that luv
- * is given by uv. What it raises is a warning: nobody is there to catch it.
- * Nothing may be raised here, beneath a frame of uv's. Once neap has ended, as
- * the state is closed, handles end without their callbacks. */
+/* Calls the function below the arguments on the stack: a callback that uv calls
+ * through luv. An error becomes a warning, since nothing could catch it. This
+ * function must not raise, since frames of uv's lie below. Once neap has ended,
+ * while the state is being closed, handles end without their callbacks. */
 static int call_back(lua_State *L, int argument_count, int result_count,
                      int flags) {
   (void)flags;
@@ -76,7 +76,7 @@ static void find(lua_State *L, const char *path, const char *name, void *out) {
   void *symbol = library ? dlsym(library, name) : NULL;
   if (!symbol)
     luaL_error(L, "neap.luv: %s", dlerror());
-  memcpy(out, &symbol, sizeof symbol); /* the way of POSIX for functions */
+  memcpy(out, &symbol, sizeof symbol); /* as POSIX has it for functions */
 }
 
 /* is_attached(path) -> boolean */
@@ -101,18 +101,20 @@ static int attach(lua_State *L) {
   return 0;
 }
 
-/* luv frees the memory of a handle when that is collected. While a state lives
- * one that is being closed is not: it is in the registry until uv has called
- * its callback. But at the end everything is collected, and uv would be left
- * with handles that are gone; so it is with a list of a folder, in whose
- * memory a thread may be at work, and with a function for threads.
+/* luv frees the memory of a handle when the handle is collected. While a state
+ * lives, that is safe: a handle that is being closed is in the registry until
+ * uv has called its callback. But when the state is closed, everything is
+ * collected, and uv would be left with handles whose memory is gone. The same
+ * holds for the list of a directory, in whose memory a thread may work, and for
+ * a function for threads.
  *
- * So the __gc of these is put off by a turn of the collector: the first time,
- * the object is only marked again. When a state is closed there is no second
- * time ("If any finalizer marks objects for collection during that phase, these
- * marks have no effect", Lua 5.4 manual, 2.5.3), and the host calls it when the
- * loop has ended. The table of those that have been put off has weak keys: an
- * object that is being collected stays in it until it has been freed. */
+ * So the __gc of these objects is put off by one cycle of the collector: the
+ * first time, the object is only marked again. While a state is being closed,
+ * there is no second time ("If any finalizer marks objects for collection
+ * during that phase, these marks have no effect", Lua 5.4 manual, 2.5.3). Then
+ * the host calls the __gc after the loop has ended. The table of the objects
+ * that were put off has weak keys: an object that is being collected stays in
+ * it until it has been freed. */
 static const char put_off_key;
 
 /* __gc of luv's objects. Upvalues: luv's own, its is_closing or nil. */
@@ -125,7 +127,7 @@ static int put_off(lua_State *L) {
   if (in_use && !lua_isnil(L, lua_upvalueindex(2))) {
     lua_pushvalue(L, lua_upvalueindex(2));
     lua_pushvalue(L, 1);
-    /* It raises for what was taken apart before. */
+    /* It raises for a handle that has been freed. */
     in_use = lua_pcall(L, 1, 1, 0) == LUA_OK && lua_toboolean(L, -1);
   }
   lua_settop(L, 2);
@@ -145,7 +147,7 @@ static int put_off(lua_State *L) {
   return 0;
 }
 
-/* Has objects with the metatable on top put off. [-0, +0, m] */
+/* Puts off the __gc of the objects with the metatable on top. [-0, +0, m] */
 static void put_off_those_of(lua_State *L) {
   int meta = lua_gettop(L);
   lua_getfield(L, meta, "__gc");
@@ -161,7 +163,8 @@ static void put_off_those_of(lua_State *L) {
   lua_settop(L, meta);
 }
 
-/* The set of the metatables of handles, and others, in the registry by luv. */
+/* luv's key in the registry of the set of the metatables of handles; and the
+ * names of other metatables. */
 #define HANDLES "uv_handle"
 static const char *const others[] = {"uv_fs", "luv_work_ctx"};
 
@@ -184,7 +187,7 @@ static int adopt(lua_State *L) {
   return 0;
 }
 
-/* Runs below lua_pcall: calls the __gc of all that has been put off. */
+/* Runs below lua_pcall: calls the __gc of all objects that were put off. */
 static int end_all(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &put_off_key);
   for (lua_pushnil(L); lua_next(L, 1);) { /* table object gc */

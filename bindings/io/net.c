@@ -1,4 +1,4 @@
-/* Sockets for Lua: what lua/neap/net.lua is made of.
+/* Sockets for Lua: the C functions for lua/neap/net.lua.
  * SPDX-License-Identifier: MIT */
 #include "net.h"
 
@@ -17,8 +17,9 @@
 /* Room for an address as text. */
 enum { NAME_SIZE = 128 };
 
-/* The arguments of connect and listen: what errors call it, a host or nil, a
- * port or nil, a path or nil, whether it delays, the backlog or nil. */
+/* The arguments of connect and listen: the label for errors, the host or nil,
+ * the port or nil, the path or nil, whether to delay small writes, the backlog
+ * or nil. */
 enum { LABEL = 1, HOST, PORT, PATH, DELAYS, BACKLOG, RESULT };
 
 static neap_net_opts check_opts(lua_State *L) {
@@ -31,7 +32,7 @@ static neap_net_opts check_opts(lua_State *L) {
   return opts;
 }
 
-/* Raises an error about what the string at `label` names. [-0, +0, v] */
+/* Raises an error that begins with the string at `label`. [-0, +0, v] */
 static int fail(lua_State *L, int label, int status, int detail) {
   neapL_error_push_status(L, status == NEAP_ECLOSED ? "closed" : "net",
                           lua_tostring(L, label), status, detail);
@@ -43,7 +44,7 @@ static void push_names(lua_State *L, const neap_stream *stream) {
   for (int peer = 0; peer < 2; peer++) {
     char name[NAME_SIZE];
     if (neap_net_name(neap_stream_fd(stream), peer, name, sizeof name) < 0)
-      *name = '\0'; /* it has been broken already */
+      *name = '\0'; /* it is broken already */
     lua_pushstring(L, name);
   }
 }
@@ -58,7 +59,7 @@ static int connected(lua_State *L, const neap_op *op) {
   neap_stream *const *held = neapL_stream_of(L, RESULT);
   if (op->status < 0)
     return fail(L, LABEL, op->status, op->detail);
-  if (!*held) /* by the collector, while the state is closed */
+  if (!*held) /* freed while the state is being closed */
     return fail(L, LABEL, NEAP_ECLOSED, 0);
   push_names(L, *held);
   return 3;
@@ -88,7 +89,7 @@ static int found(lua_State *L, const neap_op *op) {
   neap_addresses **held = lua_touserdata(L, 3);
   if (op->status < 0)
     return fail(L, 1, op->status, op->detail);
-  if (!*held) /* by the collector, while the state is closed */
+  if (!*held) /* freed while the state is being closed */
     return fail(L, 1, NEAP_ECLOSED, 0);
   lua_newtable(L);
   char text[NAME_SIZE];
@@ -112,11 +113,12 @@ static int lookup(lua_State *L) {
 }
 
 /* A listener is a userdata that holds a neap_listener, NULL when it has been
- * closed. Its user value is the text for those who wait for a connection. */
+ * closed. Its user value says what a task waits for that accepts a connection.
+ */
 enum { LISTENER = 1, WORDS, CONNECTION };
 
-/* The listener at LISTENER, until something runs Lua; WORDS are behind it.
- * [-0, +0, v] */
+/* Returns the listener at LISTENER, until something runs Lua. WORDS must be on
+ * the stack. [-0, +0, v] */
 static neap_listener *check_listener(lua_State *L) {
   return *(neap_listener **)neapL_class_open(L, LISTENER, LISTENER_META,
                                              lua_tostring(L, WORDS));
@@ -149,10 +151,10 @@ static int accept_next(lua_State *L);
 static int ready(lua_State *L, const neap_op *op) {
   if (op->status < 0 && op->status != NEAP_ECLOSED)
     return fail(L, WORDS, op->status, op->detail);
-  return accept_next(L); /* which tells that the listener is closed */
+  return accept_next(L); /* raises when the listener has been closed */
 }
 
-/* The stack: the listener, its words, a box for the connection. */
+/* The stack: the listener, its words, a stream for the connection. */
 static int accept_next(lua_State *L) {
   static const neapL_wait_then then = {.finish = ready};
   neap_stream **held = neapL_stream_of(L, CONNECTION);

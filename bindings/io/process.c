@@ -1,4 +1,4 @@
-/* Processes for Lua: what lua/neap/process.lua is made of.
+/* Programs for Lua: the C functions for lua/neap/process.lua.
  * SPDX-License-Identifier: MIT */
 #include "process.h"
 
@@ -19,9 +19,9 @@
 
 #define PROCESS_META "neap.process"
 
-/* A userdata. As long as the program runs it is anchored in the registry, by
- * its address. What the program has started may live longer: until the handle
- * is closed or collected, or its owner ends. */
+/* A handle, which is a userdata. While the program runs, the registry anchors
+ * the handle by its address. Processes that the program has started may live
+ * longer: until the handle is closed or collected, or its owner ends. */
 typedef struct handle {
   neap_process *process; /* *owned*; NULL until it has been started */
   uint64_t grace_ns;
@@ -30,7 +30,8 @@ typedef struct handle {
   neap_op over; /* ends with the program */
 } handle;
 
-/* The stack of spawn: the options, the handle, the streams; then scratch. */
+/* The stack of spawn: the options, the handle, the streams; then temporary
+ * values. */
 enum { OPTS = 1, HANDLE, FIRST_STREAM, LAST_STREAM = FIRST_STREAM + 2 };
 
 static const char *const stream_names[] = {"stdin", "stdout", "stderr"};
@@ -41,9 +42,9 @@ static const char *push_text(lua_State *L, const char *name) {
   return lua_tostring(L, -1);
 }
 
-/* Pushes the texts of a list as an array that ends with NULL; pushes nil and
- * returns NULL when there is no list. They stay valid as long as the options.
- * [-0, +1, v] */
+/* Pushes an option that is a list of strings as an array that ends with NULL.
+ * Pushes nil and returns NULL when there is no list. The strings are valid as
+ * long as the options. [-0, +1, v] */
 static const char **push_list(lua_State *L, const char *name) {
   if (lua_getfield(L, OPTS, name) == LUA_TNIL)
     return NULL;
@@ -53,7 +54,7 @@ static const char **push_list(lua_State *L, const char *name) {
       lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *list, 0);
   for (lua_Integer i = 0; i < count; i++) {
     lua_rawgeti(L, -2, i + 1);
-    neapL_check_type(L, -1, LUA_TSTRING); /* it lasts as long as the list */
+    neapL_check_type(L, -1, LUA_TSTRING); /* the list keeps it */
     list[i] = lua_tostring(L, -1);
     lua_pop(L, 1);
   }
@@ -62,7 +63,7 @@ static const char **push_list(lua_State *L, const char *name) {
   return list;
 }
 
-/* Reads what the program gets as its three descriptors. [-0, +2, v] */
+/* Reads what the three standard descriptors of the program are. [-0, +2, v] */
 static void read_stdio(lua_State *L, neap_process_opts *opts) {
   static const char *const kinds[] = {"pipe",   "inherit", "null", "file",
                                       "append", "stdout",  NULL};
@@ -74,24 +75,25 @@ static void read_stdio(lua_State *L, neap_process_opts *opts) {
     lua_pop(L, 1);
     lua_rawgeti(L, -1, i + 1);
     opts->paths[i] = lua_tostring(L, -1);
-    lua_rawseti(L, -2, i + 1); /* keeps what may have been a number */
+    lua_rawseti(L, -2, i + 1); /* keeps the string made of a number */
   }
 }
 
-/* Lets the collector have the handle. Needs no memory. */
+/* Removes the handle from the registry, so that it can be collected. Needs no
+ * memory. */
 static void unanchor(handle *h) {
   lua_State *S = h->host->scratch;
   lua_pushnil(S);
   lua_rawsetp(S, LUA_REGISTRYINDEX, h);
 }
 
-/* `done`: the program has ended. What it has started is nobody's who has let go
- * of the handle. */
+/* `done`: the program has ended. The handle need not be kept for the processes
+ * that the program has started. */
 static void on_over(neap_op *op) {
   unanchor(op->data);
 }
 
-/* Has a program end, of which the engine sees to the rest. */
+/* Ends a program; the engine does the rest. */
 static void end(handle *h) {
   neapL_belonging_leave(&h->belonging);
   if (!h->process)
@@ -108,7 +110,7 @@ static void end_with_owner(neapL_belonging *belonging) {
   end(NEAP__ITEM(belonging, handle, belonging));
 }
 
-/* Has a program that has been started end with the task that runs. */
+/* Makes a program that has been started belong to the current task. */
 static void hand_over(lua_State *L, handle *h) {
   h->host = neapL_host_of(L);
   h->belonging.end = end_with_owner;
@@ -117,8 +119,8 @@ static void hand_over(lua_State *L, handle *h) {
   neap_process_wait(h->process, &h->over);
 }
 
-/* Pushes the handle, and a stream for each pipe, false for what is none.
- * [-0, +4, m] */
+/* Pushes the handle, and for each descriptor a stream if it is a pipe, else
+ * false. [-0, +4, m] */
 static handle *push_results(lua_State *L, const neap_process_opts *opts,
                             neap_stream **streams[3]) {
   handle *h = neapL_class_new(L, PROCESS_META, sizeof *h, 0);
@@ -134,7 +136,7 @@ static handle *push_results(lua_State *L, const neap_process_opts *opts,
   return h;
 }
 
-/* Returns what spawn does when a program was not started. */
+/* Returns the results of spawn for a program that was not started. */
 static int refuse(lua_State *L, int status,
                   const neap_process_failure *failure) {
   static const char *const parts[] = {"program", "cwd", "stdin", "stdout",
@@ -187,15 +189,15 @@ static int spawn(lua_State *L) {
   return lua_gettop(L) - results;
 }
 
-/* The process of the handle that is the first argument, until something runs
- * Lua. [-0, +0, v] */
+/* Returns the process of the handle at 1, until something runs Lua. [-0, +0, v]
+ */
 static neap_process *check_process(lua_State *L) {
   const handle *h = neapL_class_open(L, 1, PROCESS_META, NULL);
   return h->process;
 }
 
-/* The names of signals, without SIG; by their numbers, which differ from one
- * kind of processor to another. */
+/* The names of signals without SIG, by their numbers, which depend on the
+ * processor. */
 static const char *const signals[] = {
     [SIGHUP] = "HUP",       [SIGINT] = "INT",   [SIGQUIT] = "QUIT",
     [SIGILL] = "ILL",       [SIGTRAP] = "TRAP", [SIGABRT] = "ABRT",
@@ -243,7 +245,7 @@ static int waited(lua_State *L, const neap_op *op) {
   return 2;
 }
 
-/* handle:wait() -> code, signal, why neither is known */
+/* handle:wait() -> code, signal; or nil, nil, why neither is known */
 static int wait(lua_State *L) {
   static const neapL_wait_then then = {.finish = waited};
   check_process(L);
@@ -253,7 +255,7 @@ static int wait(lua_State *L) {
   return neapL_wait(L, op, 0, &then);
 }
 
-/* handle:kill(signal) -> whether there was something to be killed */
+/* handle:kill(signal) -> whether there was a process to kill */
 static int send_signal(lua_State *L) {
   int number = (int)neapL_check_integer(L, 2);
   int detail, status = neap_process_kill(check_process(L), number, &detail);

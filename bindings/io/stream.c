@@ -1,4 +1,4 @@
-/* Streams for Lua: what lua/neap/stream.lua is made of.
+/* Streams for Lua: the C functions for lua/neap/stream.lua.
  * SPDX-License-Identifier: MIT */
 #include "stream.h"
 
@@ -16,12 +16,12 @@
 typedef struct box {
   neap_stream *stream; /* *owned*; NULL when it has been closed */
   const char *code;    /* of errors */
-  uint64_t taken;      /* how often bytes were taken from it */
+  uint64_t taken;      /* the number of times that bytes were taken */
 } box;
 
-/* The user values of a box: what each of its methods does, in words. They name
- * what a task waits for, too, so they must last as long as the box. */
-typedef enum deed { READ = 1, WRITE, FINISH, DEEDS = FINISH } deed;
+/* The user values of a box: what each of its methods does, in words. They also
+ * name what a task waits for, so they must last as long as the box. */
+typedef enum method { READ = 1, WRITE, FINISH, METHODS = FINISH } method;
 
 /* The stack of each method: the box, and of write the bytes. */
 enum { BOX = 1, BYTES };
@@ -29,9 +29,9 @@ enum { BOX = 1, BYTES };
 neap_stream **neapL_stream_push(lua_State *L, const char *code) {
   static const char *const formats[] = {"", "read from %s", "write to %s",
                                         "finish %s"};
-  box *b = neapL_class_new(L, STREAM_META, sizeof *b, DEEDS); /* label box */
+  box *b = neapL_class_new(L, STREAM_META, sizeof *b, METHODS); /* label box */
   b->code = code;
-  for (int i = READ; i <= DEEDS; i++) {
+  for (int i = READ; i <= METHODS; i++) {
     lua_pushfstring(L, formats[i], lua_tostring(L, -2));
     lua_setiuservalue(L, -2, i);
   }
@@ -44,38 +44,39 @@ neap_stream **neapL_stream_of(lua_State *L, int index) {
   return &b->stream;
 }
 
-/* What a method of the box at BOX does. [-0, +0, -] */
-static const char *words_for(lua_State *L, deed what) {
-  lua_getiuservalue(L, BOX, what);
+/* Returns what a method of the box at BOX does, in words. [-0, +0, -] */
+static const char *words_for(lua_State *L, method which) {
+  lua_getiuservalue(L, BOX, which);
   const char *words = lua_tostring(L, -1);
   lua_pop(L, 1);
   return words;
 }
 
-/* Raises an error about what could not be done. [-0, +0, v] */
-static int fail(lua_State *L, deed what, int status, int detail) {
+/* Raises the error of a method that has failed. [-0, +0, v] */
+static int fail(lua_State *L, method which, int status, int detail) {
   const box *b = lua_touserdata(L, BOX);
   if (status == NEAP_ECLOSED && !b->stream)
-    return neapL_class_closed(L, STREAM_META, words_for(L, what));
+    return neapL_class_closed(L, STREAM_META, words_for(L, which));
   if (status == NEAP_EBUSY)
     return neapL_error_raise(L, "busy", "%s: somebody else is waiting for that",
-                             words_for(L, what));
+                             words_for(L, which));
   neapL_error_push_status(L, status == NEAP_ECLOSED ? "closed" : b->code,
-                          words_for(L, what), status, detail);
+                          words_for(L, which), status, detail);
   return lua_error(L);
 }
 
-/* The box at BOX, which has a stream, until something runs Lua. [-0, +0, v] */
-static box *check_open(lua_State *L, deed what) {
-  return neapL_class_open(L, BOX, STREAM_META, words_for(L, what));
+/* Returns the box at BOX, which is open, until something runs Lua. [-0, +0, v]
+ */
+static box *check_open(lua_State *L, method which) {
+  return neapL_class_open(L, BOX, STREAM_META, words_for(L, which));
 }
 
-/* Begins a wait of the method that the box at BOX is asked for, and gives its
- * stream, until something runs Lua. [-0, +0, v] */
-static neap_op *begin(lua_State *L, deed what, neap_stream **stream) {
-  check_open(L, what);
-  neap_op *op = neapL_wait_begin(L, words_for(L, what));
-  *stream = check_open(L, what)->stream;
+/* Begins the wait of a method of the box at BOX. *stream is valid until
+ * something runs Lua. [-0, +0, v] */
+static neap_op *begin(lua_State *L, method which, neap_stream **stream) {
+  check_open(L, which);
+  neap_op *op = neapL_wait_begin(L, words_for(L, which));
+  *stream = check_open(L, which)->stream;
   return op;
 }
 
@@ -97,12 +98,12 @@ static int received(lua_State *L, const neap_op *op) {
     if (size == 0)
       return 0;
     uint64_t taken = b->taken;
-    lua_pushlstring(L, bytes, size); /* may raise; then they are still there */
+    lua_pushlstring(L, bytes, size); /* may raise: take them later */
     if (b->stream && b->taken == taken) {
       b->taken++;
       neap_stream_take(b->stream, size);
       return 1;
-    } /* else a finalizer that ran there has taken them, or closed it */
+    } /* else a finalizer has taken the bytes, or closed the stream */
   }
 }
 
@@ -180,7 +181,7 @@ static int pair(lua_State *L) {
   return 2;
 }
 
-/* input() -> stream of the standard input, by a descriptor of its own */
+/* input() -> stream of the standard input, with a descriptor of its own */
 static int open_input(lua_State *L) {
   lua_pushliteral(L, "standard input");
   neap_stream **held = neapL_stream_push(L, "stream");

@@ -1,4 +1,4 @@
-/* Streams for Lua: what lua/neap/stream.lua is made of.
+/* Streams for Lua: the C functions for lua/neap/stream.lua.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_IO_STREAM_H
 #define NEAP_BINDINGS_IO_STREAM_H
@@ -8,24 +8,26 @@
 #include "neap.h"
 
 /* Replaces the string on top, which says what the stream leads to ("stdin of
- * ls"), by a userdata for a stream, still without one: the caller puts it where
- * the result points. `code` (*kept*) is that of its errors. The userdata closes
- * the stream.
+ * ls"), by a userdata without a stream. The caller puts the stream where the
+ * result points. Then the userdata owns it. `code` (*kept*) is the code of its
+ * errors.
  *
- * Its methods: receive() waits for bytes and returns them, nil at the end;
- * write(bytes) and finish() wait until that has been done; close() and the
- * collector close. They raise an error object of `code` with `errno`; of code
- * "closed" when the stream has been, "busy" when somebody else waits to
- * receive. [-1, +1, m] */
+ * Its methods: receive() waits for bytes and returns them, nil at the end.
+ * write(bytes) and finish() wait until that is done. close() closes the stream,
+ * as the collector does. They raise an error object of `code` with `errno`; of
+ * code "closed" when the stream has been closed; of code "busy" when another
+ * task waits to receive. [-1, +1, m] */
 neap_stream **neapL_stream_push(lua_State *L, const char *code);
 
-/* Where the userdata at `index` has its stream. [-0, +0, -] */
+/* Returns where the userdata at `index` has its stream. [-0, +0, -] */
 neap_stream **neapL_stream_of(lua_State *L, int index);
 
-/* Pushes the raw module table, for lua/neap/stream.lua only. [-0, +1, m]
+/* Pushes the table of the other functions. [-0, +1, m]
  *
- * pair(): two streams, each of which gives what is written to the other.
- * input(): a stream of the standard input, which others may share. */
+ * pair(): returns two streams, each of which receives what is written to the
+ * other.
+ * input(): returns a stream of the standard input, which other processes may
+ * share. */
 int neapL_stream_open(lua_State *L);
 
 #endif

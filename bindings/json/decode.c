@@ -1,4 +1,4 @@
-/* JSON for Lua: decode, which jansson does.
+/* JSON for Lua: decode, with jansson.
  * SPDX-License-Identifier: MIT */
 #include "decode.h"
 
@@ -20,7 +20,7 @@
 #define DOCUMENT_META "neap.json.document"
 
 /* A userdata that holds what jansson has read. Pushing Lua values may raise at
- * any time for want of memory; the collector then frees the document. */
+ * any time for lack of memory; then the collector frees the document. */
 struct document {
   json_t *root;
 };
@@ -45,8 +45,8 @@ static int document_gc(lua_State *L) {
   return 0;
 }
 
-/* Pushes the Lua value of a jansson one. Recursive: jansson has seen to it
- * that no document is deeper than JSON_PARSER_MAX_DEPTH. [-0, +1, v] */
+/* Pushes the Lua value of a jansson value. It is recursive: jansson refuses
+ * documents that are deeper than JSON_PARSER_MAX_DEPTH. [-0, +1, v] */
 static void push_value(lua_State *L, json_t *value) {
   luaL_checkstack(L, 3, "JSON too deep for what the stack already holds");
   switch (json_typeof(value)) {
@@ -132,9 +132,9 @@ static const char *token_end(const char *at) {
   return at;
 }
 
-/* Returns the place of the error. jansson says how far it had read; what
- * people look for is where the token that it could not use begins, or which
- * byte inside a string it stopped at. */
+/* Returns the place of the error. jansson tells how far it had read. People
+ * look for the beginning of the token that it could not use, or for the byte at
+ * which it stopped inside a string. */
 static const char *error_place(const char *text, const json_error_t *error) {
   const char *read = text + error->position;
   enum json_error_code code = json_error_code(error);
@@ -157,8 +157,8 @@ static const char *error_place(const char *text, const json_error_t *error) {
   }
 }
 
-/* Raises the error that `reason` tells of, at `place` in what is called `what`.
- * [-0, +0, v] */
+/* Raises an error with `reason`, at `place` in the text, which is called
+ * `what`. [-0, +0, v] */
 static int refuse_text(lua_State *L, const char *what, const char *text,
                        const char *place, const char *reason) {
   lua_Integer line = 1, column = 1, offset = place - text + 1;
@@ -182,8 +182,8 @@ static int refuse_text(lua_State *L, const char *what, const char *text,
   return lua_error(L);
 }
 
-/* Returns the place of `text` that is `place` of `read`, which has the same
- * tokens, some of them written in another way. */
+/* Returns the place in `text` for `place` in `read`. Both have the same tokens,
+ * some of them written in another way. */
 static const char *same_place(const char *text, const char *read,
                               const char *place) {
   if (text == read)
@@ -200,8 +200,8 @@ static const char *same_place(const char *text, const char *read,
   return text;
 }
 
-/* Raises the error that jansson has told of about `text`, which it was given
- * as `read`. [-0, +0, v] */
+/* Raises the error that jansson has found in `text`, which it was given as
+ * `read`. [-0, +0, v] */
 static int refuse_error(lua_State *L, const char *text, const char *read,
                         const json_error_t *error) {
   const char *place = error_place(read, error);
@@ -222,9 +222,10 @@ static int refuse_error(lua_State *L, const char *text, const char *read,
   return refuse_text(L, what, text, same_place(text, read, place), reason);
 }
 
-/* Parses a text; NULL when it is no JSON, or without an error text when
- * memory ran out. jansson 2.14 reads reals with strtod, and asserts that the
- * locale's decimal point has one byte; in Persian, say, it has two. */
+/* Parses a text. Returns NULL when it is no JSON, and, without an error text,
+ * when there is no memory. jansson 2.14 reads reals with strtod, and asserts
+ * that the locale's decimal point has one byte. In Persian, for example, it has
+ * two. */
 static json_t *load(const char *text, size_t size, json_error_t *error) {
   size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
   if (strlen(localeconv()->decimal_point) == 1)
@@ -240,14 +241,14 @@ static json_t *load(const char *text, size_t size, json_error_t *error) {
   return value;
 }
 
-/* What decode does with what JSON allows and Lua or jansson cannot hold. */
+/* What decode does with JSON that Lua or jansson cannot hold. */
 struct options {
   enum { BIG_ERROR, BIG_FLOAT, BIG_STRING } big_integers;
   bool replace_surrogates;
 };
 
-/* A text on its way to what jansson can read: counted, and written as well
- * unless `bytes` is NULL. Of each token there remains one. */
+/* A text that is rewritten so that jansson can read it. It is counted, and also
+ * written unless `bytes` is NULL. Each token remains one token. */
 struct rewriting {
   char *bytes;
   size_t size;
@@ -260,8 +261,8 @@ static void put(struct rewriting *to, const char *bytes, size_t size) {
   to->size += size;
 }
 
-/* Whether the token is an integer, and one beyond 64 bits. Where a key is
- * expected it is none, for jansson to refuse it. */
+/* True when the token is an integer beyond 64 bits. False where a key is
+ * expected, so that jansson refuses it. */
 static bool is_big_integer(const char *token, const char *end) {
   const char *digits = token + (*token == '-');
   if (*digits < '1' || *digits > '9' ||
@@ -274,7 +275,7 @@ static bool is_big_integer(const char *token, const char *end) {
   return errno == ERANGE;
 }
 
-/* Returns what the escape \uXXXX at `at` stands for, -1 when there is none. */
+/* Returns the code unit of the escape \uXXXX at `at`; -1 when there is none. */
 static long code_unit(const char *at) {
   if (at[0] != '\\' || at[1] != 'u' ||
       strspn(at + 2, "0123456789abcdefABCDEF") < 4)
@@ -287,7 +288,7 @@ static bool is_low_surrogate(long unit) {
   return unit >= 0xDC00 && unit <= 0xDFFF;
 }
 
-/* Puts a string with U+FFFD for each surrogate that has no other half. */
+/* Writes a string, with U+FFFD for each surrogate that has no other half. */
 static void put_string(struct rewriting *to, const char *at, const char *end) {
   while (at < end) {
     const char *escape = memchr(at, '\\', (size_t)(end - at));
@@ -309,7 +310,7 @@ static void put_string(struct rewriting *to, const char *at, const char *end) {
   }
 }
 
-/* Puts the text with what the options ask for. */
+/* Writes the text as the options want it. */
 static void rewrite(struct rewriting *to, const struct options *options,
                     const char *text, size_t size) {
   const char *stop = text + size;
@@ -330,7 +331,7 @@ static void rewrite(struct rewriting *to, const struct options *options,
   }
 }
 
-/* Pushes `text` as jansson is to read it; its size in *size. [-0, +1, m] */
+/* Pushes `text` as jansson can read it; *size becomes its size. [-0, +1, m] */
 static const char *push_readable(lua_State *L, const struct options *options,
                                  const char *text, size_t *size) {
   struct rewriting to = {NULL, 0, false};
@@ -348,8 +349,8 @@ static const char *push_readable(lua_State *L, const struct options *options,
   return to.bytes;
 }
 
-/* Reads one of the words on top of the stack, the first of which is `words[0]`,
- * as its index; false when it is none of them. [-0, +0, -] */
+/* Reads the word on top of the stack: *index becomes its index in `words`.
+ * Returns false when it is none of them. [-0, +0, -] */
 static bool read_word(lua_State *L, const char *const *words, int *index) {
   for (*index = 0; words[*index] != NULL; ++*index)
     if (lua_type(L, -1) == LUA_TSTRING &&
@@ -394,7 +395,7 @@ int neapL_json_decode(lua_State *L) {
   if (nul != NULL)
     return refuse_text(L, "invalid JSON", text, nul, "NUL byte");
   const char *readable = push_readable(L, &options, text, &size);
-  /* jansson counts what it has read in an int. */
+  /* jansson counts the bytes that it has read in an int. */
   neapL_check_that(L, size < INT_MAX, 1, "2 GB or more");
 
   struct document *document = push_document(L);

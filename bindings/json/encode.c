@@ -1,4 +1,4 @@
-/* JSON for Lua: encode, straight from Lua values.
+/* JSON for Lua: encode, without jansson.
  * SPDX-License-Identifier: MIT */
 #include "encode.h"
 
@@ -18,10 +18,9 @@
 #include "task/error.h"
 #include "values.h"
 
-/* A member of an object, as it was when the object's table was looked at. Its
- * key and its value stand in the table at KEPT_SLOT, at `kept` and behind it.
- * Members of a lower rank are written first.
- */
+/* A member of an object, as it was when the object's table was read. Its key
+ * and its value are in the table at KEPT_SLOT, at `kept` and after it. Members
+ * of a lower rank are written first. */
 struct member {
   const char *key;
   size_t size;
@@ -29,10 +28,10 @@ struct member {
   lua_Integer rank;
 };
 
-/* One call of encode. What is written grows in `bytes`: first the `start`
- * here, then a userdata that stands at BYTES_SLOT, so that the collector frees
- * it whatever is raised. `members` is a stack of those of the objects that are
- * being written, and grows in the same way. */
+/* The state of one call of encode. The text grows in `bytes`: first in `start`,
+ * then in a userdata at BYTES_SLOT, so that the collector frees it whatever is
+ * raised. `members` is a stack of the members of all objects that are being
+ * written; it grows in the same way. */
 struct encoder {
   lua_State *L;
   char *bytes;
@@ -47,11 +46,12 @@ struct encoder {
 
 enum { BYTES_SLOT = 3, MEMBERS_SLOT, KEPT_SLOT };
 
-/* What jansson reads, the encoder writes. */
+/* The encoder writes only what jansson can read. */
 #define MAX_DEPTH JSON_PARSER_MAX_DEPTH
 
-/* A table being written, and which member of it is at hand: `key`, or `index`
- * when that is NULL. They live on the C stack, linked from the inside out. */
+/* A table that is being written, and its current member: `key`, or `index` when
+ * that is NULL. These structs lie on the C stack, linked from the inside out.
+ */
 struct place {
   const struct place *up; /* NULL: the table is the value given to encode */
   const void *table;
@@ -63,8 +63,8 @@ struct place {
 
 static void write_value(struct encoder *e, const struct place *in);
 
-/* Adds ".name", or ["name"] for what is no identifier; shortened, and without
- * control characters. [-0, +0, m] */
+/* Adds ".name", or ["name"] when the name is no identifier. It is shortened,
+ * and has no control characters. [-0, +0, m] */
 static void add_key(luaL_Buffer *b, const char *key, size_t size) {
   enum { SHOWN = 40 };
   static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"
@@ -82,8 +82,8 @@ static void add_key(luaL_Buffer *b, const char *key, size_t size) {
   luaL_addstring(b, plain ? "" : "\"]");
 }
 
-/* Adds the members from the outermost to that of `in`; of many the first and
- * the last. [-0, +0, m] */
+/* Adds the members from the outermost to that of `in`. If there are many, it
+ * adds the first and the last. [-0, +0, m] */
 static void add_members(luaL_Buffer *b, const struct place *in, int depth) {
   enum { SHOWN = 10 };
   if (in == NULL)
@@ -100,7 +100,7 @@ static void add_members(luaL_Buffer *b, const struct place *in, int depth) {
   }
 }
 
-/* Pushes the path of the member at hand, "$" for NULL. [-0, +1, m] */
+/* Pushes the path of the current member, "$" for NULL. [-0, +1, m] */
 static const char *push_path(lua_State *L, const struct place *in) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
@@ -110,7 +110,7 @@ static const char *push_path(lua_State *L, const struct place *in) {
   return lua_tostring(L, -1);
 }
 
-/* Raises an error about the member at hand. [-0, +0, v] */
+/* Raises an error about the current member. [-0, +0, v] */
 static int refuse(struct encoder *e, const struct place *in, const char *format,
                   ...) {
   lua_State *L = e->L;
@@ -151,8 +151,8 @@ static void append_char(struct encoder *e, char c) {
   e->used++;
 }
 
-/* Begins a line for what stands `depth` levels inside; nothing when encode
- * was asked for no indentation. */
+/* Begins a line for what is `depth` levels inside. Does nothing without
+ * indentation. */
 static void append_line(struct encoder *e, int depth) {
   if (e->indent == 0)
     return;
@@ -234,8 +234,8 @@ static void write_real(struct encoder *e, const struct place *in, double x) {
     snprintf(digits, sizeof(digits), "%.*g", precision, x);
   while (strtod(digits, NULL) != x && ++precision <= 17);
 
-  /* Whatever is no digit, sign or exponent is the locale's decimal point, of
-   * one byte or several. */
+  /* What is no digit, sign or exponent is the locale's decimal point, of one
+   * byte or several. */
   char text[sizeof(digits) + 2];
   size_t size = 0;
   bool real = false;
@@ -263,7 +263,7 @@ static void write_integer(struct encoder *e, lua_Integer n) {
   append(e, at, (size_t)(digits + sizeof(digits) - at));
 }
 
-/* True when the table on top carries the mark of arrays. [-0, +0, -] */
+/* True when the table on top is marked as an array. [-0, +0, -] */
 static bool is_marked(lua_State *L) {
   if (!lua_getmetatable(L, -1))
     return false;
@@ -272,7 +272,8 @@ static bool is_marked(lua_State *L) {
   return marked;
 }
 
-/* Makes room for `more` members; returns how many find room. [-0, +0, m] */
+/* Makes room for `more` members. Returns for how many there is room.
+ * [-0, +0, m] */
 static size_t reserve_members(struct encoder *e, size_t more) {
   enum { FIRST = sizeof(e->first_members) / sizeof(*e->first_members) };
   lua_State *L = e->L;
@@ -301,15 +302,15 @@ static size_t reserve_members(struct encoder *e, size_t more) {
   return room - used;
 }
 
-/* What the keys of a table are. */
+/* The kinds of keys that a table has. */
 struct keys {
   size_t names;              /* the strings among them */
   lua_Integer indices, last; /* the positive integers; the greatest */
 };
 
-/* Looks at the keys of the table on top; refuses those that JSON has not.
+/* Reads the keys of the table on top, and refuses those that JSON has not.
  * Notes the members that have names, as far as there is `room`. Nothing here
- * allocates: no finalizer can change the table meanwhile. [-0, +0, v] */
+ * allocates, so no finalizer can change the table meanwhile. [-0, +0, v] */
 static struct keys look(struct encoder *e, const struct place *in,
                         size_t room) {
   lua_State *L = e->L;
@@ -343,8 +344,9 @@ static struct keys look(struct encoder *e, const struct place *in,
   return keys;
 }
 
-/* Returns the length of the list that `in` is about, given its keys: its field
- * n if it has one, as table.pack and neap's results do. [-0, +0, v] */
+/* Returns the length of the list that `in` is about, given its keys. It is the
+ * field n if there is one, as in the results of table.pack and of neap.
+ * [-0, +0, v] */
 static lua_Integer list_length(struct encoder *e, const struct place *in,
                                const struct keys *keys) {
   lua_State *L = e->L;
@@ -371,7 +373,7 @@ static lua_Integer list_length(struct encoder *e, const struct place *in,
   return keys->names > 0 ? n : keys->last;
 }
 
-/* Appends the list of `length` items on top. With `holes` an item may be nil.
+/* Appends the list of `length` items on top. With `holes`, an item may be nil.
  * [-0, +0, v] */
 static void write_list(struct encoder *e, struct place *here,
                        lua_Integer length, bool holes) {
@@ -388,8 +390,8 @@ static void write_list(struct encoder *e, struct place *here,
   }
 }
 
-/* Compares ranks, then bytes, which puts UTF-8 in the order of its code points;
- * Lua's own comparison of strings would follow the locale. */
+/* Compares ranks, then bytes. That puts UTF-8 in the order of its code points;
+ * Lua's own comparison of strings follows the locale. */
 static int compare_members(const void *left, const void *right) {
   const struct member *a = left, *b = right;
   if (a->rank != b->rank)
@@ -398,8 +400,8 @@ static int compare_members(const void *left, const void *right) {
   return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
 }
 
-/* Sorts by key. Most objects are small, and for those this is cheaper than a
- * call of qsort. */
+/* Sorts by key. Most objects are small, and for those this is faster than
+ * qsort. */
 static void sort_members(struct member *members, size_t count) {
   enum { FEW = 12 };
   if (count > FEW) {
@@ -459,7 +461,7 @@ static void write_members(struct encoder *e, struct place *here, size_t count) {
   e->member_count = first;
 }
 
-/* Appends the table on top, the member at hand of `in`. [-0, +0, v] */
+/* Appends the table on top, the current member of `in`. [-0, +0, v] */
 static void write_table(struct encoder *e, const struct place *in) {
   lua_State *L = e->L;
   neapL_params_reveal(L); /* what pairs goes through of these; next does not */
@@ -492,7 +494,7 @@ static void write_table(struct encoder *e, const struct place *in) {
   append_char(e, list ? ']' : '}');
 }
 
-/* Appends the value on top, the member at hand of `in`. [-0, +0, v] */
+/* Appends the value on top, the current member of `in`. [-0, +0, v] */
 static void write_value(struct encoder *e, const struct place *in) {
   lua_State *L = e->L;
   switch (lua_type(L, -1)) {

@@ -1,4 +1,4 @@
-/* JSON for Lua: the module, and what marks arrays and null.
+/* JSON for Lua: the module, and the marks of arrays and null.
  * SPDX-License-Identifier: MIT */
 #include "json.h"
 
@@ -81,7 +81,7 @@ static int null_tostring(lua_State *L) {
   return 1;
 }
 
-/* Pushes json.null of this state, which the registry keeps. [-0, +1, m] */
+/* Pushes json.null, which the registry of the state keeps. [-0, +1, m] */
 static void push_null(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, NULL_KEY) == LUA_TUSERDATA)
     return;

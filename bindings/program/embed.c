@@ -37,8 +37,8 @@ static const char *read_part(lua_State *L, void *ud, size_t *size) {
   return part;
 }
 
-/* Pushes the module in a file, compiled; its code knows it by its name, not by
- * where it was built. */
+/* Pushes the compiled module of a file. Its code knows it by the name of the
+ * module, not by the path at which it was built. */
 static void push_module(lua_State *L, const char *path, const char *name) {
   FILE *input = fopen(path, "r");
   if (!input)
@@ -49,7 +49,7 @@ static void push_module(lua_State *L, const char *path, const char *name) {
   fclose(input);
 }
 
-/* Pushes the name of the module in a file. */
+/* Pushes the name of the module of a file. */
 static void push_name(lua_State *L, const char *root, const char *path) {
   size_t length = strlen(root);
   if (strncmp(path, root, length) != 0)

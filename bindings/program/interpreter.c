@@ -16,7 +16,7 @@ static int panic(lua_State *L) {
 
 static void keep_silent(void *ud, const char *message, int to_continue);
 
-/* Whole messages that begin with "@" are for us: "@off", "@on". */
+/* True for a message that controls warnings: "@off" or "@on", in one piece. */
 static int is_control(const char *message, int to_continue) {
   return !to_continue && message[0] == '@';
 }
@@ -47,7 +47,7 @@ static void keep_silent(void *ud, const char *message, int to_continue) {
 }
 
 lua_State *neapL_state_new(neapL_pool *pool) {
-/* A checker sees more where every object is malloc's. */
+/* A memory checker finds more when malloc makes every object. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   (void)pool;
   lua_State *L = luaL_newstate();

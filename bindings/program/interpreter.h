@@ -7,9 +7,9 @@
 
 #include "size_classes.h"
 
-/* Makes a state that has its memory from `pool` and says its warnings on
- * stderr, from the start. Returns NULL when there is no memory. Close it before
- * the pool is freed. */
+/* Makes a state that has its memory from `pool` and prints its warnings on
+ * stderr. Returns NULL when there is no memory. Close the state before the pool
+ * is freed. */
 lua_State *neapL_state_new(neapL_pool *pool);
 
 #endif

@@ -1,6 +1,9 @@
-/* For builds with ThreadSanitizer only: Debian's liblua raises errors with
- * __longjmp_chk, which that does not know, so that its record of the stack
- * would grow with every error until it is full. SPDX-License-Identifier: MIT */
+/* __longjmp_chk for builds with ThreadSanitizer.
+ * SPDX-License-Identifier: MIT
+ *
+ * Debian's liblua raises errors with __longjmp_chk, which ThreadSanitizer does
+ * not know. Its record of the stack would grow with every error until it is
+ * full. */
 #include <setjmp.h>
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the

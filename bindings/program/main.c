@@ -1,9 +1,9 @@
 /* The executable `neap`: Lua, neap and its commands in one program.
  * SPDX-License-Identifier: MIT
  *
- * Everything that is not the process itself (arguments, commands, reports) is
- * in lua/neap/cli. The command runs as a task, so that a script may wait
- * anywhere; when it ends, its tasks are cancelled like anyone's.
+ * This file is about the process. Arguments, commands and reports are in
+ * lua/neap/cli. The command runs as a task, so that a script may wait anywhere.
+ * When it ends, its children are cancelled, like those of any task.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,32 +29,32 @@
 #include "task/task_life.h"
 #include "task/wait.h"
 
-/* What the handler of signals needs. Set before it is installed. */
+/* What the handlers of signals need. Set before they are installed. */
 static neapL_host *stopped_host;
 static neapL_task *stopped_task;
 static volatile sig_atomic_t stop_signal;
-static volatile sig_atomic_t asked;
-static volatile sig_atomic_t has_answer; /* the script has an on_interrupt */
-static volatile sig_atomic_t lost;       /* maybe something that was printed */
-static bool is_filter; /* whether SIGPIPE ends it, as it ends a filter */
+static volatile sig_atomic_t dump_is_wanted;
+static volatile sig_atomic_t has_on_interrupt; /* the script handles SIGINT */
+static volatile sig_atomic_t lost; /* printed text may have been lost */
+static bool is_filter;             /* SIGPIPE ends it, as it ends a filter */
 static pthread_t main_thread;
 static struct {
   lua_Hook hook;
   int mask, count;
-} former; /* the hook that is to come back */
+} former; /* the hook to be restored */
 
-/* The key of the script's on_interrupt in the registry, by address. */
-static const char answer_key;
+/* The registry's key of the script's on_interrupt, by address. */
+static const char on_interrupt_key;
 
-/* Cancels a task and, below it, those that its cancellation would reach only
- * after they have run once more: they may compute without an end. However many
- * own each other, it takes no more stack, and no memory. */
+/* Cancels a task and all tasks below it at once. Otherwise those below would be
+ * cancelled only after their owner has run once more, and it may compute
+ * without an end. Needs no memory, and no more stack for a deeper tree. */
 static void cancel_all(neapL_task *root) {
   neapL_task *task = root;
   for (;;) {
     neapL_task_cancel(task, NEAP_ECANCELED);
     neap_link *link = task->children.next;
-    while (link == &task->children) { /* behind the last of an owner's */
+    while (link == &task->children) { /* after the last child */
       if (task == root)
         return;
       link = task->sibling.next;
@@ -64,21 +64,21 @@ static void cancel_all(neapL_task *root) {
   }
 }
 
-/* Raises the cancellation in code that computes rather than waits. */
+/* Raises the cancellation in code that computes and does not wait. */
 static void stop_computing(lua_State *L, lua_Debug *ar) {
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
   cancel_all(stopped_task);
   neapL_task *task = stopped_host->current;
   if (task) {
-    cancel_all(task); /* which may be detached */
+    cancel_all(task); /* it may be detached */
     task->told = true;
   }
   neapL_error_raise(L, "cancelled", "stopped by signal %d", (int)stop_signal);
 }
 
-/* Whether nobody wants to hear of a signal: neap does not, or whoever started
- * it, as nohup does. */
+/* True when a signal is ignored: by neap, or by the program that started it, as
+ * nohup does. */
 static bool is_ignored(int number) {
   struct sigaction action;
   return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
@@ -89,8 +89,8 @@ static void release_signals(void) {
   signal(SIGTERM, SIG_DFL);
 }
 
-/* Has the coroutine that runs call `hook` soon, if one runs, and the loop look
- * what has come. */
+/* Makes the coroutine that runs call `hook` soon, if one runs, and makes the
+ * loop check what has come. */
 static void interrupt(lua_Hook hook) {
   if (stopped_host->current && hook)
     lua_sethook(stopped_host->running, hook,
@@ -98,30 +98,29 @@ static void interrupt(lua_Hook hook) {
   neap_wake(stopped_host->engine);
 }
 
-/* The first signal cancels, unless the script answers it. It is the only one
- * that is caught: a second one ends the process, should the first not help.
- * But a second SIGHUP does nothing, for of a terminal that is closed its shell
- * and the kernel tell one each. Calls nothing but what may be called from a
- * signal handler; neap_wake and lua_sethook may. */
+/* The first signal cancels the script, unless the script handles it. Only the
+ * first is caught: a second one ends the process, in case the first has not
+ * helped. But a second SIGHUP does nothing: when a terminal is closed, its
+ * shell and the kernel send one each. This function calls only what may be
+ * called in a signal handler, as neap_wake and lua_sethook may. */
 static void stop(int number) {
-  bool is_to_be_answered = stop_signal == SIGINT && has_answer;
-  if (stop_signal && !is_to_be_answered)
+  bool is_for_script = stop_signal == SIGINT && has_on_interrupt;
+  if (stop_signal && !is_for_script)
     return;
   int saved = errno;
   release_signals();
   stop_signal = number;
-  interrupt(number == SIGINT && has_answer ? NULL : stop_computing);
+  interrupt(number == SIGINT && has_on_interrupt ? NULL : stop_computing);
   errno = saved;
 }
 
-/* Whether nobody reads any more what goes to this descriptor. */
+/* True when nothing reads any more what is written to this descriptor. */
 static bool has_no_reader(int fd) {
   struct pollfd look = {.fd = fd, .events = POLLOUT};
   return poll(&look, 1, 0) == 1 && (look.revents & (POLLERR | POLLHUP)) != 0;
 }
 
-/* Stops, as SIGPIPE would have stopped a filter, if something was lost that was
- * printed. */
+/* Stops the script, as SIGPIPE stops a filter, if printed text was lost. */
 static void check_readers(void) {
   lost = 0;
   if ((ferror(stdout) && has_no_reader(STDOUT_FILENO)) ||
@@ -136,8 +135,9 @@ static void check_readers_in_hook(lua_State *L, lua_Debug *ar) {
     stop_computing(L, ar);
 }
 
-/* SIGPIPE: something was written that nobody reads. If it was printed, the
- * error of its FILE tells soon; a connection is not the process. */
+/* The handler of SIGPIPE: something was written that nothing reads. If it was
+ * printed, the error of its FILE will tell so. A broken connection does not end
+ * the process. */
 static void lose(int number) {
   (void)number;
   int saved = errno;
@@ -155,17 +155,17 @@ static void lose(int number) {
   errno = saved;
 }
 
-/* SIGUSR1 asks who waits for what. */
-static void ask(int number) {
+/* The handler of SIGUSR1, which requests a dump of the tasks. */
+static void want_dump(int number) {
   (void)number;
   int saved = errno;
-  asked = 1;
+  dump_is_wanted = 1;
   neap_wake(stopped_host->engine);
   errno = saved;
 }
 
-/* Has signals cancel `task`. A system call that blocks, such as that of
- * io.read, is interrupted rather than begun again. */
+/* Makes signals cancel `task`. A system call that blocks, as that of io.read,
+ * is interrupted and not restarted. */
 static void catch_signals(neapL_host *host, neapL_task *task) {
   stopped_host = host;
   stopped_task = task;
@@ -180,41 +180,41 @@ static void catch_signals(neapL_host *host, neapL_task *task) {
   sigemptyset(&loss.sa_mask);
   if (is_filter)
     sigaction(SIGPIPE, &loss, NULL);
-  struct sigaction question = {.sa_handler = ask, .sa_flags = SA_RESTART};
-  sigemptyset(&question.sa_mask);
-  sigaction(SIGUSR1, &question, NULL);
+  struct sigaction dump = {.sa_handler = want_dump, .sa_flags = SA_RESTART};
+  sigemptyset(&dump.sa_mask);
+  sigaction(SIGUSR1, &dump, NULL);
 }
 
-/* on_interrupt(f) -> what there was before */
+/* on_interrupt(f) -> the function that was set before */
 static int on_interrupt(lua_State *L) {
   neapL_check_any(L, 1);
   if (!lua_isnil(L, 1))
     neapL_check_type(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &answer_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &on_interrupt_key);
   lua_insert(L, 1);
-  has_answer = !lua_isnil(L, 2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &answer_key);
+  has_on_interrupt = !lua_isnil(L, 2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &on_interrupt_key);
   return 1;
 }
 
-/* Runs below lua_pcall: spawns the script's on_interrupt, as a task that
- * belongs to nobody. */
-static int spawn_answer(lua_State *L) {
+/* Runs below lua_pcall: spawns the script's on_interrupt as a detached task. */
+static int spawn_on_interrupt(lua_State *L) {
   neapL_host *host = neapL_host_of(L);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &answer_key);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &on_interrupt_key);
   neapL_task *task = neapL_task_spawn(L, host->root, 0, NEAPL_TASK_ORIGIN);
   neapL_task_detach(task);
   return 1;
 }
 
-/* Has the script answer a SIGINT. False when it has not said how, or is at the
- * answer to the last one. The task is kept at the stack index `kept`. */
-static bool answer_interrupt(lua_State *L, int kept) {
+/* Lets the script handle a SIGINT. Returns false when it has no on_interrupt,
+ * or still handles the last SIGINT. The task is kept at the stack index `kept`.
+ */
+static bool handle_interrupt(lua_State *L, int kept) {
   neapL_task *last = lua_touserdata(L, kept);
-  if (!has_answer || (last && !neapL_task_has_ended(last)))
+  if (!has_on_interrupt || (last && !neapL_task_has_ended(last)))
     return false;
-  lua_pushcfunction(L, spawn_answer);
+  lua_pushcfunction(L, spawn_on_interrupt);
   if (lua_pcall(L, 0, 1, 0) != LUA_OK) {
     lua_pop(L, 1);
     return false;
@@ -223,28 +223,28 @@ static bool answer_interrupt(lua_State *L, int kept) {
   return true;
 }
 
-/* Says on stderr who waits for what. [-0, +0, m] */
-static void answer(neapL_host *host) {
-  asked = 0;
+/* Prints on stderr which tasks wait, and for what. [-0, +0, m] */
+static void print_dump(neapL_host *host) {
+  dump_is_wanted = 0;
   lua_State *L = host->driver;
   neapL_task_dump(L);
   fprintf(stderr, "%s", lua_tostring(L, -1));
   lua_pop(L, 1);
 }
 
-/* Runs the loop until the command has ended. A deadlock is raised where it
- * waits; false when that does not end it. */
+/* Runs the loop until the command has ended. A deadlock is raised where the
+ * command waits. Returns false when that does not end it. */
 static bool drive(lua_State *L, neapL_host *host, neapL_task *task) {
   bool cancelled = false;
-  lua_pushnil(L); /* the answer to an interrupt */
+  lua_pushnil(L); /* the task of on_interrupt */
   int kept = lua_gettop(L);
   while (!neapL_task_has_ended(task)) {
-    if (asked)
-      answer(host);
+    if (dump_is_wanted)
+      print_dump(host);
     if (lost)
       check_readers();
-    if (stop_signal == SIGINT && !cancelled && answer_interrupt(L, kept)) {
-      if (stop_signal == SIGINT) /* no other has come since */
+    if (stop_signal == SIGINT && !cancelled && handle_interrupt(L, kept)) {
+      if (stop_signal == SIGINT) /* no other signal has come since */
         stop_signal = 0;
       catch_signals(host, task);
     } else if (stop_signal && !cancelled) {
@@ -257,12 +257,12 @@ static bool drive(lua_State *L, neapL_host *host, neapL_task *task) {
     }
     neap_poll(host->engine, NEAP_FOREVER);
   }
-  has_answer = 0;
+  has_on_interrupt = 0;
   return true;
 }
 
-/* Cancels the tasks that belong to nobody, and those that their clean-ups
- * spawn, until none is left. */
+/* Cancels the detached tasks, and those that they spawn as they end, until none
+ * is left. */
 static void end_detached(neapL_host *host) {
   host->root->cancel_status = NEAP_ECANCELED;
   for (;;) {
@@ -305,7 +305,7 @@ static void report_error(lua_State *L, int task) {
     fprintf(stderr, "%s\n", trace);
 }
 
-/* The exit status that the command asks for by what it returned: a number, or
+/* Returns the exit status of the command, given what it returned: a number, or
  * nothing for success. */
 static int exit_status(lua_State *L, int task) {
   if (lua_getiuservalue(L, task, NEAPL_TASK_RESULT) == LUA_TTABLE)
@@ -338,7 +338,7 @@ static int run(lua_State *L) {
   if (!stop_signal && !is_ignored(SIGHUP))
     signal(SIGHUP, SIG_DFL);
   if (task->state == NEAPL_TASK_FAILED && task->L)
-    neapL_task_release(task); /* its error will have been heard */
+    neapL_task_release(task); /* its error is reported below */
   int status = EXIT_FAILURE;
   if (!well) {
     report_deadlock(L);
@@ -355,8 +355,7 @@ static int run(lua_State *L) {
   return 1;
 }
 
-/* Loads one of the modules that are part of the executable; upvalue 1 says
- * which. */
+/* Loads a module that is part of the executable. Upvalue 1 says which. */
 static int load_module(lua_State *L) {
   const struct neapL_lua_module *module =
       lua_touserdata(L, lua_upvalueindex(1));
@@ -369,8 +368,8 @@ static int load_module(lua_State *L) {
   return 1;
 }
 
-/* The module neap.cli.has_lost_reader: a function that tells whether we are
- * stopped because nobody reads what we print. */
+/* The module neap.cli.has_lost_reader: a function that tells whether the script
+ * is stopped because nothing reads what it prints. */
 static int has_lost_reader(lua_State *L) {
   lua_pushboolean(L, stop_signal == SIGPIPE);
   return 1;
@@ -414,8 +413,8 @@ static int protected_main(lua_State *L) {
   return run(L);
 }
 
-/* Has descriptors 0 to 2 refer to something, be it to nothing: a file or socket
- * that got one of their numbers would be written to by mistake. */
+/* Opens the descriptors 0 to 2 that are closed. Otherwise a file or socket
+ * could get one of these numbers, and would be written to by mistake. */
 static void open_standard_streams(void) {
   int fd;
   do
@@ -425,7 +424,7 @@ static void open_standard_streams(void) {
     close(fd);
 }
 
-/* What print could not write has been lost without a word until here. */
+/* Reports an error of the standard output, which print has not reported. */
 static int check_output(int status) {
   bool well = fflush(stdout) == 0 && !ferror(stdout);
   if (well || status != EXIT_SUCCESS)
@@ -460,8 +459,8 @@ int main(int argc, char **argv) {
   }
   status = check_output(status);
   if (stop_signal) {
-    /* All tasks have unwound. The thread pool may still be in a system call
-     * that blocks, for which the end of the engine would wait. */
+    /* All tasks have unwound. A thread of the pool may still be in a system
+     * call that blocks. Freeing the engine would wait for it. */
     neap_end_processes(stopped_host->engine);
     fflush(NULL);
     _exit(status);

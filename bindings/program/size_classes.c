@@ -1,4 +1,4 @@
-/* The allocator of the executable: size classes for what Lua makes most.
+/* The allocator of the executable: size classes for small objects.
  * SPDX-License-Identifier: MIT */
 #include "size_classes.h"
 

@@ -1,4 +1,4 @@
-/* The allocator of the executable: size classes for what Lua makes most.
+/* The allocator of the executable: size classes for small objects.
  * SPDX-License-Identifier: MIT */
 #ifndef NEAP_BINDINGS_PROGRAM_SIZE_CLASSES_H
 #define NEAP_BINDINGS_PROGRAM_SIZE_CLASSES_H
@@ -14,12 +14,13 @@ typedef struct neapL_pool {
   struct cell *blocks; /* all blocks */
 } neapL_pool;
 
-/* A lua_Alloc, with the pool as `ud`. Lua tells the size of what it frees, so
- * cells need no headers. Memory of small objects goes back to their free lists,
- * not to the system, until the pool is freed; larger ones are malloc's. */
+/* A lua_Alloc, with the pool as `ud`. Lua passes the size of what it frees, so
+ * cells need no headers. The memory of small objects goes back to their free
+ * lists, and to the system only when the pool is freed. Larger objects are
+ * malloc's. */
 void *neapL_pool_alloc(void *ud, void *ptr, size_t old_size, size_t new_size);
 
-/* Returns the blocks; nothing in them may be used any more. */
+/* Frees all blocks. Nothing in them may be used any more. */
 void neapL_pool_free(neapL_pool *pool);
 
 #endif

@@ -1,12 +1,12 @@
 /* Warnings of nodes that compute for long without a wait.
  * SPDX-License-Identifier: MIT
  *
- * While a node computes, nothing else runs. Nobody who runs counts anything for
- * this: a timer by the processor time of the thread, which a process that waits
- * does not use up, sends a signal ten times a second, and its handler has the
- * coroutine that runs call `look` at its next instruction. A task is known to
- * have waited since the last look by its field `since`: each wait writes it, so
- * that what `look` has written there is gone.
+ * While a node computes, nothing else runs. To notice that costs nodes nothing.
+ * A timer sends a signal ten times a second; it counts the processor time of
+ * the thread, which a process that waits does not use. The handler of the
+ * signal makes the coroutine that runs call `look` at its next instruction.
+ * `look` writes COMPUTING to the field `since` of the task. Each wait writes a
+ * time there, so the next call of `look` sees whether the task has waited.
  */
 #include "slow.h"
 
@@ -21,25 +21,25 @@
 #include "task/check.h"
 #include "task/trace.h"
 
-/* What `since` of a task is that has not waited since the last look. */
+/* The value of `since` of a task that has not waited since the last look. */
 #define COMPUTING NEAP_FOREVER
 
-/* So many levels of nested flows are told apart; what is deeper counts as the
+/* The most levels of nested flows that are told apart. Deeper ones count as the
  * last of them. */
 enum { MAX_LEVELS = 16 };
 
-/* A visit of the task that was looked at last, and at what processor time it
- * was first seen. Without a run there is one level, without a node. */
+/* A visit of the task that was seen last, and the processor time at which it
+ * was first seen. A task without a run has one level, without a node. */
 typedef struct level {
   const neap_node *node;
   uint64_t index; /* of an item */
   bool is_item;
-  bool told; /* it has been found to last too long */
+  bool told; /* a warning of it has been given */
   double since;
 } level;
 
 static struct {
-  neapL_host *host; /* NULL: nobody is watched */
+  neapL_host *host; /* NULL: no task is watched */
   pthread_t thread;
   timer_t timer;
   double limit; /* seconds */
@@ -49,16 +49,16 @@ static struct {
   level levels[MAX_LEVELS];
 } watch;
 
-/* What is to be warned of. */
+/* What a warning is about. */
 typedef struct finding {
   neapL_task *task;
-  lua_State *running; /* its coroutine, or the user's inside it */
+  lua_State *running; /* its coroutine, or the user's one that it has resumed */
   uint32_t depth;
   double seconds;
 } finding;
 
-/* The table of the paths that have been warned of, in the registry by address.
- */
+/* The registry's key of the table of paths for which a warning has been given,
+ * by address. */
 static const char told_key;
 
 static double processor_time(void) {
@@ -78,16 +78,16 @@ static bool is_same(const level *a, const level *b) {
   return a->node == b->node && a->is_item == b->is_item && a->index == b->index;
 }
 
-/* Begins to count anew up to the level `depth`. */
+/* Restarts the count of the levels up to `depth`. */
 static void restart(uint32_t depth, double now) {
   for (uint32_t d = 0; d <= depth; d++)
     watch.levels[d].since = now;
 }
 
 /* Notes where a task is. A visit that was seen before goes on, and so do those
- * around it, unless the task has waited since. The visit on top is another one
- * when the run has made steps. What a visit computes that has been told of is
- * not counted for those around it. */
+ * around it, unless the task has waited since. If the run has taken steps, the
+ * visit on top is another one. The time of a visit for which a warning has been
+ * given does not count for those around it. */
 static void note(neapL_task *task, double now) {
   bool goes_on = watch.task == task && task->since == COMPUTING;
   watch.task = task;
@@ -113,7 +113,8 @@ static void note(neapL_task *task, double now) {
   watch.steps = steps;
 }
 
-/* Gives the innermost visit that has lasted too long; false when none has. */
+/* Finds the innermost visit that has lasted too long. Returns false when there
+ * is none. */
 static bool find(double now, finding *out) {
   for (uint32_t d = watch.count; d-- > 0;) {
     double seconds = now - watch.levels[d].since;
@@ -143,8 +144,8 @@ static void push_key(lua_State *L) {
   luaL_pushresult(&buffer);
 }
 
-/* Whether the path on top has been warned of; from now on it has.
- * [-0, +0, m] */
+/* Returns whether a warning has been given for the path on top, and notes that
+ * it has been given now. [-0, +0, m] */
 static bool is_told(lua_State *L) {
   int top = lua_gettop(L);
   push_key(L);
@@ -158,10 +159,10 @@ static bool is_told(lua_State *L) {
   return told;
 }
 
-/* Pushes who computes, "order > Charge (exec)", and returns true; false when
- * that has been told of, or is a script that holds nobody up. A function counts
- * as the node that has spawned it: *task and *depth become that node's.
- * [-0, +(0|1), m] */
+/* Pushes what computes, "order > Charge (exec)", and returns true. Returns
+ * false when a warning of that has been given, or when it is the script and no
+ * other task waits. A function counts as the node that has spawned it: *task
+ * and *depth become those of the node. [-0, +(0|1), m] */
 static bool push_subject(lua_State *L, neapL_task **task, uint32_t *depth) {
   bool is_visit = (*task)->run;
   while (!(*task)->run && (*task)->parent)
@@ -206,10 +207,10 @@ static int warn(lua_State *L) {
   return 0;
 }
 
-/* The hook of a coroutine that ran when the timer's signal came. */
+/* The hook of a coroutine that ran when the signal of the timer came. */
 static void look(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  if (lua_gethook(L) == look) /* else another signal has come since */
+  if (lua_gethook(L) == look) /* else another signal has set its hook since */
     lua_sethook(L, NULL, 0, 0);
   neapL_host *host = watch.host;
   if (!host || !host->current || host->running != L)
@@ -222,18 +223,18 @@ static void look(lua_State *L, lua_Debug *ar) {
   lua_pushcfunction(L, warn);
   lua_pushlightuserdata(L, &found);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-    lua_pop(L, 1); /* memory was refused: nobody can be told */
+    lua_pop(L, 1); /* no memory: no warning */
 }
 
-/* Has the coroutine that runs call `look` soon, unless somebody else has a hook
- * in it. Calls nothing but what may be called from a signal handler;
- * lua_sethook may. */
+/* The handler of the signal: makes the coroutine that runs call `look` soon,
+ * unless it has another hook. Calls only what may be called in a signal
+ * handler, as lua_sethook may. */
 static void tick(int number) {
   (void)number;
   const neapL_host *host = watch.host;
   if (!host || !host->current || !pthread_equal(pthread_self(), watch.thread))
     return;
-  lua_State *L = host->running; /* NULL while what has failed is closed */
+  lua_State *L = host->running; /* NULL: one is being closed */
   if (L && !lua_gethook(L))
     lua_sethook(L, look,
                 LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
@@ -247,9 +248,9 @@ static int stop(lua_State *L) {
   return 0;
 }
 
-/* Makes the timer tick often enough to tell soon what has lasted too long, but
- * no more than ten times a second where that is a second. Other signals are
- * held back while it is handled, for they set hooks, too. */
+/* Starts the timer. It ticks often enough to notice soon what lasts too long,
+ * but at most ten times a second for a limit of a second or more. Other signals
+ * are blocked in the handler, since they set hooks, too. */
 static bool start(void) {
   struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
   sigfillset(&action.sa_mask);

@@ -5,10 +5,10 @@
 
 #include <lua.h>
 
-/* slow(seconds): has whatever computes for so long without a wait be warned of,
- * each node once. To be called at most once in a process, by its main thread:
- * the timer is a signal's, SIGVTALRM. It ends with the Lua state. Where the
- * system has no such timer, nothing is watched. */
+/* slow(seconds): makes neap warn of each node that computes for so long without
+ * a wait. It warns once for each node. To be called at most once in a process,
+ * by its main thread, since the timer uses the signal SIGVTALRM. It ends with
+ * the Lua state. Does nothing where the system has no such timer. */
 int neapL_slow(lua_State *L);
 
 #endif

@@ -1,12 +1,14 @@
-/* Channels: values in line, from those who send to those who receive.
+/* Channels: values in line, from tasks that send to tasks that receive.
  * SPDX-License-Identifier: MIT
  *
- * The values that nobody waits with are in a table, the channel's user value:
- * the buffer is a ring in its keys from 1 to the capacity; at 0 is a list of
- * what receivers gave back that were cancelled before they could take it, which
- * comes before all that is in the ring. A sender that waits has its value on
- * its own stack until somebody takes it from there, and puts nil in its place;
- * a receiver that waits is given its value on its own stack.
+ * The user value of a channel is a table that holds the buffered values. Its
+ * keys from 1 to the capacity are a ring. At 0 is a list of values that were
+ * given to receivers and returned, since the receivers were cancelled; they
+ * come before those in the ring.
+ *
+ * A sender that waits has its value on its own stack. The receiver takes it
+ * from there, and leaves nil. A receiver that waits gets its value on its own
+ * stack.
  */
 #include "channel.h"
 
@@ -24,13 +26,13 @@ typedef struct channel {
   lua_Integer capacity;
   lua_Integer first; /* where the oldest value is in the ring, from 0 */
   lua_Integer count; /* of values in the ring */
-  lua_Integer returned, taken; /* ends of the list at 0 */
+  lua_Integer returned, taken; /* the ends of the list at 0 */
   bool closed;
   neap_link senders, receivers; /* lines of tasks, each with its coroutine */
 } channel;
 
-/* The stack of those who wait: the channel, and what a sender has to send, or a
- * receiver is given. */
+/* The stack of a task that waits: the channel, and the value that it sends or
+ * receives. */
 enum { CHANNEL = 1, VALUE };
 
 static channel *check_channel(lua_State *L) {
@@ -46,7 +48,7 @@ static int wait_in(lua_State *L, neap_link *line, const char *what,
   return neapL_wait(L, op, 0, then);
 }
 
-/* The coroutine of a task that is, or was just now, in line. */
+/* Returns the coroutine of a task that stands in line, or did so until now. */
 static lua_State *coroutine_of(const neapL_task *task) {
   return task->dropped;
 }
@@ -60,8 +62,8 @@ static void put(lua_State *L, channel *c) {
   c->count++;
 }
 
-/* Takes the value at `key` out of the table on top, and replaces that with it.
- * [-1, +1, -] */
+/* Takes the value at `key` out of the table on top, and replaces the table by
+ * it. [-1, +1, -] */
 static void take(lua_State *L, lua_Integer key) {
   lua_rawgeti(L, -1, key);
   lua_pushnil(L);
@@ -77,7 +79,7 @@ static void take_oldest(lua_State *L, channel *c) {
   c->count--;
 }
 
-/* Takes what was given back first. [-0, +1, -] */
+/* Takes the oldest value that was returned. [-0, +1, -] */
 static void take_returned(lua_State *L, channel *c) {
   lua_getiuservalue(L, CHANNEL, 1);
   lua_rawgeti(L, -1, 0);
@@ -85,8 +87,8 @@ static void take_returned(lua_State *L, channel *c) {
   take(L, ++c->taken);
 }
 
-/* Takes the value of the sender who is first in line, if there is one.
- * [-0, +(0|1), -] */
+/* Takes the value of the first sender in line, if there is one. [-0, +(0|1), -]
+ */
 static bool take_sent(lua_State *L, channel *c) {
   neapL_task *sender = neapL_task_next(&c->senders);
   if (!sender)
@@ -107,7 +109,7 @@ static bool give(lua_State *L, channel *c) {
   return true;
 }
 
-/* Somebody took the value, or nobody will. */
+/* The value was taken, or the channel was closed. */
 static int sent(lua_State *L, const neap_op *op) {
   neapL_wait_accept(L, op->data, VALUE);
   if (!lua_isnil(L, VALUE))
@@ -131,7 +133,8 @@ static int send(lua_State *L) {
   return 0;
 }
 
-/* Keeps the value on top, which a receiver could not take. [-1, +0, m] */
+/* Returns the value on top, which a receiver could not take, to the channel.
+ * [-1, +0, m] */
 static void give_back(lua_State *L, channel *c) {
   lua_getiuservalue(L, CHANNEL, 1);
   if (lua_rawgeti(L, -1, 0) == LUA_TNIL) {
@@ -150,7 +153,7 @@ static int received(lua_State *L, const neap_op *op) {
   return 1;
 }
 
-/* Hands on what a receiver has been given who is cancelled. */
+/* Passes on the value that a receiver was given before it was cancelled. */
 static void hand_on(lua_State *L) {
   channel *c = lua_touserdata(L, CHANNEL);
   neapL_wait_accept(L, neapL_task_current(L), VALUE);
@@ -165,14 +168,14 @@ static void hand_on(lua_State *L) {
 static int receive(lua_State *L) {
   static const neapL_wait_then then = {received, hand_on};
   channel *c = check_channel(L);
-  lua_settop(L, CHANNEL); /* without what a loop over values() adds */
+  lua_settop(L, CHANNEL); /* drops the loop's state if this is an iterator */
   lua_settop(L, VALUE);
   if (c->taken < c->returned) {
     take_returned(L, c);
   } else if (c->count > 0) {
     take_oldest(L, c);
     if (take_sent(L, c))
-      put(L, c); /* in the room there is now */
+      put(L, c); /* into the free place */
   } else if (!take_sent(L, c)) {
     if (!c->closed)
       return wait_in(L, &c->receivers, "a value from a channel", &then);
@@ -181,8 +184,8 @@ static int receive(lua_State *L) {
   return 1;
 }
 
-/* channel:close(): those who wait to receive get nil, those who wait to send
- * an error. */
+/* channel:close(): tasks that wait to receive get nil, and tasks that wait to
+ * send an error. */
 static int close(lua_State *L) {
   channel *c = check_channel(L);
   c->closed = true;

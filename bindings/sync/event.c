@@ -1,4 +1,4 @@
-/* Events: once set, nobody waits for them.
+/* Events: a task waits for an event until it is set.
  * SPDX-License-Identifier: MIT */
 #include "event.h"
 

@@ -1,16 +1,16 @@
-/* Semaphores: at most n at once, the others in line.
+/* Semaphores: at most n tasks at once, the others in line.
  * SPDX-License-Identifier: MIT
  *
- * A place is an object of its own: its finalizer is what gives it back when the
- * guard that has it is collected without having been released. It is made once,
- * and goes from guard to guard; so guards, of which there are many, need no
- * finalizer, which would cost as much as all the rest. Places that nobody has
- * are kept in the semaphore's user value, a table whose keys last: to give one
- * back needs no memory.
+ * A place is an object of its own. Its finalizer gives the place back when a
+ * guard is collected without having been released. A place is made once, and
+ * goes from guard to guard. So guards, of which there are many, need no
+ * finalizer, which would cost as much as all the rest. Free places are in the
+ * semaphore's user value, a table whose keys stay: giving a place back needs no
+ * memory.
  *
- * When a state is closed, Lua finalizes all objects, those in use as well, and
- * nobody needs to hear of guards any more. A weak table tells when that is:
- * what was collected is not in it any more when it is finalized.
+ * When a state is closed, Lua finalizes all objects, also those in use, and a
+ * warning of a guard would be wrong. A weak table tells these cases apart: an
+ * object that has been collected is no longer in it when it is finalized.
  */
 #include "semaphore.h"
 
@@ -28,32 +28,33 @@
 #define PLACE_META     "neap.place"
 
 typedef struct semaphore {
-  lua_Integer free; /* places that nobody has */
-  lua_Integer kept; /* those of them that are objects already */
-  lua_Integer made; /* places that are objects */
+  lua_Integer free; /* free places */
+  lua_Integer kept; /* those of them that exist as objects */
+  lua_Integer made; /* all places that exist as objects */
   neap_link queue;  /* a line of tasks, each with its guard */
 } semaphore;
 
-/* The weak table of all places, by their addresses, in the registry. */
+/* The registry's key of the weak table of all places by their addresses. */
 static const char places_key;
 
-/* Its user value is the semaphore. */
+/* A place, whose user value is the semaphore. */
 typedef struct place {
   semaphore *semaphore;
   bool taken;
 } place;
 
-/* What acquire gives; its user value is the place that it holds, or held. */
+/* What acquire returns. Its user value is the place that it holds, or has held.
+ */
 typedef struct guard {
   lua_State *waiter; /* the coroutine that acquires it */
   bool held;
 } guard;
 
-/* The stack of those who acquire. Who waits is given the place in place of the
- * semaphore. */
+/* The stack of acquire. A task that waits gets its place at SEMAPHORE. */
 enum { SEMAPHORE = 1, GUARD };
 
-/* Gives the place on top to the first in line, or back. [-1, +0, -] */
+/* Gives the place on top to the first task in line, or back to the semaphore.
+ * [-1, +0, -] */
 static void give(lua_State *L) {
   place *p = lua_touserdata(L, -1);
   semaphore *s = p->semaphore;
@@ -74,7 +75,7 @@ static void give(lua_State *L) {
   lua_pop(L, 3);
 }
 
-/* Notes that the place at 1 has not been collected. [-0, +0, m] */
+/* Adds the place at 1 to the weak table. [-0, +0, m] */
 static int note_place(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &places_key);
   lua_pushvalue(L, 1);
@@ -82,23 +83,24 @@ static int note_place(lua_State *L) {
   return 0;
 }
 
-/* A guard that nobody has any more has not given its place back. */
+/* The __gc of a place. If the place is taken, its guard was collected without
+ * having been released. */
 static int collect_place(lua_State *L) {
   const place *p = lua_touserdata(L, 1);
   if (!p->taken)
     return 0;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &places_key);
   bool state_ends = lua_rawgetp(L, -1, p) != LUA_TNIL;
-  lua_getmetatable(L, 1); /* it will be finalized again */
+  lua_getmetatable(L, 1); /* so that it is finalized again */
   lua_setmetatable(L, 1);
   lua_settop(L, 1);
   lua_pushcfunction(L, note_place);
   lua_pushvalue(L, 1);
-  lua_pcall(L, 1, 0, 0); /* no memory: a warning too much at the state's end */
+  lua_pcall(L, 1, 0, 0); /* no memory: a needless warning at the end */
   lua_settop(L, 1);
   give(L);
   if (state_ends || neapL_host_of(L)->root->cancel_status != 0)
-    return 0; /* or the script has, and all that it had is collected */
+    return 0; /* the state or the script ends: no warning */
   lua_warning(L,
               "neap: the guard of a semaphore was collected without having "
               "been released; its place is free again",
@@ -106,7 +108,7 @@ static int collect_place(lua_State *L) {
   return 0;
 }
 
-/* Makes a place, which is kept. [-0, +0, m] */
+/* Makes a place, which is free. [-0, +0, m] */
 static void make_place(lua_State *L, semaphore *s) {
   lua_getiuservalue(L, SEMAPHORE, 1);
   place *p = lua_newuserdatauv(L, sizeof *p, 1); /* places place */
@@ -118,14 +120,14 @@ static void make_place(lua_State *L, semaphore *s) {
   lua_pushvalue(L, -2);
   lua_call(L, 1, 0);
   lua_pushboolean(L, false);
-  lua_rawseti(L, -3, s->made + 1); /* the key, where no finalizer runs */
+  lua_rawseti(L, -3, s->made + 1); /* allocates the key now */
   s->made++;
   lua_rawseti(L, -2, ++s->kept);
   lua_pop(L, 1);
 }
 
-/* The task is cancelled: it leaves the line, or if it has its place already
- * hands it on. */
+/* The task is cancelled: it leaves the line. If it has got its place already,
+ * it passes that on. */
 static void drop(neapL_task *task) {
   guard *g = task->dropped;
   if (!g->held) {

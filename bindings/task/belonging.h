@@ -11,10 +11,9 @@ typedef struct neapL_belonging neapL_belonging;
  * from its task before that memory is freed. It is zero before it belongs to a
  * task. */
 struct neapL_belonging {
-  neapL_belonging
-      *next; /* the one of the same task that was added before; or NULL */
-  neapL_belonging **at; /* the pointer that leads to this one; NULL: none */
-  uint32_t serial;      /* the task's count of tasks when this was added */
+  neapL_belonging *next; /* the older one of the same task; or NULL */
+  neapL_belonging **at;  /* the pointer that leads to this one; NULL: none */
+  uint32_t serial;       /* the task's count of tasks when this was added */
   /* Ends the thing. Called once, after it has left its task. Runs no code of
    * the user's, and needs no memory of Lua's. */
   void (*end)(neapL_belonging *belonging);

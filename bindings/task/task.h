@@ -57,7 +57,7 @@ typedef struct neapL_runs {
 } neapL_runs;
 
 /* A task is a userdata. The host anchors it while it lives, and while it has
- * failed unheard: nobody has been given its error. */
+ * failed unheard: its error has been raised nowhere. */
 struct neapL_task {
   neap_op op; /* what it waits for, and its place in the ready queue */
   neapL_host *host;
@@ -115,7 +115,7 @@ void neapL_task_init(neapL_task *task, neapL_host *host,
                      void (*done)(neap_op *op));
 
 /* Detaches a task that has just been spawned from its owner: it belongs to the
- * root. If it fails and nobody awaits it, its error becomes a warning. */
+ * root. If it fails unheard, its error becomes a warning. */
 void neapL_task_detach(neapL_task *task);
 
 /* Makes a task leave what it holds its operation for, if it holds it. */

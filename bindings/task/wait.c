@@ -111,8 +111,7 @@ static void push_obstacle(lua_State *L, lua_State *blocked) {
 static void end_task(lua_State *L, neapL_task *task) {
   task->killed = true;
   if (++task->kills > 2 * NEAPL_PROTECT_PATIENCE)
-    neapL_coroutine_suspend(L, 0,
-                            NULL); /* this is no wait: `wake` ends the task */
+    neapL_coroutine_suspend(L, 0, NULL); /* `wake` ends the task */
   neapL_wait_push_end(L, task);
   neapL_protect_let_pass(L);
   lua_error(L);
@@ -241,8 +240,7 @@ static int suspend_first(lua_State *L, neapL_host *host, lua_KContext context,
      * close its object. So it has been started by now. */
     neapL_task_tell(task, NEAP_EVENT_WAIT);
   if (task && task->cancel_status != 0 && !task->told)
-    neapL_task_end_wait(
-        task); /* the cancellation came before the operation was started */
+    neapL_task_end_wait(task); /* it was cancelled before */
   return suspend(L, host, context, k);
 }
 
