@@ -12,7 +12,7 @@
 /* Warns of the children of the root that failed unheard. [-0, +0, m] */
 static void warn_of_unheard(lua_State *L, neapL_host *host) {
   while (neapL_task_take_failure(L, host->root, 0)) {
-    lua_warning(L, "neap: a task failed that nobody awaited: ", 1);
+    lua_warning(L, "neap: a task failed, and no task awaited it: ", 1);
     lua_warning(L, neapL_error_text(L, -1), 0);
     lua_pop(L, 2);
   }

@@ -119,8 +119,9 @@ static int await_bytes(lua_State *L);
 static int received(lua_State *L, const neap_op *op) {
   const neapL_http_held *held = lua_touserdata(L, 1);
   if (op->status == NEAP_EBUSY)
-    return neapL_error_raise(
-        L, "busy", "%s: somebody else is waiting for the body", held->what);
+    return neapL_error_raise(L, "busy",
+                             "%s: another task is waiting for the body already",
+                             held->what);
   return await_bytes(L);
 }
 

@@ -133,8 +133,8 @@ static int listen_at(lua_State *L) {
   int status = neap_net_listen(neapL_engine(L), &opts, &detail, held);
   if (status == NEAP_EINVAL)
     return neapL_error_raise(L, "net",
-                             "%s: that is no address in digits, as 127.0.0.1 "
-                             "and [::1] are",
+                             "%s: the address must be in digits, as 127.0.0.1 "
+                             "or [::1]",
                              lua_tostring(L, LABEL));
   if (status < 0)
     return fail(L, LABEL, status, detail);

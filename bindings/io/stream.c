@@ -58,7 +58,8 @@ static int fail(lua_State *L, method which, int status, int detail) {
   if (status == NEAP_ECLOSED && !b->stream)
     return neapL_class_closed(L, STREAM_META, words_for(L, which));
   if (status == NEAP_EBUSY)
-    return neapL_error_raise(L, "busy", "%s: somebody else is waiting for that",
+    return neapL_error_raise(L, "busy",
+                             "%s: another task is waiting for that already",
                              words_for(L, which));
   neapL_error_push_status(L, status == NEAP_ECLOSED ? "closed" : b->code,
                           words_for(L, which), status, detail);

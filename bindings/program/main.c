@@ -277,7 +277,7 @@ static void end_detached(neapL_host *host) {
 static void report_deadlock(lua_State *L) {
   neapL_task_dump(L);
   fprintf(stderr,
-          "neap: deadlock: nothing is left that could wake anyone\n%s\n",
+          "neap: deadlock: nothing is left that could wake a task\n%s\n",
           lua_tostring(L, -1));
   lua_pop(L, 1);
 }

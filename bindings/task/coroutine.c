@@ -260,8 +260,8 @@ static int co_yield (lua_State *L) {
   const neapL_host *host = neapL_host_find(L);
   if (host && host->current && host->current->L == L)
     return neapL_error_raise(L, "yield",
-                             "coroutine.yield outside of a coroutine of one's "
-                             "own");
+                             "coroutine.yield outside a coroutine of the "
+                             "script");
   return lua_yield(L, lua_gettop(L));
 }
 

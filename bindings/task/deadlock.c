@@ -13,7 +13,7 @@ bool neapL_deadlock_is_here(const neapL_host *host) {
 static int make_deadlock(lua_State *L) {
   neapL_task_dump(L);
   neapL_error_push(L, "deadlock",
-                   "deadlock: nothing is left that could wake anyone\n%s",
+                   "deadlock: nothing is left that could wake a task\n%s",
                    lua_tostring(L, -1));
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "retryable");

@@ -121,7 +121,7 @@ static void push_text(lua_State *L) {
     luaL_addstring(&buffer, " ");
   }
   if (failed)
-    luaL_addstring(&buffer, "has failed, and nobody has awaited it: ");
+    luaL_addstring(&buffer, "has failed, and no task has awaited it: ");
   else if (task->state == NEAPL_TASK_ENDING)
     luaL_addstring(&buffer, "waits for its own tasks to end");
   else if (more)

@@ -124,7 +124,7 @@ void neapL_task_suppress(lua_State *L, int index) {
   index = lua_absindex(L, index);
   /* The text comes first: a __tostring may warn, too. */
   const char *text = neapL_error_text(L, error);
-  lua_warning(L, "neap: an error was dropped for another one: ", 1);
+  lua_warning(L, "neap: an error was suppressed by another one: ", 1);
   lua_warning(L, text, 0);
   if (neapL_error_is(L, index)) {
     if (lua_getfield(L, index, "suppressed") != LUA_TTABLE) {

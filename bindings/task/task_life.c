@@ -75,7 +75,8 @@ neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
   neapL_host_fill_pool(L, host);
   /* From here on nothing runs Lua, which could change what is checked. */
   if (parent != host->root && parent->state != NEAPL_TASK_RUNNING)
-    neapL_error_raise(L, "closed", "a task that has ended spawns no more");
+    neapL_error_raise(L, "closed",
+                      "a task that has ended cannot spawn another");
   lua_State *thread = host->pool[host->pooled - 1].L;
   if (!lua_checkstack(thread, count + LUA_MINSTACK))
     luaL_error(L, "too many arguments for a task");
@@ -136,7 +137,7 @@ static int make_end(lua_State *L) {
   neapL_task *task = lua_touserdata(L, 1);
   if (task->cancel_status == 0)
     neapL_error_push(L, "yield",
-                     "coroutine.yield outside of a coroutine of one's own");
+                     "coroutine.yield outside a coroutine of the script");
   else
     neapL_wait_push_end(L, task);
   return 1;

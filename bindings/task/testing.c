@@ -31,7 +31,8 @@ static int turn(lua_State *L) {
   static const neapL_wait_then then = {.finish = turned};
   neap_op *op = neapL_wait_begin(L, "a step of others");
   if (neap_turn(neapL_engine(L), op, lua_toboolean(L, 1)) < 0)
-    return neapL_error_raise(L, "busy", "another task goes step by step");
+    return neapL_error_raise(L, "busy",
+                             "another task is already going step by step");
   return neapL_wait(L, op, 0, &then);
 }
 
@@ -39,7 +40,8 @@ static int turn(lua_State *L) {
 static int wait_idle(lua_State *L) {
   neap_op *op = neapL_wait_begin(L, "a deadlock");
   if (neap_wait_idle(neapL_engine(L), op) < 0)
-    return neapL_error_raise(L, "busy", "another task waits for a deadlock");
+    return neapL_error_raise(L, "busy",
+                             "another task is already waiting for a deadlock");
   return neapL_wait(L, op, 0, NULL);
 }
 

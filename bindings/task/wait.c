@@ -138,7 +138,7 @@ static bool check(lua_State *L, const neapL_host *host, const char *what) {
     return true;
   }
   if (neap_op_active(&task->op))
-    neapL_error_raise(L, "resumed", "the task waits already, for %s",
+    neapL_error_raise(L, "resumed", "the task is already waiting for %s",
                       task->what);
   if (task->atomic)
     neapL_error_raise(L, "atomic", "%s would wait inside %s, which is atomic",

@@ -28,7 +28,7 @@ local CODES = { boom = true, cancelled = true, timeout = true, closed = true, de
   resumed = true } -- a finalizer while its task is about to wait
 
 -- Messages of errors without a code that they may meet.
-local MESSAGES = { "^text$", "spawns no more", "cannot resume dead coroutine",
+local MESSAGES = { "^text$", "cannot spawn another", "cannot resume dead coroutine",
   "cannot resume non%-suspended coroutine" }
 
 function World:fault(text, ...)
@@ -727,7 +727,7 @@ end
 
 function CAN_GO_ON.acquire(self, number) return self.held[number] < self.places[number] end
 
--- Nothing is left that could wake anyone, as neap says: notes as a fault if
+-- Nothing is left that could wake a task, as neap says: notes as a fault if
 -- somebody waits for what is there. A finalizer may have brought it since.
 function World:examine_deadlock()
   if self.is_deadlock then return end

@@ -125,7 +125,7 @@ local reading = { __close = function(read) read.handle.is_read = false end }
 
 -- Waits for the next piece, at most until the response is closed.
 local function wait_for_piece(self)
-  if self.is_read then refuse(self, "busy", "somebody else is waiting for the body") end
+  if self.is_read then refuse(self, "busy", "another task is waiting for the body already") end
   self.is_read = true
   local _ <close> = setmetatable({ handle = self }, reading)
   concurrent.race {

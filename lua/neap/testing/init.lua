@@ -29,7 +29,7 @@ end
 local function watch()
   raw.wait_idle()
   error(new_error { code = "deadlock", retryable = false,
-    message = "deadlock: nothing is left that could wake anyone\n" .. core.dump() }, 0)
+    message = "deadlock: nothing is left that could wake a task\n" .. core.dump() }, 0)
 end
 
 -- Cancels a task, and waits until it has ended.

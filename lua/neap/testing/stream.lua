@@ -48,7 +48,7 @@ function Handle:receive()
   local words, from = "read from " .. self.label, self.from
   core.may_wait(words)
   self:check_open(words)
-  if self.is_reading then fail("busy", words, "somebody else is waiting for that") end
+  if self.is_reading then fail("busy", words, "another task is waiting for that already") end
   self.is_reading = true
   local _ <close> = setmetatable({}, { __close = function() self.is_reading = false end })
   while from.size == 0 do

@@ -661,7 +661,7 @@ describe("a task of the main chunk that failed unheard", function()
       local neap = require "neap"
       neap.spawn(function() error("lost", 0) end)
       neap.sleep(0.001)]] }
-    assert.equal("Lua warning: neap: a task failed that nobody awaited: lost\n", result.stderr)
+    assert.equal("Lua warning: neap: a task failed, and no task awaited it: lost\n", result.stderr)
   end)
 end)
 

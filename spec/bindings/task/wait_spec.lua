@@ -345,7 +345,7 @@ describe("a stray coroutine.yield", function()
     end)
     local err = failure(task.await, task)
     assert.equal("yield", err.code)
-    assert.matches("coroutine.yield outside of a coroutine of one's own", err.message, 1, true)
+    assert.matches("coroutine.yield outside a coroutine of the script", err.message, 1, true)
     assert.is_true(closed)
   end)
 

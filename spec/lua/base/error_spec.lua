@@ -257,7 +257,7 @@ describe("an error inside an error handler:", function()
       local ok, err = pcall(neap.Node.run, neap.Node { name = "n", exec = closing })
       print(err, err.suppressed[1])]] }
     assert.equal("n (exec): first\twhile closing\n", result.stdout)
-    assert.equal("warning: neap: an error was dropped for another one: while closing\n",
+    assert.equal("warning: neap: an error was suppressed by another one: while closing\n",
       result.stderr)
   end)
 
@@ -328,7 +328,7 @@ describe("the deadlock of a run", function()
     local flow = Flow { start = Node { name = "Waits", exec = function() semaphore:acquire() end } }
     local err = left(flow)
     assert.equal("deadlock", err.code)
-    assert.matches("nothing is left that could wake anyone", err.message, 1, true)
+    assert.matches("nothing is left that could wake a task", err.message, 1, true)
     assert.matches("waits for a semaphore", err.message, 1, true)
     assert.matches("error_spec.lua", err.message, 1, true)
     assert.matches("the main chunk, waits for a flow", err.message, 1, true)

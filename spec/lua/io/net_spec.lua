@@ -149,7 +149,7 @@ describe("net.listen", function()
     for _, address in ipairs { "256.0.0.1:0", "1.2.3:0", "[::1::]:0" } do
       local refused = failure(net.listen, address)
       assert.equal("net", refused.code)
-      assert.equal(("net.listen %s: that is no address in digits, as 127.0.0.1 and [::1] are")
+      assert.equal(("net.listen %s: the address must be in digits, as 127.0.0.1 or [::1]")
         :format(address), refused.message)
     end
     assert.matches("bad option 'backlog'", failure(net.listen, "127.0.0.1:0", { backlog = 0 }))

@@ -259,8 +259,8 @@ describe("an error that is dropped for another", function()
       neap.spawn(second)
       neap.sleep(0)]] }
     assert.equal("false\tfirst\nfirst\n", result.stdout)
-    assert.equal("warning: neap: an error was dropped for another one: second\n"
-      .. "warning: neap: an error was dropped for another one: second\n"
+    assert.equal("warning: neap: an error was suppressed by another one: second\n"
+      .. "warning: neap: an error was suppressed by another one: second\n"
       .. "warning: neap: a cancelled task failed: second\n", result.stderr)
   end)
 end)

@@ -79,7 +79,7 @@ describe("a deadlock", function()
       local event = neap.event()
       neap.spawn(function() neap.sleep(0) error("child died", 0) end)
       local _, err = pcall(event.wait, event)
-      print(err.message:find("has failed, and nobody has awaited it: child died", 1, true) ~= nil)
+      print(err.message:find("has failed, and no task has awaited it: child died", 1, true) ~= nil)
       os.exit(0)]])
   end)
 
@@ -88,7 +88,7 @@ describe("a deadlock", function()
       local neap = require "neap"
       neap.channel():receive()]] }
     assert.equal(1, result.status)
-    assert.matches("neap: deadlock: nothing is left that could wake anyone\n", result.stderr, 1,
+    assert.matches("neap: deadlock: nothing is left that could wake a task\n", result.stderr, 1,
       true)
     assert.matches("waits for a value from a channel", result.stderr, 1, true)
   end)
