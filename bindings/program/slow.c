@@ -114,12 +114,15 @@ static void note(neapL_task *task, double now) {
 }
 
 /* Finds the innermost visit that has lasted too long. Returns false when there
- * is none. */
+ * is none, and when a visit inside it has lasted for half as long: that one is
+ * likely to blame, and will be found soon. */
 static bool find(double now, finding *out) {
   for (uint32_t d = watch.count; d-- > 0;) {
     double seconds = now - watch.levels[d].since;
-    if (seconds < watch.limit)
+    if (seconds < watch.limit / 2)
       continue;
+    if (seconds < watch.limit)
+      return false;
     out->depth = d;
     out->seconds = seconds;
     watch.levels[d].told = true;

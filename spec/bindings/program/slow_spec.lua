@@ -56,6 +56,23 @@ describe("what computes for long", function()
     end
   end)
 
+  -- A flow that had waited just before its node began was named as well: it had
+  -- computed a little longer than the node.
+  it("is not the flow around it, which began a little earlier", function()
+    assert.same({ { "order > Charge (post)", "a.lua:4" } }, warnings [[
+      local visits = 0
+      local charge = neap.Node { name = "Charge" }
+      function charge:post()
+        visits = visits + 1
+        burn(0.3)
+        neap.sleep(0)
+        burn(0.03)
+        return visits < 3 and "again" or "done"
+      end
+      neap.Flow { name = "order", start = charge, charge - "again" >> charge,
+        charge - "done" >> neap.END }:run()]])
+  end)
+
   it("is each node that does so", function()
     assert.same({ { "flow > a (prep)", "a.lua:4" }, { "flow > b (exec)", "a.lua:4" } }, warnings [[
       local a = neap.Node { name = "a", prep = function() burn(0.3) end }
