@@ -328,6 +328,16 @@ local function is_list(value, test)
   return next(value) == nil or #value > 0
 end
 
+-- Whether a table has nothing but counts, by names that usage has.
+local function are_counts(value)
+  local names = { input = true, cached = true, cache_write = true, output = true,
+    reasoning = true }
+  for name, each in pairs(value) do
+    if not names[name] or math.type(each) ~= "integer" or each < 0 then return false end
+  end
+  return true
+end
+
 local function is_tool(value)
   return type(value) == "table" and type(value.name) == "string"
 end
@@ -383,7 +393,29 @@ function makers.llm(all)
     end, "table with a function request"),
   })
 
+  ---@class neap.llm.FakeAnswer
+  local ANSWER = {
+    text = with(text, ""), --- the text, given word by word
+    reasoning = text, --- the reasoning, given before the text
+    --- the tools that are called: name, arguments as a table or JSON text, and id of each
+    calls = rule(function(value) return is_list(value, is_tool) end,
+      "list of tables with a name"),
+    --- why it ends
+    stop = word("stop", "tools", "length", "filter", "context", "pause", "other"),
+    --- tokens by the names in a reply
+    usage = rule(function(value) return type(value) == "table" and are_counts(value) end,
+      "table of whole numbers by name"),
+    --- what goes wrong; behind `text`, where it breaks off
+    error = rule(function(value) return require "neap.llm.failure".kinds[value] ~= nil end,
+      'kind of an error such as "rate"'),
+    message = text, --- the sentence of that error
+    retry_after = seconds_or_0, --- how long that error asks to wait
+    after = with(seconds_or_0, 0), --- the time until the first piece
+    between = with(seconds_or_0, 0), --- the time before each further piece
+  }
+
   all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
+  all["llm.fake"] = ANSWER
 end
 for _, method in ipairs { "chat", "reply", "stream" } do makers[method] = makers.llm end
 

@@ -74,9 +74,13 @@ local function expire(self, why)
     { url = self.ask.public_url, request_id = self.request_id }), 0)
 end
 
--- Calls f, which waits, as long as may be waited. What f raises itself, also when that
--- is a timeout of its own, goes through.
-local function within(self, f, ...)
+--- Calls f, which waits, as long as may be waited. What f raises itself, also when that
+--- is a timeout of its own, goes through.
+---@param self neap.llm.Exchange
+---@param f function
+---@param ... any
+---@return any ... what f returns
+function M.within(self, f, ...)
   local seconds, why = limit(self)
   if seconds <= 0 then expire(self, why) end
   local stop = core.now() + seconds
@@ -87,6 +91,8 @@ local function within(self, f, ...)
   if has_passed and not core.is_cancelled() then expire(self, why) end
   error(err, 0)
 end
+
+local within = M.within
 
 -- The error for what the server, or the connection, has done.
 local function failed(self, kind, message, fields)

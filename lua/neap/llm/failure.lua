@@ -16,8 +16,11 @@ local M = {}
 ---@field usage? neap.llm.Usage of all attempts together
 ---@field attempts? integer
 
--- The kinds after which the same request may succeed.
-local RETRYABLE = { rate = true, overloaded = true, server = true, broken = true, stalled = true }
+--- The kinds, and whether the same request may succeed after one.
+---@type table<string, boolean>
+M.kinds = { auth = false, quota = false, rate = true, overloaded = true, server = true,
+  broken = true, stalled = true, model = false, context = false, length = false, filter = false,
+  tools = false, request = false }
 
 -- The kinds that a status has where the body says no more.
 local BY_STATUS = { [401] = "auth", [402] = "quota", [403] = "auth", [408] = "server",
@@ -142,7 +145,7 @@ end
 function M.new(kind, message, fields)
   fields = fields or {}
   fields.code, fields.kind, fields.message = "llm", kind, message
-  if fields.retryable == nil then fields.retryable = RETRYABLE[kind] or false end
+  if fields.retryable == nil then fields.retryable = M.kinds[kind] or false end
   return new_error(fields)
 end
 

@@ -3,10 +3,12 @@
 local class = require "neap.base.class"
 local core = require "neap.core"
 local failure = require "neap.llm.failure"
+local fakes = require "neap.llm.fake"
 local fold = require "neap.llm.fold"
 local messages = require "neap.llm.message"
 local options = require "neap.base.options"
 local public = require "neap.http.response".public
+local schema = require "neap.base.schema"
 local settings = require "neap.llm.settings"
 local streams = require "neap.llm.stream"
 
@@ -34,7 +36,8 @@ local llm = {}
 ---@field finish? fun(state: neap.llm.State)
 ---@field failed? fun(status: integer, headers: table, body: any, text?: string): ... the kind, the
 --- server's sentence, the seconds to wait
----@field answer? fun(call: neap.llm.CallOf): string answers without a request
+---@field answer? fun(call: neap.llm.CallOf): string|neap.llm.Answer answers without a request
+---@field waits? boolean `answer` may wait
 ---@field model? string of one that answers by itself
 
 --- The providers by name; each is loaded when it is first used.
@@ -189,6 +192,18 @@ local function named_provider(given)
     near and ("; did you mean '%s'?"):format(near) or ""))
 end
 
+-- Makes the client that asks a provider.
+local function client_of(provider, opts, url, key)
+  local usage = fold.usage()
+  usage.calls = 0
+  local client = setmetatable({ offline = provider.answer ~= nil, model = opts.model,
+    provider = provider.name, usage = usage }, ClientMeta)
+  private[client] = { provider = provider, url = url or "", key = key,
+    http = opts.http or require "neap.http", options = opts }
+  opts.key = nil
+  return client
+end
+
 --- Makes a client for a language model.
 ---
 --- Without a provider and an address it is offline, and says so once on stderr: it
@@ -212,13 +227,23 @@ function llm.new(opts)
   opts.model = provider.model or opts.model or settings.environment("NEAP_LLM_MODEL")
   local key = opts.key or settings.environment("NEAP_LLM_KEY")
     or named and provider.key_variable and settings.environment(provider.key_variable) or nil
-  local usage = fold.usage()
-  usage.calls = 0
-  local client = setmetatable({ offline = provider.answer ~= nil, model = opts.model,
-    provider = provider.name, usage = usage }, ClientMeta)
-  private[client] = { provider = provider, url = url or "", key = key,
-    http = opts.http or require "neap.http", options = opts }
-  opts.key = nil
+  return client_of(provider, opts, url, key)
+end
+
+--- Makes a client that gives these answers in turn, one a request, and raises kind
+--- "request" when it has run out. For tests: nothing is sent, and no environment is
+--- read. What streams, repeats, limits and fails does so as with any other client.
+---@param answers (string|neap.llm.FakeAnswer|fun(messages: neap.llm.Message[],
+--- opts: neap.llm.CallOptions): string|neap.llm.FakeAnswer)[] what a function gives is the
+--- answer, and what it raises is raised; it may wait
+---@param opts? neap.llm.CallOptions
+---@return neap.llm.Client fake with `requests`, what it has been asked
+function llm.fake(answers, opts)
+  local provider, requests = fakes.provider(answers)
+  opts = copy(options.check(opts, "llm.fake", schema.options.chat))
+  opts.model = opts.model or "fake"
+  local client = client_of(provider, opts)
+  client.requests = requests
   return client
 end
 

@@ -4,6 +4,7 @@ local class = require "neap.base.class"
 local core = require "neap.core"
 local exchange = require "neap.llm.exchange"
 local fold = require "neap.llm.fold"
+local played = require "neap.llm.played"
 
 local M = {}
 
@@ -26,30 +27,8 @@ local Stream, StreamMeta = class("neap.llm.Stream")
 ---@type table<neap.llm.Stream, neap.llm.Progress>
 local progress_of = setmetatable({}, { __mode = "k" })
 
--- An exchange with a provider that answers by itself, word by word.
-local Local = {}
-Local.__index = Local
-
-function Local:read()
-  if self.has_ended then return nil end
-  self.has_ended = true
-  local deltas, ask = {}, self.ask
-  for word in ask.provider.answer(ask.call):gmatch("%s*%S+%s*") do
-    deltas[#deltas + 1] = { kind = "text", text = word }
-  end
-  self.state.reply.stop = "stop"
-  fold.add_deltas(self.state, deltas)
-  return deltas
-end
-
-function Local:close() end
-
 local function begin(p)
-  if p.ask.provider.answer then
-    p.exchange = setmetatable({ ask = p.ask, state = fold.new() }, Local)
-  else
-    p.exchange = exchange.new(p.ask)
-  end
+  p.exchange = (p.ask.provider.answer and played or exchange).new(p.ask)
   p.total.calls = p.total.calls + 1
 end
 

@@ -19,6 +19,7 @@ local TABLES = {
   ["process.run"] = { REFERENCE, "## neap.process", "option of `run`", "local EXEC",
     "local SPAWN" },
   ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local CHAT" },
+  ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "local ANSWER" },
   ["testing.http"] = { TESTING, "## Requests", "of an answer", 'all["testing.http"]' },
   ["testing.process"] = { TESTING, "## Programs", "of a program", 'all["testing.process"]' },
   ["testing.net"] = { TESTING, "## Peers", "of a peer", 'all["testing.net"]' },

@@ -1,0 +1,101 @@
+--- A stand-in for a model, whose answers are laid down.
+-- SPDX-License-Identifier: MIT
+local failure = require "neap.llm.failure"
+local json = require "neap.core".json
+local options = require "neap.base.options"
+local schema = require "neap.base.schema"
+
+local M = {}
+
+---@class neap.llm.FakeRequest
+---@field messages neap.llm.Message[] a copy
+---@field model string
+---@field options neap.llm.CallOptions those of the call, the client's and the defaults
+
+-- A copy that nobody changes later, with what says that a table is an array.
+local function copy(value)
+  if type(value) ~= "table" then return value end
+  local all = setmetatable({}, getmetatable(value))
+  for name, each in pairs(value) do all[name] = copy(each) end
+  return all
+end
+
+-- Says what is wrong with an answer, nil if nothing is.
+local function fault(answer)
+  if type(answer) == "string" then return nil end
+  if type(answer) ~= "table" then
+    return ("llm.fake: an answer is a string, a table or a function, got a %s")
+      :format(type(answer))
+  end
+  return options.complaint(answer, "llm.fake", schema.options["llm.fake"])
+end
+
+local function check(answer)
+  local complaint = type(answer) ~= "function" and fault(answer)
+  if complaint then options.blame(complaint) end
+end
+
+-- The calls of an answer as a model sends them.
+local function calls_of(self, calls)
+  local list = {}
+  for i, call in ipairs(calls or {}) do
+    local id, arguments = call.id, call.arguments or "{}"
+    if not id then
+      self.calls = self.calls + 1
+      id = ("call_%d"):format(self.calls)
+    end
+    if type(arguments) == "table" then
+      arguments = next(arguments) == nil and "{}" or json.encode(arguments)
+    end
+    list[i] = { id = id, name = call.name, arguments = arguments }
+  end
+  return list
+end
+
+-- The error that an answer is.
+local function failure_of(answer)
+  local kind = answer.error
+  return kind and failure.new(kind, answer.message or ("the fake fails: %s"):format(kind),
+    { retry_after = answer.retry_after })
+end
+
+-- Answers the next request.
+local function answer_to(self, call)
+  local requests, answers = self.requests, self.answers
+  requests[#requests + 1] = { messages = copy(call.messages), model = call.model,
+    options = copy(call.options) }
+  local answer = answers[#requests]
+  if answer == nil then
+    error(failure.new("request",
+      ("the fake has run out: it has %d answer(s), and this is request %d")
+        :format(#answers, #requests)), 0)
+  elseif type(answer) == "function" then
+    answer = answer(copy(call.messages), copy(call.options))
+    local complaint = fault(answer)
+    if complaint then error(complaint, 0) end
+  end
+  if type(answer) == "string" then answer = { text = answer } end
+  return { text = answer.text, reasoning = answer.reasoning, usage = answer.usage,
+    stop = answer.stop, calls = calls_of(self, answer.calls), failure = failure_of(answer),
+    after = answer.after, between = answer.between }
+end
+
+--- Makes the provider that gives these answers in turn.
+---@param answers (string|table|fun(messages: neap.llm.Message[], opts: table): string|table)[]
+---@return neap.llm.Provider
+---@return neap.llm.FakeRequest[] requests what it is asked, appended to
+function M.provider(answers)
+  options.argument(1, "fake", answers, schema.rules.table)
+  for _, answer in ipairs(answers) do check(answer) end
+  for name in pairs(answers) do
+    if math.type(name) ~= "integer" or name < 1 or name > #answers then
+      options.blame(("llm.fake: a list of answers expected, got the key '%s'")
+        :format(tostring(name)))
+    end
+  end
+  local self = { answers = table.move(answers, 1, #answers, 1, {}), requests = {}, calls = 0 }
+  return { name = "fake", waits = true,
+    answer = function(call) return answer_to(self, call) end }, self.requests
+end
+
+return M
