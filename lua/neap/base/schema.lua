@@ -415,7 +415,7 @@ function makers.llm(all)
   }
 
   all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
-  all["llm.fake"] = ANSWER
+  all["llm.replay"], all["llm.fake"] = CLIENT, ANSWER
 end
 for _, method in ipairs { "chat", "reply", "stream" } do makers[method] = makers.llm end
 
@@ -493,5 +493,6 @@ return {
   meant = meant,
   --- Rules for arguments.
   rules = { seconds = seconds, seconds_or_0 = seconds_or_0, number_or_0 = number_or_0,
-    count = count, count_or_0 = count_or_0, func = func, string = text, table = map },
+    count = count, count_or_0 = count_or_0, func = func, string = text, table = map,
+    path = path },
 }

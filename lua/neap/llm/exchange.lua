@@ -25,6 +25,7 @@ local M = {}
 ---@field began number
 ---@field deadline number the end of the whole call
 ---@field is_over? boolean the deadline has passed
+---@field cassette? string the path of the file that records it
 
 -- How much of a body is read: of an error, of a reply that is no stream.
 local MAX_ERROR, MAX_BODY = 64 * 1024, 64 * 1024 * 1024
@@ -41,6 +42,7 @@ local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
 ---@field private ask neap.llm.Ask
 ---@field private began number
 ---@field private heard? boolean the first event has come
+---@field key? string with which it was sent
 ---@field private secrets string[] what must not stand in an error
 ---@field private response? neap.http.Response
 ---@field private next? fun(): string|nil, string|nil the data and the name of an event
@@ -138,7 +140,7 @@ local function send(self)
       auth == "bearer" and "Bearer " .. key or key
   end
   add_headers(headers, ask.own_headers)
-  self.secrets = { key }
+  self.key, self.secrets = key, { key }
   for _, value in pairs(ask.own_headers) do table.insert(self.secrets, tostring(value)) end
   local response = ask.http.request { method = "POST", url = ask.url, headers = headers,
     body = ask.body, stream = true, connect_timeout = ask.call.options.connect_timeout }

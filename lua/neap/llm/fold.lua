@@ -44,6 +44,7 @@ local M = {}
 ---@class neap.llm.State
 ---@field reply neap.llm.Reply as far as it has come
 ---@field vendor? any what the vendor wants to have back with this reply
+---@field kept? table<string, string> the same as a message has it, in its place
 ---@field refusal? string why the model has not answered, in its own words
 ---@field failure? table the event, or the body, that is an error
 
@@ -116,7 +117,7 @@ function M.reply(state, key, encode)
   if may_be_calls and reply.calls[1] then reply.stop = "tools" end
   reply.message = { role = "assistant", content = reply.text,
     calls = reply.calls[1] and reply.calls,
-    vendor = state.vendor ~= nil and { [key] = encode(state.vendor) } or nil }
+    vendor = state.kept or state.vendor ~= nil and { [key] = encode(state.vendor) } or nil }
   return reply
 end
 

@@ -1,5 +1,6 @@
 --- Clients of language models, whoever makes these.
 -- SPDX-License-Identifier: MIT
+local cassettes = require "neap.llm.cassette"
 local class = require "neap.base.class"
 local core = require "neap.core"
 local failure = require "neap.llm.failure"
@@ -80,7 +81,8 @@ end
 
 -- What the attempts of a call send: the request in bytes.
 local function ask_of(own, call, what)
-  local ask = { call = call, provider = own.provider, what = what, began = core.now() }
+  local ask = { call = call, provider = own.provider, what = what, began = core.now(),
+    key = own.key, cassette = own.cassette }
   ask.deadline = ask.began + (call.options.timeout or math.huge)
   if own.provider.answer then return ask end
   local path, headers, body = own.provider.request(call)
@@ -89,7 +91,7 @@ local function ask_of(own, call, what)
   ask.public_url = public(ask.url)
   ask.headers, ask.own_headers = headers, call.options.headers
   ask.body = core.json.encode(body)
-  ask.key, ask.http = own.key, own.http
+  ask.http = own.http
   return ask
 end
 
@@ -204,6 +206,28 @@ local function client_of(provider, opts, url, key)
   return client
 end
 
+-- The key of a client; a vendor's own variable has it only where the vendor is named.
+local function key_of(opts, named)
+  return opts.key or settings.environment("NEAP_LLM_KEY")
+    or named and named.key_variable and settings.environment(named.key_variable) or nil
+end
+
+-- The client that answers from a cassette.
+local function replay(cassette, opts)
+  return client_of(cassettes.provider(cassette, opts.key), opts)
+end
+
+-- The cassettes from which NEAP_LLM_CASSETTE has answers come, by their paths: the
+-- clients of a script have one together.
+local by_variable = {}
+
+local function replay_by_variable(path, opts, named)
+  by_variable[path] = by_variable[path] or cassettes.load(path)
+  opts.model = named and named.model or opts.model or settings.environment("NEAP_LLM_MODEL")
+  opts.key = key_of(opts, named)
+  return replay(by_variable[path], opts)
+end
+
 --- Makes a client for a language model.
 ---
 --- Without a provider and an address it is offline, and says so once on stderr: it
@@ -219,15 +243,16 @@ end
 function llm.new(opts)
   opts = copy(options.check(opts, "llm.new"))
   local named = named_provider(opts.provider)
+  local mode, path = settings.cassette()
+  if mode == "replay" then return replay_by_variable(path, opts, named) end
   local url = opts.url or settings.url()
   local provider = named or llm.providers[url and "openai" or "offline"]
   if not named and not url then tell_offline(provider) end
   url = url or provider.base
   if not url and not provider.answer then options.blame("llm.new: the option 'url' is missing") end
   opts.model = provider.model or opts.model or settings.environment("NEAP_LLM_MODEL")
-  local key = opts.key or settings.environment("NEAP_LLM_KEY")
-    or named and provider.key_variable and settings.environment(provider.key_variable) or nil
-  return client_of(provider, opts, url, key)
+  local client = client_of(provider, opts, url, key_of(opts, named))
+  return mode == "record" and llm.record(path, client) or client
 end
 
 --- Makes a client that gives these answers in turn, one a request, and raises kind
@@ -245,6 +270,39 @@ function llm.fake(answers, opts)
   local client = client_of(provider, opts)
   client.requests = requests
   return client
+end
+
+local client_rule = { test = function(value) return private[value] ~= nil end,
+  expected = "client of a language model" }
+
+--- Makes a client that asks as another does, and writes each request with its answer
+--- to a cassette. The first time in a process a cassette is begun anew. No key and no
+--- header is in it. Raises kind "cassette" where it cannot be written.
+---@param path string
+---@param model neap.llm.Client
+---@return neap.llm.Client
+function llm.record(path, model)
+  options.argument(1, "record", path, schema.rules.path)
+  options.argument(2, "record", model, client_rule)
+  cassettes.begin(path)
+  local client = setmetatable(copy(model), ClientMeta)
+  private[client] = copy(private[model])
+  private[client].cassette = path
+  return client
+end
+
+--- Makes a client that answers from a cassette: each request by its content, in any
+--- order, with each answer once. Raises kind "cassette" for one that cannot be read;
+--- its calls raise that for a request that is not there, and say in what the nearest
+--- one differs.
+---@param path string
+---@param opts? neap.llm.Options those of the client that was recorded: what they ask for is
+--- part of a request
+---@return neap.llm.Client
+function llm.replay(path, opts)
+  options.argument(1, "replay", path, schema.rules.path)
+  opts = copy(options.check(opts, "llm.replay"))
+  return replay(cassettes.load(path), opts)
 end
 
 return llm

@@ -13,7 +13,9 @@ local M = {}
 ---@field stop? string default: "stop", or "tools" where there are calls
 ---@field usage? table<string, integer>
 ---@field model? string
+---@field vendor? table<string, string> what a message keeps for vendors
 ---@field failure? neap.Error raised behind the pieces, in the place of an end
+---@field is_final? boolean after the failure the call is over
 ---@field after? number seconds until the first piece
 ---@field between? number seconds before each further one
 
@@ -51,7 +53,7 @@ local function open(self)
   if type(answer) == "string" then answer = { text = answer } end
   self.answer, self.deltas, self.at = answer, deltas_of(answer), 0
   if answer.usage then fold.add(state.reply.usage, answer.usage) end
-  state.reply.model = answer.model
+  state.reply.model, state.kept = answer.model, answer.vendor
 end
 
 -- Lets the time pass that the next piece takes.
@@ -82,7 +84,10 @@ function Played:read()
     fold.add_deltas(self.state, { delta })
     return { delta }
   end
-  if answer.failure then error(answer.failure, 0) end
+  if answer.failure then
+    self.ask.is_over = answer.is_final
+    error(answer.failure, 0)
+  end
   self.state.reply.stop = answer.stop or "stop"
   return nil
 end

@@ -42,6 +42,18 @@ function M.url()
   return url
 end
 
+--- Reads what NEAP_LLM_CASSETTE says; nil if nothing.
+---@return "record"|"replay"|nil
+---@return string|nil path
+function M.cassette()
+  local value = M.environment("NEAP_LLM_CASSETTE")
+  if not value then return nil end
+  local mode, path = value:match("^(%l+):(.+)$")
+  if mode == "record" or mode == "replay" then return mode, path end
+  error(new_error { code = "llm", kind = "cassette", retryable = false,
+    message = "NEAP_LLM_CASSETTE is neither record:PATH nor replay:PATH" }, 0)
+end
+
 --- Joins the base of an address and the path of a request. A base may have a version
 --- in it, or be the whole already; its query stays.
 ---@param base string

@@ -1,5 +1,6 @@
 --- The answer of a model, piece by piece, over as many attempts as it takes.
 -- SPDX-License-Identifier: MIT
+local cassettes = require "neap.llm.cassette"
 local class = require "neap.base.class"
 local core = require "neap.core"
 local exchange = require "neap.llm.exchange"
@@ -28,7 +29,9 @@ local Stream, StreamMeta = class("neap.llm.Stream")
 local progress_of = setmetatable({}, { __mode = "k" })
 
 local function begin(p)
-  p.exchange = (p.ask.provider.answer and played or exchange).new(p.ask)
+  local ask = p.ask
+  p.exchange = (ask.provider.answer and played or exchange).new(ask)
+  if ask.cassette then p.exchange = cassettes.tape(ask.cassette, p.exchange) end
   p.total.calls = p.total.calls + 1
 end
 

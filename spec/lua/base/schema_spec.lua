@@ -38,7 +38,8 @@ for _, name in ipairs { "fs.read", "fs.write", "fs.mkdir", "fs.remove", "fs.watc
 end
 
 -- What has the options of another, or some of them.
-local LIKE = { spawn = "run", chat = "llm.new", reply = "llm.new", stream = "llm.new" }
+local LIKE = { spawn = "run", chat = "llm.new", reply = "llm.new", stream = "llm.new",
+  ["llm.replay"] = "llm.new" }
 for _, method in ipairs { "get", "head", "post", "put", "patch", "delete" } do
   LIKE["http." .. method] = "http.request"
 end
