@@ -416,6 +416,7 @@ function makers.llm(all)
 
   all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
   all["llm.replay"], all["llm.fake"] = CLIENT, ANSWER
+  all["llm.chunks"] = { tokens = with(count, 500), overlap = with(count_or_0, 50) }
 end
 for _, method in ipairs { "chat", "reply", "stream" } do makers[method] = makers.llm end
 

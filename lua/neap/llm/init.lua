@@ -13,7 +13,7 @@ local schema = require "neap.base.schema"
 local settings = require "neap.llm.settings"
 local streams = require "neap.llm.stream"
 
-local llm = {}
+local llm = { chunks = require "neap.llm.chunks" }
 
 ---@class neap.llm.CallOf what a provider makes a request of
 ---@field model? string

@@ -32,8 +32,8 @@ local CALLS = {
   summarize = "summary.summarize", events = "response:events", retry = "neap.retry",
 }
 for _, name in ipairs { "fs.read", "fs.write", "fs.mkdir", "fs.remove", "fs.watch", "net.connect",
-  "net.listen", "json.decode", "json.encode", "process.spawn", "testing.run",
-  "testing.sweep" } do
+  "net.listen", "json.decode", "json.encode", "llm.chunks", "process.spawn",
+  "testing.run", "testing.sweep" } do
   CALLS[name] = name
 end
 
