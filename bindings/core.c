@@ -30,6 +30,8 @@
 #include "task/testing.h"
 #include "task/trace.h"
 #include "task/wait.h"
+#include "vector/nearest.h"
+#include "vector/vector.h"
 
 /* now() -> seconds */
 static int now(lua_State *L) {
@@ -176,6 +178,8 @@ int luaopen_neap_core(lua_State *L) {
   neapL_semaphore_open(L);
   neapL_channel_open(L);
   neapL_event_open(L);
+  neapL_vector_open(L);
+  neapL_nearest_open(L);
   neapL_params_open(L);
   neapL_retry_open(L);
   neapL_trace_open(L);

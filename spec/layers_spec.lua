@@ -6,7 +6,8 @@ local helper = require "spec.helper"
 -- include headers of its own folder and of those in lines above it here.
 local layers = {
   engine = { { "base" }, { "loop" }, { "io", "http", "flow" }, { "" } },
-  bindings = { { "task" }, { "flow", "io", "sync" }, { "http", "json" }, { "" }, { "program" } },
+  bindings = { { "task" }, { "flow", "io", "sync", "vector" }, { "http", "json" }, { "" },
+    { "program" } },
 }
 
 -- Which files may include the headers of a library, as patterns of their paths.

@@ -17,6 +17,7 @@
 #include "task/check.h"
 #include "task/error.h"
 #include "values.h"
+#include "vector/vector.h"
 
 /* A member of an object, as it was when the object's table was read. Its key
  * and its value are in the table at KEPT_SLOT, at `kept` and after it. Members
@@ -45,6 +46,9 @@ struct encoder {
 };
 
 enum { BYTES_SLOT = 3, MEMBERS_SLOT, KEPT_SLOT };
+
+/* The room for a number. */
+enum { DIGITS = 32 };
 
 /* The encoder writes only what jansson can read. */
 #define MAX_DEPTH JSON_PARSER_MAX_DEPTH
@@ -223,20 +227,12 @@ static void write_string(struct encoder *e, const struct place *in, bool is_key,
   append_char(e, '"');
 }
 
-/* Appends the shortest of 15 to 17 digits that reads back as the same double,
- * always with a point or an exponent. [-0, +0, v] */
-static void write_real(struct encoder *e, const struct place *in, double x) {
-  if (!isfinite(x))
-    refuse(e, in, "%s is no JSON number", isnan(x) ? "NaN" : "an infinity");
-  char digits[32];
-  int precision = 15;
-  do
-    snprintf(digits, sizeof(digits), "%.*g", precision, x);
-  while (strtod(digits, NULL) != x && ++precision <= 17);
-
+/* Appends the digits of a number, always with a point or an exponent.
+ * [-0, +0, m] */
+static void write_digits(struct encoder *e, const char *digits) {
   /* What is no digit, sign or exponent is the locale's decimal point, of one
    * byte or several. */
-  char text[sizeof(digits) + 2];
+  char text[DIGITS + 2];
   size_t size = 0;
   bool real = false;
   for (const char *at = digits; *at != '\0'; at++) {
@@ -250,6 +246,37 @@ static void write_real(struct encoder *e, const struct place *in, double x) {
   append(e, text, size);
   if (!real)
     append(e, ".0", 2);
+}
+
+/* Appends the shortest of 15 to 17 digits that reads back as the same double.
+ * [-0, +0, v] */
+static void write_real(struct encoder *e, const struct place *in, double x) {
+  if (!isfinite(x))
+    refuse(e, in, "%s is no JSON number", isnan(x) ? "NaN" : "an infinity");
+  char digits[DIGITS];
+  int precision = 15;
+  do
+    snprintf(digits, sizeof(digits), "%.*g", precision, x);
+  while (strtod(digits, NULL) != x && ++precision <= 17);
+  write_digits(e, digits);
+}
+
+/* Appends a vector as a list, each number by the shortest of 6 to 9 digits that
+ * reads back as the same float. [-0, +0, m] */
+static void write_vector(struct encoder *e, const neapL_vector *vector) {
+  append_char(e, '[');
+  for (size_t i = 0; i < vector->size; i++) {
+    if (i > 0)
+      append_char(e, ',');
+    float x = vector->values[i];
+    char digits[DIGITS];
+    int precision = 6;
+    do
+      snprintf(digits, sizeof(digits), "%.*g", precision, (double)x);
+    while (strtof(digits, NULL) != x && ++precision <= 9);
+    write_digits(e, digits);
+  }
+  append_char(e, ']');
 }
 
 static void write_integer(struct encoder *e, lua_Integer n) {
@@ -522,10 +549,15 @@ static void write_value(struct encoder *e, const struct place *in) {
   case LUA_TNIL:
     refuse(e, in, "nil (json.null is what becomes null)");
     return;
-  default:
-    if (!lua_rawequal(L, -1, NEAPL_JSON_NULL))
+  default: {
+    const neapL_vector *vector = neapL_vector_at(L, -1);
+    if (lua_rawequal(L, -1, NEAPL_JSON_NULL))
+      append(e, "null", 4);
+    else if (vector)
+      write_vector(e, vector);
+    else
       refuse(e, in, "a %s", luaL_typename(L, -1));
-    append(e, "null", 4);
+  }
   }
 }
 

@@ -13,7 +13,22 @@ local schema = require "neap.base.schema"
 local settings = require "neap.llm.settings"
 local streams = require "neap.llm.stream"
 
-local llm = { chunks = require "neap.llm.chunks" }
+---@class neap.Vector numbers as float32, packed; it cannot be changed
+---@field list fun(self: neap.Vector): number[]
+---@field bytes fun(self: neap.Vector): string four for each number, the least significant first
+---@operator len: integer
+
+local llm = {
+  chunks = require "neap.llm.chunks",
+  --- Makes a vector of a list of numbers, or of the bytes that one has given.
+  ---@type fun(numbers: number[]|string|neap.Vector): neap.Vector
+  vector = core.vector,
+  --- Finds the `k` vectors whose direction is most like that of a vector. Gives their
+  --- indices and the cosines, the greatest first. Lists of numbers do, but are slower.
+  ---@type fun(vector: neap.Vector|number[], vectors: (neap.Vector|number[])[], k: integer):
+  --- integer[], number[]
+  nearest = core.nearest,
+}
 
 ---@class neap.llm.CallOf what a provider makes a request of
 ---@field model? string

@@ -56,6 +56,7 @@ local MAKERS = {
   ["neap.guard"] = function() return neap.semaphore(1):acquire() end,
   ["neap.channel"] = function() return neap.channel(1) end,
   ["neap.event"] = function() return neap.event() end,
+  ["neap.vector"] = function() return core.vector { 1 } end,
 }
 local INTERNAL = { ["neap.fs.result"] = true, ["neap.addresses"] = true, ["neap.relay"] = true,
   ["neap.json.document"] = true, ["neap.json.array"] = true, ["neap.place"] = true }
