@@ -161,4 +161,14 @@ describe("a sweep of cancellations leaves nothing of", function()
     listener:close()
     server:await()
   end)
+
+  it_survives("a fake of a model that is recorded", function(guard)
+    local answers = { { error = "rate" }, { text = "At noon.", after = 5, between = 1 },
+      function() nap(guard) return "At six." end }
+    local path = folder .. "/tide.jsonl"
+    local model = neap.llm.record(path, neap.llm.fake(answers))
+    local _ <close> = guard()
+    for _ in model:stream("When?") do nap(guard) end
+    model:chat("And then?", { timeout = 60 })
+  end)
 end)
