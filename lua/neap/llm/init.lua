@@ -3,6 +3,7 @@
 local cassettes = require "neap.llm.cassette"
 local class = require "neap.base.class"
 local core = require "neap.core"
+local extract = require "neap.llm.extract"
 local failure = require "neap.llm.failure"
 local fakes = require "neap.llm.fake"
 local fold = require "neap.llm.fold"
@@ -10,8 +11,10 @@ local messages = require "neap.llm.message"
 local options = require "neap.base.options"
 local public = require "neap.http.response".public
 local schema = require "neap.base.schema"
+local schemas = require "neap.llm.schema"
 local settings = require "neap.llm.settings"
 local streams = require "neap.llm.stream"
+local validate = require "neap.llm.validate"
 
 ---@class neap.Vector numbers as float32, packed; it cannot be changed
 ---@field list fun(self: neap.Vector): number[]
@@ -319,5 +322,28 @@ function llm.replay(path, opts)
   opts = copy(options.check(opts, "llm.replay"))
   return replay(cassettes.load(path), opts)
 end
+
+--- Makes a JSON Schema of a list of fields, whose order stays:
+--- `{ "name: string", "age: integer?", "level: low|high", { "jobs[]", { "title: string" } } }`.
+--- A JSON Schema of one's own is looked at, and given back. What could not be checked by
+--- it raises here.
+---@param fields table
+---@return table
+function llm.schema(fields)
+  return (schemas.of(fields, "llm.schema"))
+end
+
+--- Whether a value fits a schema. A field that is missing counts as null.
+---@param fields table what llm.schema takes
+---@param value any
+---@return true|nil
+---@return neap.llm.Misfit[]|nil misfits `{ { path = "$.jobs[2].title", message = } }`
+function llm.validate(fields, value)
+  local misfits = validate.misfits(schemas.of(fields, "llm.validate"), value)
+  if misfits[1] then return nil, misfits end
+  return true
+end
+
+llm.extract = { json = extract.json, fenced = extract.fenced }
 
 return llm
