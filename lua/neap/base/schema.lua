@@ -375,8 +375,13 @@ function makers.llm(all)
     max_retry_after = with(seconds, 120),
   }
 
-  ---@class neap.llm.Options: neap.llm.CallOptions
-  local CLIENT = extend(CHAT, {
+  ---@class neap.llm.ObjectOptions: neap.llm.CallOptions
+  local OBJECT = extend(CHAT, {
+    attempts = with(count, 3), --- how often `object` asks for a value that fits
+  })
+
+  ---@class neap.llm.Options: neap.llm.ObjectOptions
+  local CLIENT = extend(OBJECT, {
     --- whose language is spoken
     provider = rule(function(value)
       return type(value) == "string" or type(value) == "table"
@@ -417,8 +422,9 @@ function makers.llm(all)
   all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
   all["llm.replay"], all["llm.fake"] = CLIENT, ANSWER
   all["llm.chunks"] = { tokens = with(count, 500), overlap = with(count_or_0, 50) }
+  all.object = OBJECT
 end
-for _, method in ipairs { "chat", "reply", "stream" } do makers[method] = makers.llm end
+for _, method in ipairs { "chat", "reply", "stream", "object" } do makers[method] = makers.llm end
 
 function makers.testing(all)
   local errno = rule(function(value) return require "neap.testing.errno"[value] ~= nil end,
@@ -475,7 +481,7 @@ local meant = {
   processafterfailure = "process_after_fail", processafterfailasync = "process_after_fail",
   postasync = "post", postprocess = "post", finish = "post",
   maxretry = "max_retries", maxretrys = "max_retries", retries = "max_retries",
-  maxattempts = "max_retries", attempts = "max_retries", retry = "max_retries",
+  maxattempts = "max_retries", retry = "max_retries",
   maxtries = "max_retries", tries = "max_retries",
   retrywait = "wait", waittime = "wait", retrydelay = "wait", waitms = "wait",
   timeoutms = "timeout", timeouts = "timeout",

@@ -280,7 +280,7 @@ end
 ---@param key? any the client's, which is in no cassette
 ---@return neap.llm.Provider
 function M.provider(cassette, key)
-  return { name = "replay", answer = function(call)
+  return { name = "replay", features = { schema = true, tools = true }, answer = function(call)
     return take(cassette, contents.of(call, contents.hider(call, key)))
   end }
 end

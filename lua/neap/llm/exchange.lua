@@ -26,6 +26,7 @@ local M = {}
 ---@field deadline number the end of the whole call
 ---@field is_over? boolean the deadline has passed
 ---@field cassette? string the path of the file that records it
+---@field refusal? string what the server has said last, with words of the prompt
 
 -- How much of a body is read: of an error, of a reply that is no stream.
 local MAX_ERROR, MAX_BODY = 64 * 1024, 64 * 1024 * 1024
@@ -152,6 +153,8 @@ local function refuse(self, body, text)
   local response, provider = self.response, self.ask.provider
   local status = response.status
   local kind, sentence, asked = provider.failed(status, response.headers, body, text)
+  local param = failure.text(failure.at(body, "error", "param"))
+  self.ask.refusal = ("%s %s"):format(sentence or "", param or "")
   sentence = redact.sentence(sentence, self.secrets, messages.texts(self.ask.call.messages))
   local is_status = status < 200 or status > 299
   if not sentence then

@@ -8,19 +8,21 @@ local M = {}
 ---@class neap.llm.Error: neap.Error
 ---@field code "llm"
 ---@field kind "auth"|"quota"|"rate"|"overloaded"|"server"|"broken"|"model"|"context"|"length"
---- |"filter"|"tools"|"request"|"stalled"|"cassette"
+--- |"filter"|"tools"|"request"|"stalled"|"cassette"|"schema"
 ---@field status? integer of the response
 ---@field request_id? string
 ---@field url? string without query and user
 ---@field partial? neap.llm.Reply what had come of the reply
 ---@field usage? neap.llm.Usage of all attempts together
 ---@field attempts? integer
+---@field errors? neap.llm.Misfit[] of kind "schema"
+---@field text? string of kind "schema": the last answer
 
 --- The kinds, and whether the same request may succeed after one.
 ---@type table<string, boolean>
 M.kinds = { auth = false, quota = false, rate = true, overloaded = true, server = true,
   broken = true, stalled = true, model = false, context = false, length = false, filter = false,
-  tools = false, request = false, cassette = false }
+  tools = false, request = false, cassette = false, schema = false }
 
 -- The kinds that a status has where the body says no more.
 local BY_STATUS = { [401] = "auth", [402] = "quota", [403] = "auth", [408] = "server",
@@ -147,6 +149,25 @@ function M.new(kind, message, fields)
   fields.code, fields.kind, fields.message = "llm", kind, message
   if fields.retryable == nil then fields.retryable = M.kinds[kind] or false end
   return new_error(fields)
+end
+
+-- What a reply is that is no answer, by its stop: the kind, and why.
+local NO_ANSWER = {
+  tools = { "tools", "the model called tools" },
+  pause = { "tools", "the model has paused for a tool of the vendor's" },
+  length = { "length", "max_tokens were spent before the answer had an end" },
+  filter = { "filter", "the model refused, or a filter took the answer" },
+  context = { "context", "the context of the model was full before the answer had an end" },
+  other = { "broken", "the answer ended for a reason that is not known" },
+}
+
+--- Makes the error for a reply that is no answer.
+---@param reply neap.llm.Reply whose stop is not "stop"
+---@return neap.llm.Error
+function M.no_answer(reply)
+  local kind, why = table.unpack(NO_ANSWER[reply.stop])
+  return M.new(kind, why, { retryable = false, partial = reply, usage = reply.usage,
+    request_id = reply.request_id, attempts = reply.attempts })
 end
 
 return M

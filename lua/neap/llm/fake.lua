@@ -94,7 +94,7 @@ function M.provider(answers)
     end
   end
   local self = { answers = table.move(answers, 1, #answers, 1, {}), requests = {}, calls = 0 }
-  return { name = "fake", waits = true,
+  return { name = "fake", waits = true, features = { schema = true, tools = true },
     answer = function(call) return answer_to(self, call) end }, self.requests
 end
 

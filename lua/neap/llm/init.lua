@@ -8,6 +8,7 @@ local failure = require "neap.llm.failure"
 local fakes = require "neap.llm.fake"
 local fold = require "neap.llm.fold"
 local messages = require "neap.llm.message"
+local object = require "neap.llm.object"
 local options = require "neap.base.options"
 local public = require "neap.http.response".public
 local schema = require "neap.base.schema"
@@ -48,6 +49,7 @@ local llm = {
 ---@field auth? string how the key is sent: "bearer", or the name of a header
 ---@field key_variable? string the vendor's own variable of the environment
 ---@field needs_model? boolean
+---@field features? { schema?: boolean, tools?: boolean } what `request` heeds
 ---@field vendor? fun(host: string): string
 ---@field request? fun(call: neap.llm.CallOf): string, table, table path, headers, body
 ---@field event? fun(state: neap.llm.State, data: any, name?: string): neap.llm.Delta[], boolean|nil
@@ -83,14 +85,6 @@ local Client, ClientMeta = class("neap.llm.Client")
 -- What a client was made with, kept apart from it: who prints a client prints no key.
 local private = setmetatable({}, { __mode = "k" })
 
--- Returns a table with what both have; `more` wins.
-local function both(base, more)
-  local all = {}
-  for name, value in pairs(base or {}) do all[name:lower()] = value end
-  for name, value in pairs(more or {}) do all[name:lower()] = value end
-  return all
-end
-
 local function copy(table)
   local all = {}
   for name, value in pairs(table) do all[name] = value end
@@ -98,8 +92,8 @@ local function copy(table)
 end
 
 -- What the attempts of a call send: the request in bytes.
-local function ask_of(own, call, what)
-  local ask = { call = call, provider = own.provider, what = what, began = core.now(),
+local function ask_of(own, call, what, began)
+  local ask = { call = call, provider = own.provider, what = what, began = began or core.now(),
     key = own.key, cassette = own.cassette }
   ask.deadline = ask.began + (call.options.timeout or math.huge)
   if own.provider.answer then return ask end
@@ -113,12 +107,17 @@ local function ask_of(own, call, what)
   return ask
 end
 
--- Makes the stream for a call.
-local function begin(self, what, prompt, given)
+-- Makes the stream for a call. Where the answer is to have a structure, that says how
+-- it is asked for; the call itself may have begun before.
+local function begin(self, what, prompt, given, structure, began)
   local own = private[self]
   given = options.check(given, what)
   local opts = settings.merge(given, own.options)
-  opts.headers = both(own.options.headers, given.headers)
+  opts.headers = settings.headers(own.options.headers, given.headers)
+  if structure then
+    opts.tools, opts.tool_choice = structure.tools, structure.tool_choice
+    opts.schema = structure.schema
+  end
   local provider = own.provider
   if provider.needs_model and not opts.model then
     options.blame(("%s: the option 'model' is missing, and NEAP_LLM_MODEL is not set"):format(what))
@@ -131,7 +130,8 @@ local function begin(self, what, prompt, given)
     vendor = provider.vendor and provider.vendor(own.url:match("^%a+://([^/?#]*)"))
       or provider.name,
   }
-  return streams.new(ask_of(own, call, what), self.usage)
+  local ask = ask_of(own, call, what, began)
+  return streams.new(ask, self.usage), ask
 end
 
 --- Sends a prompt and waits for the whole reply, whatever its `stop` is.
@@ -144,16 +144,6 @@ function Client:reply(prompt, opts)
   return reply
 end
 
--- What chat raises for a reply that is no answer: its kind, and why.
-local NO_ANSWER = {
-  tools = { "tools", "the model called tools" },
-  pause = { "tools", "the model has paused for a tool of the vendor's" },
-  length = { "length", "max_tokens were spent before the answer had an end" },
-  filter = { "filter", "the model refused, or a filter took the answer" },
-  context = { "context", "the context of the model was full before the answer had an end" },
-  other = { "broken", "the answer ended for a reason that is not known" },
-}
-
 --- Sends a prompt and waits for the answer. Raises kind "tools", "length", "filter" or
 --- "context" for one that is none, with what has come as `partial`.
 ---@param prompt neap.llm.Prompt
@@ -164,9 +154,41 @@ function Client:chat(prompt, opts)
   local stream <close> = begin(self, "chat", prompt, opts)
   local reply = stream:finish()
   if reply.stop == "stop" then return reply.text, reply end
-  local kind, why = table.unpack(NO_ANSWER[reply.stop])
-  error(failure.new(kind, why, { retryable = false, partial = reply, usage = reply.usage,
-    request_id = reply.request_id, attempts = reply.attempts }), 0)
+  error(failure.no_answer(reply), 0)
+end
+
+--- Asks for a value that fits a schema, and asks again, with what is wrong, where one
+--- does not, `attempts` times in all. Fields that are null are nil. Raises kind "schema"
+--- when none has fitted, and what chat raises for an answer that is none.
+---@param fields table what llm.schema takes
+---@param prompt neap.llm.Prompt
+---@param opts? neap.llm.ObjectOptions
+---@return any value
+---@return neap.llm.Reply reply the last, with the usage of all
+function Client:object(fields, prompt, opts)
+  local own = private[self]
+  local wanted = schemas.of(fields, "object")
+  opts = options.check(opts, "object")
+  if opts.tools or opts.tool_choice then
+    options.blame("object: it has no tools; an agent has")
+  end
+  if own.provider == llm.providers.offline then
+    error(failure.new("model", "the offline summariser fills no schema; name a model with "
+      .. "NEAP_LLM_URL, or with the options provider and url"), 0)
+  end
+  own.ways = own.ways or object.ways(own.provider)
+  local began = core.now()
+  local value, reply = object.ask { schema = wanted, ways = own.ways,
+    messages = messages.list(prompt, nil, "object"),
+    attempts = opts.attempts or own.options.attempts or 3,
+    send = function(list, structure)
+      local stream, ask = begin(self, "object", list, opts, structure, began)
+      local ok, result = pcall(stream.finish, stream)
+      stream:close()
+      if ok then return result end
+      return nil, result, ask.refusal or type(result) == "table" and result.message
+    end }
+  return value, reply
 end
 
 --- Begins to send a prompt: `for piece in client:stream(prompt)` gives the pieces of

@@ -21,6 +21,17 @@ function M.merge(given, client)
   return all
 end
 
+--- Gives the headers that both have, by their names in lower case; `more` wins.
+---@param base? table
+---@param more? table
+---@return table
+function M.headers(base, more)
+  local all = {}
+  for name, value in pairs(base or {}) do all[name:lower()] = value end
+  for name, value in pairs(more or {}) do all[name:lower()] = value end
+  return all
+end
+
 --- Returns the value of an environment variable, nil also for an empty one.
 ---@param name string
 ---@return string|nil

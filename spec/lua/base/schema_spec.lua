@@ -18,7 +18,8 @@ local TABLES = {
     "local GET" },
   ["process.run"] = { REFERENCE, "## neap.process", "option of `run`", "local EXEC",
     "local SPAWN" },
-  ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local CHAT" },
+  ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local OBJECT",
+    "local CHAT" },
   ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "local ANSWER" },
   ["testing.http"] = { TESTING, "## Requests", "of an answer", 'all["testing.http"]' },
   ["testing.process"] = { TESTING, "## Programs", "of a program", 'all["testing.process"]' },
@@ -39,7 +40,7 @@ end
 
 -- What has the options of another, or some of them.
 local LIKE = { spawn = "run", chat = "llm.new", reply = "llm.new", stream = "llm.new",
-  ["llm.replay"] = "llm.new" }
+  ["llm.replay"] = "llm.new", object = "llm.new" }
 for _, method in ipairs { "get", "head", "post", "put", "patch", "delete" } do
   LIKE["http." .. method] = "http.request"
 end

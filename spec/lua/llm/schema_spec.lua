@@ -76,12 +76,14 @@ describe("llm.schema", function()
       "field 1 of the schema: a field is a text such as \"age: integer\", or "
       .. '{ "name", { fields } }' },
     ["a field of fields with a type"] = { { { "at: object", {} } },
-      "field 1 of the schema: a field " .. 'with fields in it is { "name", ... }, { "name[]", ... } or { "name?", ... }' },
+      "field 1 of the schema: a field with fields in it is "
+        .. '{ "name", ... }, { "name[]", ... } or { "name?", ... }' },
     ["one field twice"] = { { "a: string", "a: number" },
       [[field 2 of the schema ("a: number"): there is a field 'a' already]] },
     ["two marks"] = { { "a: string??" }, 'field 1 of the schema ("a: string??"): one ? is enough' },
     ["a choice with a list in it"] = { { "a: low|high[]" },
-      'field 1 of the schema ("a: low|high[]"): ' .. "a list of a choice has parentheses: (low|high)[]" },
+      'field 1 of the schema ("a: low|high[]"): '
+        .. "a list of a choice has parentheses: (low|high)[]" },
     ["a choice of types"] = { { "a: string|number" }, 'field 1 of the schema ("a: string|number"): '
       .. "a choice is of words, and 'string' is a type" },
     ["a choice of nothing"] = { { "a: low|" }, 'field 1 of the schema ("a: low|"): '

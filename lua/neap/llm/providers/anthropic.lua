@@ -15,6 +15,7 @@ local M = {
   auth = "x-api-key",
   key_variable = "ANTHROPIC_API_KEY",
   needs_model = true,
+  features = { schema = true, tools = true },
 }
 
 -- The answer's limit, which a request has to have.
@@ -115,7 +116,13 @@ end
 local function thinking_of(level)
   if level == nil then return nil, nil end
   if level == "none" then return { type = "disabled" }, nil end
-  return { type = "adaptive" }, { effort = level }
+  return { type = "adaptive" }, level
+end
+
+local function output_of(effort, schema)
+  if not effort and not schema then return nil end
+  return json.object({ effort = effort, format = schema and json.object({ type = "json_schema",
+    schema = schema.schema }, { "type" }) }, { "effort" })
 end
 
 --- The request for a call. With `cache` what stays the same is marked: the tools
@@ -127,7 +134,7 @@ end
 function M.request(call)
   local opts = call.options
   local system, others = messages.without_system(call.messages)
-  local thinking, output_config = thinking_of(opts.reasoning)
+  local thinking, effort = thinking_of(opts.reasoning)
   local stop = opts.stop
   return "/messages", { ["anthropic-version"] = "2023-06-01" }, json.object({
     model = call.model,
@@ -137,7 +144,7 @@ function M.request(call)
     tools = tools_of(opts.tools, opts.cache and not system),
     tool_choice = choice_of(opts.tool_choice),
     thinking = thinking,
-    output_config = output_config,
+    output_config = output_of(effort, opts.schema),
     temperature = opts.temperature,
     max_tokens = opts.max_tokens or MAX_TOKENS,
     stop_sequences = type(stop) == "string" and { stop } or stop,

@@ -15,6 +15,7 @@ local M = {
   auth = "x-goog-api-key",
   key_variable = "GEMINI_API_KEY",
   needs_model = true,
+  features = { schema = true, tools = true },
 }
 
 local ORDER = { "systemInstruction", "tools", "toolConfig", "generationConfig", "contents" }
@@ -126,6 +127,8 @@ function M.request(call)
     stopSequences = type(opts.stop) == "string" and { opts.stop } or opts.stop,
     seed = opts.seed,
     thinkingConfig = thinking_of(opts.reasoning),
+    responseMimeType = opts.schema and "application/json",
+    responseJsonSchema = opts.schema and opts.schema.schema,
   }
   local model = call.model:gsub("^models/", "")
   return ("/models/%s:streamGenerateContent?alt=sse"):format(model), {}, json.object({

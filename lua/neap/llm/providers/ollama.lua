@@ -15,9 +15,10 @@ local M = {
   version = "",
   auth = "bearer",
   needs_model = true,
+  features = { schema = true, tools = true },
 }
 
-local ORDER = { "model", "tools", "think", "options", "stream", "messages" }
+local ORDER = { "model", "tools", "think", "format", "options", "stream", "messages" }
 local MESSAGE = { "role", "content", "thinking", "images", "tool_calls", "tool_name" }
 
 local function images_of(content)
@@ -89,6 +90,7 @@ function M.request(call)
     model = call.model,
     tools = tools_of(opts),
     think = think_of(opts.reasoning),
+    format = opts.schema and opts.schema.schema,
     options = next(settings) and settings or nil,
     stream = true,
     messages = list,

@@ -14,10 +14,12 @@ local M = {
   version = "/v1",
   auth = "bearer",
   key_variable = "OPENAI_API_KEY",
+  features = { schema = true, tools = true },
 }
 
 local ORDER = { "model", "tools", "tool_choice", "reasoning_effort", "temperature",
-  "max_completion_tokens", "stop", "seed", "stream", "stream_options", "messages" }
+  "max_completion_tokens", "stop", "seed", "response_format", "stream", "stream_options",
+  "messages" }
 local MESSAGE = { "role", "content", "reasoning_content", "tool_calls", "tool_call_id" }
 local NAMED = { "id", "type", "function" }
 local FUNCTION = { "name", "description", "parameters", "arguments", "strict" }
@@ -99,6 +101,11 @@ local function choice_of(choice)
   return json.object({ type = "function", ["function"] = { name = choice } }, NAMED)
 end
 
+local function format_of(schema)
+  return schema and json.object({ type = "json_schema",
+    json_schema = json.object(schema, { "name", "strict", "schema" }) }, { "type" })
+end
+
 --- The request for a call.
 ---@param call neap.llm.CallOf
 ---@return string path
@@ -116,6 +123,7 @@ function M.request(call)
     max_completion_tokens = opts.max_tokens,
     stop = opts.stop,
     seed = opts.seed,
+    response_format = format_of(opts.schema),
     stream = true,
     stream_options = { include_usage = true },
     messages = list,

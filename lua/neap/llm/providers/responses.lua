@@ -15,10 +15,11 @@ local M = {
   auth = "bearer",
   key_variable = "OPENAI_API_KEY",
   needs_model = true,
+  features = { schema = true, tools = true },
 }
 
 local ORDER = { "model", "instructions", "tools", "tool_choice", "reasoning", "temperature",
-  "max_output_tokens", "store", "include", "stream", "input" }
+  "max_output_tokens", "text", "store", "include", "stream", "input" }
 local ITEM = { "type", "role", "call_id", "name", "content", "arguments", "output" }
 local TOOL = { "type", "name", "description", "parameters", "strict" }
 
@@ -95,6 +96,11 @@ local function choice_of(choice)
   return json.object({ type = "function", name = choice }, { "type" })
 end
 
+local function text_of(schema)
+  return schema and { format = json.object({ type = "json_schema", name = schema.name,
+    strict = schema.strict, schema = schema.schema }, { "type", "name", "strict" }) }
+end
+
 --- The request for a call. This protocol has neither stop nor seed.
 ---@param call neap.llm.CallOf
 ---@return string path
@@ -111,6 +117,7 @@ function M.request(call)
     reasoning = opts.reasoning and { effort = opts.reasoning } or nil,
     temperature = opts.temperature,
     max_output_tokens = opts.max_tokens,
+    text = text_of(opts.schema),
     store = false,
     include = { "reasoning.encrypted_content" },
     stream = true,
