@@ -399,3 +399,66 @@ describe("with a server", function()
     end)
   end)
 end)
+
+-- Runs an example with a model that gives these replies, each a message in chat
+-- completions, in turn.
+local function with_model(name, replies, ...)
+  local folder = helper.tmpdir()
+  local answers = {}
+  for i, reply in ipairs(replies) do
+    answers[i] = { json = { choices = { { message = reply } },
+      usage = { prompt_tokens = 10, completion_tokens = 2 } } }
+  end
+  local script = helper.write(folder .. "/fake.lua", ([[
+local neap = require "neap"
+local fake <close> = neap.testing.http { ["POST http://m/v1/chat/completions"] =
+  neap.json.decode(%q) }
+loadfile("examples/%s.lua")(...)
+]]):format(json.encode(answers), name))
+  return helper.run({ helper.neap, script, { ... } },
+    { cwd = helper.root, env = { NEAP_LLM_URL = "http://m" } })
+end
+
+local function call(name, arguments)
+  return { content = json.null, tool_calls = { { id = name, type = "function",
+    ["function"] = { name = name, arguments = json.encode(arguments) } } } }
+end
+
+describe("agent", function()
+  it("looks into files before it answers", function()
+    local folder = helper.tmpdir()
+    helper.write(folder .. "/tides.txt", "High at 06:12.")
+    local result = with_model("agent", { call("list_files", {}),
+      call("read_file", { name = "../secret" }), call("read_file", { name = "tides.txt" }),
+      { content = "At 06:12." } }, folder, "When is high tide?")
+    assert.same({ status = 0, stdout = "At 06:12.\n", stderr = [[
+list_files {}
+read_file {"name":"../secret"}
+read_file {"name":"tides.txt"}
+4 requests, 40 tokens in, 8 out
+]] }, result)
+  end)
+
+  it("says how to call it", function()
+    assert.same({ status = 2, stdout = "", stderr = "usage: agent.lua FOLDER QUESTION\n" },
+      example("agent"))
+  end)
+end)
+
+describe("structured", function()
+  it("reads letters into a table, and loses none to another", function()
+    local folder = helper.tmpdir()
+    local first = helper.write(folder .. "/a", "I want 12 euros back. Ada")
+    local second = helper.write(folder .. "/b", "Hello!")
+    local result = with_model("structured", {
+      { content = '{"from": "Ada", "wants": "refund", "amount": 12}' },
+    }, first, folder .. "/none")
+    assert.equal("", result.stderr)
+    assert.equal(0, result.status)
+    assert.matches(first .. ": Ada wants refund, 12.00\n", result.stdout, 1, true)
+    assert.matches("no such file", result.stdout, 1, true)
+    result = with_model("structured", { { content = "Hm." } }, second)
+    assert.equal(second .. ": no answer has fitted the schema; the last does not at $\n",
+      result.stdout)
+  end)
+end)

@@ -419,6 +419,35 @@ function makers.llm(all)
     between = with(seconds_or_0, 0), --- the time before each further piece
   }
 
+  ---@class neap.llm.ToolOptions
+  local TOOL = {
+    --- by it the model calls the tool
+    name = rule(function(value)
+      return is_text(value) and #value <= 64 and value:find("^[%w_-]+$") ~= nil
+    end, "string of up to 64 letters, digits, _ and -"),
+    description = text, --- tells the model what it is for
+    parameters = map, --- a schema, or the fields of one
+    run = func, --- gets the arguments and the call; gives a string, or what is JSON
+  }
+
+  ---@class neap.llm.AgentOptions
+  local AGENT = {
+    name = with(text, "agent"), --- of the flow, and of what it keeps in shared
+    --- it is asked
+    model = rule(function(value)
+      return type(value) == "table" and type(value.reply) == "function"
+    end, "client of a model"),
+    --- it may call
+    tools = rule(function(value) return is_list(value, is_tool) end, "list of tools"),
+    system = text, --- a message of the system; else the client's
+    max_turns = with(count, 10), --- how many requests it may take
+    concurrency = with(attempts, 8), --- how many tools run at once
+    approve = func, --- gets a call and shared, and gives true, or false and a reason
+    prompt = func, --- gets shared, and gives the prompt
+    answer = func, --- gets shared, the text and the reply
+  }
+
+  all["llm.tool"], all["llm.agent"] = TOOL, AGENT
   all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
   all["llm.replay"], all["llm.fake"] = CLIENT, ANSWER
   all["llm.chunks"] = { tokens = with(count, 500), overlap = with(count_or_0, 50) }

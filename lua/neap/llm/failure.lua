@@ -8,7 +8,7 @@ local M = {}
 ---@class neap.llm.Error: neap.Error
 ---@field code "llm"
 ---@field kind "auth"|"quota"|"rate"|"overloaded"|"server"|"broken"|"model"|"context"|"length"
---- |"filter"|"tools"|"request"|"stalled"|"cassette"|"schema"
+--- |"filter"|"tools"|"request"|"stalled"|"cassette"|"schema"|"turns"
 ---@field status? integer of the response
 ---@field request_id? string
 ---@field url? string without query and user
@@ -22,7 +22,8 @@ local M = {}
 ---@type table<string, boolean>
 M.kinds = { auth = false, quota = false, rate = true, overloaded = true, server = true,
   broken = true, stalled = true, model = false, context = false, length = false, filter = false,
-  tools = false, request = false, cassette = false, schema = false }
+  tools = false, request = false, cassette = false, schema = false,
+  turns = false }
 
 -- The kinds that a status has where the body says no more.
 local BY_STATUS = { [401] = "auth", [402] = "quota", [403] = "auth", [408] = "server",

@@ -366,6 +366,24 @@ function llm.validate(fields, value)
   return true
 end
 
+--- Makes a tool, which a model may call: `name`, `description`, `parameters` (what
+--- llm.schema takes) and `run(arguments, call)`, which may wait and gives a string, or
+--- anything that is JSON.
+---@param opts neap.llm.ToolOptions
+---@return neap.llm.Tool
+function llm.tool(opts)
+  return (require("neap.llm.tool").new(opts, "llm.tool"))
+end
+
+--- Makes an agent: a flow that asks a model, and runs the tools that it calls, until it
+--- answers. It takes `shared.prompt` and sets `shared.answer`; `agent:ask(prompt)` runs
+--- it by itself, and gives the text and `shared`.
+---@param opts neap.llm.AgentOptions
+---@return table flow
+function llm.agent(opts)
+  return (require("neap.llm.agent").new(opts))
+end
+
 llm.extract = { json = extract.json, fenced = extract.fenced }
 
 return llm

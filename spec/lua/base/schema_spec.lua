@@ -21,6 +21,8 @@ local TABLES = {
   ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local OBJECT",
     "local CHAT" },
   ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "local ANSWER" },
+  ["llm.tool"] = { REFERENCE, "## neap.llm", "option of a tool", "local TOOL" },
+  ["llm.agent"] = { REFERENCE, "## neap.llm", "option of an agent", "local AGENT" },
   ["testing.http"] = { TESTING, "## Requests", "of an answer", 'all["testing.http"]' },
   ["testing.process"] = { TESTING, "## Programs", "of a program", 'all["testing.process"]' },
   ["testing.net"] = { TESTING, "## Peers", "of a peer", 'all["testing.net"]' },
@@ -189,7 +191,10 @@ describe("a rule", function()
       for name in pairs(options) do all[name] = true end
     end
     for name, meant in pairs(schema.meant) do
-      assert.is_nil(all[name])
+      -- What has both by their own names does not take one for the other.
+      for where, options in pairs(schema.options) do
+        assert.falsy(options[name] and options[meant], where .. ": " .. name)
+      end
       assert.truthy(all[meant], meant)
     end
   end)

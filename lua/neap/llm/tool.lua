@@ -1,0 +1,102 @@
+--- Tools: what a model may call, and what becomes of its calls.
+-- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+local failure = require "neap.llm.failure"
+local options = require "neap.base.options"
+local schemas = require "neap.llm.schema"
+local validate = require "neap.llm.validate"
+local valid = require "neap.base.encoding".valid
+
+local M = {}
+
+---@class neap.llm.Tool
+---@field name string
+---@field description? string
+---@field parameters table a JSON Schema
+---@field run fun(arguments: table, call: neap.llm.Call): any
+
+-- What strangers write may be beyond what Lua has.
+local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
+
+-- The tools that have been made.
+local known = setmetatable({}, { __mode = "k" })
+
+--- Makes a tool; gives one that was made before as it is.
+---@param given table
+---@param where string the function's name, for messages
+---@return neap.llm.Tool
+function M.new(given, where)
+  if known[given] then return given end
+  options.check(given, where, require "neap.base.schema".options["llm.tool"])
+  for _, name in ipairs { "name", "run" } do
+    if given == nil or given[name] == nil then
+      options.blame(("%s: the option '%s' is missing"):format(where, name))
+    end
+  end
+  local parameters = schemas.of(given.parameters or {}, ("%s '%s'"):format(where, given.name))
+  if parameters.type ~= "object" then
+    options.blame(("%s '%s': the parameters of a tool are an object"):format(where, given.name))
+  end
+  local tool = { name = given.name, description = given.description, parameters = parameters,
+    run = given.run }
+  known[tool] = true
+  return tool
+end
+
+--- The text of what was raised.
+---@param err any
+---@return string
+function M.text_of(err)
+  if type(err) == "table" and type(err.message) == "string" then return valid(err.message) end
+  local ok, text = pcall(tostring, err)
+  return ok and valid(text) or "an error without words"
+end
+
+--- Reads the arguments of a call. Gives nil and what is wrong where they do not fit.
+---@param tool neap.llm.Tool
+---@param call neap.llm.Call
+---@return table|nil
+---@return string|nil
+function M.arguments(tool, call)
+  local ok, value = pcall(core.json.decode, call.arguments, LENIENT)
+  if not ok then return nil, "The arguments cannot be read: " .. failure.json_fault(value) end
+  if value == core.json.null then value = {} end
+  local misfits = validate.misfits(tool.parameters, value)
+  if not misfits[1] then return validate.without_nulls(value) end
+  local lines = { "The arguments do not fit:" }
+  for _, misfit in ipairs(misfits) do
+    lines[#lines + 1] = ("%s: %s"):format(misfit.path, misfit.message)
+  end
+  return nil, table.concat(lines, "\n")
+end
+
+-- The text of what a tool has returned; nil and why there is none.
+local function result_of(value)
+  if type(value) ~= "string" then
+    local ok, text = pcall(core.json.encode, value == nil and core.json.null or value)
+    if ok then return text end
+    return nil, "The tool has given what is no JSON: " .. M.text_of(text)
+  end
+  local length, place = utf8.len(value)
+  if length then return value end
+  return nil, ("The tool has given text that is not UTF-8 (at its byte %d)."):format(place)
+end
+
+--- Runs a tool, which may wait. Whatever goes wrong is for the model, but for a
+--- cancellation, which is raised.
+---@param tool neap.llm.Tool
+---@param arguments table
+---@param call neap.llm.Call
+---@return string content
+---@return boolean failed
+function M.run(tool, arguments, call)
+  local ok, value = pcall(tool.run, arguments, call)
+  if not ok then
+    if core.is_cancelled() then error(value, 0) end
+    return "The tool has failed: " .. M.text_of(value), true
+  end
+  local text, why = result_of(value)
+  return text or why --[[@as string]], text == nil
+end
+
+return M
