@@ -430,13 +430,26 @@ function makers.llm(all)
     run = func, --- gets the arguments and the call; gives a string, or what is JSON
   }
 
+  local client = rule(function(value)
+    return type(value) == "table" and type(value.reply) == "function"
+  end, "client of a model")
+
+  ---@class neap.llm.ConversationOptions
+  local CONVERSATION = {
+    model = client, --- it answers
+    system = text, --- a message of the system; else the client's
+    window = count, --- how many tokens, as estimated, are sent at most
+    --- what falls out of the window is summarised, by the model or by a function, which gets
+    --- the messages and gives a text
+    summarise = rule(function(value)
+      return type(value) == "boolean" or type(value) == "function"
+    end, "boolean or function"),
+  }
+
   ---@class neap.llm.AgentOptions
   local AGENT = {
     name = with(text, "agent"), --- of the flow, and of what it keeps in shared
-    --- it is asked
-    model = rule(function(value)
-      return type(value) == "table" and type(value.reply) == "function"
-    end, "client of a model"),
+    model = client, --- it is asked
     --- it may call
     tools = rule(function(value) return is_list(value, is_tool) end, "list of tools"),
     system = text, --- a message of the system; else the client's
@@ -447,7 +460,7 @@ function makers.llm(all)
     answer = func, --- gets shared, the text and the reply
   }
 
-  all["llm.tool"], all["llm.agent"] = TOOL, AGENT
+  all["llm.tool"], all["llm.agent"], all["llm.conversation"] = TOOL, AGENT, CONVERSATION
   all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
   all["llm.replay"], all["llm.fake"] = CLIENT, ANSWER
   all["llm.chunks"] = { tokens = with(count, 500), overlap = with(count_or_0, 50) }

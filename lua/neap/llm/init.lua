@@ -384,6 +384,14 @@ function llm.agent(opts)
   return (require("neap.llm.agent").new(opts))
 end
 
+--- Makes a conversation, which remembers what was said: `say(text)` gives the answer,
+--- `stream(text)` its pieces, and `messages` is plain data.
+---@param opts neap.llm.ConversationOptions
+---@return neap.llm.Conversation
+function llm.conversation(opts)
+  return (require("neap.llm.conversation").new(opts))
+end
+
 llm.extract = { json = extract.json, fenced = extract.fenced }
 
 return llm

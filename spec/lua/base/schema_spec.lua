@@ -23,6 +23,8 @@ local TABLES = {
   ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "local ANSWER" },
   ["llm.tool"] = { REFERENCE, "## neap.llm", "option of a tool", "local TOOL" },
   ["llm.agent"] = { REFERENCE, "## neap.llm", "option of an agent", "local AGENT" },
+  ["llm.conversation"] = { REFERENCE, "## neap.llm", "option of a conversation",
+    "local CONVERSATION" },
   ["testing.http"] = { TESTING, "## Requests", "of an answer", 'all["testing.http"]' },
   ["testing.process"] = { TESTING, "## Programs", "of a program", 'all["testing.process"]' },
   ["testing.net"] = { TESTING, "## Peers", "of a peer", 'all["testing.net"]' },

@@ -1,0 +1,204 @@
+--- Conversations: what was said is remembered, as far as it has room.
+-- SPDX-License-Identifier: MIT
+local class = require "neap.base.class"
+local failure = require "neap.llm.failure"
+local messages = require "neap.llm.message"
+local options = require "neap.base.options"
+
+local M = {}
+
+---@class neap.llm.Conversation
+---@field messages neap.llm.Message[] plain data; may be replaced
+local Conversation, ConversationMeta = class("neap.llm.Conversation")
+
+---@class neap.llm.ConversationStream
+---@field reply? neap.llm.Reply once all has come
+local Stream, StreamMeta = class("neap.llm.ConversationStream")
+
+-- What is known of conversations, and of their streams.
+local private = setmetatable({}, { __mode = "k" })
+
+-- Bytes of a token, and the tokens of what is no text, until replies tell better.
+local BYTES, OTHERS = 4, 1000
+
+-- How far an estimate may be corrected.
+local LEAST, MOST = 0.25, 4
+
+local SUMMARY = "What was said before, in short: "
+
+local function count(message)
+  local bytes, others = 0, 0
+  for _, part in ipairs(messages.parts(message.content)) do
+    if part.text then bytes = bytes + #part.text else others = others + OTHERS end
+  end
+  for _, call in ipairs(message.calls or {}) do bytes = bytes + #call.name + #call.arguments end
+  for _, text in pairs(message.vendor or {}) do bytes = bytes + #text end
+  return bytes / BYTES + others
+end
+
+local function count_all(list)
+  local tokens = 0
+  for _, message in ipairs(list) do tokens = tokens + count(message) end
+  return tokens
+end
+
+-- Parts messages into those of the system, which stay, and turns, each from a message of
+-- the user to the next: so no call is parted from its result.
+local function turns_of(list)
+  local system, turns = {}, {}
+  for _, message in ipairs(list) do
+    if message.role == "system" then
+      system[#system + 1] = message
+    elseif message.role == "user" or not turns[1] then
+      turns[#turns + 1] = { message }
+    else
+      table.insert(turns[#turns], message)
+    end
+  end
+  return system, turns
+end
+
+-- The first of the turns that have room in so many tokens; the last has it always, and
+-- the first is the user's.
+local function first_with_room(turns, tokens)
+  local first = #turns
+  tokens = tokens - count_all(turns[first])
+  while first > 1 do
+    tokens = tokens - count_all(turns[first - 1])
+    if tokens < 0 then break end
+    first = first - 1
+  end
+  while first < #turns and turns[first][1].role ~= "user" do first = first + 1 end
+  return first
+end
+
+-- Has the model summarise messages.
+local function ask_for_summary(own, list)
+  local lines = {}
+  for i, message in ipairs(list) do
+    lines[i] = ("%s: %s"):format(message.role, messages.text(message.content))
+  end
+  local prompt = ("Summarise this conversation for yourself, so that you can go on with it, "
+    .. "in at most %d words:\n\n%s"):format(math.max(20, own.window // 8),
+      table.concat(lines, "\n\n"))
+  return (own.model:chat(prompt))
+end
+
+-- The messages that have room in the window. Where what falls out is summarised, the
+-- others get half of the window, so that this is not done each time.
+local function with_room(own, list)
+  if not own.window then return list end
+  local system, turns = turns_of(list)
+  local room = own.window / own.factor - #(own.system or "") / BYTES - count_all(system)
+  local first = first_with_room(turns, room)
+  if first == 1 then return list end
+  if own.summarise then
+    first = first_with_room(turns, math.min(room, own.window / own.factor / 2))
+  end
+  local kept, dropped = {}, {}
+  for _, message in ipairs(system) do
+    local is_summary = own.summarise and message.summary
+    table.insert(is_summary and dropped or kept, message)
+  end
+  for i, turn in ipairs(turns) do
+    local to = i < first and dropped or kept
+    table.move(turn, 1, #turn, #to + 1, to)
+  end
+  if own.summarise then
+    local text
+    if own.summarise == true then text = ask_for_summary(own, dropped)
+    else text = own.summarise(dropped) end
+    if text and text ~= "" then
+      table.insert(kept, 1, { role = "system", content = SUMMARY .. text, summary = true })
+    end
+  end
+  return kept
+end
+
+-- Begins a turn: what is sent, and what is done with the reply.
+local function begin(self, content, opts)
+  local own = private[self]
+  local before = self.messages
+  local said = messages.list({ { role = "user", content = content } }, nil, "say")[1]
+  local list = table.move(before, 1, #before, 1, {})
+  list[#list + 1] = said
+  list = with_room(own, list)
+  local all = {}
+  for name, value in pairs(opts or {}) do all[name] = value end
+  all.system = all.system or own.system
+  local function finish(reply)
+    local estimate = count_all(list) + #(all.system or "") / BYTES
+    if reply.usage.input > 0 and reply.attempts == 1 and estimate > 0 then
+      own.factor = math.max(LEAST, math.min(MOST, reply.usage.input / estimate))
+    end
+    -- Another turn may have ended in the meantime; then this one stands behind it.
+    local new = self.messages == before and list or table.move(self.messages, 1, #self.messages,
+      1, {})
+    if new ~= list then new[#new + 1] = said end
+    new[#new + 1] = reply.message
+    self.messages = new
+  end
+  return list, all, finish
+end
+
+--- Says something, and waits for the answer, which is remembered. What raises leaves the
+--- messages as they were.
+---@param content string|neap.llm.Part[]
+---@param opts? neap.llm.CallOptions
+---@return string text
+---@return neap.llm.Reply reply
+function Conversation:say(content, opts)
+  local list, all, finish = begin(self, content, opts)
+  local text, reply = private[self].model:chat(list, all)
+  finish(reply)
+  return text, reply
+end
+
+--- Says something: `for piece in conversation:stream(content)` gives the pieces of the
+--- answer. It is remembered when its end was read.
+---@param content string|neap.llm.Part[]
+---@param opts? neap.llm.CallOptions
+---@return neap.llm.ConversationStream
+function Conversation:stream(content, opts)
+  local list, all, finish = begin(self, content, opts)
+  local stream = setmetatable({}, StreamMeta)
+  private[stream] = { inner = (private[self].model:stream(list, all)), finish = finish }
+  return stream, nil, nil, stream
+end
+
+--- Waits for the next piece of text; nil at the end.
+---@return string|nil
+function StreamMeta.__call(self)
+  local own = private[self]
+  local piece = own.inner()
+  if piece or self.reply or own.is_closed then return piece end
+  local reply = own.inner.reply
+  if reply.stop ~= "stop" then error(failure.no_answer(reply), 0) end
+  self.reply = reply
+  own.finish(reply)
+end
+
+--- Drops what is still to come.
+function Stream:close()
+  private[self].is_closed = true
+  private[self].inner:close()
+end
+
+StreamMeta.__close = Stream.close
+
+--- Makes a conversation.
+---@param opts neap.llm.ConversationOptions
+---@return neap.llm.Conversation
+function M.new(opts)
+  opts = options.check(opts, "llm.conversation")
+  if not opts.model then options.blame("llm.conversation: the option 'model' is missing") end
+  if opts.summarise and not opts.window then
+    options.blame("llm.conversation: 'summarise' needs a 'window'")
+  end
+  local conversation = setmetatable({ messages = {} }, ConversationMeta)
+  private[conversation] = { model = opts.model, system = opts.system, window = opts.window,
+    summarise = opts.summarise, factor = 1 }
+  return conversation
+end
+
+return M
