@@ -427,7 +427,8 @@ function makers.llm(all)
     end, "string of up to 64 letters, digits, _ and -"),
     description = text, --- tells the model what it is for
     parameters = map, --- a schema, or the fields of one
-    run = func, --- gets the arguments and the call; gives a string, or what is JSON
+    --- gets the arguments and the call; gives a string or what is JSON, or nil and a reason
+    run = func,
   }
 
   local client = rule(function(value)
@@ -455,7 +456,8 @@ function makers.llm(all)
     system = text, --- a message of the system; else the client's
     max_turns = with(count, 10), --- how many requests it may take
     concurrency = with(attempts, 8), --- how many tools run at once
-    approve = func, --- gets a call and shared, and gives true, or false and a reason
+    --- gets a call, shared and the arguments, and gives true, or false and a reason
+    approve = func,
     prompt = func, --- gets shared, and gives the prompt
     answer = func, --- gets shared, the text and the reply
   }

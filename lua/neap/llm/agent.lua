@@ -25,6 +25,11 @@ local Agent = neap.Flow:extend { name = "agent" }
 ---@return string text
 ---@return table shared
 function Agent:ask(prompt)
+  if type(self) ~= "table" or type(self.run) ~= "function" then
+    options.blame(("bad argument #1 to 'ask' (agent expected, got %s; call it as agent:ask(...))")
+      :format(type(self)))
+  end
+  messages.list(prompt, nil, "ask") -- what is no prompt is refused at the line of the script
   local shared, own = { prompt = prompt }, { prompt = prompt }
   asked[shared] = own
   self:run(shared)
@@ -41,13 +46,13 @@ local function tools_of(given)
     end
     list[i], by_name[tool.name], names[i] = tool, tool, tool.name
   end
-  return list, by_name, table.concat(names, ", ")
+  return list, by_name, names[1] and table.concat(names, ", ") or "none"
 end
 
 -- Whether a call is approved, and if not why.
-local function is_approved(approve, call, shared)
+local function is_approved(approve, call, shared, arguments)
   if not approve then return true end
-  local ok, answer, reason = pcall(approve, call, shared)
+  local ok, answer, reason = pcall(approve, call, shared, arguments)
   if not ok then
     if core.is_cancelled() then error(answer, 0) end
     answer, reason = false, tools.text_of(answer)
@@ -64,8 +69,8 @@ local function make_ask(agent)
   function ask:exec(shared)
     local state = shared[agent.name]
     if state.turns >= agent.max_turns then
-      error(failure.new("turns", ("the model had no answer after %d requests"):format(state.turns),
-        { usage = state.usage }), 0)
+      local message = ("the model had no answer after %d request(s)"):format(state.turns)
+      error(failure.new("turns", message, { usage = state.usage }), 0)
     end
     return agent.model:reply(state.messages, { system = agent.system,
       tools = agent.list[1] and agent.list or nil })
@@ -108,7 +113,7 @@ local function make_act(agent)
     if not arguments then return { text = why, failed = true } end
     do
       local guard <close> = self.approval:acquire() -- luacheck: ignore 211
-      local is_free, reason = is_approved(agent.approve, call, shared)
+      local is_free, reason = is_approved(agent.approve, call, shared, arguments)
       if not is_free then return { text = reason, failed = true } end
     end
     local text, failed = tools.run(tool, arguments, call)

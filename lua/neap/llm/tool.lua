@@ -43,13 +43,28 @@ function M.new(given, where)
   return tool
 end
 
+local NO_WORDS = "an error without words"
+
+-- Whether a value has words of its own: the address of a table says nothing to a model, and
+-- is another one in each process.
+local function has_words(value)
+  if type(value) == "string" or type(value) == "number" then return true end
+  local meta = getmetatable(value)
+  return type(meta) == "table" and meta.__tostring ~= nil
+end
+
 --- The text of what was raised.
 ---@param err any
 ---@return string
 function M.text_of(err)
   if type(err) == "table" and type(err.message) == "string" then return valid(err.message) end
-  local ok, text = pcall(tostring, err)
-  return ok and valid(text) or "an error without words"
+  local ok, text
+  if has_words(err) then
+    ok, text = pcall(tostring, err)
+  elseif type(err) == "table" then
+    ok, text = pcall(core.json.encode, err)
+  end
+  return ok and valid(text) or NO_WORDS
 end
 
 --- Reads the arguments of a call. Gives nil and what is wrong where they do not fit.
@@ -83,16 +98,17 @@ local function result_of(value)
 end
 
 --- Runs a tool, which may wait. Whatever goes wrong is for the model, but for a
---- cancellation, which is raised.
+--- cancellation, which is raised. A tool fails by an error, or by nil and a reason.
 ---@param tool neap.llm.Tool
 ---@param arguments table
 ---@param call neap.llm.Call
 ---@return string content
 ---@return boolean failed
 function M.run(tool, arguments, call)
-  local ok, value = pcall(tool.run, arguments, call)
-  if not ok then
-    if core.is_cancelled() then error(value, 0) end
+  local ok, value, reason = pcall(tool.run, arguments, call)
+  if not ok and core.is_cancelled() then error(value, 0) end
+  if not ok or value == nil and reason ~= nil then
+    if ok then value = reason end
     return "The tool has failed: " .. M.text_of(value), true
   end
   local text, why = result_of(value)

@@ -135,8 +135,9 @@ describe("llm.agent", function()
     local asked, open = {}, 0
     local flow, http = agent({ calls({ "echo", '{"text":"a"}' }, { "echo", '{"text":"b"}' },
       { "echo", '{"text":"c"}' }, { "echo", '{"text":"d"}' }, { "echo", "{}" }), said "So." }, {
-      approve = function(call, shared)
+      approve = function(call, shared, arguments)
         assert.equal("Go.", shared.prompt)
+        assert.same(json.decode(call.arguments), arguments)
         open = open + 1
         assert.equal(1, open)
         neap.sleep(0.001)
@@ -154,6 +155,20 @@ describe("llm.agent", function()
     assert.same({ "a", "The call was not approved: not b",
       "The call was not approved: the door is shut", "The call was not approved.",
       "The arguments do not fit:\n$.text: is missing" }, results(http.requests[2]))
+  end)
+
+  it("says what ask is called without", function()
+    local flow = agent { said "Noon." }
+    assert.matches("bad argument #1 to 'ask' %(string or list of messages expected",
+      helper.misused(flow.ask, flow))
+    assert.matches("bad argument #1 to 'ask' %(agent expected, got string; "
+      .. "call it as agent:ask%(%.%.%.%)%)", helper.misused(flow.ask, "When?"))
+  end)
+
+  it("tells a model that calls tools where there are none", function()
+    local flow, http = agent({ calls { "echo" }, said "So." }, { tools = {} })
+    flow:ask "Go."
+    assert.same({ "There is no tool 'echo'; there are: none" }, results(http.requests[2]))
   end)
 
   it("ends with a cancellation, which no tool's failure is", function()

@@ -89,12 +89,25 @@ describe("the call of a tool", function()
       becomes(function() return "a\xFF" end))
   end)
 
+  it("fails, and says why, with nil and a reason", function()
+    assert.same({ "The tool has failed: no/such: No such file or directory", true },
+      becomes(function() return io.open("no/such") end))
+    assert.same({ "null", false }, becomes(function() return nil, nil end))
+  end)
+
   it("fails, and says why, when it raises", function()
     assert.same({ "The tool has failed: no\u{FFFD}", true },
       becomes(function() error("no\xFF", 0) end))
     assert.same({ "The tool has failed: lost", true },
       becomes(function() error({ message = "lost" }) end))
-    assert.same({ "The tool has failed: nil", true }, becomes(function() error() end))
+    for _, wordless in ipairs { nothing, { [{}] = 1 }, coroutine.create(nothing) } do
+      assert.same({ "The tool has failed: an error without words", true },
+        becomes(function() error(wordless) end))
+    end
+    assert.same({ "The tool has failed: an error without words", true },
+      becomes(function() error() end))
+    assert.same({ 'The tool has failed: {"port":"Bern"}', true },
+      becomes(function() error({ port = "Bern" }) end))
     local mute = setmetatable({}, { __tostring = function() error("no") end })
     assert.same({ "The tool has failed: an error without words", true },
       becomes(function() error(mute) end))
