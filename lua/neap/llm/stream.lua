@@ -60,11 +60,13 @@ end
 -- Adds to an error what the attempts have come to. What was tried as often as it may
 -- be is not to be multiplied by the attempts of a node.
 local function complete(p, err, state)
-  if type(err) ~= "table" or err.code ~= "llm" then return end
+  local is_own = type(err) == "table"
+    and (err.code == "llm" or err.code == "timeout" and p.ask.is_over)
+  if not is_own then return end
   err.attempts, err.usage = p.attempt + 1, p.usage
   local has_come = state.text[1] or state.reasoning[1] or state.reply.calls[1]
   if has_come then err.partial = reply_of(p, state) end
-  if p.attempt > 0 and p.attempt + 1 >= p.ask.call.options.max_retries then
+  if err.code == "llm" and p.attempt > 0 and p.attempt + 1 >= p.ask.call.options.max_retries then
     err.retryable = false
   end
 end
@@ -83,7 +85,12 @@ local function wait_for_next(p, err, state)
   core.tell_retry("llm." .. ask.what, p.attempt, err, delay)
   local left = ask.deadline - core.now()
   core.sleep(math.max(0, math.min(delay, left)))
-  if delay >= left then error(exchange.timeout(ask), 0) end
+  if delay >= left then
+    ask.is_over = true
+    local late = exchange.timeout(ask)
+    complete(p, late, state)
+    error(late, 0)
+  end
   p.attempt = p.attempt + 1
 end
 

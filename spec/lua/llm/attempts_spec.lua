@@ -216,12 +216,17 @@ describe("the time that may pass", function()
   end)
 
   it("in all is timeout, whatever is going on", function()
+    local partial, attempts = { [3] = "No" }, { [4] = 3 }
     for seconds, case in pairs {
       [2] = slow(whole "Noon.", 5), [3] = slow(whole("No", "on"), 0, 2), [4] = busy(),
     } do
       local err, now = failure(case, { timeout = seconds, wait = 1, max_retries = 9 }, "timeout")
       assert.equal(seconds, now)
       assert.equal(("the model has not answered within %g s"):format(seconds), err.message)
+      assert.equal(partial[seconds], err.partial and err.partial.text)
+      assert.equal(attempts[seconds] or 1, err.attempts)
+      assert.is_true(err.retryable)
+      assert.is_number(err.usage.input)
     end
   end)
 
