@@ -342,6 +342,16 @@ local function is_tool(value)
   return type(value) == "table" and type(value.name) == "string"
 end
 
+local function are_tools(value)
+  if not is_list(value, is_tool) then return false end
+  local names = {}
+  for _, tool in ipairs(value) do
+    if names[tool.name] then return false end
+    names[tool.name] = true
+  end
+  return true
+end
+
 function makers.llm(all)
   ---@class neap.llm.CallOptions
   local CHAT = {
@@ -355,8 +365,7 @@ function makers.llm(all)
     seed = integer, --- what makes answers repeatable, where the vendor can
     reasoning = word("none", "low", "medium", "high"), --- how much the model thinks
     --- what it may call: name, description and parameters, a JSON Schema, of each
-    tools = rule(function(value) return is_list(value, is_tool) end,
-      "list of tables with a name"),
+    tools = rule(are_tools, "list of tables with names that differ"),
     --- `"auto"`, `"none"`, `"required"` or the name of a tool
     tool_choice = text,
     cache = with(boolean, false), --- mark what stays the same for the cache of the vendor

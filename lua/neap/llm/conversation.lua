@@ -4,6 +4,7 @@ local class = require "neap.base.class"
 local failure = require "neap.llm.failure"
 local messages = require "neap.llm.message"
 local options = require "neap.base.options"
+local schema = require "neap.base.schema"
 
 local M = {}
 
@@ -116,15 +117,20 @@ local function with_room(own, list)
 end
 
 -- Begins a turn: what is sent, and what is done with the reply.
-local function begin(self, content, opts)
+local function begin(self, content, opts, what)
   local own = private[self]
   local before = self.messages
-  local said = messages.list({ { role = "user", content = content } }, nil, "say")[1]
+  if type(before) ~= "table" then
+    options.blame(("%s: the messages of a conversation are a list, got %s"):format(what,
+      type(before)))
+  end
+  opts = options.check(opts, what, schema.options.chat)
+  local said = messages.list({ { role = "user", content = content } }, nil, what)[1]
   local list = table.move(before, 1, #before, 1, {})
   list[#list + 1] = said
   list = with_room(own, list)
   local all = {}
-  for name, value in pairs(opts or {}) do all[name] = value end
+  for name, value in pairs(opts) do all[name] = value end
   all.system = all.system or own.system
   local function finish(reply)
     local estimate = count_all(list) + #(all.system or "") / BYTES
@@ -148,7 +154,7 @@ end
 ---@return string text
 ---@return neap.llm.Reply reply
 function Conversation:say(content, opts)
-  local list, all, finish = begin(self, content, opts)
+  local list, all, finish = begin(self, content, opts, "say")
   local text, reply = private[self].model:chat(list, all)
   finish(reply)
   return text, reply
@@ -160,7 +166,7 @@ end
 ---@param opts? neap.llm.CallOptions
 ---@return neap.llm.ConversationStream
 function Conversation:stream(content, opts)
-  local list, all, finish = begin(self, content, opts)
+  local list, all, finish = begin(self, content, opts, "stream")
   local stream = setmetatable({}, StreamMeta)
   private[stream] = { inner = (private[self].model:stream(list, all)), finish = finish }
   return stream, nil, nil, stream

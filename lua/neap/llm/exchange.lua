@@ -128,11 +128,34 @@ local function add_headers(headers, more)
   for name, value in pairs(more) do headers[name:lower()] = value end
 end
 
+-- Refuses a key that no header can hold, in words that tell where to look.
+local function check_key(self, key)
+  if key == nil then return end
+  if type(key) ~= "string" then
+    error(failed(self, "auth", ("the function for the key has given a %s"):format(type(key))), 0)
+  end
+  if key:find("%c") then
+    error(failed(self, "auth", "the key has a control character in it, such as the newline at "
+      .. "the end of a file"), 0)
+  end
+end
+
+-- Whether nothing that looks like a key was sent to a provider that takes one.
+local function lacks_key(self)
+  local auth = self.ask.provider.auth
+  if self.key or not auth then return false end
+  for name in pairs(self.ask.own_headers) do
+    if name == "authorization" or name == auth then return false end
+  end
+  return true
+end
+
 -- Sends the request. The key is asked for now: it may be another each time.
 local function send(self)
   local ask = self.ask
   local key = ask.key
   if type(key) == "function" then key = key() end
+  check_key(self, key)
   local headers = { ["content-type"] = "application/json" }
   add_headers(headers, ask.headers)
   local auth = ask.provider.auth
@@ -155,13 +178,18 @@ local function refuse(self, body, text)
   local kind, sentence, asked = provider.failed(status, response.headers, body, text)
   local param = failure.text(failure.at(body, "error", "param"))
   self.ask.refusal = ("%s %s"):format(sentence or "", param or "")
+  local is_silent = not sentence
   sentence = redact.sentence(sentence, self.secrets, messages.texts(self.ask.call.messages))
   local is_status = status < 200 or status > 299
   if not sentence then
-    sentence = is_status and ("the server has answered with status %d"):format(status)
+    sentence = is_status and ("the server has answered with status %d%s"):format(status,
+        is_silent and kind == "request" and " at " .. self.ask.public_url or "")
       or "the server has sent an error"
   elseif is_status then
     sentence = ("%s (status %d)"):format(sentence, status)
+  end
+  if kind == "auth" and status == 401 and lacks_key(self) then
+    sentence = sentence .. "; no key was sent: there is neither the option 'key' nor NEAP_LLM_KEY"
   end
   local word = is_status and kind ~= "quota" and response.headers["x-should-retry"] or nil
   local retryable
@@ -201,7 +229,13 @@ end
 -- Reads a body that is no stream.
 local function read_whole(self)
   local provider, state = self.ask.provider, self.state
-  local body, fault = decode(self.body:read(MAX_BODY) or "")
+  local text = self.body:read(MAX_BODY) or ""
+  local body, fault = decode(text)
+  if fault and not text:find("%S") then break_off(self, "the reply is empty") end
+  if fault and text:find("^%s*<") then
+    break_off(self, "the reply makes no sense: it is no JSON but HTML or XML; is the address "
+      .. "right?")
+  end
   if fault then break_off(self, "the reply makes no sense: " .. fault) end
   if type(body) ~= "table" then break_off(self, "the reply has no answer in it") end
   local deltas = take(self, (provider.parse or provider.event)(state, body), body)

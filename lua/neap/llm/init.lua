@@ -230,8 +230,9 @@ local function named_provider(given)
   local provider = llm.providers[name]
   if provider then return provider end
   local near = options.nearest(name, NAMES)
-  options.blame(("llm.new: unknown provider '%s'%s"):format(name,
-    near and ("; did you mean '%s'?"):format(near) or ""))
+  options.blame(("llm.new: unknown provider '%s'; %s"):format(name,
+    near and ("did you mean '%s'?"):format(near)
+      or "there are: " .. table.concat(validate.sorted(NAMES), ", ")))
 end
 
 -- Makes the client that asks a provider.

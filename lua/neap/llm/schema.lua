@@ -42,7 +42,8 @@ local function plain(text, blame)
   if not text:find("|", 1, true) then
     local near = MEANT[text:lower()] or options.nearest(text, TYPES)
     blame(("unknown type '%s'%s"):format(text,
-      near and ("; did you mean '%s'?"):format(near) or ""))
+      near and ("; did you mean '%s'?"):format(near)
+        or "; there are string, integer, number and boolean, and a|b for a choice"))
   end
   local words = {}
   for word in (text .. "|"):gmatch("([^|]*)|") do
@@ -125,6 +126,15 @@ local function object_of(list, blame, place)
     required = names, additionalProperties = false }
 end
 
+-- Whether a table was meant as fields, as { age = "integer" } is.
+local function looks_like_fields(given)
+  for name, kind in pairs(given) do
+    local word = name ~= "type" and type(kind) == "string" and kind:match("^%a+")
+    if not (word and (TYPES[word] or MEANT[word])) then return false end
+  end
+  return true
+end
+
 --- Gives the JSON Schema for what stands for one: a list of fields, or a JSON Schema.
 --- Whoever gave anything else is told, at the line of the script.
 ---@param given any
@@ -143,6 +153,9 @@ function M.of(given, where)
     end, "the schema")
   end
   local fault = understand.fault(schema)
+  if fault and looks_like_fields(given) then
+    fault = fault .. '; fields stand in a list, as in { "age: integer" }'
+  end
   if fault then options.blame(("%s: the schema at %s"):format(where, fault)) end
   known[schema] = true
   return schema

@@ -222,7 +222,8 @@ end)
 
 describe("a failure of messages", function()
   local function failure(answer)
-    local client = wire.client(wire.transport(answer), { provider = "anthropic", max_retries = 1 })
+    local client = wire.client(wire.transport(answer), { provider = "anthropic", key = "k",
+      max_retries = 1 })
     return helper.refused("llm", client.reply, client, "When is high tide?")
   end
 

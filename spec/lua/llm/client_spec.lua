@@ -251,6 +251,41 @@ describe("neap.llm", function()
       end
     end)
 
+    it("two tools of one name", function()
+      local tools = { { name = "tide" }, { name = "tide" } }
+      assert.matches("bad option 'tools' (list of tables with names that differ expected",
+        helper.misused(llm.new, { tools = tools }), 1, true)
+      local client = wire.client(wire.transport(answer "x"))
+      assert.matches("bad option 'tools' (list of tables with names that differ expected",
+        helper.misused(client.chat, client, "x", { tools = tools }), 1, true)
+    end)
+
+    it("keys that no header can hold, and does not show them", function()
+      for key, message in pairs {
+        ["sk-1\n"] = "the key has a control character in it, such as the newline at the end of "
+          .. "a file",
+        [7] = "the function for the key has given a number",
+      } do
+        local http = wire.transport(answer "x")
+        local client = wire.client(http, { key = function() return key end })
+        local err = helper.refused("llm", client.chat, client, "x")
+        assert.same({ "auth", message, false }, { err.kind, err.message, err.retryable })
+        assert.same({}, http.requests)
+      end
+    end)
+
+    it("nothing itself where there is no key, but says so when the server does", function()
+      local function message(opts)
+        local client = wire.client(wire.transport { status = 401 }, opts)
+        return helper.refused("llm", client.chat, client, "x").message
+      end
+      local status = "the server has answered with status 401"
+      assert.equal(status .. "; no key was sent: there is neither the option 'key' nor "
+        .. "NEAP_LLM_KEY", message())
+      assert.equal(status, message { key = KEY })
+      assert.equal(status, message { headers = { Authorization = "Basic x" } })
+    end)
+
     it("prompts and messages that are none", function()
       local client = wire.client(wire.transport(answer "x"))
       for fault, prompt in pairs {
@@ -288,6 +323,8 @@ describe("neap.llm", function()
     it("providers that do not exist, and a missing model", function()
       assert.matches("unknown provider 'antropic'; did you mean 'anthropic'?",
         helper.misused(llm.new, { provider = "antropic" }), 1, true)
+      assert.matches("unknown provider 'mistral'; there are: anthropic, gemini, offline, ollama, "
+        .. "openai, responses", helper.misused(llm.new, { provider = "mistral" }), 1, true)
       assert.matches("a provider has a function 'request'",
         helper.misused(llm.new, { provider = { name = "x" } }), 1, true)
       local client = llm.new { provider = "anthropic" }

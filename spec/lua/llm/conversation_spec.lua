@@ -178,5 +178,14 @@ describe("llm.conversation", function()
       refusal { model = model, window = 0 })
     local conversation = llm.conversation { model = model }
     assert.matches("bad argument #1 to 'say'", helper.misused(conversation.say, conversation))
+    assert.matches("bad argument #1 to 'stream'",
+      helper.misused(conversation.stream, conversation))
+    assert.matches("say: options expected as a table, got string",
+      helper.misused(conversation.say, conversation, "a", "b"))
+    assert.matches("stream: unknown option 'time_out'; did you mean 'timeout'",
+      helper.misused(conversation.stream, conversation, "a", { time_out = 1 }))
+    conversation.messages = "[]"
+    assert.matches("say: the messages of a conversation are a list, got string",
+      helper.misused(conversation.say, conversation, "a"))
   end)
 end)

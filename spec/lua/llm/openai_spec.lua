@@ -340,7 +340,20 @@ describe("a failure of chat completions", function()
     assert.same({ "rate", 7 }, { err.kind, err.retry_after })
   end)
 
+  it("says at which address a server has nothing to say", function()
+    assert.equal("the server has answered with status 404 at http://m/v1/chat/completions",
+      failure({ status = 404, body = "<html>Not found</html>" }).message)
+  end)
+
   it("says where and why a reply is no JSON", function()
+    for body, message in pairs {
+      [""] = "the reply is empty", ["\r\n"] = "the reply is empty",
+      [" <!doctype html><p>secret"] =
+        "the reply makes no sense: it is no JSON but HTML or XML; is the address right?",
+    } do
+      local err = failure { kind = "text/html", body = body }
+      assert.same({ "broken", message }, { err.kind, err.message })
+    end
     local err = failure { kind = "application/json", body = '{"choices": [\n  tide]}' }
     assert.equal("broken", err.kind)
     assert.matches("it is no JSON at line 2, column %d", err.message)

@@ -69,7 +69,8 @@ describe("llm.schema", function()
     ["a type of C"] = { { "age: int" },
       [[field 1 of the schema ("age: int"): unknown type 'int'; did you mean 'integer'?]] },
     ["a type of nobody"] = { { "age: blob" },
-      [[field 1 of the schema ("age: blob"): unknown type 'blob']] },
+      [[field 1 of the schema ("age: blob"): unknown type 'blob'; there are string, integer, ]]
+        .. "number and boolean, and a|b for a choice" },
     ["a slip in a field of a field"] = { { { "at", { "x: nunber" } } },
       [[field 1 of the schema.at ("x: nunber"): unknown type 'nunber'; did you mean 'number'?]] },
     ["a field without fields"] = { { { "at", 5 } },
@@ -90,6 +91,8 @@ describe("llm.schema", function()
       .. "a choice is words with bars between them, as in low|high or (low|high)[]" },
     ["fields with names"] = { { "a: string", b = "number" },
       "the schema: fields stand in a list; got the key 'b'" },
+    ["names with types"] = { { age = "integer" }, "the schema at #/age: this keyword is not "
+      .. 'understood; fields stand in a list, as in { "age: integer" }' },
     ["a keyword that nobody has"] = { { type = "object", propertys = {} },
       "the schema at #/propertys: this keyword is not understood" },
     ["a keyword that is not checked"] = { { properties = { a = { ["if"] = {} } } },
