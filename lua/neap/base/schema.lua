@@ -338,6 +338,15 @@ local function are_counts(value)
   return true
 end
 
+-- Whether a table has the prices of tokens, by names that usage has.
+local function are_prices(value)
+  local names = { input = true, cached = true, cache_write = true, output = true }
+  for name, each in pairs(value) do
+    if not names[name] or not number_or_0.test(each) then return false end
+  end
+  return value.input ~= nil and value.output ~= nil
+end
+
 local function is_tool(value)
   return type(value) == "table" and type(value.name) == "string"
 end
@@ -389,8 +398,18 @@ function makers.llm(all)
     attempts = with(count, 3), --- how often `object` asks for a value that fits
   })
 
-  ---@class neap.llm.Options: neap.llm.ObjectOptions
-  local CLIENT = extend(OBJECT, {
+  ---@class neap.llm.MeteredOptions: neap.llm.ObjectOptions
+  local METERED = extend(OBJECT, {
+    --- what a million tokens cost: `input`, `output`, and where they differ from input
+    --- `cached` and `cache_write`
+    prices = rule(function(value) return type(value) == "table" and are_prices(value) end,
+      "table of numbers from 0 with input and output"),
+    --- what requests may cost altogether, from `llm.budget`
+    budget = rule(function(value) return require "neap.llm.budget".is(value) end, "budget"),
+  })
+
+  ---@class neap.llm.Options: neap.llm.MeteredOptions
+  local CLIENT = extend(METERED, {
     --- whose language is spoken
     provider = rule(function(value)
       return type(value) == "string" or type(value) == "table"
@@ -406,6 +425,13 @@ function makers.llm(all)
       return type(value) == "table" and type(value.request) == "function"
     end, "table with a function request"),
   })
+
+  ---@class neap.llm.BudgetOptions
+  local BUDGET = {
+    cost = positive, --- the most that all requests may cost, in the money of the prices
+    tokens = count, --- the most tokens that are sent and answered
+    calls = count, --- the most requests
+  }
 
   ---@class neap.llm.FakeAnswer
   local ANSWER = {
@@ -474,6 +500,7 @@ function makers.llm(all)
   all["llm.tool"], all["llm.agent"], all["llm.conversation"] = TOOL, AGENT, CONVERSATION
   all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
   all["llm.replay"], all["llm.fake"] = CLIENT, ANSWER
+  all["llm.metered"], all["llm.budget"] = METERED, BUDGET
   all["llm.chunks"] = { tokens = with(count, 500), overlap = with(count_or_0, 50) }
   all.object = OBJECT
 end

@@ -5,6 +5,7 @@ local failure = require "neap.llm.failure"
 local messages = require "neap.llm.message"
 local options = require "neap.base.options"
 local schema = require "neap.base.schema"
+local tokens = require "neap.llm.tokens"
 
 local M = {}
 
@@ -19,29 +20,10 @@ local Stream, StreamMeta = class("neap.llm.ConversationStream")
 -- What is known of conversations, and of their streams.
 local private = setmetatable({}, { __mode = "k" })
 
--- Bytes of a token, and the tokens of what is no text, until replies tell better.
-local BYTES, OTHERS = 4, 1000
-
 -- How far an estimate may be corrected.
 local LEAST, MOST = 0.25, 4
 
 local SUMMARY = "What was said before, in short: "
-
-local function count(message)
-  local bytes, others = 0, 0
-  for _, part in ipairs(messages.parts(message.content)) do
-    if part.text then bytes = bytes + #part.text else others = others + OTHERS end
-  end
-  for _, call in ipairs(message.calls or {}) do bytes = bytes + #call.name + #call.arguments end
-  for _, text in pairs(message.vendor or {}) do bytes = bytes + #text end
-  return bytes / BYTES + others
-end
-
-local function count_all(list)
-  local tokens = 0
-  for _, message in ipairs(list) do tokens = tokens + count(message) end
-  return tokens
-end
 
 -- Parts messages into those of the system, which stay, and turns, each from a message of
 -- the user to the next: so no call is parted from its result.
@@ -61,12 +43,12 @@ end
 
 -- The first of the turns that have room in so many tokens; the last has it always, and
 -- the first is the user's.
-local function first_with_room(turns, tokens)
+local function first_with_room(turns, room)
   local first = #turns
-  tokens = tokens - count_all(turns[first])
+  room = room - tokens.messages(turns[first])
   while first > 1 do
-    tokens = tokens - count_all(turns[first - 1])
-    if tokens < 0 then break end
+    room = room - tokens.messages(turns[first - 1])
+    if room < 0 then break end
     first = first - 1
   end
   while first < #turns and turns[first][1].role ~= "user" do first = first + 1 end
@@ -90,7 +72,8 @@ end
 local function with_room(own, list)
   if not own.window then return list end
   local system, turns = turns_of(list)
-  local room = own.window / own.factor - #(own.system or "") / BYTES - count_all(system)
+  local room = own.window / own.factor - #(own.system or "") / tokens.BYTES
+    - tokens.messages(system)
   local first = first_with_room(turns, room)
   if first == 1 then return list end
   if own.summarise then
@@ -133,7 +116,7 @@ local function begin(self, content, opts, what)
   for name, value in pairs(opts) do all[name] = value end
   all.system = all.system or own.system
   local function finish(reply)
-    local estimate = count_all(list) + #(all.system or "") / BYTES
+    local estimate = tokens.messages(list) + #(all.system or "") / tokens.BYTES
     if reply.usage.input > 0 and reply.attempts == 1 and estimate > 0 then
       own.factor = math.max(LEAST, math.min(MOST, reply.usage.input / estimate))
     end

@@ -25,6 +25,8 @@ local M = {}
 ---@field began number
 ---@field deadline number the end of the whole call
 ---@field is_over? boolean the deadline has passed
+---@field prices? neap.llm.Prices
+---@field budget? neap.llm.Budget
 ---@field cassette? string the path of the file that records it
 ---@field refusal? string what the server has said last, with words of the prompt
 

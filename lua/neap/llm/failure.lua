@@ -8,7 +8,7 @@ local M = {}
 ---@class neap.llm.Error: neap.Error
 ---@field code "llm"
 ---@field kind "auth"|"quota"|"rate"|"overloaded"|"server"|"broken"|"model"|"context"|"length"
---- |"filter"|"tools"|"request"|"stalled"|"cassette"|"schema"|"turns"
+--- |"filter"|"tools"|"request"|"stalled"|"cassette"|"schema"|"turns"|"budget"
 ---@field status? integer of the response
 ---@field request_id? string
 ---@field url? string without query and user
@@ -23,7 +23,7 @@ local M = {}
 M.kinds = { auth = false, quota = false, rate = true, overloaded = true, server = true,
   broken = true, stalled = true, model = false, context = false, length = false, filter = false,
   tools = false, request = false, cassette = false, schema = false,
-  turns = false }
+  turns = false, budget = false }
 
 -- The kinds that a status has where the body says no more.
 local BY_STATUS = { [401] = "auth", [402] = "quota", [403] = "auth", [408] = "server",
@@ -150,6 +150,13 @@ function M.new(kind, message, fields)
   fields.code, fields.kind, fields.message = "llm", kind, message
   if fields.retryable == nil then fields.retryable = M.kinds[kind] or false end
   return new_error(fields)
+end
+
+--- Whether a value is an error of a model.
+---@param value any
+---@return boolean
+function M.is(value)
+  return type(value) == "table" and value.code == "llm"
 end
 
 -- What a reply is that is no answer, by its stop: the kind, and why.

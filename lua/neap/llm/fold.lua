@@ -25,6 +25,7 @@ local M = {}
 ---@field cache_write integer of these, written to a cache
 ---@field output integer tokens of the answer, reasoning included
 ---@field reasoning integer of these, reasoning
+---@field cost? number where prices are known
 
 ---@class neap.llm.Reply
 ---@field text string
@@ -52,9 +53,10 @@ local M = {}
 M.COUNTS = { "input", "cached", "cache_write", "output", "reasoning" }
 
 --- Counts nothing yet.
+---@param cost? number 0 where prices are known
 ---@return neap.llm.Usage
-function M.usage()
-  return { input = 0, cached = 0, cache_write = 0, output = 0, reasoning = 0 }
+function M.usage(cost)
+  return { input = 0, cached = 0, cache_write = 0, output = 0, reasoning = 0, cost = cost }
 end
 
 --- Adds what `more` has counted to `usage`.
@@ -62,6 +64,7 @@ end
 ---@param more neap.llm.Usage
 function M.add(usage, more)
   for _, name in ipairs(M.COUNTS) do usage[name] = usage[name] + (more[name] or 0) end
+  if more.cost then usage.cost = (usage.cost or 0) + more.cost end
 end
 
 --- Begins a reply. A provider may keep what it has to remember in the state, too.

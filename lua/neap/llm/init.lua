@@ -1,20 +1,16 @@
 --- Clients of language models, whoever makes these.
 -- SPDX-License-Identifier: MIT
+local budgets = require "neap.llm.budget"
 local cassettes = require "neap.llm.cassette"
-local class = require "neap.base.class"
+local clients = require "neap.llm.client"
 local core = require "neap.core"
 local extract = require "neap.llm.extract"
-local failure = require "neap.llm.failure"
 local fakes = require "neap.llm.fake"
-local fold = require "neap.llm.fold"
-local messages = require "neap.llm.message"
-local object = require "neap.llm.object"
+local meter = require "neap.llm.meter"
 local options = require "neap.base.options"
-local public = require "neap.http.response".public
 local schema = require "neap.base.schema"
 local schemas = require "neap.llm.schema"
 local settings = require "neap.llm.settings"
-local streams = require "neap.llm.stream"
 local validate = require "neap.llm.validate"
 
 ---@class neap.Vector numbers as float32, packed; it cannot be changed
@@ -34,33 +30,6 @@ local llm = {
   nearest = core.nearest,
 }
 
----@class neap.llm.CallOf what a provider makes a request of
----@field model? string
----@field messages neap.llm.Message[]
----@field options neap.llm.CallOptions
----@field url string the base
----@field vendor string the key of a message's `vendor` under which this one's stands
-
---- What is known of a vendor: pure functions, which do not wait.
----@class neap.llm.Provider
----@field name string
----@field base? string the address unless one is given
----@field version? string of the address: "/v1"
----@field auth? string how the key is sent: "bearer", or the name of a header
----@field key_variable? string the vendor's own variable of the environment
----@field needs_model? boolean
----@field features? { schema?: boolean, tools?: boolean } what `request` heeds
----@field vendor? fun(host: string): string
----@field request? fun(call: neap.llm.CallOf): string, table, table path, headers, body
----@field event? fun(state: neap.llm.State, data: any, name?: string): neap.llm.Delta[], boolean|nil
----@field parse? fun(state: neap.llm.State, body: table): neap.llm.Delta[] default: `event`
----@field finish? fun(state: neap.llm.State)
----@field failed? fun(status: integer, headers: table, body: any, text?: string): ... the kind, the
---- server's sentence, the seconds to wait
----@field answer? fun(call: neap.llm.CallOf): string|neap.llm.Answer answers without a request
----@field waits? boolean `answer` may wait
----@field model? string of one that answers by itself
-
 --- The providers by name; each is loaded when it is first used.
 ---@type table<string, neap.llm.Provider>
 llm.providers = {}
@@ -75,132 +44,12 @@ setmetatable(llm.providers, { __index = function(self, name)
   return provider
 end })
 
----@class neap.llm.Client
----@field offline boolean true: nothing is sent
----@field model? string
----@field provider string its name
----@field usage table tokens and calls so far
-local Client, ClientMeta = class("neap.llm.Client")
-
--- What a client was made with, kept apart from it: who prints a client prints no key.
-local private = setmetatable({}, { __mode = "k" })
-
-local function copy(table)
+-- A copy of the options of a client, which have been checked.
+local function checked(opts, where, known)
   local all = {}
-  for name, value in pairs(table) do all[name] = value end
+  for name, value in pairs(options.check(opts, where, known)) do all[name] = value end
+  meter.check(all, where)
   return all
-end
-
--- What the attempts of a call send: the request in bytes.
-local function ask_of(own, call, what, began)
-  local ask = { call = call, provider = own.provider, what = what, began = began or core.now(),
-    key = own.key, cassette = own.cassette }
-  ask.deadline = ask.began + (call.options.timeout or math.huge)
-  if own.provider.answer then return ask end
-  local path, headers, body = own.provider.request(call)
-  if call.options.extra then body = settings.merged(body, call.options.extra) end
-  ask.url = settings.join(own.url, own.provider.version or "", path)
-  ask.public_url = public(ask.url)
-  ask.headers, ask.own_headers = headers, call.options.headers
-  ask.body = core.json.encode(body)
-  ask.http = own.http
-  return ask
-end
-
--- Makes the stream for a call. Where the answer is to have a structure, that says how
--- it is asked for; the call itself may have begun before.
-local function begin(self, what, prompt, given, structure, began)
-  local own = private[self]
-  given = options.check(given, what)
-  local opts = settings.merge(given, own.options)
-  opts.headers = settings.headers(own.options.headers, given.headers)
-  if structure then
-    opts.tools, opts.tool_choice = structure.tools, structure.tool_choice
-    opts.schema = structure.schema
-  end
-  local provider = own.provider
-  if provider.needs_model and not opts.model then
-    options.blame(("%s: the option 'model' is missing, and NEAP_LLM_MODEL is not set"):format(what))
-  end
-  local call = {
-    model = opts.model,
-    messages = messages.list(prompt, opts.system, what),
-    options = opts,
-    url = own.url,
-    vendor = provider.vendor and provider.vendor(own.url:match("^%a+://([^/?#]*)"))
-      or provider.name,
-  }
-  local ask = ask_of(own, call, what, began)
-  return streams.new(ask, self.usage), ask
-end
-
---- Sends a prompt and waits for the whole reply, whatever its `stop` is.
----@param prompt neap.llm.Prompt
----@param opts? neap.llm.CallOptions they win over the client's
----@return neap.llm.Reply
-function Client:reply(prompt, opts)
-  local stream <close> = begin(self, "reply", prompt, opts)
-  local reply = stream:finish()
-  return reply
-end
-
---- Sends a prompt and waits for the answer. Raises kind "tools", "length", "filter" or
---- "context" for one that is none, with what has come as `partial`.
----@param prompt neap.llm.Prompt
----@param opts? neap.llm.CallOptions they win over the client's
----@return string text
----@return neap.llm.Reply reply
-function Client:chat(prompt, opts)
-  local stream <close> = begin(self, "chat", prompt, opts)
-  local reply = stream:finish()
-  if reply.stop == "stop" then return reply.text, reply end
-  error(failure.no_answer(reply), 0)
-end
-
---- Asks for a value that fits a schema, and asks again, with what is wrong, where one
---- does not, `attempts` times in all. Fields that are null are nil. Raises kind "schema"
---- when none has fitted, and what chat raises for an answer that is none.
----@param fields table what llm.schema takes
----@param prompt neap.llm.Prompt
----@param opts? neap.llm.ObjectOptions
----@return any value
----@return neap.llm.Reply reply the last, with the usage of all
-function Client:object(fields, prompt, opts)
-  local own = private[self]
-  local wanted = schemas.of(fields, "object")
-  opts = options.check(opts, "object")
-  if opts.tools or opts.tool_choice then
-    options.blame("object: it has no tools; an agent has")
-  end
-  if own.provider == llm.providers.offline then
-    error(failure.new("model", "the offline summariser fills no schema; name a model with "
-      .. "NEAP_LLM_URL, or with the options provider and url"), 0)
-  end
-  own.ways = own.ways or object.ways(own.provider)
-  local began = core.now()
-  local value, reply = object.ask { schema = wanted, ways = own.ways,
-    messages = messages.list(prompt, nil, "object"),
-    attempts = opts.attempts or own.options.attempts or 3,
-    send = function(list, structure)
-      local stream, ask = begin(self, "object", list, opts, structure, began)
-      local ok, result = pcall(stream.finish, stream)
-      stream:close()
-      if ok then return result end
-      return nil, result, ask.refusal or type(result) == "table" and result.message
-    end }
-  return value, reply
-end
-
---- Begins to send a prompt: `for piece in client:stream(prompt)` gives the pieces of
---- the text as they come, and leaving the loop drops the connection. Or keep what it
---- returns, `local s <close> = client:stream(prompt)`: `for piece in s`, then `s.reply`;
---- `s:deltas()`, `s:close()`.
----@param prompt neap.llm.Prompt
----@param opts? neap.llm.CallOptions they win over the client's
----@return neap.llm.Stream
-function Client:stream(prompt, opts)
-  local stream = begin(self, "stream", prompt, opts)
-  return stream, nil, nil, stream
 end
 
 local told_offline = false
@@ -235,18 +84,6 @@ local function named_provider(given)
       or "there are: " .. table.concat(validate.sorted(NAMES), ", ")))
 end
 
--- Makes the client that asks a provider.
-local function client_of(provider, opts, url, key)
-  local usage = fold.usage()
-  usage.calls = 0
-  local client = setmetatable({ offline = provider.answer ~= nil, model = opts.model,
-    provider = provider.name, usage = usage }, ClientMeta)
-  private[client] = { provider = provider, url = url or "", key = key,
-    http = opts.http or require "neap.http", options = opts }
-  opts.key = nil
-  return client
-end
-
 -- The key of a client; a vendor's own variable has it only where the vendor is named.
 local function key_of(opts, named)
   return opts.key or settings.environment("NEAP_LLM_KEY")
@@ -255,7 +92,7 @@ end
 
 -- The client that answers from a cassette.
 local function replay(cassette, opts)
-  return client_of(cassettes.provider(cassette, opts.key), opts)
+  return clients.new(cassettes.provider(cassette, opts.key), opts)
 end
 
 -- The cassettes from which NEAP_LLM_CASSETTE has answers come, by their paths: the
@@ -282,7 +119,7 @@ end
 ---@param opts? neap.llm.Options
 ---@return neap.llm.Client
 function llm.new(opts)
-  opts = copy(options.check(opts, "llm.new"))
+  opts = checked(opts, "llm.new")
   local named = named_provider(opts.provider)
   local mode, path = settings.cassette()
   if mode == "replay" then return replay_by_variable(path, opts, named) end
@@ -292,7 +129,7 @@ function llm.new(opts)
   url = url or provider.base
   if not url and not provider.answer then options.blame("llm.new: the option 'url' is missing") end
   opts.model = provider.model or opts.model or settings.environment("NEAP_LLM_MODEL")
-  local client = client_of(provider, opts, url, key_of(opts, named))
+  local client = clients.new(provider, opts, url, key_of(opts, named))
   return mode == "record" and llm.record(path, client) or client
 end
 
@@ -302,19 +139,18 @@ end
 ---@param answers (string|neap.llm.FakeAnswer|fun(messages: neap.llm.Message[],
 --- opts: neap.llm.CallOptions): string|neap.llm.FakeAnswer)[] what a function gives is the
 --- answer, and what it raises is raised; it may wait
----@param opts? neap.llm.CallOptions
+---@param opts? neap.llm.MeteredOptions
 ---@return neap.llm.Client fake with `requests`, what it has been asked
 function llm.fake(answers, opts)
   local provider, requests = fakes.provider(answers)
-  opts = copy(options.check(opts, "llm.fake", schema.options.chat))
+  opts = checked(opts, "llm.fake", schema.options["llm.metered"])
   opts.model = opts.model or "fake"
-  local client = client_of(provider, opts)
+  local client = clients.new(provider, opts)
   client.requests = requests
   return client
 end
 
-local client_rule = { test = function(value) return private[value] ~= nil end,
-  expected = "client of a language model" }
+local client_rule = { test = clients.is, expected = "client of a language model" }
 
 --- Makes a client that asks as another does, and writes each request with its answer
 --- to a cassette. The first time in a process a cassette is begun anew. No key and no
@@ -326,10 +162,7 @@ function llm.record(path, model)
   options.argument(1, "record", path, schema.rules.path)
   options.argument(2, "record", model, client_rule)
   cassettes.begin(path)
-  local client = setmetatable(copy(model), ClientMeta)
-  private[client] = copy(private[model])
-  private[client].cassette = path
-  return client
+  return clients.recorded(model, path)
 end
 
 --- Makes a client that answers from a cassette: each request by its content, in any
@@ -342,7 +175,7 @@ end
 ---@return neap.llm.Client
 function llm.replay(path, opts)
   options.argument(1, "replay", path, schema.rules.path)
-  opts = copy(options.check(opts, "llm.replay"))
+  opts = checked(opts, "llm.replay")
   return replay(cassettes.load(path), opts)
 end
 
@@ -391,6 +224,15 @@ end
 ---@return neap.llm.Conversation
 function llm.conversation(opts)
   return (require("neap.llm.conversation").new(opts))
+end
+
+--- Makes a budget, which clients have together: what requests may cost, and how many
+--- tokens and how many there may be. Raises kind "budget" before a request that would
+--- pass it. `budget.spent` has what was spent.
+---@param opts neap.llm.BudgetOptions
+---@return neap.llm.Budget
+function llm.budget(opts)
+  return (budgets.new(opts))
 end
 
 llm.extract = { json = extract.json, fenced = extract.fenced }

@@ -4,7 +4,9 @@ local cassettes = require "neap.llm.cassette"
 local class = require "neap.base.class"
 local core = require "neap.core"
 local exchange = require "neap.llm.exchange"
+local failure = require "neap.llm.failure"
 local fold = require "neap.llm.fold"
+local meter = require "neap.llm.meter"
 local played = require "neap.llm.played"
 
 local M = {}
@@ -19,6 +21,7 @@ local Stream, StreamMeta = class("neap.llm.Stream")
 ---@field total table the client's
 ---@field attempt integer from 0
 ---@field exchange? neap.llm.Exchange of the attempt that goes on
+---@field metered? neap.llm.Metered the request of that
 ---@field queue neap.llm.Delta[] what has come and was not given
 ---@field at integer
 ---@field is_given? boolean a piece has been given to whoever asked
@@ -30,6 +33,12 @@ local progress_of = setmetatable({}, { __mode = "k" })
 
 local function begin(p)
   local ask = p.ask
+  local ok, metered = pcall(meter.open, ask)
+  if not ok then
+    if failure.is(metered) then metered.attempts, metered.usage = p.attempt, p.usage end
+    error(metered, 0)
+  end
+  p.metered = metered
   p.exchange = (ask.provider.answer and played or exchange).new(ask)
   if ask.cassette then p.exchange = cassettes.tape(ask.cassette, p.exchange) end
   p.total.calls = p.total.calls + 1
@@ -41,9 +50,11 @@ local function put_an_end_to(p)
   local done = p.exchange
   if not done then return nil end
   p.exchange = nil
+  if p.metered then p.metered:close(done.state) end
+  local usage = meter.priced(done.state.reply.usage, p.ask.prices)
+  fold.add(p.usage, usage)
+  fold.add(p.total, usage)
   done:close()
-  fold.add(p.usage, done.state.reply.usage)
-  fold.add(p.total, done.state.reply.usage)
   return done.state
 end
 
@@ -60,8 +71,8 @@ end
 -- Adds to an error what the attempts have come to. What was tried as often as it may
 -- be is not to be multiplied by the attempts of a node.
 local function complete(p, err, state)
-  local is_own = type(err) == "table"
-    and (err.code == "llm" or err.code == "timeout" and p.ask.is_over)
+  local is_own = failure.is(err)
+    or type(err) == "table" and err.code == "timeout" and p.ask.is_over
   if not is_own then return end
   err.attempts, err.usage = p.attempt + 1, p.usage
   local has_come = state.text[1] or state.reasoning[1] or state.reply.calls[1]
@@ -139,8 +150,8 @@ end
 ---@return neap.llm.Stream
 function M.new(ask, total)
   local stream = setmetatable({}, StreamMeta)
-  progress_of[stream] = { ask = ask, usage = fold.usage(), total = total, attempt = 0, queue = {},
-    at = 1 }
+  progress_of[stream] = { ask = ask, usage = fold.usage(ask.prices and 0), total = total,
+    attempt = 0, queue = {}, at = 1 }
   return stream
 end
 

@@ -18,8 +18,9 @@ local TABLES = {
     "local GET" },
   ["process.run"] = { REFERENCE, "## neap.process", "option of `run`", "local EXEC",
     "local SPAWN" },
-  ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local OBJECT",
-    "local CHAT" },
+  ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local METERED",
+    "local OBJECT", "local CHAT" },
+  ["llm.budget"] = { REFERENCE, "## neap.llm", "option of a budget", "local BUDGET" },
   ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "local ANSWER" },
   ["llm.tool"] = { REFERENCE, "## neap.llm", "option of a tool", "local TOOL" },
   ["llm.agent"] = { REFERENCE, "## neap.llm", "option of an agent", "local AGENT" },
@@ -44,7 +45,7 @@ end
 
 -- What has the options of another, or some of them.
 local LIKE = { spawn = "run", chat = "llm.new", reply = "llm.new", stream = "llm.new",
-  ["llm.replay"] = "llm.new", object = "llm.new" }
+  ["llm.replay"] = "llm.new", ["llm.metered"] = "llm.new", object = "llm.new" }
 for _, method in ipairs { "get", "head", "post", "put", "patch", "delete" } do
   LIKE["http." .. method] = "http.request"
 end

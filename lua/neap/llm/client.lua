@@ -1,0 +1,209 @@
+--- Clients of models: what their calls send, and give.
+-- SPDX-License-Identifier: MIT
+local class = require "neap.base.class"
+local core = require "neap.core"
+local failure = require "neap.llm.failure"
+local fold = require "neap.llm.fold"
+local messages = require "neap.llm.message"
+local object = require "neap.llm.object"
+local offline = require "neap.llm.providers.offline"
+local options = require "neap.base.options"
+local public = require "neap.http.response".public
+local schemas = require "neap.llm.schema"
+local settings = require "neap.llm.settings"
+local streams = require "neap.llm.stream"
+
+local M = {}
+
+---@class neap.llm.CallOf what a provider makes a request of
+---@field model? string
+---@field messages neap.llm.Message[]
+---@field options neap.llm.CallOptions
+---@field url string the base
+---@field vendor string the key of a message's `vendor` under which this one's stands
+
+--- What is known of a vendor: pure functions, which do not wait.
+---@class neap.llm.Provider
+---@field name string
+---@field base? string the address unless one is given
+---@field version? string of the address: "/v1"
+---@field auth? string how the key is sent: "bearer", or the name of a header
+---@field key_variable? string the vendor's own variable of the environment
+---@field needs_model? boolean
+---@field features? { schema?: boolean, tools?: boolean } what `request` heeds
+---@field vendor? fun(host: string): string
+---@field request? fun(call: neap.llm.CallOf): string, table, table path, headers, body
+---@field event? fun(state: neap.llm.State, data: any, name?: string): neap.llm.Delta[], boolean|nil
+---@field parse? fun(state: neap.llm.State, body: table): neap.llm.Delta[] default: `event`
+---@field finish? fun(state: neap.llm.State)
+---@field failed? fun(status: integer, headers: table, body: any, text?: string): ... the kind, the
+--- server's sentence, the seconds to wait
+---@field answer? fun(call: neap.llm.CallOf): string|neap.llm.Answer answers without a request
+---@field waits? boolean `answer` may wait
+---@field model? string of one that answers by itself
+
+---@class neap.llm.Client
+---@field offline boolean true: nothing is sent
+---@field model? string
+---@field provider string its name
+---@field usage table tokens and calls so far
+local Client, ClientMeta = class("neap.llm.Client")
+
+-- What a client was made with, kept apart from it: who prints a client prints no key.
+local private = setmetatable({}, { __mode = "k" })
+
+-- What the attempts of a call send: the request in bytes.
+local function ask_of(own, call, what, began)
+  local ask = { call = call, provider = own.provider, what = what, began = began or core.now(),
+    key = own.key, cassette = own.cassette, prices = own.options.prices,
+    budget = own.options.budget }
+  ask.deadline = ask.began + (call.options.timeout or math.huge)
+  if own.provider.answer then return ask end
+  local path, headers, body = own.provider.request(call)
+  if call.options.extra then body = settings.merged(body, call.options.extra) end
+  ask.url = settings.join(own.url, own.provider.version or "", path)
+  ask.public_url = public(ask.url)
+  ask.headers, ask.own_headers = headers, call.options.headers
+  ask.body = core.json.encode(body)
+  ask.http = own.http
+  return ask
+end
+
+-- Makes the stream for a call. Where the answer is to have a structure, that says how
+-- it is asked for; the call itself may have begun before.
+local function begin(self, what, prompt, given, structure, began)
+  local own = private[self]
+  given = options.check(given, what)
+  local opts = settings.merge(given, own.options)
+  opts.headers = settings.headers(own.options.headers, given.headers)
+  if structure then
+    opts.tools, opts.tool_choice = structure.tools, structure.tool_choice
+    opts.schema = structure.schema
+  end
+  local provider = own.provider
+  if provider.needs_model and not opts.model then
+    options.blame(("%s: the option 'model' is missing, and NEAP_LLM_MODEL is not set"):format(what))
+  end
+  local call = {
+    model = opts.model,
+    messages = messages.list(prompt, opts.system, what),
+    options = opts,
+    url = own.url,
+    vendor = provider.vendor and provider.vendor(own.url:match("^%a+://([^/?#]*)"))
+      or provider.name,
+  }
+  local ask = ask_of(own, call, what, began)
+  return streams.new(ask, self.usage), ask
+end
+
+--- Sends a prompt and waits for the whole reply, whatever its `stop` is.
+---@param prompt neap.llm.Prompt
+---@param opts? neap.llm.CallOptions they win over the client's
+---@return neap.llm.Reply
+function Client:reply(prompt, opts)
+  local stream <close> = begin(self, "reply", prompt, opts)
+  local reply = stream:finish()
+  return reply
+end
+
+--- Sends a prompt and waits for the answer. Raises kind "tools", "length", "filter" or
+--- "context" for one that is none, with what has come as `partial`.
+---@param prompt neap.llm.Prompt
+---@param opts? neap.llm.CallOptions they win over the client's
+---@return string text
+---@return neap.llm.Reply reply
+function Client:chat(prompt, opts)
+  local stream <close> = begin(self, "chat", prompt, opts)
+  local reply = stream:finish()
+  if reply.stop == "stop" then return reply.text, reply end
+  error(failure.no_answer(reply), 0)
+end
+
+--- Asks for a value that fits a schema, and asks again, with what is wrong, where one
+--- does not, `attempts` times in all. Fields that are null are nil. Raises kind "schema"
+--- when none has fitted, and what chat raises for an answer that is none.
+---@param fields table what llm.schema takes
+---@param prompt neap.llm.Prompt
+---@param opts? neap.llm.ObjectOptions
+---@return any value
+---@return neap.llm.Reply reply the last, with the usage of all
+function Client:object(fields, prompt, opts)
+  local own = private[self]
+  local wanted = schemas.of(fields, "object")
+  opts = options.check(opts, "object")
+  if opts.tools or opts.tool_choice then
+    options.blame("object: it has no tools; an agent has")
+  end
+  if own.provider == offline then
+    error(failure.new("model", "the offline summariser fills no schema; name a model with "
+      .. "NEAP_LLM_URL, or with the options provider and url"), 0)
+  end
+  own.ways = own.ways or object.ways(own.provider)
+  local began = core.now()
+  local value, reply = object.ask { schema = wanted, ways = own.ways,
+    messages = messages.list(prompt, nil, "object"),
+    attempts = opts.attempts or own.options.attempts or 3,
+    send = function(list, structure)
+      local stream, ask = begin(self, "object", list, opts, structure, began)
+      local ok, result = pcall(stream.finish, stream)
+      stream:close()
+      if ok then return result end
+      return nil, result, ask.refusal or type(result) == "table" and result.message
+    end }
+  return value, reply
+end
+
+--- Begins to send a prompt: `for piece in client:stream(prompt)` gives the pieces of
+--- the text as they come, and leaving the loop drops the connection. Or keep what it
+--- returns, `local s <close> = client:stream(prompt)`: `for piece in s`, then `s.reply`;
+--- `s:deltas()`, `s:close()`.
+---@param prompt neap.llm.Prompt
+---@param opts? neap.llm.CallOptions they win over the client's
+---@return neap.llm.Stream
+function Client:stream(prompt, opts)
+  local stream = begin(self, "stream", prompt, opts)
+  return stream, nil, nil, stream
+end
+
+--- Makes the client that asks a provider.
+---@param provider neap.llm.Provider
+---@param opts neap.llm.Options belongs to the client from now on
+---@param url? string
+---@param key? string|fun(): string|nil
+---@return neap.llm.Client
+function M.new(provider, opts, url, key)
+  local usage = fold.usage(opts.prices and 0)
+  usage.calls = 0
+  local client = setmetatable({ offline = provider.answer ~= nil, model = opts.model,
+    provider = provider.name, usage = usage }, ClientMeta)
+  private[client] = { provider = provider, url = url or "", key = key,
+    http = opts.http or require "neap.http", options = opts }
+  opts.key = nil
+  return client
+end
+
+--- Whether a value is a client.
+---@param value any
+---@return boolean
+function M.is(value)
+  return private[value] ~= nil
+end
+
+local function copy(table)
+  local all = {}
+  for name, value in pairs(table) do all[name] = value end
+  return all
+end
+
+--- Makes a client that asks as another does, and records that.
+---@param model neap.llm.Client
+---@param path string of a cassette that has begun
+---@return neap.llm.Client
+function M.recorded(model, path)
+  local client = setmetatable(copy(model), ClientMeta)
+  private[client] = copy(private[model])
+  private[client].cassette = path
+  return client
+end
+
+return M
