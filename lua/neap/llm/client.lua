@@ -69,11 +69,10 @@ local function ask_of(own, call, what, began)
   return ask
 end
 
--- Makes the stream for a call. Where the answer is to have a structure, that says how
+-- What a call asks of a client. Where the answer is to have a structure, that says how
 -- it is asked for; the call itself may have begun before.
-local function begin(self, what, prompt, given, structure, began)
+local function ask_by(self, what, prompt, given, totals, began, structure)
   local own = private[self]
-  given = options.check(given, what)
   local opts = settings.merge(given, own.options)
   opts.headers = settings.headers(own.options.headers, given.headers)
   if structure then
@@ -93,7 +92,31 @@ local function begin(self, what, prompt, given, structure, began)
       or provider.name,
   }
   local ask = ask_of(own, call, what, began)
-  return streams.new(ask, self.usage), ask
+  ask.totals = totals
+  return ask
+end
+
+-- What a call asks of the first of several clients, and then of the others.
+local function ask_in_turn(self, what, prompt, given)
+  local members, began, at = private[self].members, core.now(), 0
+  prompt = messages.list(prompt, nil, what)
+  local function next_ask()
+    at = at + 1
+    local member = members[at]
+    if not member then return nil end
+    local ask = ask_by(member, what, prompt, given, { member.usage, self.usage }, began)
+    ask.otherwise = next_ask
+    return ask
+  end
+  return next_ask()
+end
+
+-- Makes the stream for a call.
+local function begin(self, what, prompt, given)
+  given = options.check(given, what)
+  local ask = private[self].members and ask_in_turn(self, what, prompt, given)
+    or ask_by(self, what, prompt, given, { self.usage })
+  return streams.new(ask)
 end
 
 --- Sends a prompt and waits for the whole reply, whatever its `stop` is.
@@ -119,6 +142,49 @@ function Client:chat(prompt, opts)
   error(failure.no_answer(reply), 0)
 end
 
+-- Asks a client for a value that fits a schema. Its usage is added to the totals. Raises;
+-- `over` is told then whether the time of the call is over.
+local function object_by(self, wanted, list, opts, totals, began, over)
+  local own = private[self]
+  if own.provider == offline then
+    error(failure.new("model", "the offline summariser fills no schema; name a model with "
+      .. "NEAP_LLM_URL, or with the options provider and url"), 0)
+  end
+  own.ways = own.ways or object.ways(own.provider)
+  return object.ask { schema = wanted, ways = own.ways, messages = list,
+    attempts = opts.attempts or own.options.attempts or 3,
+    send = function(messages_now, structure)
+      local ask = ask_by(self, "object", messages_now, opts, totals, began, structure)
+      local stream = streams.new(ask)
+      local ok, result = pcall(stream.finish, stream)
+      stream:close()
+      if ok then return result end
+      over.is_over = ask.is_over
+      return nil, result, ask.refusal or type(result) == "table" and result.message
+    end }
+end
+
+-- Asks clients for a value, one after the other.
+local function object_in_turn(self, wanted, list, opts, began)
+  local members, usage, requests = private[self].members, fold.usage(), 0
+  for i, member in ipairs(members) do
+    local over = {}
+    local ok, value, reply = pcall(object_by, member, wanted, list, opts,
+      { member.usage, self.usage }, began, over)
+    local told = reply
+    if not ok then told = value end
+    if type(told) == "table" and told.usage then
+      fold.add(usage, told.usage)
+      requests = requests + told.attempts
+      told.usage, told.attempts = usage, requests
+    end
+    if ok then return value, reply end
+    local may_go_on = members[i + 1] and not over.is_over
+    if not may_go_on or not failure.may_pass_elsewhere(value) then error(value, 0) end
+    core.tell_retry("llm.first", 0, value, 0)
+  end
+end
+
 --- Asks for a value that fits a schema, and asks again, with what is wrong, where one
 --- does not, `attempts` times in all. Fields that are null are nil. Raises kind "schema"
 --- when none has fitted, and what chat raises for an answer that is none.
@@ -128,28 +194,18 @@ end
 ---@return any value
 ---@return neap.llm.Reply reply the last, with the usage of all
 function Client:object(fields, prompt, opts)
-  local own = private[self]
   local wanted = schemas.of(fields, "object")
   opts = options.check(opts, "object")
   if opts.tools or opts.tool_choice then
     options.blame("object: it has no tools; an agent has")
   end
-  if own.provider == offline then
-    error(failure.new("model", "the offline summariser fills no schema; name a model with "
-      .. "NEAP_LLM_URL, or with the options provider and url"), 0)
+  local list, began = messages.list(prompt, nil, "object"), core.now()
+  local value, reply
+  if private[self].members then
+    value, reply = object_in_turn(self, wanted, list, opts, began)
+  else
+    value, reply = object_by(self, wanted, list, opts, { self.usage }, began, {})
   end
-  own.ways = own.ways or object.ways(own.provider)
-  local began = core.now()
-  local value, reply = object.ask { schema = wanted, ways = own.ways,
-    messages = messages.list(prompt, nil, "object"),
-    attempts = opts.attempts or own.options.attempts or 3,
-    send = function(list, structure)
-      local stream, ask = begin(self, "object", list, opts, structure, began)
-      local ok, result = pcall(stream.finish, stream)
-      stream:close()
-      if ok then return result end
-      return nil, result, ask.refusal or type(result) == "table" and result.message
-    end }
   return value, reply
 end
 
@@ -195,14 +251,40 @@ local function copy(table)
   return all
 end
 
+--- Makes a client that asks the first of these, and goes on to the next when it has
+--- failed.
+---@param list neap.llm.Client[] at least one
+---@return neap.llm.Client
+function M.first(list)
+  local members, is_offline, cost = {}, true, nil
+  for _, client in ipairs(list) do
+    for _, member in ipairs(private[client].members or { client }) do
+      members[#members + 1] = member
+      is_offline = is_offline and member.offline
+      cost = cost or member.usage.cost and 0
+    end
+  end
+  local usage = fold.usage(cost)
+  usage.calls = 0
+  local first = setmetatable({ offline = is_offline, model = members[1].model,
+    provider = members[1].provider, usage = usage }, ClientMeta)
+  private[first] = { members = members }
+  return first
+end
+
 --- Makes a client that asks as another does, and records that.
 ---@param model neap.llm.Client
 ---@param path string of a cassette that has begun
 ---@return neap.llm.Client
 function M.recorded(model, path)
   local client = setmetatable(copy(model), ClientMeta)
-  private[client] = copy(private[model])
-  private[client].cassette = path
+  local own = copy(private[model])
+  own.cassette = path
+  if own.members then
+    own.members = {}
+    for i, member in ipairs(private[model].members) do own.members[i] = M.recorded(member, path) end
+  end
+  private[client] = own
   return client
 end
 

@@ -25,6 +25,8 @@ local M = {}
 ---@field began number
 ---@field deadline number the end of the whole call
 ---@field is_over? boolean the deadline has passed
+---@field totals table[] the usage of the clients that count it
+---@field otherwise? fun(): neap.llm.Ask|nil what is asked when this has failed
 ---@field prices? neap.llm.Prices
 ---@field budget? neap.llm.Budget
 ---@field cassette? string the path of the file that records it

@@ -159,6 +159,20 @@ function M.is(value)
   return type(value) == "table" and value.code == "llm"
 end
 
+-- The kinds after which another model may answer.
+local ELSEWHERE = { overloaded = true, rate = true, server = true, broken = true, stalled = true,
+  quota = true, auth = true }
+
+--- Whether another model may answer after this error: one of the vendor or of its server,
+--- not of the request.
+---@param err any
+---@return boolean
+function M.may_pass_elsewhere(err)
+  if type(err) ~= "table" then return false end
+  if err.code == "llm" then return ELSEWHERE[err.kind] or false end
+  return err.code == "http" or err.code == "timeout"
+end
+
 -- What a reply is that is no answer, by its stop: the kind, and why.
 local NO_ANSWER = {
   tools = { "tools", "the model called tools" },

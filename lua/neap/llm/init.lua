@@ -133,6 +133,26 @@ function llm.new(opts)
   return mode == "record" and llm.record(path, client) or client
 end
 
+local client_rule = { test = clients.is, expected = "client of a language model" }
+
+local clients_rule = { expected = "list of clients", test = function(value)
+  if type(value) ~= "table" or #value == 0 then return false end
+  for _, each in ipairs(value) do
+    if not clients.is(each) then return false end
+  end
+  return true
+end }
+
+--- Makes a client that asks the first of these clients. When that has failed as often as
+--- it may, with an error of its vendor or of the connection, and no piece of an answer has
+--- been given, it asks the next.
+---@param list neap.llm.Client[]
+---@return neap.llm.Client
+function llm.first(list)
+  options.argument(1, "first", list, clients_rule)
+  return clients.first(list)
+end
+
 --- Makes a client that gives these answers in turn, one a request, and raises kind
 --- "request" when it has run out. For tests: nothing is sent, and no environment is
 --- read. What streams, repeats, limits and fails does so as with any other client.
@@ -149,8 +169,6 @@ function llm.fake(answers, opts)
   client.requests = requests
   return client
 end
-
-local client_rule = { test = clients.is, expected = "client of a language model" }
 
 --- Makes a client that asks as another does, and writes each request with its answer
 --- to a cassette. The first time in a process a cassette is begun anew. No key and no

@@ -16,10 +16,10 @@ local M = {}
 local Stream, StreamMeta = class("neap.llm.Stream")
 
 ---@class neap.llm.Progress what a stream knows, kept apart from it: a key is in it
----@field ask neap.llm.Ask
+---@field ask neap.llm.Ask that goes on
 ---@field usage neap.llm.Usage of the attempts that are over
----@field total table the client's
----@field attempt integer from 0
+---@field attempt integer of that ask, from 0
+---@field requests integer of all
 ---@field exchange? neap.llm.Exchange of the attempt that goes on
 ---@field metered? neap.llm.Metered the request of that
 ---@field queue neap.llm.Delta[] what has come and was not given
@@ -35,13 +35,14 @@ local function begin(p)
   local ask = p.ask
   local ok, metered = pcall(meter.open, ask)
   if not ok then
-    if failure.is(metered) then metered.attempts, metered.usage = p.attempt, p.usage end
+    if failure.is(metered) then metered.attempts, metered.usage = p.requests, p.usage end
     error(metered, 0)
   end
   p.metered = metered
   p.exchange = (ask.provider.answer and played or exchange).new(ask)
   if ask.cassette then p.exchange = cassettes.tape(ask.cassette, p.exchange) end
-  p.total.calls = p.total.calls + 1
+  p.requests = p.requests + 1
+  for _, total in ipairs(ask.totals) do total.calls = total.calls + 1 end
 end
 
 -- Ends an attempt, whose tokens have been paid for whatever became of it. Gives what
@@ -53,7 +54,7 @@ local function put_an_end_to(p)
   if p.metered then p.metered:close(done.state) end
   local usage = meter.priced(done.state.reply.usage, p.ask.prices)
   fold.add(p.usage, usage)
-  fold.add(p.total, usage)
+  for _, total in ipairs(p.ask.totals) do fold.add(total, usage) end
   done:close()
   return done.state
 end
@@ -62,7 +63,7 @@ end
 local function reply_of(p, state)
   local ask = p.ask
   local reply = fold.reply(state, ask.call.vendor, core.json.encode)
-  reply.usage, reply.attempts, reply.first_token = p.usage, p.attempt + 1, p.first_token
+  reply.usage, reply.attempts, reply.first_token = p.usage, p.requests, p.first_token
   reply.seconds = core.now() - ask.began
   reply.model = reply.model or ask.call.model
   return reply
@@ -74,7 +75,7 @@ local function complete(p, err, state)
   local is_own = failure.is(err)
     or type(err) == "table" and err.code == "timeout" and p.ask.is_over
   if not is_own then return end
-  err.attempts, err.usage = p.attempt + 1, p.usage
+  err.attempts, err.usage = p.requests, p.usage
   local has_come = state.text[1] or state.reasoning[1] or state.reply.calls[1]
   if has_come then err.partial = reply_of(p, state) end
   if err.code == "llm" and p.attempt > 0 and p.attempt + 1 >= p.ask.call.options.max_retries then
@@ -82,14 +83,25 @@ local function complete(p, err, state)
   end
 end
 
+-- Goes on to what else can be asked. Returns whether there is something.
+local function go_on(p, err)
+  local ask = p.ask
+  local other = ask.otherwise and failure.may_pass_elsewhere(err) and ask.otherwise()
+  if not other then return false end
+  core.tell_retry("llm.first", p.attempt, err, 0)
+  p.ask, p.attempt = other, 0
+  return true
+end
+
 -- Waits for the next attempt; raises where there is none.
 local function wait_for_next(p, err, state)
   local ask = p.ask
-  local may_help = type(err) == "table" and err.retryable == true
-    and not p.is_given and not ask.is_over
+  local may_go_on = not p.is_given and not ask.is_over
+  local may_help = may_go_on and type(err) == "table" and err.retryable == true
   local delay = may_help
     and core.next_attempt(ask.call.options, p.attempt, math.random(), err)
   if not delay then
+    if may_go_on and go_on(p, err) then return end
     complete(p, err, state)
     error(err, 0)
   end
@@ -146,12 +158,11 @@ end
 
 --- Begins a stream. Its request is sent when it is first read.
 ---@param ask neap.llm.Ask
----@param total table what the client has used so far
 ---@return neap.llm.Stream
-function M.new(ask, total)
+function M.new(ask)
   local stream = setmetatable({}, StreamMeta)
-  progress_of[stream] = { ask = ask, usage = fold.usage(ask.prices and 0), total = total,
-    attempt = 0, queue = {}, at = 1 }
+  progress_of[stream] = { ask = ask, usage = fold.usage(ask.prices and 0), attempt = 0,
+    requests = 0, queue = {}, at = 1 }
   return stream
 end
 
