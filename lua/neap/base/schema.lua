@@ -406,6 +406,8 @@ function makers.llm(all)
       "table of numbers from 0 with input and output"),
     --- what requests may cost altogether, from `llm.budget`
     budget = rule(function(value) return require "neap.llm.budget".is(value) end, "budget"),
+    --- what requests wait for, from `llm.limit`
+    limit = rule(function(value) return require "neap.llm.limit".is(value) end, "limit"),
   })
 
   ---@class neap.llm.Options: neap.llm.MeteredOptions
@@ -431,6 +433,14 @@ function makers.llm(all)
     cost = positive, --- the most that all requests may cost, in the money of the prices
     tokens = count, --- the most tokens that are sent and answered
     calls = count, --- the most requests
+  }
+
+  ---@class neap.llm.LimitOptions
+  local LIMIT = {
+    requests = count, --- the most requests in that time
+    tokens = count, --- the most tokens in that time, sent and answered
+    per = with(seconds, 60), --- that time
+    concurrency = attempts, --- the most requests at once
   }
 
   ---@class neap.llm.FakeAnswer
@@ -500,7 +510,7 @@ function makers.llm(all)
   all["llm.tool"], all["llm.agent"], all["llm.conversation"] = TOOL, AGENT, CONVERSATION
   all["llm.new"], all.chat, all.reply, all.stream = CLIENT, CHAT, CHAT, CHAT
   all["llm.replay"], all["llm.fake"] = CLIENT, ANSWER
-  all["llm.metered"], all["llm.budget"] = METERED, BUDGET
+  all["llm.metered"], all["llm.budget"], all["llm.limit"] = METERED, BUDGET, LIMIT
   all["llm.chunks"] = { tokens = with(count, 500), overlap = with(count_or_0, 50) }
   all.object = OBJECT
 end

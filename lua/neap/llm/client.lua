@@ -56,7 +56,7 @@ local private = setmetatable({}, { __mode = "k" })
 local function ask_of(own, call, what, began)
   local ask = { call = call, provider = own.provider, what = what, began = began or core.now(),
     key = own.key, cassette = own.cassette, prices = own.options.prices,
-    budget = own.options.budget }
+    budget = own.options.budget, limit = own.options.limit }
   ask.deadline = ask.began + (call.options.timeout or math.huge)
   if own.provider.answer then return ask end
   local path, headers, body = own.provider.request(call)

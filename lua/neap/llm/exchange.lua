@@ -4,6 +4,7 @@ local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local failure = require "neap.llm.failure"
 local fold = require "neap.llm.fold"
+local limits = require "neap.llm.limit"
 local messages = require "neap.llm.message"
 local new_error = require "neap.error".new
 local reader = require "neap.io.reader"
@@ -29,6 +30,7 @@ local M = {}
 ---@field otherwise? fun(): neap.llm.Ask|nil what is asked when this has failed
 ---@field prices? neap.llm.Prices
 ---@field budget? neap.llm.Budget
+---@field limit? neap.llm.Limit
 ---@field cassette? string the path of the file that records it
 ---@field refusal? string what the server has said last, with words of the prompt
 
@@ -322,6 +324,7 @@ local function open(self)
   self.response = within(self, send, self)
   local response = self.response
   local headers = response.headers
+  if self.ask.limit then limits.obey(self.ask.limit, headers) end
   self.body = setmetatable({ exchange = self }, Body)
   self.request_id = failure.text(headers["x-request-id"]) or failure.text(headers["request-id"])
   self.state.reply.request_id = self.request_id

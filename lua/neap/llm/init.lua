@@ -6,6 +6,7 @@ local clients = require "neap.llm.client"
 local core = require "neap.core"
 local extract = require "neap.llm.extract"
 local fakes = require "neap.llm.fake"
+local limits = require "neap.llm.limit"
 local meter = require "neap.llm.meter"
 local options = require "neap.base.options"
 local schema = require "neap.base.schema"
@@ -251,6 +252,14 @@ end
 ---@return neap.llm.Budget
 function llm.budget(opts)
   return (budgets.new(opts))
+end
+
+--- Makes a limit, which the clients of one key have together: how many requests and tokens
+--- there may be within `per` seconds, and how many requests at once. Requests wait in line.
+---@param opts neap.llm.LimitOptions
+---@return neap.llm.Limit
+function llm.limit(opts)
+  return (limits.new(opts))
 end
 
 llm.extract = { json = extract.json, fenced = extract.fenced }

@@ -1,6 +1,11 @@
---- What a request takes, before and after: tokens and their price.
+--- What a request takes, before and after: of limits, of budgets, and its price.
 -- SPDX-License-Identifier: MIT
 local budgets = require "neap.llm.budget"
+local concurrent = require "neap.task.concurrent"
+local core = require "neap.core"
+local exchange = require "neap.llm.exchange"
+local failure = require "neap.llm.failure"
+local limits = require "neap.llm.limit"
 local options = require "neap.base.options"
 local tokens = require "neap.llm.tokens"
 
@@ -19,6 +24,7 @@ local UNIT = 1e6
 ---@field private ask neap.llm.Ask
 ---@field private input integer its tokens, as estimated
 ---@field private reserved neap.llm.Amount
+---@field private hold neap.llm.Hold
 local Metered = {}
 Metered.__index = Metered
 
@@ -56,15 +62,37 @@ function M.priced(usage, prices)
   return all
 end
 
---- Reserves what a request may take. Raises kind "budget" where that would be too much.
+-- Waits until the limit lets a request through, at most until the end of the call.
+local function wait_for_limit(ask, hold)
+  local left = ask.deadline - core.now()
+  if left == math.huge then return limits.acquire(ask.limit, hold) end
+  local ok, err = false, nil
+  if left > 0 then ok, err = pcall(concurrent.timeout, left, limits.acquire, ask.limit, hold) end
+  if ok then return end
+  local has_passed = err == nil or type(err) == "table" and err.code == "timeout"
+  if not has_passed or core.is_cancelled() then error(err, 0) end
+  ask.is_over = true
+  error(exchange.timeout(ask), 0)
+end
+
+--- Waits until a request may be sent, and reserves what it may take. Raises kind "budget"
+--- where that would be too much.
 ---@param ask neap.llm.Ask
 ---@return neap.llm.Metered|nil nil where nothing limits it
 function M.open(ask)
-  if not ask.budget then return nil end
+  if not ask.budget and not ask.limit then return nil end
   local input = tokens.call(ask.call)
   local reserved = amount_of(ask, { input = input, output = ask.call.options.max_tokens or 0 })
-  budgets.reserve(ask.budget, reserved)
-  return setmetatable({ ask = ask, input = input, reserved = reserved }, Metered)
+  local hold = { tokens = reserved.tokens }
+  local ok, err = pcall(function()
+    if ask.limit then wait_for_limit(ask, hold) end
+    if ask.budget then budgets.reserve(ask.budget, reserved) end
+  end)
+  if not ok then
+    if ask.limit then limits.release(ask.limit, hold) end
+    error(err, 0)
+  end
+  return setmetatable({ ask = ask, input = input, reserved = reserved, hold = hold }, Metered)
 end
 
 -- What a request has taken: as the vendor says, and as estimated where something has come
@@ -78,11 +106,24 @@ local function taken(self, state)
     cached = usage.cached, cache_write = usage.cache_write }
 end
 
+-- The seconds for which a vendor wants no request, nil where it has not said so. One that
+-- asks for too many ends the attempts, and closes no limit.
+local function pause_of(ask, err)
+  if not failure.is(err) or err.kind ~= "rate" and err.kind ~= "overloaded" then return nil end
+  local seconds = err.retry_after
+  return seconds and seconds <= ask.call.options.max_retry_after and seconds or nil
+end
+
 --- Replaces what was reserved by what the request has taken.
 ---@param state neap.llm.State
-function Metered:close(state)
-  local ask = self.ask
-  budgets.settle(ask.budget, self.reserved, amount_of(ask, taken(self, state)))
+---@param err? any what the request has raised
+function Metered:close(state, err)
+  local ask, amount = self.ask, amount_of(self.ask, taken(self, state))
+  if ask.budget then budgets.settle(ask.budget, self.reserved, amount) end
+  if not ask.limit then return end
+  local seconds = pause_of(ask, err)
+  if seconds then limits.close(ask.limit, seconds) end
+  limits.release(ask.limit, self.hold, amount.tokens)
 end
 
 return M

@@ -35,7 +35,9 @@ local function begin(p)
   local ask = p.ask
   local ok, metered = pcall(meter.open, ask)
   if not ok then
-    if failure.is(metered) then metered.attempts, metered.usage = p.requests, p.usage end
+    if failure.is(metered) or ask.is_over then
+      metered.attempts, metered.usage = p.requests, p.usage
+    end
     error(metered, 0)
   end
   p.metered = metered
@@ -47,11 +49,11 @@ end
 
 -- Ends an attempt, whose tokens have been paid for whatever became of it. Gives what
 -- had come of the reply.
-local function put_an_end_to(p)
+local function put_an_end_to(p, err)
   local done = p.exchange
   if not done then return nil end
   p.exchange = nil
-  if p.metered then p.metered:close(done.state) end
+  if p.metered then p.metered:close(done.state, err) end
   local usage = meter.priced(done.state.reply.usage, p.ask.prices)
   fold.add(p.usage, usage)
   for _, total in ipairs(p.ask.totals) do fold.add(total, usage) end
@@ -126,7 +128,7 @@ local function advance(self, p)
       if deltas[1] and not p.first_token then p.first_token = core.now() - p.ask.began end
       return deltas
     end
-    local state = put_an_end_to(p)
+    local state = put_an_end_to(p, not ok and deltas or nil)
     if ok then
       p.has_ended = true
       self.reply = reply_of(p, state)

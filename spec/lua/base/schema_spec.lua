@@ -21,6 +21,7 @@ local TABLES = {
   ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local METERED",
     "local OBJECT", "local CHAT" },
   ["llm.budget"] = { REFERENCE, "## neap.llm", "option of a budget", "local BUDGET" },
+  ["llm.limit"] = { REFERENCE, "## neap.llm", "option of a limit", "local LIMIT" },
   ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "local ANSWER" },
   ["llm.tool"] = { REFERENCE, "## neap.llm", "option of a tool", "local TOOL" },
   ["llm.agent"] = { REFERENCE, "## neap.llm", "option of an agent", "local AGENT" },

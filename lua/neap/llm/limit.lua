@@ -1,0 +1,145 @@
+--- Limits of a key: how many requests and tokens a vendor takes in some time, and how many
+--- requests at once.
+-- SPDX-License-Identifier: MIT
+--
+-- Requests and tokens are buckets, as those of neap.limiter, that are filled again within
+-- `per` seconds. A request takes what it may need, and puts back what it has not used.
+local class = require "neap.base.class"
+local concurrent = require "neap.task.concurrent"
+local core = require "neap.core"
+local options = require "neap.base.options"
+
+local M = {}
+
+---@class neap.llm.Limit
+local _, LimitMeta = class("neap.llm.Limit")
+
+---@class neap.llm.Hold what a request has of a limit
+---@field tokens integer what it may need
+---@field place? table the guard of a semaphore
+---@field is_taken? boolean it has what it needs
+
+-- What limits know, by the limit.
+local private = setmetatable({}, { __mode = "k" })
+
+-- The shortest wait, in seconds: what is missing may be an error of rounding.
+local SHORTEST = 0.001
+
+-- What vendors call what they still take.
+local REMAINING = {
+  requests = { "x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining" },
+  tokens = { "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining" },
+}
+
+local function bucket(size, per)
+  return size and { size = size, rate = size / per, level = size, since = core.now() } or nil
+end
+
+--- Makes a limit.
+---@param opts neap.llm.LimitOptions
+---@return neap.llm.Limit
+function M.new(opts)
+  opts = options.take(opts, "llm.limit")
+  if not (opts.requests or opts.tokens or opts.concurrency) then
+    options.blame(
+      "llm.limit: one of the options 'requests', 'tokens' and 'concurrency' is needed")
+  end
+  local limit = setmetatable({}, LimitMeta)
+  private[limit] = {
+    requests = bucket(opts.requests, opts.per), tokens = bucket(opts.tokens, opts.per),
+    places = opts.concurrency and core.semaphore(opts.concurrency),
+    line = core.semaphore(1), -- first come, first served
+    changed = core.event(), -- something was put back
+    closed_until = core.now(),
+  }
+  return limit
+end
+
+--- Whether a value is a limit.
+---@param value any
+---@return boolean
+function M.is(value)
+  return private[value] ~= nil
+end
+
+-- The seconds until a bucket has so much, or is full.
+local function seconds_until(self, amount)
+  if not self then return 0 end
+  local now = core.now()
+  self.level = math.min(self.size, self.level + (now - self.since) * self.rate)
+  self.since = now
+  return (math.min(amount, self.size) - self.level) / self.rate
+end
+
+-- Waits for some time, or until something was put back.
+local function wait(own, seconds)
+  own.changed:clear()
+  local ok, err = pcall(concurrent.timeout, math.max(seconds, SHORTEST), own.changed.wait,
+    own.changed)
+  local has_passed = ok or type(err) == "table" and err.code == "timeout"
+  if not has_passed or core.is_cancelled() then error(err, 0) end
+end
+
+-- Puts an amount into a bucket; a negative one is taken.
+local function put(self, amount)
+  if self then self.level = self.level + amount end
+end
+
+--- Waits, in line, until a request may be sent, and takes what it may need. What it has got
+--- is in the hold, also where this raises.
+---@param limit neap.llm.Limit
+---@param hold neap.llm.Hold
+function M.acquire(limit, hold)
+  local own = private[limit]
+  hold.place = own.places and own.places:acquire()
+  local _ <close> = own.line:acquire()
+  while true do
+    local seconds = math.max(seconds_until(own.requests, 1),
+      seconds_until(own.tokens, hold.tokens), own.closed_until - core.now())
+    if seconds <= 0 then break end
+    wait(own, seconds)
+  end
+  put(own.requests, -1)
+  put(own.tokens, -hold.tokens)
+  hold.is_taken = true
+end
+
+--- Puts back what a request has not used, at its end.
+---@param limit neap.llm.Limit
+---@param hold neap.llm.Hold
+---@param used? integer its tokens; nil: it was not sent
+function M.release(limit, hold, used)
+  local own, place = private[limit], hold.place
+  if hold.is_taken then
+    put(own.tokens, hold.tokens - (used or 0))
+    put(own.requests, used and 0 or 1)
+    own.changed:set()
+  end
+  hold.place, hold.is_taken = nil, nil
+  if place then place:release() end
+end
+
+--- Lets nothing be sent for so many seconds, as a server has asked for.
+---@param limit neap.llm.Limit
+---@param seconds number
+function M.close(limit, seconds)
+  local own = private[limit]
+  own.closed_until = math.max(own.closed_until, core.now() + seconds)
+end
+
+--- Takes over what a vendor says is left, where that is less.
+---@param limit neap.llm.Limit
+---@param headers table<string, string> of a response
+function M.obey(limit, headers)
+  local own = private[limit]
+  for which, names in pairs(REMAINING) do
+    local left = tonumber(headers[names[1]] or headers[names[2]])
+    local self = own[which]
+    if self and left then
+      seconds_until(self, 0)
+      self.level = math.min(self.level, left)
+    end
+  end
+end
+
+return M
