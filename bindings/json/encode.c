@@ -14,6 +14,7 @@
 #include <lauxlib.h>
 
 #include "flow/params.h"
+#include "place.h"
 #include "task/check.h"
 #include "task/error.h"
 #include "values.h"
@@ -53,77 +54,18 @@ enum { DIGITS = 32 };
 /* The encoder writes only what jansson can read. */
 #define MAX_DEPTH JSON_PARSER_MAX_DEPTH
 
-/* A table that is being written, and its current member: `key`, or `index` when
- * that is NULL. These structs lie on the C stack, linked from the inside out.
- */
-struct place {
-  const struct place *up; /* NULL: the table is the value given to encode */
-  const void *table;
-  int depth; /* from 1 */
-  const char *key;
-  size_t key_size;
-  lua_Integer index;
-};
-
-static void write_value(struct encoder *e, const struct place *in);
-
-/* Adds ".name", or ["name"] when the name is no identifier. It is shortened,
- * and has no control characters. [-0, +0, m] */
-static void add_key(luaL_Buffer *b, const char *key, size_t size) {
-  enum { SHOWN = 40 };
-  static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-  size_t shown = size < SHOWN ? size : SHOWN;
-  while (shown > 0 && shown < size &&
-         ((unsigned char)key[shown] & 0xC0) == 0x80)
-    shown--;
-  bool plain = size > 0 && strspn(key, letters) == size &&
-               !(key[0] >= '0' && key[0] <= '9');
-  luaL_addstring(b, plain ? "." : "[\"");
-  for (size_t i = 0; i < shown; i++)
-    luaL_addchar(b, (unsigned char)key[i] < ' ' ? '?' : key[i]);
-  luaL_addstring(b, shown < size ? "..." : "");
-  luaL_addstring(b, plain ? "" : "\"]");
-}
-
-/* Adds the members from the outermost to that of `in`. If there are many, it
- * adds the first and the last. [-0, +0, m] */
-static void add_members(luaL_Buffer *b, const struct place *in, int depth) {
-  enum { SHOWN = 10 };
-  if (in == NULL)
-    return;
-  add_members(b, in->up, depth);
-  if (in->depth > SHOWN && in->depth <= depth - SHOWN) {
-    if (in->depth == SHOWN + 1)
-      luaL_addstring(b, "...");
-  } else if (in->key != NULL) {
-    add_key(b, in->key, in->key_size);
-  } else {
-    lua_pushfstring(b->L, "[%I]", (LUAI_UACINT)in->index);
-    luaL_addvalue(b);
-  }
-}
-
-/* Pushes the path of the current member, "$" for NULL. [-0, +1, m] */
-static const char *push_path(lua_State *L, const struct place *in) {
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  luaL_addchar(&b, '$');
-  add_members(&b, in, in == NULL ? 0 : in->depth);
-  luaL_pushresult(&b);
-  return lua_tostring(L, -1);
-}
+static void write_value(struct encoder *e, const neapL_json_place *in);
 
 /* Raises an error about the current member. [-0, +0, v] */
-static int refuse(struct encoder *e, const struct place *in, const char *format,
-                  ...) {
+static int refuse(struct encoder *e, const neapL_json_place *in,
+                  const char *format, ...) {
   lua_State *L = e->L;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   va_list args;
   va_start(args, format);
   const char *reason = lua_pushvfstring(L, format, args);
   va_end(args);
-  const char *path = push_path(L, in); /* reason path */
+  const char *path = neapL_json_place_push(L, in); /* reason path */
   neapL_error_push(L, "json", "cannot encode %s: %s", path, reason);
   lua_pushvalue(L, -2); /* reason path error path */
   lua_setfield(L, -2, "path");
@@ -198,8 +140,8 @@ static void append_escape(struct encoder *e, unsigned char c) {
 }
 
 /* Appends a JSON string, the key of a member or a value. [-0, +0, v] */
-static void write_string(struct encoder *e, const struct place *in, bool is_key,
-                         const char *text, size_t size) {
+static void write_string(struct encoder *e, const neapL_json_place *in,
+                         bool is_key, const char *text, size_t size) {
   const unsigned char *s = (const unsigned char *)text;
   size_t copied = 0;
   append_char(e, '"');
@@ -250,7 +192,8 @@ static void write_digits(struct encoder *e, const char *digits) {
 
 /* Appends the shortest of 15 to 17 digits that reads back as the same double.
  * [-0, +0, v] */
-static void write_real(struct encoder *e, const struct place *in, double x) {
+static void write_real(struct encoder *e, const neapL_json_place *in,
+                       double x) {
   if (!isfinite(x))
     refuse(e, in, "%s is no JSON number", isnan(x) ? "NaN" : "an infinity");
   char digits[DIGITS];
@@ -338,7 +281,7 @@ struct keys {
 /* Reads the keys of the table on top, and refuses those that JSON has not.
  * Notes the members that have names, as far as there is `room`. Nothing here
  * allocates, so no finalizer can change the table meanwhile. [-0, +0, v] */
-static struct keys look(struct encoder *e, const struct place *in,
+static struct keys look(struct encoder *e, const neapL_json_place *in,
                         size_t room) {
   lua_State *L = e->L;
   struct keys keys = {0, 0, 0};
@@ -374,7 +317,7 @@ static struct keys look(struct encoder *e, const struct place *in,
 /* Returns the length of the list that `in` is about, given its keys. It is the
  * field n if there is one, as in the results of table.pack and of neap.
  * [-0, +0, v] */
-static lua_Integer list_length(struct encoder *e, const struct place *in,
+static lua_Integer list_length(struct encoder *e, const neapL_json_place *in,
                                const struct keys *keys) {
   lua_State *L = e->L;
   lua_Integer n = -1;
@@ -402,7 +345,7 @@ static lua_Integer list_length(struct encoder *e, const struct place *in,
 
 /* Appends the list of `length` items on top. With `holes`, an item may be nil.
  * [-0, +0, v] */
-static void write_list(struct encoder *e, struct place *here,
+static void write_list(struct encoder *e, neapL_json_place *here,
                        lua_Integer length, bool holes) {
   for (lua_Integer i = 1; i <= length; i++) {
     if (i > 1)
@@ -466,7 +409,8 @@ static bool rank_members(struct encoder *e, struct member *members,
 
 /* Appends the `count` members that are on top of the stack of members.
  * [-0, +0, v] */
-static void write_members(struct encoder *e, struct place *here, size_t count) {
+static void write_members(struct encoder *e, neapL_json_place *here,
+                          size_t count) {
   size_t first = e->member_count;
   bool ordered = rank_members(e, e->members + first, count);
   e->member_count += count;
@@ -489,15 +433,16 @@ static void write_members(struct encoder *e, struct place *here, size_t count) {
 }
 
 /* Appends the table on top, the current member of `in`. [-0, +0, v] */
-static void write_table(struct encoder *e, const struct place *in) {
+static void write_table(struct encoder *e, const neapL_json_place *in) {
   lua_State *L = e->L;
   neapL_params_reveal(L); /* what pairs goes through of these; next does not */
-  struct place here = {.up = in,
-                       .table = lua_topointer(L, -1),
-                       .depth = in == NULL ? 1 : in->depth + 1};
-  for (const struct place *outer = in; outer != NULL; outer = outer->up)
+  neapL_json_place here = {.up = in,
+                           .table = lua_topointer(L, -1),
+                           .depth = in == NULL ? 1 : in->depth + 1};
+  for (const neapL_json_place *outer = in; outer != NULL; outer = outer->up)
     if (outer->table == here.table)
-      refuse(e, in, "a cycle, it is %s again", push_path(L, outer->up));
+      refuse(e, in, "a cycle, it is %s again",
+             neapL_json_place_push(L, outer->up));
   if (here.depth > MAX_DEPTH)
     refuse(e, in, "nested deeper than %d", MAX_DEPTH);
   luaL_checkstack(L, 10, "a table too deep for what the stack already holds");
@@ -522,7 +467,7 @@ static void write_table(struct encoder *e, const struct place *in) {
 }
 
 /* Appends the value on top, the current member of `in`. [-0, +0, v] */
-static void write_value(struct encoder *e, const struct place *in) {
+static void write_value(struct encoder *e, const neapL_json_place *in) {
   lua_State *L = e->L;
   switch (lua_type(L, -1)) {
   case LUA_TBOOLEAN:
