@@ -28,7 +28,7 @@ int neapL_check_self_fail(lua_State *L, const char *class);
 
 /* Raises what that function says of the options at `arg`, which are read in C
  * and have turned out to be wrong. `function` is its name in
- * lua/neap/base/schema.lua. [-0, +0, v] */
+ * lua/neap/base/schema/. [-0, +0, v] */
 int neapL_check_options_fail(lua_State *L, int arg, const char *function);
 
 /* Each does what the function of that name in lauxlib does. [-0, +0, v] */

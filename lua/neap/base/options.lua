@@ -163,7 +163,7 @@ function M.unknown(name, known)
   if type(name) ~= "string" then
     return ("options are named; got the key %s"):format(math.type(name) and name or type(name))
   end
-  local other = schema.meant[M.plain(name)]
+  local other = require "neap.base.schema.meant"[M.plain(name)]
   if not known[other] then other = M.nearest(name, known) end
   return ("unknown option '%s'%s"):format(name,
     other and ("; did you mean '%s'?"):format(other) or "")

@@ -55,7 +55,7 @@ for name in pairs(names) do plain_names[options.plain(name)] = name end
 -- nil if there is none.
 local function meant(key)
   local plain = options.plain(key)
-  local name = schema.meant[plain]
+  local name = require "neap.base.schema.meant"[plain]
   return plain_names[plain] or (names[name] or taken[name]) and name
 end
 

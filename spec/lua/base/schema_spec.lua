@@ -7,31 +7,31 @@ local schema = require "neap.base.schema"
 local REFERENCE = helper.read(helper.root .. "/docs/reference.md")
 local TESTING = helper.read(helper.root .. "/docs/testing.md")
 
-local SOURCE = helper.read(helper.root .. "/lua/neap/base/schema.lua")
-
 -- The tables of the manual: the document, the section, and how the table begins; then
--- what has these options in the source, the last first.
+-- the file with the schema of these options, and what has them there, the last first.
 local TABLES = {
-  Node = { REFERENCE, "### Options", "option", "local NODE" },
-  run = { REFERENCE, "### Running", "option", "local RUN" },
-  ["http.request"] = { REFERENCE, "## neap.http", "option", "local REQUEST", "local POST",
-    "local GET" },
-  ["process.run"] = { REFERENCE, "## neap.process", "option of `run`", "local EXEC",
-    "local SPAWN" },
-  ["llm.new"] = { REFERENCE, "## neap.llm", "option", "local CLIENT", "local METERED",
-    "local OBJECT", "local CHAT" },
-  ["llm.budget"] = { REFERENCE, "## neap.llm", "option of a budget", "local BUDGET" },
-  ["llm.limit"] = { REFERENCE, "## neap.llm", "option of a limit", "local LIMIT" },
-  ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "local ANSWER" },
-  ["llm.tool"] = { REFERENCE, "## neap.llm", "option of a tool", "local TOOL" },
-  ["llm.agent"] = { REFERENCE, "## neap.llm", "option of an agent", "local AGENT" },
-  ["llm.conversation"] = { REFERENCE, "## neap.llm", "option of a conversation",
-    "local CONVERSATION" },
-  ["testing.http"] = { TESTING, "## Requests", "of an answer", 'all["testing.http"]' },
-  ["testing.process"] = { TESTING, "## Programs", "of a program", 'all["testing.process"]' },
-  ["testing.net"] = { TESTING, "## Peers", "of a peer", 'all["testing.net"]' },
+  Node = { REFERENCE, "### Options", "option", "init", "NODE" },
+  run = { REFERENCE, "### Running", "option", "init", "RUN" },
+  ["http.request"] = { REFERENCE, "## neap.http", "option", "http", "REQUEST", "POST", "GET" },
+  ["process.run"] = { REFERENCE, "## neap.process", "option of `run`", "process", "EXEC", "SPAWN" },
+  ["llm.new"] = { REFERENCE, "## neap.llm", "option", "llm", "CLIENT", "METERED", "OBJECT",
+    "CHAT" },
+  ["llm.budget"] = { REFERENCE, "## neap.llm", "option of a budget", "llm", "BUDGET" },
+  ["llm.limit"] = { REFERENCE, "## neap.llm", "option of a limit", "llm", "LIMIT" },
+  ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "llm", "ANSWER" },
+  ["llm.tool"] = { REFERENCE, "## neap.llm", "option of a tool", "llm", "TOOL" },
+  ["llm.agent"] = { REFERENCE, "## neap.llm", "option of an agent", "llm", "AGENT" },
+  ["llm.conversation"] = { REFERENCE, "## neap.llm", "option of a conversation", "llm",
+    "CONVERSATION" },
+  ["testing.http"] = { TESTING, "## Requests", "of an answer", "testing", "ANSWER" },
+  ["testing.process"] = { TESTING, "## Programs", "of a program", "testing", "OUTCOME" },
+  ["testing.net"] = { TESTING, "## Peers", "of a peer", "testing", "PEER" },
 }
-for _, add in pairs(schema.makers) do add(schema.options) end
+for _, file in pairs(schema.files) do
+  for name, options in pairs(require("neap.base.schema." .. file)) do
+    schema.options[name] = options
+  end
+end
 
 -- What the manual writes with its options in braces.
 local CALLS = {
@@ -82,12 +82,12 @@ local function default_of(rule)
   return tostring(value)
 end
 
--- What the comments in the source say of the options that these tables have.
-local function comments_of(first, ...)
-  local comments = ... and comments_of(...) or {}
-  local start = assert(SOURCE:find(first .. " = ", 1, true), first)
+-- What the comments in a source say of the options that these tables have.
+local function comments_of(source, first, ...)
+  local comments = ... and comments_of(source, ...) or {}
+  local start = assert(source:find(("local %s = "):format(first), 1, true), first)
   local words = {}
-  for line in SOURCE:sub(start):gmatch("\n([^\n]*)") do
+  for line in source:sub(start):gmatch("\n([^\n]*)") do
     local name = line:match("^%s*([%a_][%w_]*) = ")
     if line:find("^%s*}") then break end
     words[#words + 1] = line:match("%-%-%- (.*)")
@@ -124,7 +124,8 @@ describe("the manual has", function()
   for where, table_of in pairs(TABLES) do
     it(("a row for each option that says what it has to be: %s"):format(where), function()
       local options, found = schema.options[where], {}
-      local comments = comments_of(table.unpack(table_of, 4))
+      local source = helper.read(helper.root .. "/lua/neap/base/schema/" .. table_of[4] .. ".lua")
+      local comments = comments_of(source, table.unpack(table_of, 5))
       for _, row in ipairs(rows_of(table.unpack(table_of, 1, 3))) do
         local names = {}
         for name in row[1]:gmatch("`([%w_]+)`") do names[#names + 1] = name end
@@ -194,7 +195,7 @@ describe("a rule", function()
     for _, options in pairs(schema.options) do
       for name in pairs(options) do all[name] = true end
     end
-    for name, meant in pairs(schema.meant) do
+    for name, meant in pairs(require "neap.base.schema.meant") do
       -- What has both by their own names does not take one for the other.
       for where, options in pairs(schema.options) do
         assert.falsy(options[name] and options[meant], where .. ": " .. name)
