@@ -7,6 +7,12 @@ local schema = require "neap.base.schema"
 
 local M = {}
 
+---@alias neap.llm.FakeFunction fun(messages: neap.llm.Message[], opts: neap.llm.CallOptions):
+--- string|neap.llm.FakeAnswer
+
+---@alias neap.llm.FakeAnswers neap.llm.FakeFunction|(string|neap.llm.FakeAnswer|
+--- neap.llm.FakeFunction)[]
+
 ---@class neap.llm.FakeRequest
 ---@field messages neap.llm.Message[] a copy
 ---@field model string
@@ -21,18 +27,28 @@ local function copy(value)
 end
 
 -- Says what is wrong with an answer, nil if nothing is.
-local function fault(answer)
+local function fault(answer, where)
   if type(answer) == "string" then return nil end
   if type(answer) ~= "table" then
-    return ("llm.fake: an answer is a string, a table or a function, got a %s")
-      :format(type(answer))
+    return ("%s: an answer is a string, a table or a function, got a %s")
+      :format(where, type(answer))
   end
-  return options.complaint(answer, "llm.fake", schema.options["llm.fake"])
+  return options.complaint(answer, where, schema.options["llm.fake"])
 end
 
-local function check(answer)
-  local complaint = type(answer) ~= "function" and fault(answer)
-  if complaint then options.blame(complaint) end
+-- Checks a list of answers, and gives a copy of it.
+local function checked(answers, where)
+  for _, answer in ipairs(answers) do
+    local complaint = type(answer) ~= "function" and fault(answer, where)
+    if complaint then options.blame(complaint) end
+  end
+  for name in pairs(answers) do
+    if math.type(name) ~= "integer" or name < 1 or name > #answers then
+      options.blame(("%s: a list of answers expected, got the key '%s'")
+        :format(where, tostring(name)))
+    end
+  end
+  return table.move(answers, 1, #answers, 1, {})
 end
 
 -- The calls of an answer as a model sends them.
@@ -64,14 +80,14 @@ local function answer_to(self, call)
   local requests, answers = self.requests, self.answers
   requests[#requests + 1] = { messages = copy(call.messages), model = call.model,
     options = copy(call.options) }
-  local answer = answers[#requests]
+  local answer = self.each or answers[#requests]
   if answer == nil then
     error(failure.new("request",
       ("the fake has run out: it has %d answer(s), and this is request %d")
         :format(#answers, #requests)), 0)
   elseif type(answer) == "function" then
     answer = answer(copy(call.messages), copy(call.options))
-    local complaint = fault(answer)
+    local complaint = fault(answer, self.where)
     if complaint then error(complaint, 0) end
   end
   if type(answer) == "string" then answer = { text = answer } end
@@ -80,20 +96,15 @@ local function answer_to(self, call)
     after = answer.after, between = answer.between }
 end
 
---- Makes the provider that gives these answers in turn.
----@param answers (string|table|fun(messages: neap.llm.Message[], opts: table): string|table)[]
+--- Makes the provider that gives these answers in turn, or those of a function.
+---@param answers neap.llm.FakeAnswers
+---@param where string what takes the answers, for messages
 ---@return neap.llm.Provider
 ---@return neap.llm.FakeRequest[] requests what it is asked, appended to
-function M.provider(answers)
-  options.argument(1, "fake", answers, schema.rules.table)
-  for _, answer in ipairs(answers) do check(answer) end
-  for name in pairs(answers) do
-    if math.type(name) ~= "integer" or name < 1 or name > #answers then
-      options.blame(("llm.fake: a list of answers expected, got the key '%s'")
-        :format(tostring(name)))
-    end
-  end
-  local self = { answers = table.move(answers, 1, #answers, 1, {}), requests = {}, calls = 0 }
+function M.provider(answers, where)
+  local self = { where = where, requests = {}, calls = 0 }
+  if type(answers) == "function" then self.each = answers
+  else self.answers = checked(answers, where) end
   return { name = "fake", waits = true, features = { schema = true, tools = true },
     answer = function(call) return answer_to(self, call) end }, self.requests
 end

@@ -55,11 +55,21 @@ end
 
 local told_offline = false
 
-local function tell_offline(provider)
+local function tell_offline(what)
   if told_offline then return end
   told_offline = true
-  io.stderr:write("neap: NEAP_LLM_URL is not set; ",
-    "using the built-in offline summariser, ", provider.model, "\n")
+  io.stderr:write("neap: NEAP_LLM_URL is not set; ", what, "\n")
+end
+
+-- What answers where no model is named: the answers of the script, else the summariser.
+local function stand_in(own)
+  if own then
+    tell_offline("the script's own answers stand in for a model's")
+    return own
+  end
+  local provider = llm.providers.offline
+  tell_offline("using the built-in offline summariser, " .. provider.model)
+  return provider
 end
 
 local function check_provider(provider)
@@ -111,7 +121,8 @@ end
 ---
 --- Without a provider and an address it is offline, and says so once on stderr: it
 --- then answers with an extract of the user's last message (see `neap.summary`), from
---- which a leading instruction up to a colon ("Summarize: ...") is taken away.
+--- which a leading instruction up to a colon ("Summarize: ...") is taken away; or with
+--- what `offline` lays down.
 ---
 --- What calls raise is of code "llm" and has a `kind`, see neap.llm.Error; of code
 --- "timeout" when `timeout` has passed; of code "json" for a prompt that is not UTF-8;
@@ -121,15 +132,17 @@ end
 ---@return neap.llm.Client
 function llm.new(opts)
   opts = checked(opts, "llm.new")
+  local own = opts.offline and fakes.provider(opts.offline, "llm.new")
+  opts.offline = nil
   local named = named_provider(opts.provider)
   local mode, path = settings.cassette()
   if mode == "replay" then return replay_by_variable(path, opts, named) end
   local url = opts.url or settings.url()
-  local provider = named or llm.providers[url and "openai" or "offline"]
-  if not named and not url then tell_offline(provider) end
+  local provider = named or url and llm.providers.openai or stand_in(own)
   url = url or provider.base
   if not url and not provider.answer then options.blame("llm.new: the option 'url' is missing") end
   opts.model = provider.model or opts.model or settings.environment("NEAP_LLM_MODEL")
+    or provider == own and "fake" or nil
   local client = clients.new(provider, opts, url, key_of(opts, named))
   return mode == "record" and llm.record(path, client) or client
 end
@@ -157,13 +170,13 @@ end
 --- Makes a client that gives these answers in turn, one a request, and raises kind
 --- "request" when it has run out. For tests: nothing is sent, and no environment is
 --- read. What streams, repeats, limits and fails does so as with any other client.
----@param answers (string|neap.llm.FakeAnswer|fun(messages: neap.llm.Message[],
---- opts: neap.llm.CallOptions): string|neap.llm.FakeAnswer)[] what a function gives is the
---- answer, and what it raises is raised; it may wait
+---@param answers neap.llm.FakeAnswers what a function gives is the answer, and what it raises
+--- is raised; it may wait. One in the place of the list answers all requests
 ---@param opts? neap.llm.MeteredOptions
 ---@return neap.llm.Client fake with `requests`, what it has been asked
 function llm.fake(answers, opts)
-  local provider, requests = fakes.provider(answers)
+  options.argument(1, "fake", answers, schema.options["llm.new"].offline)
+  local provider, requests = fakes.provider(answers, "llm.fake")
   opts = checked(opts, "llm.fake", schema.options["llm.metered"])
   opts.model = opts.model or "fake"
   local client = clients.new(provider, opts)

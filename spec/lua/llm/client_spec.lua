@@ -210,6 +210,47 @@ describe("neap.llm", function()
         helper.collect((client:stream("Shorten: The tide comes."))))
     end)
 
+    it("has the script's own answers stand in, and says so once", function()
+      package.loaded["neap.llm"] = nil
+      local fresh = require "neap.llm"
+      local client = fresh.new { system = "Be brief.",
+        offline = { "At noon.", { text = "At six." } } }
+      fresh.new { offline = {} }
+      assert.equal("neap: NEAP_LLM_URL is not set; the script's own answers stand in for a "
+        .. "model's\n", written)
+      assert.same({ true, "fake", "fake" }, { client.offline, client.provider, client.model })
+      assert.equal("At noon.", (client:chat("When?")))
+      assert.equal("At six.", (client:chat("And then?")))
+      local err = helper.refused("llm", client.chat, client, "And then?")
+      assert.equal("the fake has run out: it has 2 answer(s), and this is request 3", err.message)
+      client = fresh.new { model = "tide-2", offline = function(messages, opts)
+        return messages[1].content .. opts.temperature
+      end }
+      assert.equal("tide-2", client.model)
+      assert.equal("When?0", (client:chat("When?", { temperature = 0 })))
+    end)
+
+    it("asks a model all the same where one is named", function()
+      assert.equal("openai", llm.new { offline = { "x" }, url = BASE, model = "m" }.provider)
+      assert.equal("The tide comes.",
+        (llm.new { offline = { "x" }, provider = "offline" }:chat("The tide comes.")))
+      variables.NEAP_LLM_URL = BASE
+      assert.equal("openai", llm.new { offline = { "x" } }.provider)
+      variables = { NEAP_LLM_PROVIDER = "ollama" }
+      assert.equal("ollama", llm.new { offline = { "x" } }.provider)
+      assert.equal("", written)
+    end)
+
+    it("refuses answers that are none, also where a model is named", function()
+      variables.NEAP_LLM_URL = BASE
+      assert.matches("llm.new: bad option 'offline' (list of answers or function expected, got "
+        .. "string)", helper.misused(llm.new, { offline = "x" }), 1, true)
+      assert.matches("llm.new: unknown option 'txt'; did you mean 'text'?",
+        helper.misused(llm.new, { offline = { { txt = "x" } } }), 1, true)
+      assert.matches("llm.new: a list of answers expected, got the key 'text'",
+        helper.misused(llm.new, { offline = { text = "x" } }), 1, true)
+    end)
+
     it("says nothing when that is what was asked for", function()
       variables.NEAP_LLM_URL = BASE
       local client = llm.new { provider = "offline" }

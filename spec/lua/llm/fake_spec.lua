@@ -94,6 +94,18 @@ describe("llm.fake", function()
       end)
   end)
 
+  it("has one function answer all requests", function()
+    local fake = llm.fake(function(messages, opts)
+      return messages[#messages].content .. opts.max_tokens
+    end, { max_tokens = 9 })
+    assert.equal("When?9", (fake:chat("When?")))
+    assert.equal("And then?8", (fake:chat("And then?", { max_tokens = 8 })))
+    assert.equal(2, #fake.requests)
+    fake = llm.fake(function() return 7 end)
+    assert.matches("llm.fake: an answer is a string, a table or a function, got a number",
+      helper.failure(fake.chat, fake, "When?"), 1, true)
+  end)
+
   it("fails, and is asked again where a model would be", function()
     play({ { error = "overloaded" }, { error = "rate", retry_after = 5 }, "At noon.",
       { error = "auth", message = "No such key." } }, function(fake)
@@ -164,7 +176,7 @@ describe("llm.fake", function()
   end)
 
   it("refuses answers that are none", function()
-    assert.matches("bad argument #1 to 'fake' (table expected, got string)",
+    assert.matches("bad argument #1 to 'fake' (list of answers or function expected, got string)",
       helper.misused(llm.fake, "At noon."), 1, true)
     for answer, complaint in pairs {
       [7] = "an answer is a string, a table or a function, got a number",

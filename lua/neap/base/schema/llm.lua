@@ -103,6 +103,9 @@ local CLIENT = extend(METERED, {
   --- the key, or what gives it for each request
   key = rule(function(value) return is_text(value) or type(value) == "function" end,
     "string or function"),
+  --- what answers where no provider and no address is named, as in `llm.fake`
+  offline = rule(function(value) return type(value) == "table" or type(value) == "function" end,
+    "list of answers or function"),
   --- it sends the requests, as that of `neap.http` does
   http = rule(function(value)
     return type(value) == "table" and type(value.request) == "function"
