@@ -1,19 +1,14 @@
 -- An agent that answers questions about the files in a folder.
 --
---   neap examples/agent.lua FOLDER QUESTION
+--   neap examples/agent.lua [FOLDER [QUESTION]]
 --
--- It may list the folder and read what is in it, and nothing else. The model is the one
--- that NEAP_LLM_PROVIDER, NEAP_LLM_URL, NEAP_LLM_KEY and NEAP_LLM_MODEL name. What it
--- does is told on stderr.
+-- It may list the folder and read what is in it, and nothing else. What it does is told
+-- on stderr. Without a folder it looks at the examples.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local llm = neap.llm
 
-local folder, question = ...
-if not question then
-  io.stderr:write("usage: agent.lua FOLDER QUESTION\n")
-  os.exit(2)
-end
+local folder = ... or arg[0]:match("^(.*)/") or "."
 
 local list = llm.tool {
   name = "list_files",
@@ -35,8 +30,15 @@ local read = llm.tool {
   end,
 }
 
+-- What a model might say, for those who have none.
+local offline = {
+  { calls = { { name = "list_files" } } },
+  { calls = { { name = "read_file", arguments = { name = "hello.lua" } } } },
+  "It is in hello.lua: one node, which greets.",
+}
+
 local agent = llm.agent {
-  model = llm.new(),
+  model = llm.new { offline = offline },
   system = "You answer questions about the files in a folder. Look before you answer.",
   tools = { list, read },
   approve = function(call)
@@ -45,7 +47,9 @@ local agent = llm.agent {
   end,
 }
 
-local text, shared = agent:ask(question)
+if not neap.is_main() then return agent end -- to neap run, graph and check
+
+local text, shared = agent:ask(select(2, ...) or "What is the smallest flow?")
 print(text)
 io.stderr:write(("%d requests, %d tokens in, %d out\n"):format(shared.agent.turns,
   shared.agent.usage.input, shared.agent.usage.output))

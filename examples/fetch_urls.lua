@@ -59,6 +59,8 @@ function Fetch:post(shared, urls, results)
   end
 end
 
+if not neap.is_main() then return Fetch() end -- to neap run, graph and check
+
 local urls = { ... }
 if #urls == 0 then
   io.stderr:write("usage: fetch_urls.lua URL ...\n")

@@ -23,6 +23,8 @@ end
 
 local hello = neap.Flow { name = "hello", start = Greet {} }
 
+if not neap.is_main() then return hello end -- to neap run, graph and check
+
 local shared = { name = ... or "world" }
 hello:run(shared)
 print(shared.greeting)

@@ -16,7 +16,7 @@ local SHOWN = 10
 local Map = BatchNode:extend { name = "Map", concurrency = 8 }
 
 function Map:prep(shared)
-  if #shared.files > 0 then
+  if shared.files and #shared.files > 0 then
     return shared.files
   end
   local files = {}
@@ -72,6 +72,8 @@ local count_words = Flow {
   start = map,
   map >> Reduce {},
 }
+
+if not neap.is_main() then return count_words end -- to neap run, graph and check
 
 local shared = { files = { ... } }
 count_words:run(shared)

@@ -107,6 +107,8 @@ local order = Flow {
   inventory - "out_of_stock" >> Refund {},
 }
 
+if not neap.is_main() then return order end -- to neap run, graph and check
+
 local quantity = math.tointeger(tonumber(... or 2))
 if not quantity then
   io.stderr:write("usage: order_pipeline.lua [QUANTITY]\n")

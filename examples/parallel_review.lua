@@ -126,6 +126,8 @@ local editing = Flow {
   review - "revise" >> revise,
 }
 
+if not neap.is_main() then return editing end -- to neap run, graph and check
+
 local file = ...
 local action = editing:run {
   text = file and neap.fs.read(file) or DRAFT,

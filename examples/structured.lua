@@ -1,15 +1,14 @@
 -- Reads what is in letters, several at once, into a table.
 --
---   neap examples/structured.lua FILE ...
+--   neap examples/structured.lua [FILE ...]
 --
 -- A model fills in a schema for each letter; a letter that it cannot make sense of does
--- not keep the others. The model is the one that NEAP_LLM_PROVIDER, NEAP_LLM_URL,
--- NEAP_LLM_KEY and NEAP_LLM_MODEL name.
+-- not keep the others. Without files it reads those in the folder `structured`.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
 local llm = neap.llm
 
-local model = llm.new()
+local FOLDER <const> = arg[0]:gsub("%.lua$", "/")
 
 local Letter = llm.schema {
   "from: string, the name of whoever has written it",
@@ -17,9 +16,24 @@ local Letter = llm.schema {
   "amount: number?, in euros",
 }
 
+-- A clerk of three patterns, for those who have no model.
+local function offline(messages)
+  local letter = messages[1].content
+  return neap.json.encode { from = letter:match("(%a+)%s*$"),
+    amount = tonumber(letter:match("(%d+) euros")),
+    wants = letter:find("back") and "refund" or letter:find("send") and "order" or "other" }
+end
+
+local model = llm.new { offline = offline }
+
 local read = neap.BatchNode { name = "read", concurrency = 4, on_error = "collect" }
 
-function read:prep(shared) return shared.files end
+function read:prep(shared)
+  if shared.files and shared.files[1] then return shared.files end
+  shared.files = {}
+  for i, entry in ipairs(neap.fs.list(FOLDER)) do shared.files[i] = FOLDER .. entry.name end
+  return shared.files
+end
 
 function read:exec(_, file)
   return (model:object(Letter, "Read this letter:\n\n" .. neap.fs.read(file)))
@@ -38,4 +52,8 @@ function report:exec(shared)
   end
 end
 
-neap.Flow({ start = read, read >> report }):run { files = { ... } }
+local flow = neap.Flow { name = "letters", start = read, read >> report }
+
+if not neap.is_main() then return flow end -- to neap run, graph and check
+
+flow:run { files = { ... } }

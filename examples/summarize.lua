@@ -19,12 +19,15 @@ local function reason(err)
   return type(err) == "table" and err.message or tostring(err)
 end
 
+local model = neap.llm.new()
+
 -- Load turns the paths of the command line into a list of files.
 local Load = Node:extend { name = "Load" }
 
 function Load:prep(shared)
-  local files = {}
-  for _, path in ipairs(shared.paths) do
+  local paths, files = shared.paths or {}, {}
+  if #paths == 0 then paths = { "/usr/share/common-licenses" } end
+  for _, path in ipairs(paths) do
     -- What cannot be listed is taken for a file; if it is none, reading it
     -- will say so.
     local is_folder, entries = pcall(neap.fs.list, path)
@@ -40,7 +43,7 @@ function Load:prep(shared)
     end
   end
   table.sort(files)
-  shared.files = files
+  shared.files, shared.summary = files, {}
 end
 
 -- Summarize takes care of one file, the one its params name. The client makes a
@@ -55,11 +58,11 @@ function Summarize:prep()
   return neap.fs.read(self.params.filename)
 end
 
-function Summarize:exec(shared, text)
+function Summarize:exec(_, text)
   if not text:find("%S") then
     error { message = "the file is empty", retryable = false }
   end
-  local summary, reply = shared.llm:chat("Summarize in two sentences:\n\n" .. text)
+  local summary, reply = model:chat("Summarize in two sentences:\n\n" .. text)
   self.attempts = reply.attempts
   return summary
 end
@@ -136,9 +139,6 @@ local function parse(args)
     end
     i = i + 1
   end
-  if #options.paths == 0 then
-    options.paths = { "/usr/share/common-licenses" }
-  end
   return options
 end
 
@@ -191,6 +191,8 @@ local function print_table(rows)
   end
 end
 
+if not neap.is_main() then return build(8) end -- to neap run, graph and check
+
 local options = parse { ... }
 if not options then
   io.stderr:write(USAGE)
@@ -198,11 +200,7 @@ if not options then
 end
 
 -- The store that all nodes share.
-local shared = {
-  paths = options.paths,
-  llm = neap.llm.new(),
-  summary = {},
-}
+local shared = { paths = options.paths }
 
 local started = neap.now()
 build(options.concurrency):run(shared, { on_event = progress(shared) })
