@@ -10,7 +10,7 @@ local options = require "neap.base.options"
 local reader = require "neap.io.reader"
 local retry = require "neap.http.retry"
 
-local find, sub = string.find, string.sub
+local byte, find, sub = string.byte, string.find, string.sub
 
 local M = {}
 
@@ -169,13 +169,13 @@ end
 local function take_plain(self)
   local chunk, at = self.chunk, self.at
   if not chunk or not self.is_plain or not self.is_between then return nil end
-  local stop = find(chunk, "\n\n", at, true)
-  if not stop or sub(chunk, at, at + 5) ~= "data: " then return nil end
-  local data = sub(chunk, at + 6, stop - 1)
-  if find(data, "\n", 1, true) then return nil end
+  local stop = find(chunk, "\n", at, true)
+  if not stop or byte(chunk, stop + 1) ~= 10 or sub(chunk, at, at + 5) ~= "data: " then
+    return nil
+  end
   self.at = stop + 2
   if stop + 1 == #chunk then self.chunk = nil end
-  return { event = "message", data = data, id = self.last_id }
+  return { event = "message", data = sub(chunk, at + 6, stop - 1), id = self.last_id }
 end
 
 -- Returns the next event in the chunk, nil if there is none.
