@@ -75,6 +75,31 @@ return loadfile(arg[0])(...)
     { cwd = helper.root, env = { NEAP_LLM_URL = "http://m" } })
 end
 
+--- Runs an example without a model, and returns what its own answers were asked: of each
+--- request the messages.
+---@param name string
+---@param ... string|number its arguments
+---@return table[][]
+function M.asked(name, ...)
+  local cassette = helper.tmpdir() .. "/cassette.jsonl"
+  helper.run({ helper.neap, M.path(name), { ... } }, { cwd = helper.root, env = {
+    NEAP_LLM_URL = "", NEAP_LLM_PROVIDER = "", NEAP_LLM_CASSETTE = "record:" .. cassette } })
+  local asked = {}
+  for line in helper.read(cassette):gmatch("[^\n]+") do
+    asked[#asked + 1] = json.decode(line).request.messages
+  end
+  return asked
+end
+
+--- Returns the roles of messages.
+---@param messages table[]
+---@return string[]
+function M.roles(messages)
+  local roles = {}
+  for i, message in ipairs(messages) do roles[i] = message.role end
+  return roles
+end
+
 --- Makes a message with the call of a tool.
 ---@param name string
 ---@param arguments table
