@@ -432,6 +432,17 @@ static void write_members(struct encoder *e, neapL_json_place *here,
   e->member_count = first;
 }
 
+/* Refuses the table on top, which is empty, if its class says that it is no
+ * JSON, as that of secrets does. [-0, +0, v] */
+static void check_class(struct encoder *e, const neapL_json_place *in) {
+  lua_State *L = e->L;
+  if (luaL_getmetafield(L, -1, "__json") == LUA_TNIL)
+    return;
+  if (luaL_getmetafield(L, -2, "__name") == LUA_TSTRING)
+    refuse(e, in, "a %s", lua_tostring(L, -1));
+  refuse(e, in, "an object whose class is no JSON");
+}
+
 /* Appends the table on top, the current member of `in`. [-0, +0, v] */
 static void write_table(struct encoder *e, const neapL_json_place *in) {
   lua_State *L = e->L;
@@ -452,6 +463,9 @@ static void write_table(struct encoder *e, const neapL_json_place *in) {
   do /* Making room may run finalizers, so it comes first. */
     room = reserve_members(e, keys.names);
   while ((keys = look(e, in, room)).names > room);
+
+  if (keys.names == 0 && keys.indices == 0)
+    check_class(e, in);
 
   bool list = keys.indices > 0 || is_marked(L);
   lua_Integer length = list ? list_length(e, in, &keys) : 0;

@@ -123,6 +123,16 @@ function M.limiter(opts)
   return (require("neap.limiter").new(opts))
 end
 
+--- Makes a secret of a text such as a key. It is printed as `***`, and refused where a string
+--- is expected, but taken where the manual says so: in the headers and the `auth` of HTTP
+--- requests, as the `key` of language models, in the environment of programs.
+--- `secret:reveal()` gives the text. A secret is given back as it is.
+---@param text string|neap.Secret
+---@return neap.Secret
+function M.secret(text)
+  return (require("neap.secret").new(text))
+end
+
 --- Returns the module luv, on the loop that neap drives; see neap.luv.
 ---@return table
 function M.luv()

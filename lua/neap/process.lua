@@ -5,6 +5,7 @@ local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local new_error = require "neap.error".new
 local options = require "neap.base.options"
+local secrets = require "neap.secret"
 local stream = require "neap.stream"
 
 local M = {}
@@ -48,7 +49,12 @@ local function parse(given, what)
   if count ~= #argv then blame("the arguments have a gap") end
   for i, word in ipairs(argv) do
     local name = i == 1 and "the program" or ("argument %d"):format(i - 1)
-    if not is_text(word) then blame("%s is a %s, not a string", name, type(word)) end
+    if secrets.is(word) then
+      blame("%s is a secret, and arguments can be seen by everyone on the machine; put it into "
+        .. "'env', or give what secret:reveal() gives", name)
+    elseif not is_text(word) then
+      blame("%s is a %s, not a string", name, type(word))
+    end
     argv[i] = tostring(word)
     if argv[i]:find("\0", 1, true) then blame("%s has a zero byte", name) end
   end
@@ -58,20 +64,27 @@ local function parse(given, what)
     if type(name) ~= "string" or name == "" or name:find("[=%z]") then
       blame("the name of a variable is a string without '=', got %s",
         type(name) == "string" and ("%q"):format(name) or type(name))
-    elseif value ~= false and (not is_text(value) or tostring(value):find("\0", 1, true)) then
-      blame("the variable %s is a string without a zero byte, or false", name)
+    elseif value ~= false then
+      value = secrets.text(value)
+      if not is_text(value) or tostring(value):find("\0", 1, true) then
+        blame("the variable %s is a string without a zero byte, a secret, or false", name)
+      end
     end
   end
   return argv, opts
 end
 
--- Returns our environment with changes, as a list; nil if there are none.
+-- Returns our environment with changes, as a list; nil if there are none. Then the changes
+-- that are secrets, by their names.
 local function environment(changes)
-  if not changes then return nil end
-  local all, list = core.process.environment(), {}
-  for name, value in pairs(changes) do all[name] = value or nil end
+  if not changes then return nil, nil end
+  local all, list, hidden = core.process.environment(), {}, {}
+  for name, value in pairs(changes) do
+    all[name] = secrets.text(value) or nil
+    hidden[name] = secrets.is(value) and value or nil
+  end
   for name, value in pairs(all) do list[#list + 1] = name .. "=" .. tostring(value) end
-  return list
+  return list, hidden
 end
 
 local STREAMS = { "stdin", "stdout", "stderr" }
@@ -131,8 +144,9 @@ local function start(what, argv, opts)
       stdio[i] = kind
     end
   end
+  local env, hidden = environment(opts.env)
   local handle, stdin, stdout, stderr = core.process.spawn {
-    argv = argv, env = environment(opts.env), cwd = opts.cwd, stdio = stdio, paths = paths,
+    argv = argv, env = env, hidden = hidden, cwd = opts.cwd, stdio = stdio, paths = paths,
     -- In a group of its own, the program could not read from the terminal.
     same_group = opts.stdin == "inherit" and core.isatty(0),
     grace = opts.grace,

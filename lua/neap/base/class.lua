@@ -6,12 +6,13 @@ local getmetatable = getmetatable -- methods are called often
 
 -- A method as objects have it: a call with a dot in place of the colon is refused.
 local function for_objects(name, meta, method)
-  local noun = meta.__name:match("[^.]*$"):lower()
+  local class_name = meta.__name
+  local noun = class_name:match("[^.]*$"):lower()
   options.tail_called[method] = true
   return function(self, ...)
     if getmetatable(self) ~= meta then
       options.blame(("bad argument #1 to '%s' (%s expected, got %s; call it as %s:%s(...))"):format(
-        name, meta.__name, type(self), noun, name))
+        name, class_name, type(self), noun, name))
     end
     return method(self, ...)
   end

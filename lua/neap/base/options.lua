@@ -61,10 +61,11 @@ end
 local function describe(value, expected)
   if type(value) == "number" then return tostring(value) end
   if type(value) == "string" and expected:find('"', 1, true) then return ("%q"):format(value) end
-  if type(value) == "table" and expected:find("{", 1, true) then return describe_table(value) end
   local meta = getmetatable(value)
   local name = type(meta) == "table" and rawget(meta, "__name")
-  return type(name) == "string" and name or type(value)
+  if type(name) == "string" then return name end
+  if type(value) == "table" and expected:find("{", 1, true) then return describe_table(value) end
+  return type(value)
 end
 
 local function refusal(value, rule)

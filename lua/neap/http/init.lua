@@ -1,5 +1,6 @@
 --- HTTP requests.
 -- SPDX-License-Identifier: MIT
+local base64 = require "neap.base.base64"
 local core = require "neap.core"
 local dates = require "neap.http.date"
 local new_error = require "neap.error".new
@@ -8,6 +9,7 @@ local options = require "neap.base.options"
 local responses = require "neap.http.response"
 local retry = require "neap.http.retry"
 local schema = require "neap.base.schema"
+local secrets = require "neap.secret"
 
 local json = core.json
 
@@ -54,10 +56,26 @@ local function query_fault(query)
     if type(name) ~= "string" or name == "" then
       return ("the option 'query' has an entry without a name, at %s; write { name = value }")
         :format(name == "" and '""' or is_scalar(name) and ("[%s]"):format(name) or type(name))
+    elseif secrets.is(value) then
+      return ("the option 'query': '%s' is a secret, and addresses are written to logs; use a "
+        .. "header, or give what secret:reveal() gives"):format(name)
     elseif not is_query_value(value) and not is_query_list(value) then
       return ("the option 'query': '%s' is a string, a number, a boolean or a list of these, "
         .. "got a %s"):format(name, type(value) == "table" and "table that is none" or type(value))
     end
+  end
+end
+
+-- Returns what is wrong with the option auth, nil if nothing is.
+local function auth_fault(opts)
+  for name in pairs(opts.headers or {}) do
+    if name:lower() == "authorization" then
+      return ("the option 'auth' and the header '%s' exclude each other"):format(name)
+    end
+  end
+  local user = opts.auth.user
+  if user and secrets.text(user):find(":", 1, true) then
+    return "the option 'auth': Basic has no user with a colon in its name"
   end
 end
 
@@ -76,7 +94,7 @@ local function fault(opts)
   if opts.body_size and type(opts.body) ~= "function" then
     return "the option 'body_size' is for a body that is a function"
   end
-  return opts.query and query_fault(opts.query)
+  return opts.query and query_fault(opts.query) or opts.auth and auth_fault(opts)
 end
 
 -- Returns the keys of a table that are strings, sorted.
@@ -109,11 +127,22 @@ local function with_query(url, query)
   return before .. joint .. table.concat(parts, "&") .. fragment
 end
 
--- Returns the headers as a flat list of names and values, sorted by name. Those in `more`,
--- which may be nil, are used unless the caller has set them.
+-- Returns the header for what the option auth says. It is a secret if a part of it is one.
+local function authorization(auth)
+  local value = auth.bearer and "Bearer " .. secrets.text(auth.bearer)
+    or "Basic " .. base64.encode(secrets.text(auth.user) .. ":" .. secrets.text(auth.password))
+  for _, part in pairs(auth) do
+    if secrets.is(part) then return secrets.new(value) end
+  end
+  return value
+end
+
+-- Returns the headers as a flat list of names and values, sorted by name, and those that are
+-- secrets by their names in lower case. Those in `more`, which may be nil, are used unless
+-- the caller has set them.
 local function header_list(headers, more)
-  if not (next(headers) or more) then return nil end
-  local given = {}
+  if not (next(headers) or more) then return nil, nil end
+  local given, hidden = {}, nil
   for name in pairs(headers) do given[name:lower()] = true end
   local all = {}
   for name, value in pairs(more or {}) do
@@ -122,10 +151,15 @@ local function header_list(headers, more)
   extend(headers, all)
   local list = {}
   for _, name in ipairs(sorted_keys(all)) do
+    local value = all[name]
+    if secrets.is(value) then
+      hidden = hidden or {}
+      hidden[name:lower()] = value
+    end
     list[#list + 1] = name
-    list[#list + 1] = tostring(all[name])
+    list[#list + 1] = tostring(secrets.text(value))
   end
-  return list
+  return list, hidden
 end
 
 -- Returns the response of the binding, or raises the error that it has returned.
@@ -153,10 +187,15 @@ local function make_request(url, method, opts, headers)
     body = json.encode(opts.json)
     more = { ["content-type"] = "application/json" }
   end
+  if opts.auth then
+    more = more or {}
+    more.authorization = authorization(opts.auth)
+  end
   local request = extend(opts, {})
   request.url = opts.query and with_query(url, opts.query) or url
   request.method = method
-  request.headers = header_list(headers, more)
+  request.headers, request.hidden = header_list(headers, more)
+  request.key_password = secrets.text(opts.key_password)
   request.body = is_string(body) and body or nil
   request.max_redirects = opts.max_redirects or MAX_REDIRECTS
   request.cookies = opts.cookies and opts.cookies.held
@@ -240,6 +279,8 @@ end
 --- With `max_retries`, the request is sent again after an error that is retryable and after
 --- the statuses 408, 425, 429, 502, 503 and 504. It waits at least as long as Retry-After
 --- says. The outcome is that of the last attempt.
+---
+--- Headers, `auth` and `key_password` take secrets of neap.secret as well as strings.
 ---
 --- A redirect to another origin takes along no user and password, and no headers but Accept,
 --- Cache-Control, Content-*, If-*, Range and User-Agent.

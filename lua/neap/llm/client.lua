@@ -225,7 +225,7 @@ end
 ---@param provider neap.llm.Provider
 ---@param opts neap.llm.Options belongs to the client from now on
 ---@param url? string
----@param key? string|fun(): string|nil
+---@param key? string|neap.Secret|fun(): string|neap.Secret|nil
 ---@return neap.llm.Client
 function M.new(provider, opts, url, key)
   local usage = fold.usage(opts.prices and 0)

@@ -1,7 +1,8 @@
 --- What is asked in a call, as plain data, by which the same call is known again.
 -- SPDX-License-Identifier: MIT
-local base64 = require "neap.llm.base64"
+local base64 = require "neap.base.base64"
 local json = require "neap.core".json
+local secrets = require "neap.secret"
 local text = require "neap.base.encoding"
 
 local M = {}
@@ -44,6 +45,7 @@ end
 -- Adds what is, in a table, a secret by its name.
 local function add_named(list, fields)
   for name, value in pairs(fields) do
+    value = secrets.text(value)
     if type(value) == "table" then
       add_named(list, value)
     elseif type(name) == "string" and type(value) == "string" and is_secret(name) then
@@ -60,6 +62,7 @@ end
 ---@param url? string
 ---@return fun(text: string): string
 function M.hider(call, key, url)
+  key = secrets.text(key)
   local list = { type(key) == "string" and key or nil }
   add_named(list, { call.options.headers, call.options.extra })
   if url then add_of_url(list, url) end

@@ -9,6 +9,7 @@ local messages = require "neap.llm.message"
 local new_error = require "neap.error".new
 local reader = require "neap.io.reader"
 local redact = require "neap.llm.redact"
+local secret = require "neap.secret"
 local sse = require "neap.http.sse"
 
 local M = {}
@@ -20,8 +21,8 @@ local M = {}
 ---@field public_url string without query and user
 ---@field body string
 ---@field headers table<string, string|number> of the provider
----@field own_headers table<string, string|number> of whoever calls
----@field key? string|fun(): string|nil
+---@field own_headers table<string, string|number|neap.Secret> of whoever calls
+---@field key? string|neap.Secret|fun(): string|neap.Secret|nil
 ---@field http table
 ---@field began number
 ---@field deadline number the end of the whole call
@@ -130,6 +131,13 @@ function Body:receive()
   error(bytes, 0)
 end
 
+-- The header for the key: a secret, if the key is one.
+local function header_of(auth, key)
+  local text = secret.text(key)
+  if auth == "bearer" then text = "Bearer " .. text end
+  return auth == "bearer" and "authorization" or auth, secret.is(key) and secret.new(text) or text
+end
+
 local function add_headers(headers, more)
   for name, value in pairs(more) do headers[name:lower()] = value end
 end
@@ -161,17 +169,20 @@ local function send(self)
   local ask = self.ask
   local key = ask.key
   if type(key) == "function" then key = key() end
-  check_key(self, key)
+  check_key(self, secret.text(key))
   local headers = { ["content-type"] = "application/json" }
   add_headers(headers, ask.headers)
   local auth = ask.provider.auth
   if key and auth then
-    headers[auth == "bearer" and "authorization" or auth] =
-      auth == "bearer" and "Bearer " .. key or key
+    local name, value = header_of(auth, key)
+    headers[name] = value
   end
   add_headers(headers, ask.own_headers)
-  self.key, self.secrets = key, { key }
-  for _, value in pairs(ask.own_headers) do table.insert(self.secrets, tostring(value)) end
+  self.key = secret.text(key)
+  self.secrets = { self.key }
+  for _, value in pairs(ask.own_headers) do
+    table.insert(self.secrets, tostring(secret.text(value)))
+  end
   local response = ask.http.request { method = "POST", url = ask.url, headers = headers,
     body = ask.body, stream = true, connect_timeout = ask.call.options.connect_timeout }
   return response

@@ -14,7 +14,8 @@ local M = {}
 ---@class neap.testing.Request
 ---@field method string
 ---@field url string
----@field headers table<string, string> by name in lower case
+---@field headers table<string, string|neap.Secret> by name in lower case. What was given as
+--- a secret is one here
 ---@field body? string
 
 --- A fake of neap.http. A route is written as "GET http://host/path" or, for all methods, as
@@ -156,9 +157,10 @@ function Handle:close()
   self.closed:set()
 end
 
-local function header_table(list)
+local function header_table(list, hidden)
   local headers = {}
   for i = 1, list and #list or 0, 2 do headers[list[i]:lower()] = list[i + 1] end
+  for name, secret in pairs(hidden or {}) do headers[name] = secret end
   return headers
 end
 
@@ -208,7 +210,7 @@ end
 function Fake:request(what, request)
   core.may_wait(what)
   local seen = { method = request.method, url = request.url, body = request.body,
-    headers = header_table(request.headers) }
+    headers = header_table(request.headers, request.hidden) }
   self.requests[#self.requests + 1] = seen
   if request.upload then
     request.upload.ended:wait()

@@ -19,7 +19,8 @@ local M = {}
 ---@field program string
 ---@field args string[] its arguments
 ---@field cwd? string
----@field env? table<string, string> all of its environment; nil if it was ours
+---@field env? table<string, string|neap.Secret> all of its environment; nil if it was ours.
+--- What was given as a secret is one here
 ---@field input string the bytes that were written to its stdin
 ---@field signals integer[] the signals that were sent to it
 ---@field stdin neap.Stream for a function that plays the program: to read from
@@ -160,12 +161,12 @@ local function play(handle, outcome)
   return perform(call, outcome)
 end
 
-local function variables(list)
+local function variables(list, hidden)
   if not list then return nil end
   local env = {}
   for _, entry in ipairs(list) do
     local name, value = entry:match("^([^=]*)=(.*)$")
-    env[name] = value
+    env[name] = hidden[name] or value
   end
   return env
 end
@@ -174,7 +175,7 @@ end
 function Fake:spawn(opts)
   local argv = opts.argv
   local call = { command = table.concat(argv, " "), program = argv[1], cwd = opts.cwd,
-    args = table.move(argv, 2, #argv, 1, {}), env = variables(opts.env), input = "",
+    args = table.move(argv, 2, #argv, 1, {}), env = variables(opts.env, opts.hidden), input = "",
     signals = {} }
   self.calls[#self.calls + 1] = call
   local command = answers.longest(self.commands, call.command)

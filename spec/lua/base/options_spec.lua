@@ -122,8 +122,8 @@ describe("options.check", function()
   it("shows no text that may be confidential", function()
     for _, headers in ipairs { "Authorization: Bearer secret", { authorization = { "secret" } } } do
       local err = failure(function() options.check({ headers = headers }, "http.get") end)
-      assert.matches("(table of strings or numbers by name expected, got " .. type(headers) .. ")",
-        err, 1, true)
+      assert.matches("(table of strings, numbers or secrets by name expected, got "
+        .. type(headers) .. ")", err, 1, true)
     end
   end)
 end)

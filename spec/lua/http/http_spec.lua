@@ -288,8 +288,8 @@ describe("neap.http", function()
         http.get, faulty, { max_body = 0 })
       misused("http.post: the options 'body' and 'json' exclude each other",
         http.post, faulty, { body = "x", json = 1 })
-      misused("http.get: bad option 'headers' (table of strings or numbers by name expected, got "
-        .. "table)", http.get, faulty, { headers = { "X: y" } })
+      misused("http.get: bad option 'headers' (table of strings, numbers or secrets by name "
+        .. "expected, got table)", http.get, faulty, { headers = { "X: y" } })
     end)
 
     it("queries with entries that have no name", function()

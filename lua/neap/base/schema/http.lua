@@ -3,13 +3,28 @@
 local rules = require "neap.base.schema.rules"
 
 local rule, with, extend, is_text = rules.rule, rules.with, rules.extend, rules.is_text
+local is_text_or_secret = rules.is_text_or_secret
 local any, boolean, text, map = rules.any, rules.boolean, rules.text, rules.map
-local headers, count_or_0, count = rules.headers, rules.count_or_0, rules.count
+local headers, count_or_0, count = rules.request_headers, rules.count_or_0, rules.count
 local attempts, seconds, factor = rules.attempts, rules.seconds, rules.factor
+
+-- Whether a value has `bearer`, or `user` and `password`, and nothing else.
+local function is_auth(value)
+  if type(value) ~= "table" then return false end
+  local wanted = value.bearer ~= nil and { "bearer" } or { "user", "password" }
+  local fields = 0
+  for _ in pairs(value) do fields = fields + 1 end
+  for _, name in ipairs(wanted) do
+    if not is_text_or_secret(value[name]) then return false end
+  end
+  return fields == #wanted
+end
 
 ---@class neap.http.Options
 local GET = extend(rules.ATTEMPTS, {
   headers = headers, --- they replace what neap would send by itself
+  --- sent as the header Authorization: a token as it is, or user and password by Basic
+  auth = rule(is_auth, "table with bearer, or with user and password, strings or secrets"),
   --- strings, numbers, booleans, or lists of these, by name. They are added to the address,
   --- sorted; a list repeats its name
   query = map,
@@ -24,7 +39,8 @@ local GET = extend(rules.ATTEMPTS, {
   ca_file = text, --- path of a PEM file with the certificates to trust instead of the system's
   cert_file = text, --- path of a PEM file with a certificate for servers that ask for one
   key_file = text, --- path of a PEM file with its key
-  key_password = text, --- the password of the key
+  --- the password of the key
+  key_password = rule(is_text_or_secret, "string or secret"),
   --- the proxy for all hosts; false for none
   proxy = rule(function(value) return value == false or is_text(value) and value ~= "" end,
     "URL or false"),

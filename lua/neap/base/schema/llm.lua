@@ -3,9 +3,9 @@
 local rules = require "neap.base.schema.rules"
 
 local rule, with, word, extend = rules.rule, rules.with, rules.word, rules.extend
-local is_text, is_list = rules.is_text, rules.is_list
+local is_text, is_list, is_text_or_secret = rules.is_text, rules.is_list, rules.is_text_or_secret
 local boolean, text, func, map = rules.boolean, rules.text, rules.func, rules.map
-local headers, integer, count_or_0 = rules.headers, rules.integer, rules.count_or_0
+local headers, integer, count_or_0 = rules.request_headers, rules.integer, rules.count_or_0
 local count, attempts, seconds_or_0 = rules.count, rules.attempts, rules.seconds_or_0
 local seconds, number_or_0, positive = rules.seconds, rules.number_or_0, rules.positive
 local factor, share = rules.factor, rules.share
@@ -101,8 +101,8 @@ local CLIENT = extend(METERED, {
   url = rule(function(value) return is_text(value) and value:find("^https?://[^/?#]") ~= nil end,
     "URL that begins with http:// or https://"),
   --- the key, or what gives it for each request
-  key = rule(function(value) return is_text(value) or type(value) == "function" end,
-    "string or function"),
+  key = rule(function(value) return is_text_or_secret(value) or type(value) == "function" end,
+    "string, secret or function"),
   --- what answers where no provider and no address is named, as in `llm.fake`
   offline = rule(function(value) return type(value) == "table" or type(value) == "function" end,
     "list of answers or function"),

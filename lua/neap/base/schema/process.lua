@@ -19,7 +19,7 @@ local errors = one_of({ pipe = true, inherit = true, null = true, stdout = true 
 --- arguments
 local SPAWN = {
   cwd = path, --- the folder it runs in
-  env = map, --- variables added to ours; `false` removes one
+  env = map, --- variables added to ours, strings, numbers or secrets; `false` removes one
   --- its input
   stdin = with(one_of(WORDS, { file = is_path }, STDIO .. " or { file = path }"), "pipe"),
   stdout = with(output, "pipe"), --- its output

@@ -71,14 +71,27 @@ local function is_path(value)
   return type(value) == "string" and value ~= "" and not value:find("\0", 1, true)
 end
 
-local function are_headers(value)
-  if type(value) ~= "table" then return false end
-  for name, field in pairs(value) do
-    if type(name) ~= "string" or type(field) ~= "string" and type(field) ~= "number" then
-      return false
+local function is_secret(value)
+  return type(value) == "table" and require "neap.secret".is(value)
+end
+
+local function is_text_or_secret(value)
+  return type(value) == "string" or is_secret(value)
+end
+
+local function is_text_or_number(value)
+  return type(value) == "string" or type(value) == "number"
+end
+
+-- A table by names whose values pass a test.
+local function by_name(test, expected)
+  return rule(function(value)
+    if type(value) ~= "table" or is_secret(value) then return false end
+    for name, each in pairs(value) do
+      if type(name) ~= "string" or not test(each) then return false end
     end
-  end
-  return true
+    return true
+  end, ("table of %s by name"):format(expected), "table")
 end
 
 local TINY, LARGE = 0x1p-1074, 0x1.fffffffffffffp1023 -- the outermost but 0 and infinity
@@ -89,7 +102,11 @@ local text = of_type "string" ---@type string
 local func = of_type "function" ---@type function
 local map = of_type "table" ---@type table
 local path = rule(is_path, "path") ---@type string
-local headers = rule(are_headers, "table of strings or numbers by name") ---@type table
+local headers = by_name(is_text_or_number, "strings or numbers") ---@type table
+-- Those of requests.
+local request_headers = by_name(function(value)
+  return is_text_or_number(value) or is_secret(value)
+end, "strings, numbers or secrets") ---@type table
 local integer = whole() ---@type integer
 local count_or_0 = whole(0) ---@type integer
 local count = whole(1) ---@type integer
@@ -129,9 +146,10 @@ end
 return {
   rule = rule, with = with, for_kinds = for_kinds, number = number, whole = whole,
   one_of = one_of, word = word, extend = extend,
-  is_text = is_text, is_path = is_path, is_list = is_list,
+  is_text = is_text, is_text_or_secret = is_text_or_secret, is_path = is_path, is_list = is_list,
   any = any, boolean = boolean, text = text, func = func, map = map, path = path,
-  headers = headers, integer = integer, count_or_0 = count_or_0, count = count,
+  headers = headers, request_headers = request_headers,
+  integer = integer, count_or_0 = count_or_0, count = count,
   attempts = attempts, seconds_or_0 = seconds_or_0, seconds = seconds,
   number_or_0 = number_or_0, positive = positive, factor = factor, share = share, mode = mode,
   ATTEMPTS = ATTEMPTS,

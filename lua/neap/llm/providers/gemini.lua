@@ -1,6 +1,6 @@
 --- generateContent of Gemini.
 -- SPDX-License-Identifier: MIT
-local base64 = require "neap.llm.base64"
+local base64 = require "neap.base.base64"
 local failure = require "neap.llm.failure"
 local json = require "neap.core".json
 local messages = require "neap.llm.message"

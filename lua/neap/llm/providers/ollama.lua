@@ -1,7 +1,7 @@
 --- The chat of Ollama, in its own words: only here can the context be given a size,
 --- as in extra = { options = { num_ctx = 16384 } }.
 -- SPDX-License-Identifier: MIT
-local base64 = require "neap.llm.base64"
+local base64 = require "neap.base.base64"
 local failure = require "neap.llm.failure"
 local json = require "neap.core".json
 local messages = require "neap.llm.message"

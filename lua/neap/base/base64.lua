@@ -1,4 +1,4 @@
---- Base64 (RFC 4648 section 4), for pictures and files in JSON.
+--- Base64 (RFC 4648 section 4).
 -- SPDX-License-Identifier: MIT
 local M = {}
 
