@@ -49,6 +49,24 @@ function M.succeeds(stdout, result)
       stderr = result.stderr:gsub("^neap: NEAP_LLM_URL is not set; [^\n]*\n", "") })
 end
 
+--- Runs an example beside fakes of neap.testing.
+---@param fakes string Lua code that opens them as <close> variables
+---@param env table<string, string>
+---@param name string
+---@param ... string its arguments
+---@return helper.result
+function M.with_fakes(fakes, env, name, ...)
+  -- The example is the main script, although another one has opened the fakes.
+  local script = helper.write(helper.tmpdir() .. "/fakes.lua", ([[
+local neap = require "neap"
+%s
+arg[0] = %q
+require "neap.base.main".source = "@" .. arg[0]
+return loadfile(arg[0])(...)
+]]):format(fakes, M.path(name)))
+  return helper.run({ helper.neap, script, { ... } }, { cwd = helper.root, env = env })
+end
+
 --- Runs an example with a model that gives these replies, each a message in chat
 --- completions, in turn.
 ---@param name string
@@ -56,39 +74,43 @@ end
 ---@param ... string its arguments
 ---@return helper.result
 function M.with_model(name, replies, ...)
-  local folder = helper.tmpdir()
   local answers = {}
   for i, reply in ipairs(replies) do
     answers[i] = { json = { choices = { { message = reply } },
       usage = { prompt_tokens = 10, completion_tokens = 2 } } }
   end
-  -- The example is the main script, although another one has opened the fake.
-  local script = helper.write(folder .. "/fake.lua", ([[
-local neap = require "neap"
+  return M.with_fakes(([[
 local fake <close> = neap.testing.http { ["POST http://m/v1/chat/completions"] =
   neap.json.decode(%q) }
-arg[0] = %q
-require "neap.base.main".source = "@" .. arg[0]
-return loadfile(arg[0])(...)
-]]):format(json.encode(answers), M.path(name)))
-  return helper.run({ helper.neap, script, { ... } },
-    { cwd = helper.root, env = { NEAP_LLM_URL = "http://m" } })
+]]):format(json.encode(answers)), { NEAP_LLM_URL = "http://m" }, name, ...)
 end
 
 --- Runs an example without a model, and returns what its own answers were asked: of each
 --- request the messages.
 ---@param name string
 ---@param ... string|number its arguments
----@return table[][]
+---@return table[][] asked
+---@return helper.result
 function M.asked(name, ...)
+  return M.asked_with(nil, name, ...)
+end
+
+--- The same with a standard input.
+---@param stdin string|nil
+---@param name string
+---@param ... string|number
+---@return table[][] asked
+---@return helper.result
+function M.asked_with(stdin, name, ...)
   local cassette = helper.tmpdir() .. "/cassette.jsonl"
-  helper.run({ helper.neap, M.path(name), { ... } }, { cwd = helper.root, env = {
-    NEAP_LLM_URL = "", NEAP_LLM_PROVIDER = "", NEAP_LLM_CASSETTE = "record:" .. cassette } })
+  local result = helper.run({ helper.neap, M.path(name), { ... } }, { cwd = helper.root,
+    stdin = stdin, env = { NEAP_LLM_URL = "", NEAP_LLM_PROVIDER = "",
+      NEAP_LLM_CASSETTE = "record:" .. cassette } })
   local asked = {}
   for line in helper.read(cassette):gmatch("[^\n]+") do
     asked[#asked + 1] = json.decode(line).request.messages
   end
-  return asked
+  return asked, result
 end
 
 --- Returns the roles of messages.
