@@ -13,6 +13,7 @@
 
 local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
+local stop_words = require "neap.base.stop_words"
 
 local summary = {}
 
@@ -47,17 +48,6 @@ local function set(words)
   end
   return result
 end
-
-local STOP_WORDS = set [[
-  a about above after again against all also am an and any are as at be because
-  been before being below between both but by can cannot could did do does doing
-  down during each either few for from further had has have having he her here
-  hers him his how i if in into is it its itself may me might more most must my
-  no nor not of off on once only or other our out over own same shall she should
-  so some such than that the their them then there these they this those through
-  to too under until up upon very was we were what when where whether which
-  while who whom whose why will with within without would you your
-]]
 
 -- What a full stop after these ends is not a sentence. Single and dotted
 -- letters (J. Doe, e.g., U.S.) need no entry.
@@ -258,7 +248,7 @@ local function words_of(text)
   text = text:lower():gsub("[\xE3-\xE9][\x80-\xBF][\x80-\xBF]", " %0 ")
   local list, seen = {}, {}
   for word in text:gmatch("[%w\x80-\xff]+") do
-    if not seen[word] and not STOP_WORDS[word] and not word:find("^%d+$") then
+    if not seen[word] and not stop_words[word] and not word:find("^%d+$") then
       seen[word] = true
       list[#list + 1] = word
     end

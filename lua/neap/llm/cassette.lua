@@ -66,16 +66,18 @@ Tape.__index = Tape
 local function write_down(self, err)
   if self.is_written then return end
   self.is_written = true
-  local ask, kept = self.exchange.ask, nil
+  local ask, vectors, kept = self.exchange.ask, self.state.reply.vectors, nil
   local hide = contents.hider(ask.call, self.exchange.key or ask.key, ask.url)
   if err then
     kept = { final = ask.is_over }
     for _, name in ipairs(ERROR) do kept[name] = err[name] end
   end
+  local reply = contents.plain(reply_of(self.state, ask.call.vendor), hide)
+  if vectors then reply.vectors = vectors end
   write(self.path, "ab", json.encode(json.object({
     version = VERSION,
     request = contents.of(ask.call, hide),
-    reply = contents.plain(reply_of(self.state, ask.call.vendor), hide),
+    reply = reply,
     error = contents.plain(kept, hide),
   }, LINE)) .. "\n")
 end
@@ -155,6 +157,7 @@ end
 local function is_reply(reply)
   if reply == nil then return true end
   if type(reply) ~= "table" or not are_all(reply.calls, "table") then return false end
+  if not are_all(reply.vectors, "table") then return false end
   for _, call in ipairs(reply.calls or {}) do
     if not are_strings(call, { "id", "name", "arguments" }) then return false end
   end
@@ -164,7 +167,8 @@ end
 
 local function is_line(line)
   local err, request = line.error, line.request
-  return type(request) == "table" and type(request.messages) == "table"
+  return type(request) == "table"
+    and (type(request.messages) == "table" or are_all(request.texts or 0, "string"))
     and is_reply(line.reply) and (line.reply ~= nil or err ~= nil)
     and (err == nil or are_strings(err, { "code", "message" }))
 end
@@ -237,7 +241,7 @@ local function nearest(cassette, request)
   local best, differences, least
   for _, line in ipairs(cassette.lines) do
     local asked = { model = request.model or line.request.model, messages = request.messages,
-      options = request.options }
+      texts = request.texts, options = request.options }
     local list, distance = difference.between(line.request, asked)
     if not line.is_given and (not least or distance < least) then
       best, differences, least = line, list, distance
@@ -280,9 +284,11 @@ end
 ---@param key? any the client's, which is in no cassette
 ---@return neap.llm.Provider
 function M.provider(cassette, key)
-  return { name = "replay", features = { schema = true, tools = true }, answer = function(call)
+  local function answer(call)
     return take(cassette, contents.of(call, contents.hider(call, key)))
-  end }
+  end
+  return { name = "replay", features = { schema = true, tools = true }, answer = answer,
+    embed = { answer = answer } }
 end
 
 return M

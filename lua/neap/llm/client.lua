@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local core = require "neap.core"
+local embedding = require "neap.llm.embedding"
 local failure = require "neap.llm.failure"
 local fold = require "neap.llm.fold"
 local messages = require "neap.llm.message"
@@ -21,6 +22,8 @@ local M = {}
 ---@field options neap.llm.CallOptions
 ---@field url string the base
 ---@field vendor string the key of a message's `vendor` under which this one's stands
+---@field texts? string[] of which vectors are wanted, in the place of an answer; then
+--- `messages` has the same, for what looks at what is sent
 
 --- What is known of a vendor: pure functions, which do not wait.
 ---@class neap.llm.Provider
@@ -28,6 +31,7 @@ local M = {}
 ---@field base? string the address unless one is given
 ---@field version? string of the address: "/v1"
 ---@field auth? string how the key is sent: "bearer", or the name of a header
+---@field path? string of its requests, with which an address may end
 ---@field key_variable? string the vendor's own variable of the environment
 ---@field needs_model? boolean
 ---@field features? { schema?: boolean, tools?: boolean } what `request` heeds
@@ -39,6 +43,7 @@ local M = {}
 ---@field failed? fun(status: integer, headers: table, body: any, text?: string): ... the kind, the
 --- server's sentence, the seconds to wait
 ---@field answer? fun(call: neap.llm.CallOf): string|neap.llm.Answer answers without a request
+---@field embed? neap.llm.Embedder
 ---@field waits? boolean `answer` may wait
 ---@field model? string of one that answers by itself
 
@@ -53,15 +58,16 @@ local Client, ClientMeta = class("neap.llm.Client")
 local private = setmetatable({}, { __mode = "k" })
 
 -- What the attempts of a call send: the request in bytes.
-local function ask_of(own, call, what, began)
-  local ask = { call = call, provider = own.provider, what = what, began = began or core.now(),
+local function ask_of(own, provider, call, what, began)
+  local ask = { call = call, provider = provider, what = what, began = began or core.now(),
     key = own.key, cassette = own.cassette, prices = own.options.prices,
     budget = own.options.budget, limit = own.options.limit }
   ask.deadline = ask.began + (call.options.timeout or math.huge)
-  if own.provider.answer then return ask end
-  local path, headers, body = own.provider.request(call)
-  if call.options.extra then body = settings.merged(body, call.options.extra) end
-  ask.url = settings.join(own.url, own.provider.version or "", path)
+  if provider.answer then return ask end
+  local path, headers, body = provider.request(call)
+  local extra = call.options.extra
+  if extra and not provider.takes_extra then body = settings.merged(body, extra) end
+  ask.url = settings.join(call.url, provider.version or "", path)
   ask.public_url = public(ask.url)
   ask.headers, ask.own_headers = headers, call.options.headers
   ask.body = core.json.encode(body)
@@ -69,19 +75,24 @@ local function ask_of(own, call, what, began)
   return ask
 end
 
+-- The options of a call of a client.
+local function options_of(own, what, given)
+  local opts = settings.merge(given, own.options, what == "embed" and what or nil)
+  opts.headers = settings.headers(own.options.headers, given.headers)
+  if own.provider.needs_model and not opts.model then
+    options.blame(("%s: the option 'model' is missing, and NEAP_LLM_MODEL is not set"):format(what))
+  end
+  return opts
+end
+
 -- What a call asks of a client. Where the answer is to have a structure, that says how
 -- it is asked for; the call itself may have begun before.
 local function ask_by(self, what, prompt, given, totals, began, structure)
   local own = private[self]
-  local opts = settings.merge(given, own.options)
-  opts.headers = settings.headers(own.options.headers, given.headers)
+  local opts, provider = options_of(own, what, given), own.provider
   if structure then
     opts.tools, opts.tool_choice = structure.tools, structure.tool_choice
     opts.schema = structure.schema
-  end
-  local provider = own.provider
-  if provider.needs_model and not opts.model then
-    options.blame(("%s: the option 'model' is missing, and NEAP_LLM_MODEL is not set"):format(what))
   end
   local call = {
     model = opts.model,
@@ -91,7 +102,7 @@ local function ask_by(self, what, prompt, given, totals, began, structure)
     vendor = provider.vendor and provider.vendor(own.url:match("^%a+://([^/?#]*)"))
       or provider.name,
   }
-  local ask = ask_of(own, call, what, began)
+  local ask = ask_of(own, provider, call, what, began)
   ask.totals = totals
   return ask
 end
@@ -207,6 +218,61 @@ function Client:object(fields, prompt, opts)
     value, reply = object_by(self, wanted, list, opts, { self.usage }, began, {})
   end
   return value, reply
+end
+
+-- Asks a client for the vectors of texts. What that takes is added to `spent`.
+local function embed_by(self, texts, given, spent, run)
+  local own = private[self]
+  embedding.check(own.provider)
+  local opts = options_of(own, "embed", given)
+  local totals = { spent, self.usage, run.total }
+  return embedding.ask(texts, opts, function(batch)
+    local call = embedding.call(own, opts, batch)
+    local ask = ask_of(own, embedding.provider(own.provider, call), call, "embed", run.began)
+    ask.totals = totals
+    local stream <close> = streams.new(ask)
+    local ok, reply = pcall(stream.finish, stream)
+    run.is_over = run.is_over or ask.is_over
+    if not ok then error(reply, 0) end
+    return reply
+  end)
+end
+
+-- Asks clients for vectors, one after the other: all of a call are of one model.
+local function embed_in_turn(self, texts, opts, spent, run)
+  local own = private[self]
+  local members = embedding.members(own, private, opts.model)
+  for i, member in ipairs(members) do
+    local ok, vectors = pcall(embed_by, member, texts, opts, spent, run)
+    if ok then
+      own.embedder = own.embedder or member
+      return vectors
+    end
+    local may_go_on = members[i + 1] and not run.is_over
+    if not may_go_on or not failure.may_pass_elsewhere(vectors) then error(vectors, 0) end
+    core.tell_retry("llm.first", 0, vectors, 0)
+  end
+end
+
+--- Asks for the vectors of texts, in several requests where they are many. Texts that are
+--- near to each other in what they mean have vectors that are, too: see llm.nearest.
+---@param given string|string[]
+---@param opts? neap.llm.EmbedOptions they win over the client's
+---@return neap.Vector|neap.Vector[] vectors one for a text; for a list one each, in its order
+---@return neap.llm.Usage usage of all requests; `calls` counts them
+function Client:embed(given, opts)
+  local texts, is_one = embedding.texts(given)
+  opts = options.check(opts, "embed")
+  local spent, run = fold.usage(self.usage.cost and 0), { began = core.now() }
+  spent.calls = 0
+  local by = embed_by
+  if private[self].members then by, run.total = embed_in_turn, self.usage end
+  local ok, vectors = pcall(by, self, texts, opts, spent, run)
+  if ok then return is_one and vectors[1] or vectors, spent end
+  if type(vectors) == "table" and vectors.usage then
+    vectors.usage, vectors.attempts = spent, spent.calls
+  end
+  error(vectors, 0)
 end
 
 --- Begins to send a prompt: `for piece in client:stream(prompt)` gives the pieces of

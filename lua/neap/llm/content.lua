@@ -12,7 +12,7 @@ local M = {}
 local BESIDE = { model = true, system = true, cache = true, headers = true,
   connect_timeout = true, first_token = true, silence = true, timeout = true,
   max_retries = true, wait = true, backoff = true, max_wait = true, jitter = true,
-  max_retry_after = true }
+  max_retry_after = true, batch = true, concurrency = true }
 
 -- The names of secrets have one of these words in them.
 local SECRET = { key = true, apikey = true, token = true, secret = true, auth = true,
@@ -121,13 +121,13 @@ local function calls_of(calls)
   return list[1] and list
 end
 
---- What a call asks: model, messages, and the options that say what is wanted. What
+--- What a call asks: model, messages or texts, and the options that say what is wanted. What
 --- vendors want to have back is not among it.
 ---@param call neap.llm.CallOf
 ---@param hide fun(text: string): string
 ---@return table
 function M.of(call, hide)
-  local list, options = {}, {}
+  local list, texts, options = {}, nil, {}
   for i, message in ipairs(call.messages) do
     list[i] = plain({ role = message.role, content = parts_of(message.content),
       calls = calls_of(message.calls), id = message.id, failed = message.failed or nil }, hide)
@@ -135,7 +135,8 @@ function M.of(call, hide)
   for name, value in pairs(call.options) do
     if not BESIDE[name] then options[name] = plain(value, hide, true) end
   end
-  return { model = call.model and hide(call.model), messages = list,
+  if call.texts then list, texts = nil, plain(call.texts, hide) end
+  return { model = call.model and hide(call.model), messages = list, texts = texts,
     options = next(options) ~= nil and options or nil }
 end
 
@@ -143,7 +144,7 @@ end
 ---@param request table
 ---@return string
 function M.key(request)
-  return json.encode { request.messages, request.options }
+  return json.encode { request.messages or request.texts, request.options }
 end
 
 return M

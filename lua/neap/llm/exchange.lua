@@ -231,6 +231,7 @@ end
 local function take(self, deltas, data)
   local state = self.state
   if state.failure then refuse(self, state.failure) end
+  if state.fault then break_off(self, state.fault) end
   state.reply.raw = data
   fold.add_deltas(state, deltas)
   return deltas

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local failure = require "neap.llm.failure"
 local json = require "neap.core".json
+local offline = require "neap.llm.providers.offline"
 local options = require "neap.base.options"
 local schema = require "neap.base.schema"
 
@@ -14,7 +15,8 @@ local M = {}
 --- neap.llm.FakeFunction)[]
 
 ---@class neap.llm.FakeRequest
----@field messages neap.llm.Message[] a copy
+---@field messages? neap.llm.Message[] a copy
+---@field texts? string[] of `embed`: a copy
 ---@field model string
 ---@field options neap.llm.CallOptions those of the call, the client's and the defaults
 
@@ -75,16 +77,25 @@ local function failure_of(answer)
     { retry_after = answer.retry_after })
 end
 
+-- Notes a request.
+local function note(self, call)
+  table.insert(self.requests, { messages = not call.texts and copy(call.messages) or nil,
+    texts = copy(call.texts), model = call.model, options = copy(call.options) })
+end
+
 -- Answers the next request.
 local function answer_to(self, call)
-  local requests, answers = self.requests, self.answers
-  requests[#requests + 1] = { messages = copy(call.messages), model = call.model,
-    options = copy(call.options) }
-  local answer = self.each or answers[#requests]
+  note(self, call)
+  local answers = self.answers
+  self.at = self.at + 1
+  local answer = self.each or answers[self.at]
   if answer == nil then
     error(failure.new("request",
       ("the fake has run out: it has %d answer(s), and this is request %d")
-        :format(#answers, #requests)), 0)
+        :format(#answers, self.at)), 0)
+  elseif type(answer) == "table" and answer.vectors then
+    error(failure.new("request", ("answer %d of the fake is for embed, and this is another request")
+      :format(self.at)), 0)
   elseif type(answer) == "function" then
     answer = answer(copy(call.messages), copy(call.options))
     local complaint = fault(answer, self.where)
@@ -96,17 +107,35 @@ local function answer_to(self, call)
     after = answer.after, between = answer.between }
 end
 
+-- Answers a request for vectors: where the next answer is for one by that, else as the
+-- offline client does.
+local function vectors_for(self, call)
+  note(self, call)
+  local answer = self.answers and self.answers[self.at + 1]
+  if type(answer) ~= "table" or not answer.vectors then return offline.embed.answer(call) end
+  self.at = self.at + 1
+  local vectors = answer.vectors
+  if type(vectors) == "function" then
+    vectors = vectors(copy(call.texts), copy(call.options))
+  elseif vectors == true then
+    vectors = offline.embed.answer(call).vectors
+  end
+  return { vectors = vectors, usage = answer.usage, failure = failure_of(answer),
+    after = answer.after }
+end
+
 --- Makes the provider that gives these answers in turn, or those of a function.
 ---@param answers neap.llm.FakeAnswers
 ---@param where string what takes the answers, for messages
 ---@return neap.llm.Provider
 ---@return neap.llm.FakeRequest[] requests what it is asked, appended to
 function M.provider(answers, where)
-  local self = { where = where, requests = {}, calls = 0 }
+  local self = { where = where, requests = {}, at = 0, calls = 0 }
   if type(answers) == "function" then self.each = answers
   else self.answers = checked(answers, where) end
   return { name = "fake", waits = true, features = { schema = true, tools = true },
-    answer = function(call) return answer_to(self, call) end }, self.requests
+    answer = function(call) return answer_to(self, call) end,
+    embed = { answer = function(call) return vectors_for(self, call) end } }, self.requests
 end
 
 return M

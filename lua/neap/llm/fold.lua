@@ -40,6 +40,7 @@ local M = {}
 ---@field first_token? number seconds until the first piece came
 ---@field attempts integer
 ---@field message neap.llm.Message what is appended to the list of messages
+---@field vectors? neap.Vector[] of `embed`
 ---@field raw? any what the server has sent, decoded; of a stream, its last event
 
 ---@class neap.llm.State
@@ -48,6 +49,7 @@ local M = {}
 ---@field kept? table<string, string> the same as a message has it, in its place
 ---@field refusal? string why the model has not answered, in its own words
 ---@field failure? table the event, or the body, that is an error
+---@field fault? string why what has come is no answer
 
 --- The names of what usage counts.
 M.COUNTS = { "input", "cached", "cache_write", "output", "reasoning" }

@@ -78,6 +78,13 @@ local function check_provider(provider)
       options.blame(("llm.new: a provider has a function '%s'"):format(name))
     end
   end
+  local embed = provider.embed
+  local is_embedder = embed == nil or type(embed) == "table" and (type(embed.answer) == "function"
+    or type(embed.request) == "function" and type(embed.parse) == "function")
+  if not is_embedder then
+    options.blame("llm.new: the 'embed' of a provider has the functions 'request' and 'parse', "
+      .. "or 'answer'")
+  end
   if type(provider.name) ~= "string" then options.blame("llm.new: a provider has a name") end
   return provider
 end

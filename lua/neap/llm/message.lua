@@ -76,14 +76,18 @@ local function message_fault(message)
   return content_fault(message) or calls_fault(message.calls)
 end
 
--- Raises an error if a text is not UTF-8, which the JSON encoder would refuse
--- by a name that nobody knows it by.
-local function check_text(text, name)
+--- Raises an error if a text is not UTF-8, which the JSON encoder would refuse
+--- by a name that nobody knows it by.
+---@param text string
+---@param name string
+function M.check_text(text, name)
   local length, place = utf8.len(text)
   if length then return end
   error(new_error { code = "json", retryable = false,
     message = ("%s is not UTF-8 (at its byte %d)"):format(name, place) }, 0)
 end
+
+local check_text = M.check_text
 
 local function check_texts(message, name)
   local content = message.content

@@ -99,7 +99,7 @@ end
 -- of which it has not said it.
 local function taken(self, state)
   local usage, came = state.reply.usage, tokens.answer(state)
-  if came == 0 then return usage end
+  if came == 0 and not state.reply.vectors then return usage end
   local is_told = state.reply.stop and usage.output > 0
   return { input = usage.input > 0 and usage.input or self.input,
     output = is_told and usage.output or math.max(usage.output, came),

@@ -14,6 +14,7 @@ local M = {}
 ---@field usage? table<string, integer>
 ---@field model? string
 ---@field vendor? table<string, string> what a message keeps for vendors
+---@field vectors? neap.Vector[] of `embed`
 ---@field failure? neap.Error raised behind the pieces, in the place of an end
 ---@field is_final? boolean after the failure the call is over
 ---@field after? number seconds until the first piece
@@ -53,7 +54,8 @@ local function open(self)
   if type(answer) == "string" then answer = { text = answer } end
   self.answer, self.deltas, self.at = answer, deltas_of(answer), 0
   if answer.usage then fold.add(state.reply.usage, answer.usage) end
-  state.reply.model, state.kept = answer.model, answer.vendor
+  state.reply.model, state.reply.vectors = answer.model, answer.vectors
+  state.kept = answer.vendor
 end
 
 -- Lets the time pass that the next piece takes.

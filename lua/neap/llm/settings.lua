@@ -9,10 +9,11 @@ local M = {}
 --- Gives the options of a call: its own, else the client's, else the defaults.
 ---@param given table
 ---@param client table
+---@param where? "embed" what is called; default: it has the options of `chat`
 ---@return table
-function M.merge(given, client)
+function M.merge(given, client, where)
   local all = {}
-  for name, rule in pairs(schema.options.chat) do
+  for name, rule in pairs(schema.options[where or "chat"]) do
     local value = given[name]
     if value == nil then value = client[name] end
     if value == nil then value = rule.default end
@@ -82,6 +83,18 @@ function M.join(base, version, path)
   if query ~= "" and more ~= "" then query = query .. "&" end
   query = query .. more
   return query == "" and before or before .. "?" .. query
+end
+
+--- Returns a base without the path that it may end with: who gave the whole address for
+--- one kind of request wants another one now.
+---@param base string
+---@param path? string
+---@return string
+function M.without_path(base, path)
+  local before, rest = base:match("^([^?#]-)/*([?#].*)$")
+  before, rest = before or base:gsub("/+$", ""), rest or ""
+  if not path or before:sub(-#path) ~= path then return base end
+  return before:sub(1, -#path - 1) .. rest
 end
 
 -- Whether a table is one of names and values.

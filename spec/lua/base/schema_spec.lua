@@ -16,6 +16,7 @@ local TABLES = {
   ["process.run"] = { REFERENCE, "## neap.process", "option of `run`", "process", "EXEC", "SPAWN" },
   ["llm.new"] = { REFERENCE, "## neap.llm", "option", "llm", "CLIENT", "METERED", "OBJECT",
     "CHAT" },
+  embed = { REFERENCE, "## neap.llm", "option of `embed`", "llm", "EMBED" },
   ["llm.budget"] = { REFERENCE, "## neap.llm", "option of a budget", "llm", "BUDGET" },
   ["llm.limit"] = { REFERENCE, "## neap.llm", "option of a limit", "llm", "LIMIT" },
   ["llm.fake"] = { REFERENCE, "## neap.llm", "of an answer", "llm", "ANSWER" },
@@ -50,6 +51,9 @@ local LIKE = { spawn = "run", chat = "llm.new", reply = "llm.new", stream = "llm
 for _, method in ipairs { "get", "head", "post", "put", "patch", "delete" } do
   LIKE["http." .. method] = "http.request"
 end
+
+-- What has options of another besides its own, of which alone the manual has a table.
+local BESIDE = { embed = "chat" }
 
 local KINDS = { "Node", "Flow", "BatchNode", "BatchFlow", "Parallel" }
 
@@ -148,6 +152,8 @@ describe("the manual has", function()
         if is_method(where, rule) then
           found[name] = REFERENCE:find(("\n| `%s(self, shared"):format(name), 1, true) ~= nil
         end
+        local others = BESIDE[where] and schema.options[BESIDE[where]]
+        found[name] = found[name] or others and others[name] == rule or nil
       end
       assert.same(names_of(options), names_of(found))
     end)

@@ -112,6 +112,17 @@ local CLIENT = extend(METERED, {
   end, "table with a function request"),
 })
 
+---@class neap.llm.EmbedOptions: neap.llm.CallOptions
+local EMBED = {
+  batch = with(count, 100), --- how many texts a request has at most
+  concurrency = with(attempts, 4), --- how many requests there are at once
+  dimensions = count, --- how many numbers a vector has, for models that can choose
+}
+for _, name in ipairs { "model", "headers", "extra", "connect_timeout", "first_token", "silence",
+  "timeout", "max_retries", "wait", "backoff", "max_wait", "jitter", "max_retry_after" } do
+  EMBED[name] = CHAT[name]
+end
+
 ---@class neap.llm.BudgetOptions
 local BUDGET = {
   cost = positive, --- the most that all requests may cost, in the money of the prices
@@ -146,6 +157,11 @@ local ANSWER = {
   retry_after = seconds_or_0, --- how long that error asks to wait
   after = with(seconds_or_0, 0), --- the time until the first piece
   between = with(seconds_or_0, 0), --- the time before each further piece
+  --- answers a request of `embed`: with these vectors, with what a function gives for the
+  --- texts, or with those of the offline client
+  vectors = rule(function(value)
+    return value == true or type(value) == "table" or type(value) == "function"
+  end, "list of vectors, function or true"),
 }
 
 ---@class neap.llm.ToolOptions
@@ -193,7 +209,7 @@ local AGENT = {
 
 return {
   ["llm.new"] = CLIENT, ["llm.replay"] = CLIENT, ["llm.metered"] = METERED,
-  chat = CHAT, reply = CHAT, stream = CHAT, object = OBJECT,
+  chat = CHAT, reply = CHAT, stream = CHAT, object = OBJECT, embed = EMBED,
   ["llm.tool"] = TOOL, ["llm.agent"] = AGENT, ["llm.conversation"] = CONVERSATION,
   ["llm.fake"] = ANSWER, ["llm.budget"] = BUDGET, ["llm.limit"] = LIMIT,
   ["llm.chunks"] = { tokens = with(count, 500), overlap = with(count_or_0, 50) },

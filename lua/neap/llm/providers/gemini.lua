@@ -4,6 +4,7 @@ local base64 = require "neap.base.base64"
 local failure = require "neap.llm.failure"
 local json = require "neap.core".json
 local messages = require "neap.llm.message"
+local settings = require "neap.llm.settings"
 
 local at, text = failure.at, failure.text
 
@@ -138,6 +139,36 @@ function M.request(call)
     generationConfig = next(config) and config or nil,
     contents = contents_of(others, call),
   }, ORDER)
+end
+
+M.embed = { takes_extra = true }
+
+--- The request for the vectors of texts. `extra`, such as a taskType, is for each of them.
+---@param call neap.llm.CallOf
+---@return string path
+---@return table headers
+---@return table body
+function M.embed.request(call)
+  local opts, model, list = call.options, call.model:gsub("^models/", ""), {}
+  for i, each in ipairs(call.texts) do
+    list[i] = settings.merged(json.object({ model = "models/" .. model,
+      content = { parts = { { text = each } } }, outputDimensionality = opts.dimensions,
+    }, { "model", "content", "outputDimensionality" }), opts.extra or {})
+  end
+  return ("/models/%s:batchEmbedContents"):format(model), {}, { requests = list }
+end
+
+--- Finds the vectors in a reply.
+---@param state neap.llm.State
+---@param body any
+---@return any[]|nil
+function M.embed.parse(state, body)
+  state.reply.usage.input = at(body, "usageMetadata", "promptTokenCount") or 0
+  local given = at(body, "embeddings")
+  if type(given) ~= "table" then return nil end
+  local list = {}
+  for i, each in ipairs(given) do list[i] = at(each, "values") or json.null end
+  return list
 end
 
 local STOPS = { STOP = "stop", MAX_TOKENS = "length", SAFETY = "filter", RECITATION = "filter",

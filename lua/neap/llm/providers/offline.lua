@@ -1,6 +1,7 @@
 --- What answers without a model and without a network: a summariser.
 -- SPDX-License-Identifier: MIT
 local failure = require "neap.llm.failure"
+local hashed = require "neap.llm.hashed"
 local messages = require "neap.llm.message"
 local summary = require "neap.summary"
 
@@ -21,6 +22,18 @@ local function without_instruction(prompt)
   local colon = prompt:sub(1, 121):match("^[^\n]-():%s")
   local rest = colon and prompt:sub(colon + 1) or prompt
   return rest:find("%S") and rest or prompt
+end
+
+M.embed = {}
+
+--- Answers a call at once: with vectors that are near to each other where texts have words
+--- in common.
+---@param call neap.llm.CallOf
+---@return neap.llm.Answer
+function M.embed.answer(call)
+  local vectors, dimensions = {}, call.options.dimensions or hashed.DIMENSIONS
+  for i, text in ipairs(call.texts) do vectors[i] = hashed.numbers(text, dimensions) end
+  return { vectors = vectors, model = hashed.method }
 end
 
 --- Answers a call at once: with sentences of the user's last message.

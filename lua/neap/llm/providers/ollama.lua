@@ -13,6 +13,7 @@ local M = {
   name = "ollama",
   base = "http://127.0.0.1:11434",
   version = "",
+  path = "/api/chat",
   auth = "bearer",
   needs_model = true,
   features = { schema = true, tools = true },
@@ -86,7 +87,7 @@ function M.request(call)
     stop = type(opts.stop) == "string" and { opts.stop } or opts.stop,
     seed = opts.seed,
   }
-  return "/api/chat", {}, json.object({
+  return M.path, {}, json.object({
     model = call.model,
     tools = tools_of(opts),
     think = think_of(opts.reasoning),
@@ -95,6 +96,33 @@ function M.request(call)
     stream = true,
     messages = list,
   }, ORDER)
+end
+
+M.embed = {}
+
+--- The request for the vectors of texts. What is too long for the model is an error: it
+--- would be cut, and nobody told.
+---@param call neap.llm.CallOf
+---@return string path
+---@return table headers
+---@return table body
+function M.embed.request(call)
+  return "/api/embed", {}, json.object({
+    model = call.model,
+    dimensions = call.options.dimensions,
+    truncate = false,
+    input = call.texts,
+  }, { "model", "dimensions", "truncate", "input" })
+end
+
+--- Finds the vectors in a reply.
+---@param state neap.llm.State
+---@param body any
+---@return any[]|nil
+function M.embed.parse(state, body)
+  state.reply.model = text(at(body, "model"))
+  state.reply.usage.input = at(body, "prompt_eval_count") or 0
+  return at(body, "embeddings")
 end
 
 local STOPS = { stop = "stop", length = "length" }

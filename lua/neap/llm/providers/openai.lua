@@ -12,9 +12,11 @@ local M = {
   name = "openai",
   base = "https://api.openai.com",
   version = "/v1",
+  path = "/chat/completions",
   auth = "bearer",
   key_variable = "OPENAI_API_KEY",
   features = { schema = true, tools = true },
+  embed = require "neap.llm.providers.embeddings",
 }
 
 local ORDER = { "model", "tools", "tool_choice", "reasoning_effort", "temperature",
@@ -114,7 +116,7 @@ end
 function M.request(call)
   local opts, list = call.options, {}
   for i, message in ipairs(call.messages) do list[i] = message_of(message, call) end
-  return "/chat/completions", {}, json.object({
+  return M.path, {}, json.object({
     model = call.model,
     tools = tools_of(opts.tools),
     tool_choice = choice_of(opts.tool_choice),

@@ -12,10 +12,12 @@ local M = {
   name = "responses",
   base = "https://api.openai.com",
   version = "/v1",
+  path = "/responses",
   auth = "bearer",
   key_variable = "OPENAI_API_KEY",
   needs_model = true,
   features = { schema = true, tools = true },
+  embed = require "neap.llm.providers.embeddings",
 }
 
 local ORDER = { "model", "instructions", "tools", "tool_choice", "reasoning", "temperature",
@@ -109,7 +111,7 @@ end
 function M.request(call)
   local opts = call.options
   local system, others = messages.without_system(call.messages)
-  return "/responses", {}, json.object({
+  return M.path, {}, json.object({
     model = call.model,
     instructions = system,
     tools = tools_of(opts.tools),
