@@ -4,6 +4,8 @@
 local assert = require "luassert"
 local helper = require "spec.helper"
 local json = require "neap.json"
+local neap = require "neap"
+local servers = require "spec.servers"
 
 local M = {}
 
@@ -67,22 +69,62 @@ return loadfile(arg[0])(...)
   return helper.run({ helper.neap, script, { ... } }, { cwd = helper.root, env = env })
 end
 
---- Runs an example with a model that gives these replies, each a message in chat
---- completions, in turn.
+--- Starts a server of a model, which speaks chat completions.
+---@param replies (string|table)[]|fun(body: table, connection: neap.Connection): string|table|nil
+--- texts or messages, in turn; or what gives one for a request, or answers it by itself
+---@return string url
+---@return fun() stop
+---@return table[] asked the requests so far, decoded
+function M.serve(replies)
+  local asked = {}
+  local url, server = servers.script(function(request, connection)
+    local body = json.decode(connection:read(tonumber(request.headers["content-length"])))
+    asked[#asked + 1] = body
+    local reply = type(replies) == "table" and replies[#asked]
+    if type(replies) == "function" then
+      reply = replies(body, connection)
+      if not reply then return false end
+    end
+    if type(reply) ~= "table" then reply = { content = reply or "" } end
+    local text = json.encode { choices = { { message = reply } },
+      usage = { prompt_tokens = 10, completion_tokens = 2 } }
+    local is_left = type(replies) == "function" or replies[#asked]
+    connection:write("HTTP/1.1 ", is_left and "200 OK" or "400 There are no more replies",
+      "\r\nContent-Type: application/json\r\nContent-Length: ", #text, "\r\n\r\n", text)
+  end)
+  return url, function()
+    server:cancel()
+    pcall(server.await, server)
+  end, asked
+end
+
+--- Runs an example at a terminal of which this is the input, with a model that gives these
+--- replies.
 ---@param name string
----@param replies table[]
+---@param replies table|function as `serve` takes them
+---@param input string
 ---@param ... string its arguments
 ---@return helper.result
+---@return table[] asked
+function M.talk(name, replies, input, ...)
+  local url, stop, asked = M.serve(replies)
+  local argv = { helper.neap, M.path(name), ... }
+  argv.cwd, argv.stdin, argv.timeout = helper.root, { text = input }, 60
+  argv.env = { NEAP_LLM_URL = url, NEAP_LLM_MODEL = "m", NEAP_LLM_PROVIDER = false,
+    NEAP_LLM_CASSETTE = false }
+  local result = neap.process.run(argv)
+  stop()
+  return { status = result.code, stdout = result.stdout, stderr = result.stderr }, asked
+end
+
+--- Runs an example with a model that gives these replies.
+---@param name string
+---@param replies table|function as `serve` takes them
+---@param ... string its arguments
+---@return helper.result
+---@return table[] asked
 function M.with_model(name, replies, ...)
-  local answers = {}
-  for i, reply in ipairs(replies) do
-    answers[i] = { json = { choices = { { message = reply } },
-      usage = { prompt_tokens = 10, completion_tokens = 2 } } }
-  end
-  return M.with_fakes(([[
-local fake <close> = neap.testing.http { ["POST http://m/v1/chat/completions"] =
-  neap.json.decode(%q) }
-]]):format(json.encode(answers)), { NEAP_LLM_URL = "http://m" }, name, ...)
+  return M.talk(name, replies, "", ...)
 end
 
 --- Runs an example without a model, and returns what its own answers were asked: of each

@@ -2,11 +2,9 @@
 -- SPDX-License-Identifier: MIT
 local example = require "spec.example"
 local helper = require "spec.helper"
-local neap = require "neap"
-local servers = require "spec.servers"
 
 -- Conversations at the terminal, which are no flows.
-local TALKS <const> = { chat = true }
+local TALKS <const> = { chat = true, chat_memory = true, interrupt = true }
 
 local names, sources = {}, {}
 for _, path in ipairs(helper.files(helper.root .. "/examples", "%.lua$")) do
@@ -64,29 +62,15 @@ for _, name in ipairs(names) do
 end
 
 describe("the examples with a model", function()
-  -- Runs an example with the address of a model that lets nobody in. Gives the result, and
-  -- how many requests there were.
-  local function run(name)
-    local asked = 0
-    local url, server = servers.script(function(_, connection)
-      asked = asked + 1
-      connection:write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
-      return false
-    end)
-    local result = neap.process.run { helper.neap, example.path(name), cwd = helper.root,
-      stdin = { text = "Hello\n" }, timeout = 60,
-      env = { NEAP_LLM_URL = url, NEAP_LLM_MODEL = "m", NEAP_LLM_PROVIDER = false,
-        NEAP_LLM_CASSETTE = false } }
-    server:cancel()
-    pcall(server.await, server)
-    return result, asked
+  local function lets_nobody_in(_, connection)
+    connection:write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
   end
 
   for _, name in ipairs(names) do
     if sources[name]:find("llm%.new") then
       it("ask it where it is named: " .. name, function()
-        local result, asked = run(name)
-        assert.is_true(asked > 0, result.stderr)
+        local result, asked = example.talk(name, lets_nobody_in, "Hello\n")
+        assert.is_true(#asked > 0, result.stderr)
         assert.not_matches("NEAP_LLM_URL is not set", result.stderr)
       end)
     end

@@ -15,7 +15,7 @@ describe("structured", function()
     assert.equal(0, result.status)
     assert.matches(first .. ": Ada wants refund, 12.00\n", result.stdout, 1, true)
     assert.matches("no such file", result.stdout, 1, true)
-    result = example.with_model("structured", { { content = "Hm." } }, second)
+    result = example.with_model("structured", { "Hm.", "Well.", "No." }, second)
     assert.equal(second .. ": no answer has fitted the schema; the last does not at $\n",
       result.stdout)
   end)
