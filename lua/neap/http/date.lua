@@ -47,6 +47,34 @@ local function parse_date(text)
   end
 end
 
+-- Returns the seconds, as above, of a time of RFC 3339; nil for any other text.
+local function parse_time(text)
+  local year, month, day, hour, min, sec, zone =
+    text:match("^(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(%d%d%.?%d*)(.*)$")
+  if not year then return nil end
+  local sign, hours, minutes = zone:match("^([+-])(%d%d):(%d%d)$")
+  if not sign and zone ~= "Z" and zone ~= "z" then return nil end
+  local whole = math.tointeger(tonumber(sec) // 1)
+  local ahead = sign and (hours * 3600 + minutes * 60) * (sign == "-" and -1 or 1) or 0
+  return seconds_of { year = year, month = month, day = day, hour = hour, min = min, sec = whole }
+    + tonumber(sec) % 1 - ahead
+end
+
+-- Returns the seconds, as above, that it is: by the server's own clock if the response tells.
+local function now_of(headers)
+  return parse_date(headers["date"] or "") or seconds_of(os.date("!*t"))
+end
+
+--- Returns the seconds until a time of RFC 3339; 0 if it has passed, nil for any other text.
+--- It is compared with the server's own clock if the response tells that.
+---@param text string
+---@param headers table<string, string> of a response
+---@return number|nil
+function M.seconds_to(text, headers)
+  local when = parse_time(text)
+  return when and math.max(0, when - now_of(headers))
+end
+
 --- Returns the seconds that a Retry-After header (RFC 9110 section 10.2.3) asks for. A date
 --- is compared with the server's own clock if the response tells it. Nil if there is no
 --- valid header.
@@ -58,8 +86,7 @@ function M.retry_after(headers)
   if seconds then
     return tonumber(seconds)
   elseif when then
-    local now = parse_date(headers["date"] or "") or seconds_of(os.date("!*t"))
-    return math.max(0, when - now)
+    return math.max(0, when - now_of(headers))
   end
 end
 

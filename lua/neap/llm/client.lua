@@ -94,6 +94,7 @@ local function ask_by(self, what, prompt, given, totals, began, structure)
     opts.tools, opts.tool_choice = structure.tools, structure.tool_choice
     opts.schema = structure.schema
   end
+  settings.check_tools(opts, what)
   local call = {
     model = opts.model,
     messages = messages.list(prompt, opts.system, what),

@@ -244,16 +244,21 @@ local function finish(self)
   self:close()
 end
 
+-- Raises that a page has come, as from a proxy, or from an address that is not of a model. The
+-- next request would get it, too.
+local function refuse_page(self)
+  error(failed(self, "broken", ("the reply is no JSON but HTML or XML, from %s; is the address "
+    .. "right?"):format(self.ask.public_url), { status = self.response.status,
+    retryable = false }), 0)
+end
+
 -- Reads a body that is no stream.
 local function read_whole(self)
   local provider, state = self.ask.provider, self.state
   local text = self.body:read(MAX_BODY) or ""
   local body, fault = decode(text)
   if fault and not text:find("%S") then break_off(self, "the reply is empty") end
-  if fault and text:find("^%s*<") then
-    break_off(self, "the reply makes no sense: it is no JSON but HTML or XML; is the address "
-      .. "right?")
-  end
+  if fault and text:find("^%s*<") then refuse_page(self) end
   if fault then break_off(self, "the reply makes no sense: " .. fault) end
   if type(body) ~= "table" then break_off(self, "the reply has no answer in it") end
   local deltas = take(self, (provider.parse or provider.event)(state, body), body)
@@ -334,9 +339,9 @@ end
 -- Sends the request and looks at what the answer is.
 local function open(self)
   self.response = within(self, send, self)
-  local response = self.response
+  local ask, response = self.ask, self.response
   local headers = response.headers
-  if self.ask.limit then limits.obey(self.ask.limit, headers) end
+  if ask.limit then limits.obey(ask.limit, headers, ask.call.options.max_retry_after) end
   self.body = setmetatable({ exchange = self }, Body)
   self.request_id = failure.text(headers["x-request-id"]) or failure.text(headers["request-id"])
   self.state.reply.request_id = self.request_id

@@ -50,6 +50,7 @@ local function checked(opts, where, known)
   local all = {}
   for name, value in pairs(options.check(opts, where, known)) do all[name] = value end
   meter.check(all, where)
+  if all.tools then settings.check_tools(all, where) end
   return all
 end
 

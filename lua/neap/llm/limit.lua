@@ -3,11 +3,13 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Requests and tokens are buckets, as those of neap.limiter, that are filled again within
--- `per` seconds. A request takes what it may need, and puts back what it has not used.
+-- `per` seconds. A request takes what it may need, and puts back what it has not used. What a
+-- vendor says about its own buckets makes another one of each kind, which holds as well.
 local class = require "neap.base.class"
 local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local options = require "neap.base.options"
+local rates = require "neap.llm.rate"
 
 local M = {}
 
@@ -25,12 +27,6 @@ local private = setmetatable({}, { __mode = "k" })
 -- The shortest wait, in seconds: what is missing may be an error of rounding.
 local SHORTEST = 0.001
 
--- What vendors call what they still take.
-local REMAINING = {
-  requests = { "x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining" },
-  tokens = { "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining" },
-}
-
 local function bucket(size, per)
   return size and { size = size, rate = size / per, level = size, since = core.now() } or nil
 end
@@ -47,6 +43,7 @@ function M.new(opts)
   local limit = setmetatable({}, LimitMeta)
   private[limit] = {
     requests = bucket(opts.requests, opts.per), tokens = bucket(opts.tokens, opts.per),
+    told = {}, -- the buckets of the vendor, as it says
     places = opts.concurrency and core.semaphore(opts.concurrency),
     line = core.semaphore(1), -- first come, first served
     changed = core.event(), -- something was put back
@@ -68,7 +65,17 @@ local function seconds_until(self, amount)
   local now = core.now()
   self.level = math.min(self.size, self.level + (now - self.since) * self.rate)
   self.since = now
-  return (math.min(amount, self.size) - self.level) / self.rate
+  local missing = math.min(amount, self.size) - self.level
+  return missing > 0 and missing / self.rate or 0
+end
+
+-- The seconds until there is so much of what was asked for, also by what the vendor has said.
+-- That counts for some time only.
+local function seconds_for(own, what, amount)
+  local told = own.told[what]
+  local left = told and told.expires - core.now() or 0
+  if left <= 0 then own.told[what], told = nil, nil end
+  return math.max(seconds_until(own[what], amount), math.min(seconds_until(told, amount), left))
 end
 
 -- Waits for some time, or until something was put back.
@@ -80,9 +87,9 @@ local function wait(own, seconds)
   if not has_passed or core.is_cancelled() then error(err, 0) end
 end
 
--- Puts an amount into a bucket; a negative one is taken.
-local function put(self, amount)
-  if self then self.level = self.level + amount end
+-- Puts an amount into the buckets; a negative one is taken.
+local function put(own, what, amount)
+  for _, each in pairs { own[what], own.told[what] } do each.level = each.level + amount end
 end
 
 --- Waits, in line, until a request may be sent, and takes what it may need. What it has got
@@ -94,13 +101,13 @@ function M.acquire(limit, hold)
   hold.place = own.places and own.places:acquire()
   local _ <close> = own.line:acquire()
   while true do
-    local seconds = math.max(seconds_until(own.requests, 1),
-      seconds_until(own.tokens, hold.tokens), own.closed_until - core.now())
+    local seconds = math.max(seconds_for(own, "requests", 1),
+      seconds_for(own, "tokens", hold.tokens), own.closed_until - core.now())
     if seconds <= 0 then break end
     wait(own, seconds)
   end
-  put(own.requests, -1)
-  put(own.tokens, -hold.tokens)
+  put(own, "requests", -1)
+  put(own, "tokens", -hold.tokens)
   hold.is_taken = true
 end
 
@@ -111,8 +118,8 @@ end
 function M.release(limit, hold, used)
   local own, place = private[limit], hold.place
   if hold.is_taken then
-    put(own.tokens, hold.tokens - (used or 0))
-    put(own.requests, used and 0 or 1)
+    put(own, "tokens", hold.tokens - (used or 0))
+    put(own, "requests", used and 0 or 1)
     own.changed:set()
   end
   hold.place, hold.is_taken = nil, nil
@@ -127,18 +134,35 @@ function M.close(limit, seconds)
   own.closed_until = math.max(own.closed_until, core.now() + seconds)
 end
 
---- Takes over what a vendor says is left, where that is less.
+-- The bucket of a vendor, by what it says and what was known of it before. It is filled as
+-- fast as it will be full by its reset; where its size is not known, at the reset.
+local function told_of(rate, before, mine, longest)
+  local now = core.now()
+  local told = { size = rate.size or mine.size, rate = mine.rate, since = now,
+    level = rate.left, expires = now + longest }
+  if before then
+    seconds_until(before, 0)
+    told.level = math.min(before.level, rate.left)
+  end
+  local reset = rate.reset
+  local missing = rate.size and rate.size - rate.left or 0
+  if reset and reset > 0 and missing > 0 then
+    told.rate = missing / reset
+  elseif reset and not rate.size then
+    told.rate, told.expires = 0, now + math.min(reset, longest)
+  end
+  return told
+end
+
+--- Takes over what a vendor says is left, and when it is reset.
 ---@param limit neap.llm.Limit
 ---@param headers table<string, string> of a response
-function M.obey(limit, headers)
+---@param longest number the seconds that may be waited for it at most
+function M.obey(limit, headers, longest)
   local own = private[limit]
-  for which, names in pairs(REMAINING) do
-    local left = tonumber(headers[names[1]] or headers[names[2]])
-    local self = own[which]
-    if self and left then
-      seconds_until(self, 0)
-      self.level = math.min(self.level, left)
-    end
+  for what, rate in pairs(rates.of(headers)) do
+    local mine = own[what]
+    if mine then own.told[what] = told_of(rate, own.told[what], mine, longest) end
   end
 end
 

@@ -45,9 +45,13 @@ end
 
 local function content_fault(message)
   local content = message.content
-  if is_string(content) or content == nil and message.calls then return nil end
+  local has_calls = type(message.calls) == "table" and message.calls[1] ~= nil
+  if is_string(content) or content == nil and has_calls then return nil end
   if type(content) ~= "table" then
     return ("the content is a string or a list of parts, got %s"):format(type(content))
+  elseif content[1] == nil then
+    return next(content) == nil and "the content has no parts"
+      or "the content is a list of parts, got a table with names; write { { type = ... } }"
   end
   for _, part in ipairs(content) do
     local fault = part_fault(part)
@@ -73,7 +77,7 @@ local function message_fault(message)
   elseif message.role == "tool" and not is_string(message.id) then
     return "a result of a tool has the id of its call"
   end
-  return content_fault(message) or calls_fault(message.calls)
+  return calls_fault(message.calls) or content_fault(message)
 end
 
 --- Raises an error if a text is not UTF-8, which the JSON encoder would refuse

@@ -1,6 +1,7 @@
 --- What clients and calls go by: options, the environment, addresses.
 -- SPDX-License-Identifier: MIT
 local new_error = require "neap.error".new
+local options = require "neap.base.options"
 local public = require "neap.http.response".public
 local schema = require "neap.base.schema"
 
@@ -20,6 +21,38 @@ function M.merge(given, client, where)
     all[name] = value
   end
   return all
+end
+
+local CHOICES = { auto = true, none = true, required = true }
+
+-- Refuses a choice of a tool that is not there.
+local function check_choice(choice, names, where)
+  if choice == nil or names[choice] or CHOICES[choice] and choice ~= "required" then return end
+  local is_known, near = CHOICES[choice], options.nearest(choice, names)
+  if next(names) == nil then
+    options.blame(("%s: the option 'tool_choice' is \"%s\", but there are no tools"):format(
+      where, choice))
+  elseif not is_known then
+    options.blame(("%s: the option 'tool_choice' names a tool that is not there, \"%s\"%s"):format(
+      where, choice, near and ("; did you mean \"%s\"?"):format(near) or ""))
+  end
+end
+
+--- Refuses tools that no vendor takes, and a choice of one that is not there.
+---@param opts table
+---@param where string the function's name, for messages
+function M.check_tools(opts, where)
+  local rule, names = schema.options["llm.tool"].name, {}
+  for i, tool in ipairs(opts.tools or {}) do
+    local fault = options.fault("name", tool.name, rule)
+    if fault then options.blame(("%s: tool %d: %s"):format(where, i, fault)) end
+    if names[tool.name] then
+      options.blame(("%s: there are two tools with the name '%s'"):format(where, tool.name))
+    end
+    names[tool.name] = true
+  end
+  local has_more = opts.extra and opts.extra.tools -- those of a vendor
+  if not has_more then check_choice(opts.tool_choice, names, where) end
 end
 
 --- Gives the headers that both have, by their names in lower case; `more` wins.

@@ -74,7 +74,8 @@ describe("a request for messages", function()
     assert.same({ type = "disabled" },
       select(2, ask(TEXT, "x", { reasoning = "none" })).body.thinking)
     assert.same({ type = "tool", name = "tide" },
-      select(2, ask(TEXT, "x", { tool_choice = "tide" })).body.tool_choice)
+      select(2, ask(TEXT, "x", { tool_choice = "tide", tools = { { name = "tide" } } }))
+        .body.tool_choice)
   end)
 
   it("marks what stays the same when asked to", function()

@@ -292,13 +292,42 @@ describe("neap.llm", function()
       end
     end)
 
-    it("two tools of one name", function()
-      local tools = { { name = "tide" }, { name = "tide" } }
-      assert.matches("bad option 'tools' (list of tables with names that differ expected",
-        helper.misused(llm.new, { tools = tools }), 1, true)
+    it("tools that no vendor takes", function()
       local client = wire.client(wire.transport(answer "x"))
-      assert.matches("bad option 'tools' (list of tables with names that differ expected",
-        helper.misused(client.chat, client, "x", { tools = tools }), 1, true)
+      for message, tools in pairs {
+        ["there are two tools with the name 'tide'"] = { { name = "tide" }, { name = "tide" } },
+        ["tool 2: bad option 'name' (string of up to 64 letters, digits, _ and - expected, "
+          .. "got string)"] = { { name = "tide" }, { name = ("x"):rep(200) } },
+        ["tool 1: bad option 'name'"] = { { name = "high tide" } },
+      } do
+        assert.matches("llm.new: " .. message, helper.misused(llm.new, { tools = tools }), 1, true)
+        assert.matches("chat: " .. message,
+          helper.misused(client.chat, client, "x", { tools = tools }), 1, true)
+      end
+    end)
+
+    it("a choice of a tool that is not there, before anything is sent", function()
+      local http = wire.transport(answer "x")
+      local client = wire.client(http)
+      local tools = { { name = "tide" }, { name = "port" } }
+      local function refusal(opts)
+        return helper.misused(client.chat, client, "x", opts)
+      end
+      assert.matches("chat: the option 'tool_choice' names a tool that is not there, \"tied\"; "
+        .. "did you mean \"tide\"?", refusal { tools = tools, tool_choice = "tied" }, 1, true)
+      assert.matches("that is not there, \"weather\"$",
+        refusal { tools = tools, tool_choice = "weather" })
+      for _, choice in ipairs { "tide", "required" } do
+        assert.matches(("'tool_choice' is \"%s\", but there are no tools"):format(choice),
+          refusal { tool_choice = choice }, 1, true)
+      end
+      assert.matches("llm.new: the option 'tool_choice'",
+        helper.misused(llm.new, { tools = tools, tool_choice = "tied" }), 1, true)
+      assert.equal(0, #http.requests)
+      client:chat("x", { tools = tools, tool_choice = "port" })
+      client:chat("x", { tool_choice = "none" })
+      client:chat("x", { tool_choice = "required", extra = { tools = { { type = "search" } } } })
+      assert.equal(3, #http.requests)
     end)
 
     it("keys that no header can hold, and does not show them", function()
@@ -335,6 +364,11 @@ describe("neap.llm", function()
         ["message 1: a table expected, got a string"] = { "When?" },
         ["message 2: the content is a string or a list of parts, got nil"] =
           { { role = "user", content = "a" }, { role = "user" } },
+        ["message 1: the content has no parts"] = { { role = "user", content = {} } },
+        ["message 1: the content is a list of parts, got a table with names"] =
+          { { role = "user", content = { type = "text", text = "a" } } },
+        ["message 1: the content is a string or a list of parts, got nil)"] =
+          { { role = "assistant", calls = {} } },
         ["message 1: a result of a tool has the id of its call"] =
           { { role = "tool", content = "x" } },
         ["message 1: an image has a url, or data and mime"] =

@@ -42,7 +42,8 @@ describe("a request to generate content", function()
     assert.same({ name = "tide", description = "high water",
       parametersJsonSchema = { type = "object" } },
       request.body.tools[1].functionDeclarations[1])
-    _, request = ask(TEXT, "When?", { reasoning = "none", tool_choice = "required" })
+    _, request = ask(TEXT, "When?", { reasoning = "none", tool_choice = "required",
+      tools = { { name = "tide" } } })
     assert.same({ thinkingBudget = 0 }, request.body.generationConfig.thinkingConfig)
     assert.equal("ANY", request.body.toolConfig.functionCallingConfig.mode)
   end)

@@ -5,9 +5,9 @@ local llm = require "neap.llm"
 local neap = require "neap"
 local wire = require "spec.llm"
 
-local function whole(headers)
+local function whole(headers, usage)
   return { headers = headers, body = wire.sse { { choices = { { delta = { content = "Noon." },
-    finish_reason = "stop" } } }, "[DONE]" } }
+    finish_reason = "stop" } }, usage = usage }, "[DONE]" } }
 end
 
 -- Answers that come after so many seconds.
@@ -175,6 +175,45 @@ describe("llm.limit", function()
       assert.same({ 1 }, ends(a)) -- of 50 there are 3, and 46 that the first has not used
     end))
   end
+
+  -- The answers to two requests of a key that takes 10 requests, and has said this.
+  local function told(headers, opts, usage)
+    headers.date = "Mon, 30 Nov 2026 14:00:00 GMT"
+    local all = { url = "http://m", model = "m", http = wire.transport(whole(headers, usage)),
+      limit = llm.limit { requests = 10, tokens = 1000, per = 100 } }
+    for name, value in pairs(opts or {}) do all[name] = value end
+    local a = llm.new(all)
+    ends(a)
+    return ends(a)[1]
+  end
+
+  it("waits for the reset that a vendor names", on_clock(function()
+    local LEFT, RESET = "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"
+    for text, seconds in pairs { ["500ms"] = 0.5, ["1m0s"] = 60, ["1m1.5s"] = 61.5, ["7"] = 7,
+      ["0s"] = 0, ["2h"] = 120 } do
+      assert.equal(seconds, told { [LEFT] = "0", [RESET] = text })
+    end
+    assert.equal(20, told({ [LEFT] = "0", [RESET] = "1m0s" }, { max_retry_after = 20 }))
+    assert.equal(0, told { [LEFT] = "1", [RESET] = "1m0s" })
+    assert.equal(0, told { [LEFT] = "-1", [RESET] = "0" }) -- Azure's "no limit"
+    assert.equal(10, told { [LEFT] = "0", [RESET] = "soon" }) -- as fast as the limit's own
+    local left = "anthropic-ratelimit-requests-remaining"
+    local reset = "anthropic-ratelimit-requests-reset"
+    for text, seconds in pairs { ["2026-11-30T14:00:30Z"] = 30, ["2026-11-30T15:00:30+01:00"] = 30,
+      ["2026-11-30T13:59:00Z"] = 0, ["2026-11-30T14:00:02.5Z"] = 2.5 } do
+      assert.equal(seconds, told { [left] = "0", [reset] = text })
+    end
+  end))
+
+  it("goes at the pace of a vendor that names its size", on_clock(function()
+    assert.equal(6, told { ["x-ratelimit-limit-requests"] = "100",
+      ["x-ratelimit-remaining-requests"] = "0", ["x-ratelimit-reset-requests"] = "10m0s" })
+    -- 52 are wanted, 12 are left and 2 were put back; 88 come in 44 s.
+    assert.equal(19, told({ ["anthropic-ratelimit-tokens-limit"] = "100",
+      ["anthropic-ratelimit-tokens-remaining"] = "12",
+      ["anthropic-ratelimit-tokens-reset"] = "2026-11-30T14:00:44Z" }, { max_tokens = 50 },
+      { prompt_tokens = 40, completion_tokens = 10 }))
+  end))
 
   it("limits something, and is a limit", function()
     assert.matches("one of the options 'requests', 'tokens' and 'concurrency' is needed",

@@ -349,10 +349,12 @@ describe("a failure of chat completions", function()
     for body, message in pairs {
       [""] = "the reply is empty", ["\r\n"] = "the reply is empty",
       [" <!doctype html><p>secret"] =
-        "the reply makes no sense: it is no JSON but HTML or XML; is the address right?",
+        "the reply is no JSON but HTML or XML, from http://m/v1/chat/completions; "
+        .. "is the address right?",
     } do
       local err = failure { kind = "text/html", body = body }
       assert.same({ "broken", message }, { err.kind, err.message })
+      assert.equal(body:find "<" == nil, err.retryable)
     end
     local err = failure { kind = "application/json", body = '{"choices": [\n  tide]}' }
     assert.equal("broken", err.kind)

@@ -33,16 +33,6 @@ local function is_tool(value)
   return type(value) == "table" and type(value.name) == "string"
 end
 
-local function are_tools(value)
-  if not is_list(value, is_tool) then return false end
-  local names = {}
-  for _, tool in ipairs(value) do
-    if names[tool.name] then return false end
-    names[tool.name] = true
-  end
-  return true
-end
-
 ---@class neap.llm.CallOptions
 local CHAT = {
   model = text, --- the model to ask
@@ -55,7 +45,7 @@ local CHAT = {
   seed = integer, --- what makes answers repeatable, where the vendor can
   reasoning = word("none", "low", "medium", "high"), --- how much the model thinks
   --- what it may call: name, description and parameters, a JSON Schema, of each
-  tools = rule(are_tools, "list of tables with names that differ"),
+  tools = rule(function(value) return is_list(value, is_tool) end, "list of tables with a name"),
   --- `"auto"`, `"none"`, `"required"` or the name of a tool
   tool_choice = text,
   cache = with(boolean, false), --- mark what stays the same for the cache of the vendor
