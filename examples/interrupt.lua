@@ -13,28 +13,19 @@ local function offline()
   return { text = ("One sheep, and one more. "):rep(20), between = 0.2 }
 end
 
-local talk = llm.conversation { model = llm.new { offline = offline } }
+-- A part of an answer is remembered as well, so that you can say: go on.
+local talk = llm.conversation { model = llm.new { offline = offline }, partial = true }
 
 -- Prints the answer while it comes.
 local function ask(text)
-  local said = ""
   local task = neap.spawn(function()
-    for piece in talk:stream(text) do
-      said = said .. piece
-      io.write(piece)
-    end
+    for piece in talk:stream(text) do io.write(piece) end
   end)
   -- A task that is cancelled leaves its loop, and that drops the connection.
   neap.on_interrupt(function() task:cancel() end)
   local ok, err = neap.try(task.await, task)
   neap.on_interrupt(nil)
-  if ok then return print() end
-  print(err.code == "cancelled" and "[stopped]" or err.message)
-  -- A conversation remembers whole answers. This one also, so that you can say: go on.
-  if said ~= "" then
-    table.insert(talk.messages, { role = "user", content = text })
-    table.insert(talk.messages, { role = "assistant", content = said })
-  end
+  print(ok and "" or err.code == "cancelled" and "[stopped]" or err.message)
 end
 
 io.stdout:setvbuf("no") -- a piece is to be seen as soon as it is there

@@ -32,7 +32,7 @@ function sample:prep(shared)
 end
 
 function sample:exec(_, question)
-  return (model:object(Answer, question, { attempts = 1 }))
+  return model:object(Answer, question, { attempts = 1 })
 end
 
 function sample:post(shared, _, results) shared.samples = results end

@@ -82,8 +82,8 @@ end
 local answer = neap.Node { name = "answer" }
 
 function answer:exec(shared)
-  return (model:chat(("Question: %s\nAnswer it in a few sentences by what is here:\n\n%s"):format(
-    question, table.concat(shared.found, "\n\n"))))
+  return model:chat(("Question: %s\nAnswer it in a few sentences by what is here:\n\n%s"):format(
+    question, table.concat(shared.found, "\n\n")))
 end
 
 function answer:post(_, _, text) print(text) end

@@ -36,7 +36,7 @@ function read:prep(shared)
 end
 
 function read:exec(_, file)
-  return (model:object(Letter, "Read this letter:\n\n" .. neap.fs.read(file)))
+  return model:object(Letter, "Read this letter:\n\n" .. neap.fs.read(file))
 end
 
 function read:post(shared, _, letters) shared.letters = letters end

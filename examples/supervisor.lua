@@ -9,6 +9,7 @@ local neap = require "neap"
 local llm = neap.llm
 
 local DRAFTS <const> = 3
+local QUESTION <const> = "Which ferry takes me to Oslo before noon?"
 
 local timetable = llm.tool {
   name = "timetable",
@@ -45,12 +46,12 @@ local Verdict = llm.schema { "reason: string, in one sentence", "passes: boolean
 local judge = neap.Node { name = "judge" }
 
 function judge:exec(shared)
-  return (strict:object(Verdict, ("Does this answer say when, and give a reason?\n\n"
-    .. "Question: %s\n\nAnswer: %s"):format(shared.question, shared.answer)))
+  return strict:object(Verdict, ("Does this answer say when, and give a reason?\n\n"
+    .. "Question: %s\n\nAnswer: %s"):format(shared.question, shared.answer))
 end
 
 function judge:post(shared, _, verdict)
-  shared.drafts = (shared.drafts or 0) + 1
+  shared.drafts = shared.drafts + 1
   print(("draft %d: %s\n  %s"):format(shared.drafts, shared.answer, verdict.reason))
   if verdict.passes then return "passed" end
   if shared.drafts == DRAFTS then return "given_up" end
@@ -67,7 +68,11 @@ local flow = neap.Flow {
   judge - "given_up" >> neap.END,
 }
 
+function flow:prep(shared)
+  shared.question, shared.drafts = shared.question or QUESTION, 0
+end
+
 if not neap.is_main() then return flow end -- to neap run, graph and check
 
-local action = flow:run { question = ... or "Which ferry takes me to Oslo before noon?" }
+local action = flow:run { question = ... }
 return action == "passed" and 0 or 1

@@ -41,7 +41,7 @@ end
 
 function translate:exec(shared, language)
   local chunks = neap.map(shared.chunks, function(chunk)
-    return (model:chat(("Translate into %s, and keep the Markdown:\n\n%s"):format(language, chunk)))
+    return model:chat(("Translate into %s, and keep the Markdown:\n\n%s"):format(language, chunk))
   end)
   return table.concat(chunks, "\n\n")
 end

@@ -144,14 +144,16 @@ function Conversation:say(content, opts)
 end
 
 --- Says something: `for piece in conversation:stream(content)` gives the pieces of the
---- answer. It is remembered when its end was read.
+--- answer. It is remembered when its end was read; with `partial` also what has come of one
+--- that fails, or is left.
 ---@param content string|neap.llm.Part[]
 ---@param opts? neap.llm.CallOptions
 ---@return neap.llm.ConversationStream
 function Conversation:stream(content, opts)
   local list, all, finish = begin(self, content, opts, "stream")
   local stream = setmetatable({}, StreamMeta)
-  private[stream] = { inner = (private[self].model:stream(list, all)), finish = finish }
+  private[stream] = { inner = (private[self].model:stream(list, all)), finish = finish,
+    pieces = private[self].partial and {} or nil }
   return stream, nil, nil, stream
 end
 
@@ -160,6 +162,7 @@ end
 function StreamMeta.__call(self)
   local own = private[self]
   local piece = own.inner()
+  if piece and own.pieces then table.insert(own.pieces, piece) end
   if piece or self.reply or own.is_closed then return piece end
   local reply = own.inner.reply
   if reply.stop ~= "stop" then error(failure.no_answer(reply), 0) end
@@ -167,10 +170,21 @@ function StreamMeta.__call(self)
   own.finish(reply)
 end
 
+-- Remembers what has come of an answer that is left, if that was asked for.
+local function keep_partial(self, own)
+  local pieces = own.pieces
+  own.pieces = nil
+  if not pieces or not pieces[1] or self.reply then return end
+  own.finish { message = { role = "assistant", content = table.concat(pieces) },
+    usage = { input = 0 } }
+end
+
 --- Drops what is still to come.
 function Stream:close()
-  private[self].is_closed = true
-  private[self].inner:close()
+  local own = private[self]
+  own.is_closed = true
+  own.inner:close()
+  keep_partial(self, own)
 end
 
 StreamMeta.__close = Stream.close
@@ -186,7 +200,7 @@ function M.new(opts)
   end
   local conversation = setmetatable({ messages = {} }, ConversationMeta)
   private[conversation] = { model = opts.model, system = opts.system, window = opts.window,
-    summarise = opts.summarise, factor = 1 }
+    summarise = opts.summarise, partial = opts.partial, factor = 1 }
   return conversation
 end
 

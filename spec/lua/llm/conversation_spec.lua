@@ -50,6 +50,36 @@ describe("llm.conversation", function()
     assert.equal(0, http.requests[1].body.temperature)
   end)
 
+  it("remembers an answer as far as it came, where that is wanted", function()
+    local answers = { "Noon or six.", "Yes.", { text = "Low ti", error = "broken" }, "Well." }
+    local conversation = llm.conversation { model = llm.fake(answers, { max_retries = 1 }),
+      partial = true }
+    for piece in conversation:stream "When?" do
+      if piece == "or " then break end
+    end
+    local kept = { { role = "user", content = "When?" },
+      { role = "assistant", content = "Noon or " } }
+    assert.same(kept, conversation.messages)
+    local unread = conversation:stream "And?"
+    unread:close()
+    assert.same(kept, conversation.messages)
+    local stream = conversation:stream "Sure?"
+    for _ in stream do end -- luacheck: ignore 542
+    stream:close()
+    assert.same({ 4, "Yes." }, { #conversation.messages, conversation.messages[4].content })
+    assert.equal("broken", helper.failure(function()
+      for _ in conversation:stream "And low?" do end -- luacheck: ignore 542
+    end).kind)
+    assert.same({ 6, "Low ti" }, { #conversation.messages, conversation.messages[6].content })
+    local task = neap.spawn(function()
+      for _ in conversation:stream "So?" do neap.sleep(60) end
+    end)
+    helper.turns()
+    task:cancel()
+    pcall(task.await, task)
+    assert.same({ 8, "Well." }, { #conversation.messages, conversation.messages[8].content })
+  end)
+
   it("streams, and remembers at the end", function()
     local conversation, http = talk { { body = wire.sse { { choices = { { delta = {
       content = "No" } } } }, { choices = { { delta = { content = "on." },

@@ -180,6 +180,8 @@ local CONVERSATION = {
   summarise = rule(function(value)
     return type(value) == "boolean" or type(value) == "function"
   end, "boolean or function"),
+  --- an answer whose stream fails, or is left, is remembered as far as it came
+  partial = with(boolean, false),
 }
 
 ---@class neap.llm.AgentOptions
