@@ -13,7 +13,8 @@ describe("summarize", function()
       location = /v1/chat/completions {
         return 200 '{"choices":[{"message":{"content":"Water comes and goes."}}]}';
       }
-      location = /garbage/v1/chat/completions { return 200 "<html>"; }
+      location = /garbage/v1/chat/completions { return 200 "tide"; }
+      location = /page/v1/chat/completions { return 200 "<html>"; }
       location = /broken/v1/chat/completions { return 500; }
     ]] })
     url = nginx.plain
@@ -51,15 +52,16 @@ describe("summarize", function()
   end)
 
   local faults = {
-    ["with garbage"] = { base = "/garbage", reason = "it is no JSON" },
-    ["with status 500"] = { base = "/broken", reason = "status 500" },
+    ["with garbage"] = { base = "/garbage", reason = "it is no JSON", attempts = 3 },
+    ["with status 500"] = { base = "/broken", reason = "status 500", attempts = 3 },
+    ["with a web page"] = { base = "/page", reason = "is the address right?", attempts = 1 },
   }
   for what, fault in pairs(faults) do
-    it("falls back after three attempts when a server answers " .. what, function()
+    it("falls back, after attempts that may help, when a server answers " .. what, function()
       local result, rows = summarize(url .. fault.base, file)
       assert.equal(1, result.status)
       assert.equal("(no summary)", rows[1].summary)
-      assert.equal(3, rows[1].attempts)
+      assert.equal(fault.attempts, rows[1].attempts)
       assert.matches(fault.reason, rows[1].error, 1, true)
     end)
   end
