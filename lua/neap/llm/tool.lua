@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local failure = require "neap.llm.failure"
+local lenient = require "neap.llm.lenient"
 local options = require "neap.base.options"
 local schemas = require "neap.llm.schema"
 local validate = require "neap.llm.validate"
@@ -18,7 +19,7 @@ local M = {}
 -- What strangers write may be beyond what Lua has.
 local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
 
--- The tools that have been made.
+-- The tools that have been made, and the schemas by which their arguments are checked.
 local known = setmetatable({}, { __mode = "k" })
 
 --- Makes a tool; gives one that was made before as it is.
@@ -39,7 +40,22 @@ function M.new(given, where)
   end
   local tool = { name = given.name, description = given.description, parameters = parameters,
     run = given.run }
-  known[tool] = true
+  known[tool] = parameters
+  return tool
+end
+
+--- Makes the tool of a stranger, whose parameters may be any JSON Schema. They are passed on
+--- to the model as they are; arguments are checked by what is understood of them.
+---@param given { name: string, description?: string, parameters: any, run: function }
+---@return neap.llm.Tool
+function M.foreign(given)
+  local parameters = given.parameters
+  if type(parameters) ~= "table" or parameters[1] ~= nil or next(parameters) == nil then
+    parameters = { type = "object", properties = {} }
+  end
+  local tool = { name = given.name, description = given.description, parameters = parameters,
+    run = given.run }
+  known[tool] = lenient.of(parameters)
   return tool
 end
 
@@ -76,7 +92,7 @@ function M.arguments(tool, call)
   local ok, value = pcall(core.json.decode, call.arguments, LENIENT)
   if not ok then return nil, "The arguments cannot be read: " .. failure.json_fault(value) end
   if value == core.json.null then value = {} end
-  local misfits = validate.misfits(tool.parameters, value)
+  local misfits = validate.misfits(known[tool] or tool.parameters, value)
   if not misfits[1] then return validate.without_nulls(value) end
   local lines = { "The arguments do not fit:" }
   for _, misfit in ipairs(misfits) do
@@ -97,22 +113,34 @@ local function result_of(value)
   return nil, ("The tool has given text that is not UTF-8 (at its byte %d)."):format(place)
 end
 
+--- Runs a tool, which may wait, and gives its text, or what it fails with. It fails by an
+--- error, by nil and a reason, or with what is no JSON. A cancellation is raised.
+---@param tool neap.llm.Tool
+---@param arguments table
+---@param call neap.llm.Call
+---@return string|nil text
+---@return string|nil reason
+---@return boolean|nil has_raised
+function M.attempt(tool, arguments, call)
+  local ok, value, reason = pcall(tool.run, arguments, call)
+  if not ok and core.is_cancelled() then error(value, 0) end
+  if not ok or value == nil and reason ~= nil then
+    return nil, M.text_of(ok and reason or value), true
+  end
+  return result_of(value)
+end
+
 --- Runs a tool, which may wait. Whatever goes wrong is for the model, but for a
---- cancellation, which is raised. A tool fails by an error, or by nil and a reason.
+--- cancellation, which is raised.
 ---@param tool neap.llm.Tool
 ---@param arguments table
 ---@param call neap.llm.Call
 ---@return string content
 ---@return boolean failed
 function M.run(tool, arguments, call)
-  local ok, value, reason = pcall(tool.run, arguments, call)
-  if not ok and core.is_cancelled() then error(value, 0) end
-  if not ok or value == nil and reason ~= nil then
-    if ok then value = reason end
-    return "The tool has failed: " .. M.text_of(value), true
-  end
-  local text, why = result_of(value)
-  return text or why --[[@as string]], text == nil
+  local text, reason, has_raised = M.attempt(tool, arguments, call)
+  if text then return text, false end
+  return has_raised and "The tool has failed: " .. reason or reason --[[@as string]], true
 end
 
 return M

@@ -50,9 +50,12 @@ end
 
 local look -- (schema, place, run) -> fault
 
--- The schemas inside one, by how a keyword has them.
-local INSIDE = { properties = "map", ["$defs"] = "map", definitions = "map", anyOf = "list",
+--- The schemas inside one, by how a keyword has them.
+---@type table<string, "map"|"list"|"one">
+M.inside = { properties = "map", ["$defs"] = "map", definitions = "map", anyOf = "list",
   allOf = "list", oneOf = "list", items = "one", additionalProperties = "one", ["not"] = "one" }
+
+local INSIDE = M.inside
 
 local function look_inside(name, said, place, run)
   if INSIDE[name] == "one" then return look(said, place, run) end
@@ -82,6 +85,16 @@ local function keyword_fault(name, said, place, run)
   end
   local is_known = validate.keywords[name] or ANNOTATIONS[name] or name:find("^x%-")
   return not is_known and ("%s: this keyword is not understood"):format(at) or nil
+end
+
+--- Returns what keeps a keyword from being checked that has no schema in it, and is no
+--- reference; nil if nothing does.
+---@param name any
+---@param said any
+---@return string|nil
+function M.plain_fault(name, said)
+  if type(name) ~= "string" then return "no keyword" end
+  return keyword_fault(name, said, "#")
 end
 
 function look(schema, place, run)

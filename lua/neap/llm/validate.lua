@@ -12,8 +12,10 @@ local M = {}
 ---@field path string `$.jobs[2].title`
 ---@field message string what is expected there
 
--- So many misfits say enough, and so deep is no value that was meant.
-local MOST, DEEPEST = 20, 200
+-- So many misfits say enough, so deep is no value that was meant, and so many steps no
+-- schema takes that was meant: alternatives in alternatives may take for ever.
+local MOST, DEEPEST, LONGEST = 20, 200, 200000
+local TOO_LONG = "it takes too long to check"
 
 local null = core.json.null
 local ARRAY = getmetatable(core.json.array())
@@ -104,7 +106,7 @@ end
 
 -- The misfits of a value by itself.
 local function misfits(schema, value, path, run)
-  local inner = { errors = {}, root = run.root, depth = run.depth }
+  local inner = { errors = {}, root = run.root, depth = run.depth, steps = run.steps }
   check(schema, value, path, inner)
   return inner.errors
 end
@@ -282,6 +284,8 @@ function check(schema, value, path, run)
   if schema == true then return end
   if schema == false then return complain(run, path, "nothing may stand here") end
   if run.depth >= DEEPEST then return complain(run, path, "nested too deeply") end
+  run.steps.left = run.steps.left - 1
+  if run.steps.left < 0 then return complain(run, path, TOO_LONG) end
   run.depth = run.depth + 1
   local types, kind = types_of(value)
   local before = #run.errors
@@ -302,7 +306,10 @@ end
 ---@param value any
 ---@return neap.llm.Misfit[]
 function M.misfits(schema, value)
-  return misfits(schema, value, "$", { root = schema, depth = 0 })
+  local steps = { left = LONGEST }
+  local found = misfits(schema, value, "$", { root = schema, depth = 0, steps = steps })
+  -- Alternatives that were not looked at to their end say nothing.
+  return steps.left < 0 and { { path = "$", message = TOO_LONG } } or found
 end
 
 --- Takes the fields that are null out of all objects in a value, which is changed.
