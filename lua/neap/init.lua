@@ -142,7 +142,7 @@ end
 -- Modules that are loaded on first use, so that a script without them starts faster.
 local later = {
   error = "neap.error", fs = "neap.fs", http = "neap.http", input = "neap.input",
-  llm = "neap.llm",
+  llm = "neap.llm", mcp = "neap.mcp",
   net = "neap.net", process = "neap.process", stream = "neap.stream",
   summary = "neap.summary", testing = "neap.testing",
 }

@@ -24,6 +24,9 @@ local TABLES = {
   ["llm.agent"] = { REFERENCE, "## neap.llm", "option of an agent", "llm", "AGENT" },
   ["llm.conversation"] = { REFERENCE, "## neap.llm", "option of a conversation", "llm",
     "CONVERSATION" },
+  ["mcp.connect"] = { REFERENCE, "## neap.mcp", "option of a connection", "mcp", "CONNECT" },
+  ["mcp.serve"] = { REFERENCE, "## neap.mcp", "option of `serve`", "mcp", "SERVE" },
+  ["mcp.tool"] = { REFERENCE, "## neap.mcp", "option of `tool`", "mcp", "TOOL" },
   ["testing.http"] = { TESTING, "## Requests", "of an answer", "testing", "ANSWER" },
   ["testing.process"] = { TESTING, "## Programs", "of a program", "testing", "OUTCOME" },
   ["testing.net"] = { TESTING, "## Peers", "of a peer", "testing", "PEER" },
@@ -37,6 +40,7 @@ end
 -- What the manual writes with its options in braces.
 local CALLS = {
   gather = "neap.gather", map = "neap.map", limiter = "neap.limiter", serve = "listener:serve",
+  tools = "server:tools",
   summarize = "summary.summarize", events = "response:events", retry = "neap.retry",
 }
 for _, name in ipairs { "fs.read", "fs.write", "fs.mkdir", "fs.remove", "fs.watch", "net.connect",

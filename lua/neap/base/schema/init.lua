@@ -102,7 +102,8 @@ local options = {
 --- The files with further options, by the first word of the names of their functions.
 ---@type table<string, string>
 local files = { http = "http", events = "http", process = "process", testing = "testing",
-  llm = "llm", chat = "llm", reply = "llm", stream = "llm", object = "llm", embed = "llm" }
+  llm = "llm", chat = "llm", reply = "llm", stream = "llm", object = "llm", embed = "llm",
+  mcp = "mcp", tools = "mcp" }
 
 setmetatable(options, { __index = function(all, where)
   local file = files[where:match("^%a+")]

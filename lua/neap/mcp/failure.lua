@@ -1,0 +1,62 @@
+--- Errors of connections to MCP servers.
+-- SPDX-License-Identifier: MIT
+local new_error = require "neap.error".new
+local valid = require "neap.base.encoding".valid
+
+local M = {}
+
+---@class neap.mcp.Error: neap.Error
+---@field kind "tool"|"server"|"auth"|"dead"|"broken"|"version"|"input"
+---@field rpc_code? integer of kind "server": the code of JSON-RPC
+---@field data? any of kind "server": what the server says besides
+---@field result? table of kind "tool": the result as it came
+---@field status? integer of HTTP; of kind "dead" the exit code
+---@field signal? string of kind "dead": what ended the server
+---@field stderr? string the last lines that the server has written there
+
+-- How long the sentence of a server may be in an error, in bytes.
+local LONGEST = 2000
+
+--- Makes an error object.
+---@param kind string
+---@param message string
+---@param fields? table
+---@return neap.mcp.Error
+function M.new(kind, message, fields)
+  fields = fields or {}
+  fields.code, fields.kind, fields.message = "mcp", kind, message
+  return new_error(fields)
+end
+
+--- A text of the server's as an error shows it: valid UTF-8, not too long.
+---@param text any
+---@param fallback string what stands in for it if it is no text
+---@return string
+function M.words(text, fallback)
+  if type(text) ~= "string" or not text:find("%S") then return fallback end
+  text = valid(text)
+  if #text <= LONGEST then return text end
+  return text:sub(1, utf8.offset(text, 0, LONGEST) - 1) .. " ..."
+end
+
+--- Makes the error for an answer of JSON-RPC that is one.
+---@param label string the server
+---@param method string
+---@param answer table its `error`
+---@return neap.mcp.Error
+function M.of_answer(label, method, answer)
+  local said = type(answer) == "table" and answer or {}
+  return M.new("server", ("%s: %s: %s"):format(label, method,
+    M.words(said.message, "an error without words")),
+    { rpc_code = math.tointeger(said.code), data = said.data })
+end
+
+--- Makes the error for what does not fit the protocol.
+---@param label string
+---@param format string
+---@return neap.mcp.Error
+function M.broken(label, format, ...)
+  return M.new("broken", ("%s: %s"):format(label, format:format(...)))
+end
+
+return M

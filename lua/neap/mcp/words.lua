@@ -1,0 +1,51 @@
+--- The last that a server has written to its stderr, for errors.
+-- SPDX-License-Identifier: MIT
+local hider = require "neap.llm.content".hider
+local secrets = require "neap.secret"
+local valid = require "neap.base.encoding".valid
+
+local M = {}
+
+-- So many bytes and lines at most are kept, however much comes.
+local BYTES, LINES = 4096, 20
+
+---@class neap.mcp.Words
+---@field private tail string
+---@field private hide fun(text: string): string
+local Words = {}
+Words.__index = Words
+
+--- Adds what has been read.
+---@param bytes string
+function Words:add(bytes)
+  if #bytes < BYTES then bytes = self.tail .. bytes end
+  self.tail = bytes:sub(-BYTES)
+end
+
+--- The last lines, nil if there are none.
+---@return string|nil
+function Words:last()
+  local lines = {}
+  for line in self.tail:gmatch("[^\r\n]+") do
+    -- Colours and other sequences of terminals say nothing in an error.
+    line = line:gsub("\27%[[%d;]*%a", ""):gsub("%c", " "):match("^(.-)%s*$")
+    lines[#lines + 1] = line ~= "" and line or nil
+  end
+  if not lines[1] then return nil end
+  local from = math.max(1, #lines - LINES + 1)
+  return (self.hide(valid(table.concat(lines, "\n", from))))
+end
+
+--- Begins with none.
+---@param env? table variables of the server: those that are secrets, or have the name of one,
+--- are not shown
+---@return neap.mcp.Words
+function M.new(env)
+  local named = {}
+  for name, value in pairs(env or {}) do
+    named[secrets.is(value) and name .. "_secret" or name] = value
+  end
+  return setmetatable({ tail = "", hide = hider { options = { headers = named } } }, Words)
+end
+
+return M
