@@ -77,13 +77,15 @@ static int tasks(lua_State *L) {
   return 1;
 }
 
-/* live() -> { tasks = n, operations = n } */
+/* live() -> { tasks = n, operations = n }, without what others do on the loop
+ */
 static int live(lua_State *L) {
   const neapL_host *host = neapL_host_of(L);
   lua_createtable(L, 0, 2);
   lua_pushinteger(L, (lua_Integer)host->live);
   lua_setfield(L, -2, "tasks");
-  lua_pushinteger(L, (lua_Integer)neap_pending(host->engine));
+  size_t guests = neap_uv_alive(host->engine);
+  lua_pushinteger(L, (lua_Integer)(neap_pending(host->engine) - guests));
   lua_setfield(L, -2, "operations");
   return 1;
 }

@@ -194,6 +194,10 @@ NEAP_API void neap_set_clock(neap_engine *engine, neap_clock clock);
  * closes handles that you have not closed, without a callback. */
 NEAP_API struct uv_loop_s *neap_uv_loop(neap_engine *engine);
 
+/* Whether handles or requests of yours keep that loop alive. A handle of the
+ * engine's own counts, too, from its closing until the next neap_poll. */
+NEAP_API bool neap_uv_alive(const neap_engine *engine);
+
 /* Makes a neap_poll that waits return soon. The only function that may be
  * called from any thread and from a signal handler. */
 NEAP_API void neap_wake(neap_engine *engine);

@@ -28,11 +28,6 @@ void *neap__alloc(const neap_alloc *alloc, size_t size) {
   return ptr;
 }
 
-void *neap__realloc(const neap_alloc *alloc, void *ptr, size_t old_size,
-                    size_t new_size) {
-  return alloc->fn(alloc->ud, ptr, old_size, new_size);
-}
-
 void neap__free(const neap_alloc *alloc, void *ptr, size_t size) {
   if (ptr)
     alloc->fn(alloc->ud, ptr, size, 0);

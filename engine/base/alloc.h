@@ -11,10 +11,6 @@ neap_alloc neap__alloc_or_default(const neap_alloc *alloc);
 /* Returns `size` zeroed bytes, NULL when there are none. `size` is not 0. */
 void *neap__alloc(const neap_alloc *alloc, size_t size);
 
-/* Grows or shrinks `ptr` in the manner of neap_alloc_fn. */
-void *neap__realloc(const neap_alloc *alloc, void *ptr, size_t old_size,
-                    size_t new_size);
-
 /* Frees `size` bytes at `ptr`. NULL is ignored. */
 void neap__free(const neap_alloc *alloc, void *ptr, size_t size);
 

@@ -70,8 +70,8 @@ bool neap__loop_has_ready(const neap_engine *engine) {
 }
 
 /* Others put handles on `uv`, too: guests. They are known by being referenced,
- * as none of the engine's own handles is. */
-static bool has_guests(const neap_engine *engine) {
+ * as none of the engine's own handles is that is open. */
+bool neap_uv_alive(const neap_engine *engine) {
   return engine->is_shared && uv_loop_alive(&engine->uv);
 }
 
@@ -80,7 +80,7 @@ static bool has_guests(const neap_engine *engine) {
 static void check_guests(uv_prepare_t *handle) {
   neap_engine *engine = handle->data;
   uv_unref((uv_handle_t *)&engine->wake);
-  bool left = engine->had_guests && !has_guests(engine);
+  bool left = engine->had_guests && !neap_uv_alive(engine);
   uv_ref((uv_handle_t *)&engine->wake);
   if (left || neap__loop_has_ready(engine))
     uv_stop(&engine->uv);
@@ -126,7 +126,7 @@ void neap__loop_set_clock(neap_engine *engine, neap_clock clock) {
 }
 
 size_t neap_pending(const neap_engine *engine) {
-  return engine->pending + has_guests(engine);
+  return engine->pending + neap_uv_alive(engine);
 }
 
 static void drop_turn(neap_op *op) {
@@ -189,11 +189,11 @@ void neap_break(neap_engine *engine) {
 /* Runs uv. It does nothing unless a handle is referenced, so `wake` is, for
  * this time. */
 static void run(neap_engine *engine, uv_run_mode mode) {
-  engine->had_guests = has_guests(engine);
+  engine->had_guests = neap_uv_alive(engine);
   uv_ref((uv_handle_t *)&engine->wake);
   uv_run(&engine->uv, mode);
   uv_unref((uv_handle_t *)&engine->wake);
-  if (!has_guests(engine))
+  if (!neap_uv_alive(engine))
     neap__ops_finish(&engine->guests_over, 0, 0);
 }
 
@@ -230,7 +230,7 @@ void neap__loop_set_alarm(neap_engine *engine, uint64_t at_ns) {
 
 void neap_uv_wait(neap_engine *engine, neap_op *op) {
   neap__op_begin_in(engine, op, &engine->guests_over);
-  if (!has_guests(engine))
+  if (!neap_uv_alive(engine))
     neap__op_finish(op, 0, 0);
 }
 

@@ -47,12 +47,14 @@ static void a_guest_is_served_and_counts_as_pending(void **state) {
   assert_int_equal(0, neap_pending(engine));
   uv_timer_start(&timer, count, 5, 0);
   assert_int_equal(1, neap_pending(engine));
+  assert_true(neap_uv_alive(engine));
   while (neap_pending(engine) > 0)
     neap_poll(engine, NEAP_FOREVER);
   assert_int_equal(1, rings);
   uv_timer_start(&timer, count, 5, 0);
   uv_unref((uv_handle_t *)&timer);
   assert_int_equal(0, neap_pending(engine));
+  assert_false(neap_uv_alive(engine));
 }
 
 /* uv calls the timers that are due before it waits. */
