@@ -473,6 +473,9 @@ typedef enum neap_do {
   NEAP_DO_RAISE,
   /* The run has ended: it has `failed`, or it has the action `action`. */
   NEAP_DO_END,
+  /* The visit at `depth`, which is watched (neap_run_watch), has ended: it has
+   * `failed`, or it has the action `action`. Answer: ok. */
+  NEAP_DO_LEAVE,
 } neap_do;
 
 typedef struct neap_step {
@@ -575,6 +578,23 @@ NEAP_API uint32_t neap_run_attempt(const neap_run *run, uint32_t depth);
  * NULL where no visit has been so deep. */
 NEAP_API uint64_t *neap_run_note(neap_run *run, uint32_t depth);
 
+/* Watches the visit that begins, while the step is ENTER: its end will be a
+ * step as well, LEAVE, however it ends. Returns the number of the visit, from
+ * 1, which no other visit has of this run, of the one that it works for and of
+ * others that do. `time_ns` is yours: neap_run_visit returns it. Returns 0 at
+ * any other step. */
+NEAP_API uint64_t neap_run_watch(neap_run *run, uint64_t time_ns);
+
+/* The number of the visit at a depth; 0 if it was not watched. An item has that
+ * of its batch. *time_ns is what was given to neap_run_watch. */
+NEAP_API uint64_t neap_run_visit(const neap_run *run, uint32_t depth,
+                                 uint64_t *time_ns);
+
+/* No longer watches the visit at a depth. False if it was not watched, or its
+ * LEAVE has come. Before it frees a run that has not ended, a host learns from
+ * this which visits end there. */
+NEAP_API bool neap_run_unwatch(neap_run *run, uint32_t depth);
+
 /* The visits made so far, items included, as `max_steps` counts them: those of
  * the runs that it works for, and of others that do, are among them. */
 NEAP_API uint64_t neap_run_steps(const neap_run *run);
@@ -600,7 +620,8 @@ NEAP_API void *neap_run_data(const neap_run *run);
   X(SPAWN, "spawn")             /* the run has begun a task */                 \
   X(WAIT, "wait")               /* the run will wait for `message` */          \
   X(WAKE, "wake")               /* the wait for `message` is over */           \
-  X(CANCEL, "cancel")           /* the run learns that it is cancelled */
+  X(CANCEL, "cancel")           /* the run learns that it is cancelled */      \
+  X(NODE_END, "node_end")       /* the visit at `depth` has ended */
 
 typedef enum neap_event_kind {
 #define NEAP_EVENT_ENUM(name, text) NEAP_EVENT_##name,
@@ -625,6 +646,11 @@ typedef struct neap_event {
   bool failed;
   const char *message; /* borrowed, for the call; of RETRY: what is tried again,
                           NULL for exec of the node */
+  uint64_t visit;      /* the number of the visit; 0: not known */
+  uint64_t spent_ns;   /* of NODE_END: how long the visit took */
+  const char *action;  /* borrowed, for the call; of NODE_END unless `failed`;
+                          NULL: "default" */
+  size_t action_size;
 } neap_event;
 
 /* Called by neap_emit, in its thread and on its stack. It must not call

@@ -123,7 +123,8 @@ const neap_step *neapL_batch_items(lua_State *L, neapL_task *task,
     return neapL_drive_fail(L, task);
   bool known = !walks(step->node) && count < 1 << 20;
   begin_items(L, self, known ? (int)count : 0);
-  neapL_events_items(L, task, step, count);
+  if (neapL_events_wanted(task))
+    neapL_events_items(L, task, step, count);
   return neap_run_items(task->run, count);
 }
 
@@ -180,7 +181,8 @@ static const neap_step *refuse_entry(lua_State *L, neapL_task *task,
   if (!collects)
     return neapL_drive_fail(L, task);
   lua_replace(L, ERROR);
-  neapL_events_item_start(L, task, depth, step->index);
+  if (neapL_events_wanted(task))
+    neapL_events_item_start(L, task, depth, step->index);
   const neap_step *next =
       neap_run_fail(task->run, &(neap_failure){.item = true});
   if (next->what == NEAP_DO_ITEM_END)
@@ -214,7 +216,7 @@ static const neap_step *enter_item(lua_State *L, neapL_task *task,
     lua_replace(L, params);
     lua_setfield(L, self, "params");
   }
-  if (!is_parallel(step->node))
+  if (neapL_events_wanted(task) && !is_parallel(step->node))
     neapL_events_item_start(L, task, depth, step->index);
   const neap_step *next = neap_run_ok(task->run);
   neapL_batch_note_item(task, depth, next);
@@ -310,7 +312,8 @@ const neap_step *neapL_batch_item_end(lua_State *L, neapL_task *task,
       return neapL_drive_fail(L, task);
   }
   keep_result(L, task, step);
-  neapL_events_item_end(L, task, step);
+  if (neapL_events_wanted(task))
+    neapL_events_item_end(L, task, step);
   return neap_run_ok(task->run);
 }
 

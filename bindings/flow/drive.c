@@ -22,7 +22,8 @@
 
 const neapL_runs neapL_drive_runs = {.push_path = neapL_path_push_current,
                                      .note_place = neapL_path_note,
-                                     .tell = neapL_events_task};
+                                     .tell = neapL_events_task,
+                                     .abandon = neapL_events_abandon};
 
 static int go_on(lua_State *L, const neap_op *op) {
   neapL_task *task = op->data;
@@ -86,6 +87,7 @@ const neap_step *neapL_drive_failed(lua_State *L, neapL_task *task) {
   lua_replace(L, ERROR);
   neap_failure failure = neapL_retry_failure(L, ERROR);
   const neap_step *next = neap_run_fail(task->run, &failure);
+  next = neapL_events_leave_all(L, task, next);
   neapL_events_failure(L, task, next);
   return clear(L, task);
 }
@@ -183,7 +185,8 @@ static void enter(lua_State *L, neapL_task *task, const neap_step *step) {
     lua_pushnil(L);
     lua_replace(L, ERROR);
   }
-  neapL_events_start(L, task, depth);
+  if (neapL_events_wanted(task))
+    neapL_events_start(L, task, depth);
 }
 
 int neapL_drive_call(lua_State *L, neapL_task *task, const neap_step *step,
@@ -256,7 +259,7 @@ static const neap_step *call_method(lua_State *L, neapL_task *task,
     break;
   default:
     lua_settop(L, self + EXEC);
-    if (has_items(step->node))
+    if (record->has_items)
       neapL_batch_finish(L, task, step);
     count = 4;
   }
@@ -378,6 +381,9 @@ int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step) {
       break;
     case NEAP_DO_RAISE:
       step = raise(L, task, step);
+      break;
+    case NEAP_DO_LEAVE:
+      step = neapL_events_leave(L, task, step);
       break;
     case NEAP_DO_END:
       return end(L, task, step);

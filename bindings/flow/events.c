@@ -10,12 +10,12 @@
 /* Makes an event about the visit at a depth. */
 static neap_event make_event(const neapL_task *task, neap_event_kind kind,
                              uint32_t depth) {
-  return (neap_event){
-      .kind = kind, .run = task->run, .depth = depth, .count = NEAP_UNCOUNTED};
-}
-
-static bool is_watched(const neapL_task *task) {
-  return task->observed || neap_is_watched(task->host->engine);
+  uint64_t since;
+  return (neap_event){.kind = kind,
+                      .run = task->run,
+                      .depth = depth,
+                      .count = NEAP_UNCOUNTED,
+                      .visit = neap_run_visit(task->run, depth, &since)};
 }
 
 static void set_integer(lua_State *L, const char *key, uint64_t value) {
@@ -31,13 +31,24 @@ static void set_seconds(lua_State *L, const char *key, uint64_t ns) {
 /* Pushes an event as the table for on_event. If the event has an error, that is
  * at the stack index `error`. [-0, +1, m] */
 static void push_event(lua_State *L, const neap_event *event, int error) {
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 8);
   lua_pushstring(L, neap_event_name(event->kind));
   lua_setfield(L, -2, "kind");
   set_seconds(L, "time", event->time_ns);
   neapL_path_push(L, event->run, event->depth);
   lua_setfield(L, -2, "node");
+  set_integer(L, "visit", event->visit);
   switch (event->kind) {
+  case NEAP_EVENT_NODE_END:
+    set_seconds(L, "seconds", event->spent_ns);
+    if (event->failed)
+      lua_pushboolean(L, true);
+    else if (event->action)
+      lua_pushlstring(L, event->action, event->action_size);
+    else
+      lua_pushliteral(L, "default");
+    lua_setfield(L, -2, event->failed ? "failed" : "action");
+    break;
   case NEAP_EVENT_RETRY:
     set_seconds(L, "delay", event->delay_ns);
     if (event->message) {
@@ -95,13 +106,16 @@ static void emit_with(lua_State *L, neapL_task *task, neap_event *event,
   lua_getiuservalue(L, -1, NEAPL_TASK_EVENTS);
   lua_replace(L, -2);
   push_event(L, event, error);
-  bool before = task->host->telling, told = task->told;
+  const neapL_task *running = task->host->current; /* a signal is told to it */
+  if (!running)
+    running = task;
+  bool before = task->host->telling, told = running->told;
   task->host->telling = true;
   int status = lua_pcall(L, 1, 0, 0);
   task->host->telling = before;
   if (status == LUA_OK)
     return;
-  if (task->told && !told)
+  if (running->told && !told)
     lua_error(L); /* a signal has stopped on_event */
   const char *text = neapL_error_text(L, -1); /* a __tostring may warn, too */
   lua_warning(L, "neap: on_event raised: ", 1);
@@ -116,16 +130,44 @@ static void emit(lua_State *L, neapL_task *task, neap_event *event) {
 }
 
 void neapL_events_start(lua_State *L, neapL_task *task, uint32_t depth) {
-  if (!is_watched(task))
-    return;
+  neap_run_watch(task->run, neap_now(task->host->engine));
   neap_event event = make_event(task, NEAP_EVENT_NODE_START, depth);
   emit(L, task, &event);
 }
 
+/* Makes the event that tells of the end of a visit. */
+static neap_event make_end(const neapL_task *task, uint32_t depth,
+                           bool failed) {
+  neap_event event = make_event(task, NEAP_EVENT_NODE_END, depth);
+  uint64_t since, now = neap_now(task->host->engine);
+  neap_run_visit(task->run, depth, &since);
+  event.spent_ns = now > since ? now - since : 0;
+  event.failed = failed;
+  return event;
+}
+
+const neap_step *neapL_events_leave(lua_State *L, neapL_task *task,
+                                    const neap_step *step) {
+  if (neapL_events_wanted(task)) {
+    neap_event event = make_end(task, step->depth, step->failed);
+    if (!step->failed) {
+      event.action = step->action;
+      event.action_size = step->action_size;
+    }
+    emit(L, task, &event);
+  }
+  return neap_run_ok(task->run);
+}
+
+const neap_step *neapL_events_leave_all(lua_State *L, neapL_task *task,
+                                        const neap_step *step) {
+  while (step->what == NEAP_DO_LEAVE)
+    step = neapL_events_leave(L, task, step);
+  return step;
+}
+
 void neapL_events_items(lua_State *L, neapL_task *task, const neap_step *step,
                         uint64_t count) {
-  if (!is_watched(task))
-    return;
   neap_event event = make_event(task, NEAP_EVENT_BATCH_START, step->depth);
   event.count = count;
   event.concurrency = neap_node_concurrency(step->node);
@@ -134,8 +176,6 @@ void neapL_events_items(lua_State *L, neapL_task *task, const neap_step *step,
 
 void neapL_events_item_start(lua_State *L, neapL_task *task, uint32_t depth,
                              uint64_t index) {
-  if (!is_watched(task))
-    return;
   neap_event event = make_event(task, NEAP_EVENT_ITEM_START, depth);
   event.index = index;
   emit(L, task, &event);
@@ -143,8 +183,6 @@ void neapL_events_item_start(lua_State *L, neapL_task *task, uint32_t depth,
 
 void neapL_events_item_end(lua_State *L, neapL_task *task,
                            const neap_step *step) {
-  if (!is_watched(task))
-    return;
   neap_event event =
       is_parallel(step->node)
           ? make_event(task, NEAP_EVENT_BRANCH_END, step->depth)
@@ -161,7 +199,7 @@ void neapL_events_failure(lua_State *L, neapL_task *task,
   bool retries = next->what == NEAP_DO_WAIT || next->what == NEAP_DO_ATTEMPT ||
                  (next->what == NEAP_DO_CALL && next->phase == NEAP_EXEC) ||
                  walks_again;
-  if (!is_watched(task) || !(falls_back || retries))
+  if (!neapL_events_wanted(task) || !(falls_back || retries))
     return;
   uint32_t depth = next->depth - walks_again; /* that of the flow */
   neap_event event = make_event(
@@ -181,24 +219,28 @@ static int tell(lua_State *L) {
   return 0;
 }
 
-void neapL_events_task(neapL_task *task, neap_event_kind kind) {
-  if (!task->run || !is_watched(task))
-    return;
-  neap_place place;
-  neap_run_place(task->run, &place);
-  neap_event event = make_event(task, kind, place.depth);
-  if (kind != NEAP_EVENT_SPAWN)
-    event.message = task->what;
-  /* This does not use the task's own stack: when the event is a wait, other
-   * tasks may already take values from there, or put them there. */
+/* The same for an event to which the error of the task belongs. */
+static int tell_error(lua_State *L) {
+  neapL_task *task = lua_touserdata(L, 2);
+  neapL_task_push(L, task);
+  lua_getiuservalue(L, 3, NEAPL_TASK_RESULT);
+  emit_with(L, task, lua_touserdata(L, 1), 4);
+  return 0;
+}
+
+/* Reports an event by one of these functions. This does not use the task's own
+ * stack: when the event is a wait, other tasks may already take values from
+ * there, or put them there. [-0, +0, -] */
+static void tell_by(lua_CFunction function, neapL_task *task,
+                    neap_event *event) {
   neapL_host *host = task->host;
   lua_State *T = host->teller, *running = host->running;
   if (!lua_checkstack(T, 4))
     return;
   host->telling = true;
   neapL_host_run(host, T);
-  lua_pushcfunction(T, tell);
-  lua_pushlightuserdata(T, &event);
+  lua_pushcfunction(T, function);
+  lua_pushlightuserdata(T, event);
   lua_pushlightuserdata(T, task);
   if (lua_pcall(T, 2, 0, 0) != LUA_OK)
     lua_pop(T, 1); /* no memory: the event is lost */
@@ -206,11 +248,33 @@ void neapL_events_task(neapL_task *task, neap_event_kind kind) {
   host->telling = false;
 }
 
+void neapL_events_task(neapL_task *task, neap_event_kind kind) {
+  if (!task->run || !neapL_events_wanted(task))
+    return;
+  neap_place place;
+  neap_run_place(task->run, &place);
+  neap_event event = make_event(task, kind, place.depth);
+  if (kind != NEAP_EVENT_SPAWN)
+    event.message = task->what;
+  tell_by(tell, task, &event);
+}
+
+void neapL_events_abandon(neapL_task *task) {
+  neap_place place;
+  neap_run_place(task->run, &place);
+  for (uint32_t depth = place.depth + 1; depth-- > 0;) {
+    if (!neap_run_unwatch(task->run, depth) || !neapL_events_wanted(task))
+      continue;
+    neap_event event = make_end(task, depth, true);
+    tell_by(tell_error, task, &event);
+  }
+}
+
 void neapL_events_retry(lua_State *L, neapL_task *task, const char *what,
                         uint32_t attempt, uint64_t delay_ns, int error) {
   while (!task->run && task->parent)
     task = task->parent;
-  if (!task->run || !is_watched(task))
+  if (!task->run || !neapL_events_wanted(task))
     return;
   neap_place place;
   neap_run_place(task->run, &place);
@@ -224,7 +288,7 @@ void neapL_events_retry(lua_State *L, neapL_task *task, const char *what,
 
 void neapL_events_warning(lua_State *L, neapL_task *task, uint32_t depth) {
   lua_warning(L, lua_tostring(L, -1), 0);
-  if (task->run && is_watched(task) && !task->host->telling) {
+  if (task->run && neapL_events_wanted(task) && !task->host->telling) {
     neap_event event = make_event(task, NEAP_EVENT_WARNING, depth);
     event.message = lua_tostring(L, -1);
     emit(L, task, &event);

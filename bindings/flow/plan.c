@@ -73,6 +73,7 @@ static neap_node *add(lua_State *L, neap_flow *flow, neapL_record *record) {
   opts.kind = (neap_kind)number(L, "kind");
   record->is_batch =
       opts.kind == NEAP_BATCH_NODE || opts.kind == NEAP_BATCH_FLOW;
+  record->has_items = record->is_batch || opts.kind == NEAP_PARALLEL;
   record->selfless = opts.kind == NEAP_FLOW && opts.methods == 0;
   opts.max_attempts = (uint32_t)number(L, "max_retries");
   opts.wait_ns = nanoseconds(L, "wait");

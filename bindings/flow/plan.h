@@ -13,6 +13,7 @@ typedef struct neapL_record {
   int methods;        /* the index of its first value in the plan's table */
   bool params;        /* the node has params of its own */
   bool is_batch;      /* its prep returns the items */
+  bool has_items;     /* as those of a batch and of a parallel */
   bool selfless;      /* a flow without methods: its visits need no self */
   const char *atomic; /* the node's name if its methods must not wait */
 } neapL_record;

@@ -54,6 +54,9 @@ typedef struct neapL_runs {
   /* Reports an event to the observers of the task's run. They may do anything
    * but wait. [-0, +0, -] */
   void (*tell)(neapL_task *task, neap_event_kind kind);
+  /* Reports to them that the visits end which the run leaves behind: it ends
+   * with the task's error. The same holds of them. [-0, +0, -] */
+  void (*abandon)(neapL_task *task);
 } neapL_runs;
 
 /* A task is a userdata. The host anchors it while it lives, and while it has

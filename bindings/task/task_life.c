@@ -282,6 +282,8 @@ static void tell_waiters(neapL_task *task) {
 static void complete(neapL_task *task) {
   neapL_host *host = task->host;
   neapL_task *parent = task->parent;
+  if (task->run && task->outcome != NEAPL_TASK_DONE)
+    host->runs->abandon(task);
   strip(task);
   task->state = task->outcome;
   host->live--;

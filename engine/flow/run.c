@@ -33,6 +33,8 @@ enum state {
   WARNING,
   WARNING_INSIDE, /* the same, of an action that the walk inside ended with */
   RAISING,
+  LEAVING, /* a visit that is watched has ended */
+  LEAVING_FAILED,
   LISTING, /* from here on of batches */
   FORKING,
   JOINING,
@@ -63,11 +65,13 @@ typedef struct frame {
     batch *batch;   /* of a visit of a batch, once its items have begun */
     uint64_t index; /* of an item */
   };
-  uint64_t note; /* the host's */
+  uint64_t note;            /* the host's */
+  uint64_t visit, since_ns; /* its number and its begin, where it is watched */
   uint32_t attempt;
   uint8_t state;
   bool is_item;
-  bool caught; /* a frame below would handle a failure of this visit */
+  bool caught;  /* a frame below would handle a failure of this visit */
+  bool watched; /* the end of the visit is to be a step */
 } frame;
 
 struct neap_run {
@@ -80,8 +84,10 @@ struct neap_run {
   uint32_t depth; /* of the top frame */
   uint8_t root;
   uint64_t steps, max_steps;
+  uint64_t visits; /* that were watched, also in the runs that work for it */
   uint64_t random;
   neap_place failed_at;
+  neap_failure failure; /* with which the run unwinds, in LEAVING_FAILED */
   neap_step step; /* its action is that of the visit that has ended last */
   frame inline_frames[2];
 };
@@ -170,8 +176,9 @@ static bool push(neap_run *run, const neap_node *node, bool is_item) {
   }
   bool caught =
       top(run)->caught || (is_item ? node->opts.collect : handles_failure(run));
-  run->frames[++run->depth] =
-      (frame){.node = node, .is_item = is_item, .caught = caught};
+  uint64_t visit = is_item ? top(run)->visit : 0;
+  run->frames[++run->depth] = (frame){
+      .node = node, .visit = visit, .is_item = is_item, .caught = caught};
   return true;
 }
 
@@ -196,9 +203,19 @@ static const neap_step *call(neap_run *run, neap_phase phase, uint8_t state) {
   return set_step(run, NEAP_DO_CALL, phase, state);
 }
 
+/* The visit on top, which is watched, has ended. */
+static const neap_step *leave(neap_run *run, bool failed) {
+  top(run)->watched = false;
+  run->step.failed = failed;
+  return set_step(run, NEAP_DO_LEAVE, NEAP_POST,
+                  failed ? LEAVING_FAILED : LEAVING);
+}
+
 /* The visit on top of the stack, the last of its walk, has ended with
  * `run->step.action`. The item of a batch flow has no use for that. */
 static const neap_step *end_walk(neap_run *run) {
+  if (top(run)->watched)
+    return leave(run, false);
   pop(run);
   frame *outer = top(run);
   if (outer->is_item && !is_partial(run) &&
@@ -211,6 +228,8 @@ static const neap_step *follow(neap_run *run,
                                const neap__successor *successor) {
   if (!successor || !successor->to)
     return end_walk(run);
+  if (top(run)->watched)
+    return leave(run, false);
   pop(run);
   return begin_visit(run, successor->to);
 }
@@ -228,13 +247,24 @@ static const neap_step *end_visit(neap_run *run, const char *action,
   run->step.action = action;
   run->step.action_size = size;
   if (run->depth == 0)
-    return end(run, false);
+    return top(run)->watched ? leave(run, false) : end(run, false);
   const neap_node *node = top(run)->node;
   if (node->count == 0 || is_branch(run))
     return end_walk(run);
   const neap__successor *successor = neap__node_successor(node, action, size);
   return successor ? follow(run, successor)
                    : refuse_action(run, NEAP_POST, WARNING);
+}
+
+/* The host knows that the visit on top has ended with `run->step.action`. */
+static const neap_step *go_on(neap_run *run) {
+  if (run->depth == 0)
+    return end(run, false);
+  const neap_node *node = top(run)->node;
+  if (node->count == 0 || is_branch(run))
+    return end_walk(run);
+  return follow(
+      run, neap__node_successor(node, run->step.action, run->step.action_size));
 }
 
 /* The flow on top has no post, and the walk inside it has ended with an action.
@@ -459,10 +489,20 @@ static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
         return end_item(run, true);
       b->over = true;
     }
+    if (f->watched) {
+      run->failure = failure ? *failure : (neap_failure){0};
+      return leave(run, true);
+    }
     if (run->depth == 0)
       return end(run, true);
     pop(run);
   }
+}
+
+/* The host knows that the visit on top has failed. */
+static const neap_step *unwind_on(neap_run *run) {
+  neap_failure failure = run->failure;
+  return unwind(run, &failure);
 }
 
 /* The step does not allow the host's answer. Where the run should go from here
@@ -503,6 +543,10 @@ const neap_step *neap_run_ok(neap_run *run) {
     return end_walk(run);
   case WARNING_INSIDE:
     return go_on_with_default(run);
+  case LEAVING:
+    return go_on(run);
+  case LEAVING_FAILED:
+    return unwind_on(run);
   case LISTING:
     if (!neap__node_is_parallel(f->node))
       return refuse_answer(run);
@@ -557,6 +601,8 @@ const neap_step *neap_run_items(neap_run *run, uint64_t count) {
 
 const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
   frame *f = top(run);
+  if (f->state == LEAVING || f->state == LEAVING_FAILED)
+    return refuse_answer(run);
   neap_run_place(run, &run->failed_at);
   switch (f->state) {
   case ENDED:
@@ -596,6 +642,7 @@ static void begin(neap_run *run, const neap_node *node) {
   }
   const frame *origin = top(run->parent);
   f->node = origin->node;
+  f->visit = origin->visit;
   if (run->root == NEAP_ROOT_WORKER) {
     f->batch = origin->batch;
     fetch(run);
@@ -695,6 +742,30 @@ uint32_t neap_run_attempt(const neap_run *run, uint32_t depth) {
 
 uint64_t *neap_run_note(neap_run *run, uint32_t depth) {
   return has_frame(run, depth) ? &run->frames[depth].note : NULL;
+}
+
+uint64_t neap_run_watch(neap_run *run, uint64_t time_ns) {
+  frame *f = top(run);
+  if (f->state != ENTERING)
+    return 0;
+  f->watched = true;
+  f->since_ns = time_ns;
+  f->visit = ++run->top->visits;
+  return f->visit;
+}
+
+bool neap_run_unwatch(neap_run *run, uint32_t depth) {
+  if (!has_frame(run, depth) || !run->frames[depth].watched)
+    return false;
+  run->frames[depth].watched = false;
+  return true;
+}
+
+uint64_t neap_run_visit(const neap_run *run, uint32_t depth,
+                        uint64_t *time_ns) {
+  const frame *f = has_frame(run, depth) ? &run->frames[depth] : NULL;
+  *time_ns = f ? f->since_ns : 0;
+  return f ? f->visit : 0;
 }
 
 uint64_t neap_run_steps(const neap_run *run) {

@@ -129,7 +129,7 @@ static void answer_fail(host_task *task, const neap_failure *failure) {
 static void answer_ok(host_task *task, const neap_step *step) {
   if (step->what == NEAP_DO_FETCH)
     open_scope(task, step);
-  if (step->what != NEAP_DO_STOP)
+  if (step->what != NEAP_DO_STOP && step->what != NEAP_DO_LEAVE)
     task->unwound = step->what == NEAP_DO_WAIT ||
                     (step->what == NEAP_DO_JOIN && step->failed);
   task->seen = false;

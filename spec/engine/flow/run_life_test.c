@@ -327,7 +327,7 @@ static bool allows(const neap_step *step, enum answer a) {
   case ITEMS:
     return step->what == NEAP_DO_ITEMS && !parallel;
   default:
-    return true;
+    return step->what != NEAP_DO_LEAVE;
   }
 }
 
@@ -350,8 +350,11 @@ static bool answer_at(const char *graph, int turns, enum answer a) {
   text_run t = {0};
   neap_run *run = begin(&t, graph, 1);
   const neap_step *step = neap_run_step(run);
-  for (int i = 0; i < turns && step->what != NEAP_DO_END; i++)
+  for (int i = 0; i < turns && step->what != NEAP_DO_END; i++) {
+    if (step->what == NEAP_DO_ENTER)
+      neap_run_watch(run, 0);
     step = answer(run, sensible(step, i));
+  }
   bool before_end = step->what != NEAP_DO_END;
   bool allowed = allows(step, a);
   int status = step->status;
@@ -396,6 +399,68 @@ static void an_answer_that_was_not_asked_for_ends_the_run(void **state) {
         ;
 }
 
+/* Watches all visits of a graph up to the `turns`th step, and looks there at
+ * which are open: those above the step's, and no others. */
+static bool look_at(const char *graph, int turns) {
+  text_run t = {0};
+  neap_run *run = begin(&t, graph, 1);
+  const neap_step *step = neap_run_step(run);
+  uint64_t last = 0, since, watched = 0, left = 0;
+  for (int i = 0; i < turns && step->what != NEAP_DO_END; i++) {
+    if (step->what == NEAP_DO_ENTER) {
+      assert_true(neap_run_watch(run, 1000 + last) == last + 1);
+      watched++;
+      last++;
+    } else {
+      assert_true(neap_run_watch(run, 0) == 0);
+    }
+    if (step->what == NEAP_DO_LEAVE) {
+      uint64_t number = neap_run_visit(run, step->depth, &since);
+      assert_true(number > 0 && number <= last && since == 999 + number);
+      left++;
+    }
+    step = answer(run, sensible(step, i));
+  }
+  bool before_end = step->what != NEAP_DO_END;
+  left += step->what == NEAP_DO_LEAVE;
+  neap_place place;
+  neap_run_place(run, &place);
+  uint64_t open = 0;
+  for (uint32_t depth = 0; depth <= place.depth; depth++) {
+    bool item;
+    uint64_t index, outer = 0;
+    neap_run_node_at(run, depth, &item, &index);
+    if (item) {
+      outer = neap_run_visit(run, depth - 1, &since);
+      assert_true(neap_run_visit(run, depth, &since) == outer);
+    }
+    open += neap_run_unwatch(run, depth);
+    assert_false(neap_run_unwatch(run, depth));
+  }
+  assert_int_equal(watched, left + open);
+  if (!before_end)
+    assert_int_equal(0, open);
+  end(&t, run);
+  return before_end;
+}
+
+static void a_visit_that_is_watched_ends_once(void **state) {
+  (void)state;
+  static const char *const graphs[] = {
+      "A all tries=2 wait=5",
+      "A exec",
+      "F flow start=B tries=2; B prep exec post; B > C; C exec",
+      "F flow start=B; B flow start=C tries=2; C exec post; C > C2; C2 all",
+      "B batch all tries=2 collect",
+      "B batchflow start=A prep post; A exec post; A > C; C exec",
+      "P parallel branch=A branch=B post tries=2; A exec; B all",
+      "F flow start=B strict; B post; B -y> B",
+  };
+  for (size_t g = 0; g < sizeof graphs / sizeof *graphs; g++)
+    for (int turns = 0; look_at(graphs[g], turns); turns++)
+      ;
+}
+
 static void what_is_no_place_and_no_phase_has_no_name(void **state) {
   (void)state;
   text_run t;
@@ -405,6 +470,8 @@ static void what_is_no_place_and_no_phase_has_no_name(void **state) {
   assert_null(neap_run_node_at(run, 1000000, &item, &items));
   assert_null(neap_run_note(run, 1000000));
   assert_int_equal(0, neap_run_attempt(run, 1000000));
+  assert_int_equal(0, neap_run_visit(run, 1000000, &items));
+  assert_false(neap_run_unwatch(run, 1000000));
   neap_run_counts(run, 1000000, &items, &failed);
   assert_int_equal(0, items);
   assert_int_equal(0, failed);
@@ -439,6 +506,7 @@ int main(void) {
       cmocka_unit_test(a_run_needs_a_sealed_flow_and_a_parent),
       cmocka_unit_test(flows_may_be_nested_deep),
       cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_run),
+      cmocka_unit_test(a_visit_that_is_watched_ends_once),
       cmocka_unit_test(what_is_no_place_and_no_phase_has_no_name),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

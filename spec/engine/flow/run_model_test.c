@@ -146,6 +146,17 @@ static bool takes_step(story *s) {
 
 static const result past_limit = {.failed = true, .fatal = true};
 
+/* Some visits are watched. */
+static bool is_watched(const story *s, uint64_t key) {
+  return host_mix(s->plan->seed, key) & 1;
+}
+
+/* The visit, in which a phase has been called, is over. */
+static void leave(story *s, uint64_t key, bool failed, const char *action) {
+  if (is_watched(s, key))
+    tell(s, key, NEAP_DO_LEAVE, failed ? -1 : number_of(action), 0, 0);
+}
+
 static result ask_node(story *s, const plan_node *n, neap_phase phase,
                        uint64_t key, uint32_t attempt) {
   tell(s, key, NEAP_DO_CALL, (int)phase, attempt, 0);
@@ -163,18 +174,25 @@ static result walk(story *s, const plan_node *flow, uint64_t key) {
     if (r.failed)
       return r;
     const plan_node *n = &s->plan->nodes[node];
-    if (!is_wired(n) || target(n, r.action) == ENDS)
+    if (!is_wired(n) || target(n, r.action) == ENDS) {
+      leave(s, key, false, r.action);
       return r;
+    }
     if (r.stray || target(n, r.action) == UNWIRED) {
-      if (flow->opts.strict)
+      if (flow->opts.strict) {
+        leave(s, key, true, NULL);
         return (result){.failed = true};
+      }
       bool goes_on = r.stray && target(n, "default") != UNWIRED;
       tell(s, key, NEAP_DO_WARN, goes_on ? NEAP_EXEC : NEAP_POST, 0, 0);
       if (r.stray)
         r = (result){.action = "default"};
-      if (!goes_on || target(n, r.action) == ENDS)
+      if (!goes_on || target(n, r.action) == ENDS) {
+        leave(s, key, false, r.action);
         return r;
+      }
     }
+    leave(s, key, false, r.action);
     node = target(n, r.action);
   }
 }
@@ -191,10 +209,12 @@ static uint64_t delay_of(const plan_node *n, uint32_t attempt,
 
 static result branch(story *s, const plan_node *n, uint64_t key, uint64_t item,
                      uint32_t attempt) {
-  result r =
-      visit(s, n->branches[item], host_mix(host_mix(key, attempt), 1), true);
-  if (!r.failed)
+  uint64_t inner = host_mix(host_mix(key, attempt), 1);
+  result r = visit(s, n->branches[item], inner, true);
+  if (!r.failed) {
+    leave(s, inner, false, r.action);
     tell(s, key, NEAP_DO_RETURN, number_of(r.action), 0, 0);
+  }
   return r;
 }
 
@@ -252,13 +272,7 @@ static result items(story *s, const plan_node *n, uint64_t key) {
   return (result){.action = NULL};
 }
 
-/* The successors of a node that is visited alone, the root or a branch, do not
- * count. */
-static result visit(story *s, int node, uint64_t key, bool alone) {
-  const plan_node *n = &s->plan->nodes[node];
-  if (!takes_step(s))
-    return past_limit;
-  tell(s, key, NEAP_DO_ENTER, node, 0, 0);
+static result phases(story *s, const plan_node *n, uint64_t key, bool alone) {
   result r = {0};
   if (has(n, NEAP_PREP))
     r = ask_node(s, n, NEAP_PREP, key, 0);
@@ -278,6 +292,18 @@ static result visit(story *s, int node, uint64_t key, bool alone) {
   return r;
 }
 
+/* The successors of a node that is visited alone, the root or a branch, do not
+ * count. Where the visit succeeds, whoever calls lets it end. */
+static result visit(story *s, int node, uint64_t key, bool alone) {
+  if (!takes_step(s))
+    return past_limit;
+  tell(s, key, NEAP_DO_ENTER, node, 0, 0);
+  result r = phases(s, &s->plan->nodes[node], key, alone);
+  if (r.failed)
+    leave(s, key, true, NULL);
+  return r;
+}
+
 static host_answer decide(host_task *task, const neap_step *step) {
   const story *s = task->host->ud;
   uint64_t key = task->scopes[step->depth].key;
@@ -290,12 +316,23 @@ static host_answer decide(host_task *task, const neap_step *step) {
 
 static void watch(host_task *task, const neap_step *step) {
   story *s = task->host->ud;
-  uint64_t key = task->scopes[step->depth].key;
+  uint64_t key = task->scopes[step->depth].key, since;
   const plan_node *n;
   switch (step->what) {
   case NEAP_DO_ENTER:
     n = neap_node_data(step->node);
     tell(s, key, step->what, (int)(n - s->plan->nodes), 0, 0);
+    if (is_watched(s, key))
+      assert_true(neap_run_watch(task->run, key) > 0);
+    break;
+  case NEAP_DO_LEAVE:
+    assert_true(neap_run_visit(task->run, step->depth, &since) > 0);
+    assert_true(since == key);
+    tell(s, key, step->what,
+         step->failed   ? -1
+         : step->action ? number_of(step->action)
+                        : 0,
+         0, 0);
     break;
   case NEAP_DO_CALL:
     tell(s, key, step->what, (int)step->phase,
@@ -448,6 +485,8 @@ static bool try_plan(const plan *p) {
   memset(&expected, 0, sizeof expected); /* too large for a literal */
   expected.plan = p;
   result r = visit(&expected, 0, 1, true);
+  if (!r.failed)
+    leave(&expected, 1, false, r.action);
   if (r.fatal && p->sort != IN_SEQUENCE)
     return false;
   failing_state memory;

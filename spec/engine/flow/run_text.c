@@ -317,6 +317,9 @@ static void print_step(text_run *t, const neap_run *run,
   case NEAP_DO_RAISE:
     print(t, "%s:raise(%s)", name, neap_status_name(step->status));
     break;
+  case NEAP_DO_LEAVE:
+    print(t, "-%s%s", name, step->failed ? "x" : "");
+    break;
   case NEAP_DO_END:
     print(t, step->failed ? "failed" : "end");
     if (step->failed)

@@ -550,20 +550,24 @@ describe("events of a parallel", function()
     assert.same({
       "node_start order", "node_start order > fork", "node_start order > fork > a",
       "node_start order > fork > inner", "node_start order > fork > inner > b",
-      "branch_end order > fork > a 1 true", "branch_end order > fork > inner 2 true",
+      "node_end order > fork > a", "branch_end order > fork > a 1 true",
+      "node_end order > fork > inner > b", "node_end order > fork > inner",
+      "branch_end order > fork > inner 2 true", "node_end order > fork", "node_end order",
     }, events_of(Flow { name = "order",
       start = parallel { name = "fork", step("a", 0.001), inner } }))
   end)
 
   it("tell of its attempts and failures", function()
     assert.same({
-      "node_start fork", "node_start fork > a", "retry fork > a 1 a", "node_start fork > a",
-      "fallback fork > a 2 a", "branch_end fork > a 1 true",
+      "node_start fork", "node_start fork > a", "node_end fork > a a", "retry fork > a 1 a",
+      "node_start fork > a", "node_end fork > a a", "fallback fork > a 2 a",
+      "branch_end fork > a 1 true", "node_end fork",
     }, events_of(parallel { name = "fork", fails "a", max_retries = 2,
       process_after_fail = give "x" }))
     assert.same({
-      "node_start fork", "node_start fork > a", "branch_end fork > a 1 false a",
-      "node_start fork > b", "branch_end fork > b 2 true",
+      "node_start fork", "node_start fork > a", "node_end fork > a a",
+      "branch_end fork > a 1 false a", "node_start fork > b", "node_end fork > b",
+      "branch_end fork > b 2 true", "node_end fork",
     }, events_of(parallel { name = "fork", fails "a", step "b", on_error = "collect",
       concurrency = 1 }))
   end)

@@ -215,7 +215,41 @@ describe("opts", function()
     end })
     assert.same({ "node_start f", "node_start f > batch", "batch_start f > batch",
       "item_start f > batch", "retry f > batch[1]", "fallback f > batch[1]", "item_end f > batch",
-      "warning f > batch" }, events)
+      "warning f > batch", "node_end f > batch", "node_end f" }, events)
+  end)
+
+  it("on_event is told how visits end: with which action, after which time, or why not", function()
+    local ends = {}
+    local a = Node { name = "a", exec = function() neap.sleep(0.002) end,
+      post = function() return "on" end }
+    local inner = Flow { name = "inner", start = Node { name = "b",
+      exec = function() error("no", 0) end } }
+    local flow = Flow { name = "f", start = a, a - "on" >> inner }
+    local err = failure(flow.run, flow, {}, { on_event = function(event)
+      if event.kind == "node_end" then ends[#ends + 1] = event end
+    end })
+    local seen = {}
+    for i, event in ipairs(ends) do
+      seen[i] = { event.node, event.visit, event.action or false, event.failed or false }
+    end
+    assert.same({ { "f > a", 2, "on", false }, { "f > inner > b", 4, false, true },
+      { "f > inner", 3, false, true }, { "f", 1, false, true } }, seen)
+    assert.is_true(ends[1].seconds >= 0.002)
+    assert.is_true(ends[4].seconds >= ends[1].seconds)
+    for i = 2, 4 do assert.equal("no", (tostring(ends[i].error):match("no$"))) end
+    assert.equal(err, ends[4].error)
+  end)
+
+  it("on_event is told of the visits of a run in that of a node, which has its own", function()
+    local seen = {}
+    local inner = Node { name = "inner", exec = function() end }
+    local outer = Node { name = "outer", exec = function()
+      inner:run({}, { on_event = function(event) table.insert(seen, event.visit) end })
+    end }
+    outer:run({}, { on_event = function(event) table.insert(seen, -event.visit) end })
+    local told = table.concat(seen, " ")
+    assert.matches("^%-1.* 1 1.* %-1$", told)
+    assert.not_matches("[2-9]", told)
   end)
 
   it("on_event is told which attempt failed, of a flow not that of a node inside", function()
