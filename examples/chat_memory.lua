@@ -12,7 +12,7 @@ local file = ... or "chat.json"
 
 -- For those who have no model: somebody who counts.
 local function offline(messages)
-  return ("%d messages, and the first was '%s'."):format(#messages, messages[1].content)
+  return ("This is message %d. The first was '%s'."):format(#messages, messages[1].content)
 end
 
 local talk = llm.conversation {

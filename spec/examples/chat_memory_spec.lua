@@ -24,6 +24,15 @@ describe("chat_memory", function()
     assert.same(messages, json.decode(helper.read(file)))
   end)
 
+  it("leaves a file alone that holds something else", function()
+    for _, text in ipairs { '{"tide": "low"}', '"tide"', "tide" } do
+      helper.write(file, text)
+      local result = example.talk("chat_memory", { "At noon." }, "When?\n", file)
+      assert.equal(1, result.status)
+      assert.equal(text, helper.read(file))
+    end
+  end)
+
   it("keeps what it has when a model fails", function()
     local result = example.talk("chat_memory", { "At noon." }, "When?\nAnd low?\n", file)
     assert.equal(1, result.status)
@@ -44,7 +53,7 @@ describe("chat_memory", function()
   it("needs no model", function()
     local result = helper.run({ helper.neap, example.path("chat_memory"), file },
       { cwd = helper.root, stdin = "Hello\nAgain\n", env = example.NO_MODEL })
-    example.succeeds("> 1 messages, and the first was 'Hello'.\n"
-      .. "> 3 messages, and the first was 'Hello'.\n> \n", result)
+    example.succeeds("> This is message 1. The first was 'Hello'.\n"
+      .. "> This is message 3. The first was 'Hello'.\n> \n", result)
   end)
 end)

@@ -8,11 +8,13 @@ describe("translate", function()
   it("translates all chunks into each language, two requests at once", function()
     local file = helper.write(helper.tmpdir() .. "/long.md",
       ("The tide comes. "):rep(200) .. "\n\n" .. ("The tide goes. "):rep(200))
-    local now, most = 0, 0
+    local now, most, both = 0, 0, neap.event()
     local result, asked = example.with_model("translate", function(body)
       now = now + 1
       most = math.max(most, now)
-      neap.sleep(0.02) -- so that more would come, if they may
+      if now == 2 then both:set() end
+      neap.timeout(10, both.wait, both)
+      neap.sleep(0.02) -- so that a third would come, if it may
       now = now - 1
       local prompt = body.messages[1].content
       return ("%s %s"):format(prompt:match("into (%a+)"), prompt:match("tide (%a+)"))

@@ -103,9 +103,11 @@ end
 local function begin(self, content, opts, what)
   local own = private[self]
   local before = self.messages
-  if type(before) ~= "table" then
+  -- An object that has come from a file is no list without messages: who writes that back
+  -- would lose it.
+  if type(before) ~= "table" or before[1] == nil and next(before) ~= nil then
     options.blame(("%s: the messages of a conversation are a list, got %s"):format(what,
-      type(before)))
+      type(before) == "table" and "a table without a first message" or type(before)))
   end
   opts = options.check(opts, what, schema.options.chat)
   local said = messages.list({ { role = "user", content = content } }, nil, what)[1]

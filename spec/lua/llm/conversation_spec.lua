@@ -217,5 +217,8 @@ describe("llm.conversation", function()
     conversation.messages = "[]"
     assert.matches("say: the messages of a conversation are a list, got string",
       helper.misused(conversation.say, conversation, "a"))
+    conversation.messages = { turns = {} }
+    assert.matches("say: the messages of a conversation are a list, got a table without a first "
+      .. "message", helper.misused(conversation.say, conversation, "a"), 1, true)
   end)
 end)
