@@ -55,7 +55,8 @@ function decide:exec(shared)
 end
 
 function decide:post(shared, _, decision)
-  print(("%s: %s"):format(decision.action, decision.query or decision.reason))
+  local is_search = decision.action == "search"
+  print(("%s: %s"):format(decision.action, is_search and decision.query or decision.reason))
   shared.query = decision.query
   return decision.action
 end
