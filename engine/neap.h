@@ -30,8 +30,10 @@
  * time. Engines are independent of each other; flows are immutable once
  * sealed and may be shared by runs of the same thread.
  *
- * The sections follow the ideas above: the engine, operations, flows and runs.
- * Files, streams, connections, processes and HTTP come last.
+ * The parts, each with a title:
+ *   Version and statuses, Memory, The engine, Operations,
+ *   Nodes and flows, Runs, Events,
+ *   Files, Open files, Watching files, Streams, The network, Processes, HTTP.
  *
  * Lifetimes: an object that is *owned* by the host has to be freed by the host,
  * before or after the engine that it was made with, in any order. When an
@@ -64,6 +66,8 @@ extern "C" {
 #else
 #define NEAP_API
 #endif
+
+/* ---- Version and statuses ------------------------------------------------ */
 
 #define NEAP_VERSION "0.1.0"
 
@@ -107,6 +111,8 @@ NEAP_API const char *neap_status_text(int status);
 NEAP_API void neap_sys_describe(int detail, char *name, size_t name_size,
                                 char *text, size_t text_size);
 
+/* ---- Memory -------------------------------------------------------------- */
+
 /* All memory of the engine comes from one function in the manner of Lua's:
  * `fn(ud, ptr, old_size, new_size)` grows, shrinks or moves `ptr` (NULL when
  * old_size is 0), frees it when new_size is 0, and returns NULL when it cannot
@@ -119,6 +125,8 @@ typedef struct neap_alloc {
   neap_alloc_fn fn; /* NULL: realloc and free of the C library */
   void *ud;
 } neap_alloc;
+
+/* ---- The engine ---------------------------------------------------------- */
 
 typedef struct neap_engine neap_engine;
 
@@ -202,6 +210,8 @@ NEAP_API bool neap_uv_alive(const neap_engine *engine);
  * called from any thread and from a signal handler. */
 NEAP_API void neap_wake(neap_engine *engine);
 
+/* ---- Operations ---------------------------------------------------------- */
+
 typedef struct neap_op neap_op;
 typedef void (*neap_op_fn)(neap_op *op);
 
@@ -279,6 +289,8 @@ NEAP_API void neap_uv_settle(neap_engine *engine);
  * with the deadline 0 is ready at once. */
 NEAP_API void neap_sleep_until(neap_engine *engine, neap_op *op,
                                uint64_t deadline_ns);
+
+/* ---- Nodes and flows ----------------------------------------------------- */
 
 /* A flow is a graph of nodes, nested flows included. It is built, sealed, and
  * then only read. */
@@ -408,6 +420,8 @@ NEAP_API const neap_node *neap_node_branch(const neap_node *node, size_t index);
  * *action and *size; false when there are no more. */
 NEAP_API bool neap_node_action(const neap_node *node, size_t index,
                                const char **action, size_t *size);
+
+/* ---- Runs ---------------------------------------------------------------- */
 
 /* One walk through a flow, as a state machine that is asked and told.
  *
@@ -606,6 +620,8 @@ NEAP_API void neap_run_counts(const neap_run *run, uint32_t depth,
 NEAP_API neap_run *neap_run_parent(const neap_run *run);
 NEAP_API void *neap_run_data(const neap_run *run);
 
+/* ---- Events -------------------------------------------------------------- */
+
 /* What happens in runs. The host that drives a run reports it with neap_emit,
  * as the Lua binding does, to the function that watches the engine. */
 #define NEAP_EVENT_MAP(X)                                                      \
@@ -667,6 +683,8 @@ NEAP_API bool neap_is_watched(const neap_engine *engine);
 /* Reports an event: sets its `size` and `time_ns`, and calls the function that
  * watches, if there is one. */
 NEAP_API void neap_emit(neap_engine *engine, neap_event *event);
+
+/* ---- Files --------------------------------------------------------------- */
 
 typedef enum neap_file_type {
   NEAP_FILE_OTHER = 0,
@@ -786,6 +804,8 @@ NEAP_API bool neap_fs_entry(const neap_fs_result *result, size_t index,
 /* NULL is ignored. */
 NEAP_API void neap_fs_free(neap_fs_result *result);
 
+/* ---- Open files ---------------------------------------------------------- */
+
 /* A file that is open. Operations on it are carried out one after the other, in
  * the order in which they were started. The operations above have no more than
  * 64 files open at a time; handles do not count there, so any number of them
@@ -873,6 +893,8 @@ NEAP_API bool neap_file_is_open(const neap_file *file);
  * neap_engine_free, which closes all files. */
 NEAP_API void neap_file_free(neap_file *file);
 
+/* ---- Watching files ------------------------------------------------------ */
+
 /* Watches a file, or a directory without those below it, for changes. Up to
  * 1024 of them are kept until they are taken. */
 typedef struct neap_watch neap_watch;
@@ -925,6 +947,8 @@ NEAP_API void neap_watch_close(neap_watch *watch);
 /* Frees a watch, closed or not. NULL is ignored. May be called after
  * neap_engine_free, which closes it. */
 NEAP_API void neap_watch_free(neap_watch *watch);
+
+/* ---- Streams ------------------------------------------------------------- */
 
 /* Bytes that come and go through a pipe, a socket or a terminal. */
 typedef struct neap_stream neap_stream;
@@ -1009,6 +1033,8 @@ NEAP_API int neap_stream_detail(const neap_stream *stream);
  * does with one that can only be written to, or the engine has been freed. */
 NEAP_API int neap_stream_fd(const neap_stream *stream);
 
+/* ---- The network --------------------------------------------------------- */
+
 /* Connections, which are streams. An address is a port and a host, or the path
  * of a local socket (AF_UNIX). */
 typedef struct neap_net_opts {
@@ -1078,6 +1104,8 @@ NEAP_API int neap_listener_fd(const neap_listener *listener);
  * Operations that wait for it end with NEAP_ECLOSED; accepted connections go
  * on. NULL is ignored. */
 NEAP_API void neap_listener_close(neap_listener *listener);
+
+/* ---- Processes ----------------------------------------------------------- */
 
 /* A program that was started. */
 typedef struct neap_process neap_process;
@@ -1175,6 +1203,8 @@ NEAP_API void neap_process_free(neap_process *process);
  * neap_engine_free does this as well. A host calls it that exits without
  * freeing its engine, because that might have to wait for other things. */
 NEAP_API void neap_end_processes(neap_engine *engine);
+
+/* ---- HTTP ---------------------------------------------------------------- */
 
 typedef struct neap_http_header {
   const char *name;
