@@ -83,13 +83,17 @@ static int clear_again(lua_State *L, const neap_op *op) {
   return neapL_drive(L, task, clear(L, task));
 }
 
-const neap_step *neapL_drive_failed(lua_State *L, neapL_task *task) {
-  lua_replace(L, ERROR);
-  neap_failure failure = neapL_retry_failure(L, ERROR);
-  const neap_step *next = neap_run_fail(task->run, &failure);
+const neap_step *neapL_drive_unwound(lua_State *L, neapL_task *task,
+                                     const neap_step *next) {
   next = neapL_events_leave_all(L, task, next);
   neapL_events_failure(L, task, next);
   return clear(L, task);
+}
+
+const neap_step *neapL_drive_failed(lua_State *L, neapL_task *task) {
+  lua_replace(L, ERROR);
+  neap_failure failure = neapL_retry_failure(L, ERROR);
+  return neapL_drive_unwound(L, task, neap_run_fail(task->run, &failure));
 }
 
 /* True when the run is to end at once with the error on top: a cancellation is

@@ -46,6 +46,11 @@ const neap_step *neapL_drive_fail(lua_State *L, neapL_task *task);
 /* The same when the origin of the error is noted already. [-1, +0, v] */
 const neap_step *neapL_drive_failed(lua_State *L, neapL_task *task);
 
+/* The run has failed with the error at ERROR, and goes on with the step `next`:
+ * tells of it, and ends the tasks of the attempt. [-0, +0, v] */
+const neap_step *neapL_drive_unwound(lua_State *L, neapL_task *task,
+                                     const neap_step *next);
+
 /* Waits for `op`, and then tells the run that the step has been taken. A run is
  * always driven in a task, so this suspends and does not return. */
 const neap_step *neapL_drive_wait(lua_State *L, neap_op *op);

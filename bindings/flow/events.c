@@ -18,6 +18,18 @@ static neap_event make_event(const neapL_task *task, neap_event_kind kind,
                       .visit = neap_run_visit(task->run, depth, &since)};
 }
 
+/* Returns the depth of the visit that a run is at. A visit whose begin has not
+ * been told, since tasks of the last attempt are being ended, does not count.
+ */
+static uint32_t depth_of(neap_run *run) {
+  neap_place place;
+  uint64_t since;
+  neap_run_place(run, &place);
+  bool begins = neap_run_step(run)->what == NEAP_DO_ENTER && place.depth > 0 &&
+                neap_run_visit(run, place.depth, &since) == 0;
+  return place.depth - begins;
+}
+
 static void set_integer(lua_State *L, const char *key, uint64_t value) {
   lua_pushinteger(L, (lua_Integer)value);
   lua_setfield(L, -2, key);
@@ -251,9 +263,7 @@ static void tell_by(lua_CFunction function, neapL_task *task,
 void neapL_events_task(neapL_task *task, neap_event_kind kind) {
   if (!task->run || !neapL_events_wanted(task))
     return;
-  neap_place place;
-  neap_run_place(task->run, &place);
-  neap_event event = make_event(task, kind, place.depth);
+  neap_event event = make_event(task, kind, depth_of(task->run));
   if (kind != NEAP_EVENT_SPAWN)
     event.message = task->what;
   tell_by(tell, task, &event);
@@ -276,9 +286,7 @@ void neapL_events_retry(lua_State *L, neapL_task *task, const char *what,
     task = task->parent;
   if (!task->run || !neapL_events_wanted(task))
     return;
-  neap_place place;
-  neap_run_place(task->run, &place);
-  neap_event event = make_event(task, NEAP_EVENT_RETRY, place.depth);
+  neap_event event = make_event(task, NEAP_EVENT_RETRY, depth_of(task->run));
   event.message = what;
   event.attempt = attempt;
   event.delay_ns = delay_ns;

@@ -195,5 +195,9 @@ const neap_step *neapL_worker_join(lua_State *L, neapL_task *task,
     return neapL_drive_failed(L, task);
   }
   neapL_task_release(worker);
-  return neap_run_ok(task->run);
+  bool has_failed = joins && step->failed; /* the run has the failure */
+  const neap_step *next = neap_run_ok(task->run);
+  return has_failed && next->what != NEAP_DO_JOIN
+             ? neapL_drive_unwound(L, task, next)
+             : next;
 }

@@ -123,6 +123,12 @@ shapes["branches with attempts and limits"] = function()
     Node { name = "a", exec = flaky() }, Node { name = "b", exec = flaky() } }
 end
 
+shapes["a walk that is begun again, with tasks to be ended"] = function()
+  local a = Node { name = "a", exec = function() neap.spawn(neap.sleep, 60) end }
+  return Flow { name = "outer", start = Flow { name = "f", max_retries = 3, start = a,
+    a >> BatchNode { name = "all", prep = three, exec = flaky(), concurrency = 2 } } }
+end
+
 shapes["tasks of a node"] = function()
   return Flow { name = "f", start = Node { name = "a", exec = function()
     neap.spawn(nap)

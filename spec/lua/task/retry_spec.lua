@@ -441,6 +441,34 @@ describe("the event of a retried flow", function()
       assert.same({ "Outer > Sub" }, retried)
     end
   end)
+
+  -- Where workers of a batch had failed, the flow was walked again without a word, and beside
+  -- the tasks of the walk before.
+  it("is told also where items side by side have failed, and its tasks have ended then", function()
+    local log, calls = {}, 0
+    local begin = Node { name = "begin", exec = function()
+      neap.spawn(function()
+        local _ <close> = setmetatable({}, { __close = function() log[#log + 1] = "unwound" end })
+        neap.sleep(60)
+      end)
+      neap.sleep(0)
+      log[#log + 1] = "begun"
+    end }
+    local batch = neap.BatchNode { name = "all", concurrency = 2,
+      prep = function() return { 1, 2 } end,
+      exec = function()
+        calls = calls + 1
+        if calls == 1 then error("once", 0) end
+      end,
+      post = function() log[#log + 1] = "done" end }
+    neap.Flow { name = "Outer", max_retries = 2, start = begin, begin >> batch }:run({}, {
+      on_event = function(event)
+        if event.kind == "retry" then
+          log[#log + 1] = ("%s %s %d"):format(event.kind, event.node, event.attempt)
+        end
+      end })
+    assert.same({ "begun", "retry Outer 1", "unwound", "begun", "done", "unwound" }, log)
+  end)
 end)
 
 describe("neap.retry", function()
