@@ -166,14 +166,16 @@ local abandoned = { __close = function(held)
   end
 end }
 
+-- Sends a message and reads the answer; nil if the server has forgotten the session.
 local function exchange(self, message, more)
   local is_told = self.version and not messages.params(message)._meta
   local _ <close> = setmetatable({ transport = self, id = message.id, is_told = is_told },
     abandoned)
+  local had_session = self.session ~= nil
   local response <close> = post(self, message, more)
   local session = response.headers["mcp-session-id"]
   if message.method == "initialize" and response.ok then self.session = session end
-  if response.status == 404 and self.session then
+  if response.status == 404 and had_session then
     response:close()
     return nil
   end

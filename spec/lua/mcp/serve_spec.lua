@@ -4,41 +4,7 @@ local helper = require "spec.helper"
 local json = require "neap.json"
 local neap = require "neap"
 
-local SCRIPT = [[
-local neap = require "neap"
-local mcp, llm = neap.mcp, neap.llm
-
-local double = neap.Node { name = "double" }
-function double:exec(shared) return shared.n * 2 end
-function double:post(shared, _, n) shared.answer = { n = n } end
-
-local nap = mcp.tool(function(arguments)
-  local _ <close> = setmetatable({}, { __close = function(_, err)
-    if err then io.stderr:write("ended by ", err.code, "\n") end
-  end })
-  neap.sleep(arguments.seconds)
-  return "slept"
-end, { name = "nap", parameters = { "seconds: number" } })
-
-mcp.serve { name = "numbers", version = "7", instructions = "Numbers only.", tools = {
-  mcp.tool(neap.Flow { name = "double", start = double }, { description = "Twice as much.",
-    parameters = { "n: integer" } }),
-  mcp.tool(neap.Node { name = "keep", post = function(_, shared) shared.kept = true end }),
-  llm.tool { name = "talk", run = function()
-    print("printed", 1)
-    io.write("written\n")
-    io.stdout:write("also\n")
-    return "said"
-  end },
-  mcp.tool(function() error("no such number", 0) end, { name = "fail" }),
-  mcp.tool(function() return nil, "no luck" end, { name = "luck" }),
-  mcp.tool(function() return print end, { name = "odd" }),
-  nap,
-} }
-print("served")
-]]
-
-local script = helper.write(helper.tmpdir() .. "/numbers.lua", SCRIPT)
+local script = helper.root .. "/spec/mcp/numbers.lua"
 
 local META = { ["io.modelcontextprotocol/protocolVersion"] = "2026-07-28",
   ["io.modelcontextprotocol/clientCapabilities"] = {} }
@@ -189,16 +155,6 @@ describe("mcp.serve", function()
       params = { notifications = {}, _meta = about } } }, others)
     assert.equal("complete", answers.s.result.resultType)
     assert.equal("s", answers.s.result._meta["io.modelcontextprotocol/subscriptionId"])
-  end)
-
-  it("serves our own client, in either era", function()
-    for probe, version in pairs { [0] = "2025-11-25", [5] = "2026-07-28" } do
-      local server <close> = neap.mcp.connect { command = { helper.neap, script }, probe = probe }
-      assert.equal(version, server.version)
-      assert.equal('{"n":4}', (server:call("double", { n = 2 })))
-      local err = helper.refused("mcp", server.call, server, "fail")
-      assert.same({ "tool", "no such number" }, { err.kind, err.message })
-    end
   end)
 
   it("says what is wrong with its options", function()
