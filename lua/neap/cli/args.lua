@@ -9,7 +9,7 @@ local M = {}
 ---@field many? boolean it may be given several times
 
 ---@class neap.Args
----@field file string
+---@field file string or what else the command works on
 ---@field rest string[] the words behind `--`
 ---@field options table<string, true|string|string[]> a list for options with `many`
 
@@ -34,10 +34,12 @@ end
 --- before and behind it, as `--name VALUE` or `--name=VALUE`.
 ---@param known table<string, neap.OptionSpec>
 ---@param list string[]
+---@param what? string what it works on; default: "FILE"
 ---@return neap.Args|nil args
 ---@return string|nil problem
-function M.parse(known, list)
+function M.parse(known, list, what)
   local args = { options = {}, rest = {} }
+  what = what or "FILE"
   local i = 1
   while list[i] do
     local word = list[i]
@@ -62,14 +64,15 @@ function M.parse(known, list)
     elseif word:find("^%-.") then
       problem = ("unknown option '%s'"):format(word)
     elseif args.file then
-      problem = ("one FILE expected, got '%s', too (what FILE gets stands behind --)"):format(word)
+      problem = ("one %s expected, got '%s', too"):format(what, word)
+      if what == "FILE" then problem = problem .. " (what FILE gets stands behind --)" end
     else
       args.file = word
     end
     if problem then return nil, problem end
     i = i + 1
   end
-  if not args.file then return nil, "a FILE expected" end
+  if not args.file then return nil, ("a %s expected"):format(what) end
   return args
 end
 

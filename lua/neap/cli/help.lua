@@ -14,6 +14,7 @@ commands, which take a Lua file that returns a flow:
   graph FILE    draw the flow for Mermaid or Graphviz
   check FILE    find mistakes in the flow
 
+  new NAME      make a folder with a flow to start from, and its spec
   help [COMMAND]
   version
 
@@ -80,6 +81,24 @@ literally. --json prints a list of { kind, node, message } instead.
 
 Exit status: 0 when nothing was found, 1 when something was, 2 when FILE has no
 flow or the arguments make no sense.
+]],
+  new = [[
+usage: neap new NAME [--flow|--agent|--chat|--rag]
+
+Makes the folder NAME with a flow to start from in main.lua, a spec that tests
+it, and a README. All of it works as it stands, without a network:
+
+  --flow        three nodes, with a branch and a loop; this is the default
+  --agent       a language model that calls a tool
+  --chat        a conversation with a language model at the terminal
+  --rag         answers from a folder of texts
+
+NAME may be a path. What it ends with is the name of the flow: letters, digits,
+- and _, beginning with a letter. A folder that is not empty is left alone, and
+nothing is left behind when something cannot be written.
+
+Exit status: 0, 1 when nothing could be made, 2 when the arguments make no
+sense.
 ]],
   help = "usage: neap help [COMMAND]\n",
   version = "usage: neap version\n",

@@ -64,11 +64,12 @@ end
 ---@param command string
 ---@param known table<string, neap.OptionSpec>
 ---@param list string[]
+---@param what? string what the command works on; default: "FILE"
 ---@return neap.Args|nil args
 ---@return integer|nil status
-function M.args(command, known, list)
+function M.args(command, known, list, what)
   if args.want_help(list) then return nil, require("neap.cli.help").main(command) end
-  local parsed, problem = args.parse(known, list)
+  local parsed, problem = args.parse(known, list, what)
   if not parsed then return nil, report.misuse(("%s: %s"):format(command, problem), command) end
   return parsed
 end
