@@ -34,6 +34,7 @@ local Verdict = llm.schema { "reason: string, one sentence", "fits: boolean" }
 local screen = Node { name = "screen" }
 
 function screen:post(shared)
+  shared.question = shared.question or ""
   if not shared.question:find("%S") then shared.reason = "There is no question." end
   if #shared.question > LONGEST then shared.reason = "The question is too long." end
   return shared.reason and "refused" or "fine"

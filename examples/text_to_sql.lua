@@ -43,7 +43,6 @@ function schema:exec(shared)
 end
 
 function schema:post(shared, _, text)
-  shared.repairs = 0
   shared.messages = { { role = "user", content = ("A database of SQLite has these tables:\n\n%s\n"
     .. "Answer with one query, in a block of sql: %s"):format(text, shared.question) } }
 end
@@ -84,12 +83,16 @@ local flow = Flow { name = "text_to_sql", start = schema,
   query - "answered" >> neap.END,
 }
 
+-- A folder for the sample. The collector removes it with what is in it, after this visit.
+function flow:prep(shared)
+  shared.question, shared.repairs = shared.question or QUESTION, 0
+  if shared.database then return end
+  self.folder = neap.fs.tempdir "tides-"
+  shared.database = self.folder.path .. "/tides.db"
+  sqlite(SAMPLE, shared.database)
+end
+
 if not neap.is_main() then return flow end -- to neap run, graph and check
 
 local question, database = ...
-local folder <close> = neap.fs.tempdir "tides-" -- is removed with all that is in it
-if not database then
-  database = folder.path .. "/tides.db"
-  sqlite(SAMPLE, database)
-end
-flow:run { question = question or QUESTION, database = database }
+flow:run { question = question, database = database }

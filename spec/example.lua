@@ -132,27 +132,16 @@ end
 ---@param name string
 ---@param ... string|number its arguments
 ---@return table[][] asked
----@return helper.result
 function M.asked(name, ...)
-  return M.asked_with(nil, name, ...)
-end
-
---- The same with a standard input.
----@param stdin string|nil
----@param name string
----@param ... string|number
----@return table[][] asked
----@return helper.result
-function M.asked_with(stdin, name, ...)
   local cassette = helper.tmpdir() .. "/cassette.jsonl"
-  local result = helper.run({ helper.neap, M.path(name), { ... } }, { cwd = helper.root,
-    stdin = stdin, env = { NEAP_LLM_URL = "", NEAP_LLM_PROVIDER = "",
+  helper.run({ helper.neap, M.path(name), { ... } }, { cwd = helper.root,
+    env = { NEAP_LLM_URL = "", NEAP_LLM_PROVIDER = "",
       NEAP_LLM_CASSETTE = "record:" .. cassette } })
   local asked = {}
   for line in helper.read(cassette):gmatch("[^\n]+") do
     asked[#asked + 1] = json.decode(line).request.messages
   end
-  return asked, result
+  return asked
 end
 
 --- Returns the roles of messages.

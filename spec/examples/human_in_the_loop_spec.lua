@@ -52,13 +52,14 @@ Sent: Dear guests, have a tea.
   end)
 
   it("shows the model the letter as it was edited", function()
-    local asked, result = example.asked_with("e\nDear all.\nr\nShorter.\na\n",
-      "human_in_the_loop", "Be kind.")
+    local result, asked = example.talk("human_in_the_loop", { "Dear guests.", "Guests!" },
+      "e\nDear all.\nr\nShorter.\na\n", "Be kind.")
     assert.equal(0, result.status)
+    assert.matches("Sent: Guests!\n$", result.stdout)
     assert.equal(2, #asked)
-    assert.same({ { role = "user", content = "Be kind." } }, asked[1])
+    assert.same({ { role = "user", content = "Be kind." } }, asked[1].messages)
     assert.same({ { role = "user", content = "Be kind." },
       { role = "assistant", content = "Dear all." },
-      { role = "user", content = "Shorter." } }, asked[2])
+      { role = "user", content = "Shorter." } }, asked[2].messages)
   end)
 end)
