@@ -1,5 +1,6 @@
 --- Clients of models: what their calls send, and give.
 -- SPDX-License-Identifier: MIT
+local asks = require "neap.llm.ask"
 local class = require "neap.base.class"
 local core = require "neap.core"
 local embedding = require "neap.llm.embedding"
@@ -9,43 +10,10 @@ local messages = require "neap.llm.message"
 local object = require "neap.llm.object"
 local offline = require "neap.llm.providers.offline"
 local options = require "neap.base.options"
-local public = require "neap.http.response".public
 local schemas = require "neap.llm.schema"
-local settings = require "neap.llm.settings"
 local streams = require "neap.llm.stream"
 
 local M = {}
-
----@class neap.llm.CallOf what a provider makes a request of
----@field model? string
----@field messages neap.llm.Message[]
----@field options neap.llm.CallOptions
----@field url string the base
----@field vendor string the key of a message's `vendor` under which this one's stands
----@field texts? string[] of which vectors are wanted, in the place of an answer; then
---- `messages` has the same, for what looks at what is sent
-
---- What is known of a vendor: pure functions, which do not wait.
----@class neap.llm.Provider
----@field name string
----@field base? string the address unless one is given
----@field version? string of the address: "/v1"
----@field auth? string how the key is sent: "bearer", or the name of a header
----@field path? string of its requests, with which an address may end
----@field key_variable? string the vendor's own variable of the environment
----@field needs_model? boolean
----@field features? { schema?: boolean, tools?: boolean } what `request` heeds
----@field vendor? fun(host: string): string
----@field request? fun(call: neap.llm.CallOf): string, table, table path, headers, body
----@field event? fun(state: neap.llm.State, data: any, name?: string): neap.llm.Delta[], boolean|nil
----@field parse? fun(state: neap.llm.State, body: table): neap.llm.Delta[] default: `event`
----@field finish? fun(state: neap.llm.State)
----@field failed? fun(status: integer, headers: table, body: any, text?: string): ... the kind, the
---- server's sentence, the seconds to wait
----@field answer? fun(call: neap.llm.CallOf): string|neap.llm.Answer answers without a request
----@field embed? neap.llm.Embedder
----@field waits? boolean `answer` may wait
----@field model? string of one that answers by itself
 
 ---@class neap.llm.Client
 ---@field offline boolean true: nothing is sent
@@ -57,55 +25,9 @@ local Client, ClientMeta = class("neap.llm.Client")
 -- What a client was made with, kept apart from it: who prints a client prints no key.
 local private = setmetatable({}, { __mode = "k" })
 
--- What the attempts of a call send: the request in bytes.
-local function ask_of(own, provider, call, what, began)
-  local ask = { call = call, provider = provider, what = what, began = began or core.now(),
-    key = own.key, cassette = own.cassette, prices = own.options.prices,
-    budget = own.options.budget, limit = own.options.limit }
-  ask.deadline = ask.began + (call.options.timeout or math.huge)
-  if provider.answer then return ask end
-  local path, headers, body = provider.request(call)
-  local extra = call.options.extra
-  if extra and not provider.takes_extra then body = settings.merged(body, extra) end
-  ask.url = settings.join(call.url, provider.version or "", path)
-  ask.public_url = public(ask.url)
-  ask.headers, ask.own_headers = headers, call.options.headers
-  ask.body = core.json.encode(body)
-  ask.http = own.http
-  return ask
-end
-
--- The options of a call of a client.
-local function options_of(own, what, given)
-  local opts = settings.merge(given, own.options, what == "embed" and what or nil)
-  opts.headers = settings.headers(own.options.headers, given.headers)
-  if own.provider.needs_model and not opts.model then
-    options.blame(("%s: the option 'model' is missing, and NEAP_LLM_MODEL is not set"):format(what))
-  end
-  return opts
-end
-
--- What a call asks of a client. Where the answer is to have a structure, that says how
--- it is asked for; the call itself may have begun before.
-local function ask_by(self, what, prompt, given, totals, began, structure)
-  local own = private[self]
-  local opts, provider = options_of(own, what, given), own.provider
-  if structure then
-    opts.tools, opts.tool_choice = structure.tools, structure.tool_choice
-    opts.schema = structure.schema
-  end
-  settings.check_tools(opts, what)
-  local call = {
-    model = opts.model,
-    messages = messages.list(prompt, opts.system, what),
-    options = opts,
-    url = own.url,
-    vendor = provider.vendor and provider.vendor(own.url:match("^%a+://([^/?#]*)"))
-      or provider.name,
-  }
-  local ask = ask_of(own, provider, call, what, began)
-  ask.totals = totals
-  return ask
+-- What a call asks of a client, see asks.of.
+local function ask_by(self, ...)
+  return asks.of(private[self], ...)
 end
 
 -- What a call asks of the first of several clients, and then of the others.
@@ -225,11 +147,11 @@ end
 local function embed_by(self, texts, given, spent, run)
   local own = private[self]
   embedding.check(own.provider)
-  local opts = options_of(own, "embed", given)
+  local opts = asks.options(own, "embed", given)
   local totals = { spent, self.usage, run.total }
   return embedding.ask(texts, opts, function(batch)
     local call = embedding.call(own, opts, batch)
-    local ask = ask_of(own, embedding.provider(own.provider, call), call, "embed", run.began)
+    local ask = asks.new(own, embedding.provider(own.provider, call), call, "embed", run.began)
     ask.totals = totals
     local stream <close> = streams.new(ask)
     local ok, reply = pcall(stream.finish, stream)
