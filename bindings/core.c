@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "flow/drive.h"
+#include "flow/emit.h"
 #include "flow/params.h"
 #include "flow/plan.h"
 #include "flow/retry.h"
@@ -184,6 +185,7 @@ int luaopen_neap_core(lua_State *L) {
   neapL_nearest_open(L);
   neapL_params_open(L);
   neapL_retry_open(L);
+  neapL_emit_open(L);
   neapL_trace_open(L);
   for (const luaL_Reg *module = modules; module->name; module++) {
     module->func(L);

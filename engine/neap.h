@@ -637,7 +637,8 @@ NEAP_API void *neap_run_data(const neap_run *run);
   X(WAIT, "wait")               /* the run will wait for `message` */          \
   X(WAKE, "wake")               /* the wait for `message` is over */           \
   X(CANCEL, "cancel")           /* the run learns that it is cancelled */      \
-  X(NODE_END, "node_end")       /* the visit at `depth` has ended */
+  X(NODE_END, "node_end")       /* the visit at `depth` has ended */           \
+  X(EMIT, "emit")               /* the script's own, of the kind `message` */
 
 typedef enum neap_event_kind {
 #define NEAP_EVENT_ENUM(name, text) NEAP_EVENT_##name,

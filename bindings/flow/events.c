@@ -2,8 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "events.h"
 
-#include "base/units.h"
-#include "path.h"
+#include "event_table.h"
 #include "task/error.h"
 #include "task/host.h"
 
@@ -30,84 +29,11 @@ static uint32_t depth_of(neap_run *run) {
   return place.depth - begins;
 }
 
-static void set_integer(lua_State *L, const char *key, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, key);
-}
-
-static void set_seconds(lua_State *L, const char *key, uint64_t ns) {
-  lua_pushnumber(L, neap__seconds_of_ns(ns));
-  lua_setfield(L, -2, key);
-}
-
-/* Pushes an event as the table for on_event. If the event has an error, that is
- * at the stack index `error`. [-0, +1, m] */
-static void push_event(lua_State *L, const neap_event *event, int error) {
-  lua_createtable(L, 0, 8);
-  lua_pushstring(L, neap_event_name(event->kind));
-  lua_setfield(L, -2, "kind");
-  set_seconds(L, "time", event->time_ns);
-  neapL_path_push(L, event->run, event->depth);
-  lua_setfield(L, -2, "node");
-  set_integer(L, "visit", event->visit);
-  switch (event->kind) {
-  case NEAP_EVENT_NODE_END:
-    set_seconds(L, "seconds", event->spent_ns);
-    if (event->failed)
-      lua_pushboolean(L, true);
-    else if (event->action)
-      lua_pushlstring(L, event->action, event->action_size);
-    else
-      lua_pushliteral(L, "default");
-    lua_setfield(L, -2, event->failed ? "failed" : "action");
-    break;
-  case NEAP_EVENT_RETRY:
-    set_seconds(L, "delay", event->delay_ns);
-    if (event->message) {
-      lua_pushstring(L, event->message);
-      lua_setfield(L, -2, "what");
-    }
-    /* fall through */
-  case NEAP_EVENT_FALLBACK:
-    set_integer(L, "attempt", (uint64_t)event->attempt + 1);
-    break;
-  case NEAP_EVENT_BATCH_START:
-    if (event->count != NEAP_UNCOUNTED)
-      set_integer(L, "total", event->count);
-    set_integer(L, "concurrency", event->concurrency);
-    break;
-  case NEAP_EVENT_ITEM_END:
-  case NEAP_EVENT_BRANCH_END:
-    lua_pushboolean(L, !event->failed);
-    lua_setfield(L, -2, "ok");
-    /* fall through */
-  case NEAP_EVENT_ITEM_START:
-    set_integer(L, "index", event->index + 1);
-    break;
-  case NEAP_EVENT_WARNING:
-    lua_pushstring(L, event->message);
-    lua_setfield(L, -2, "message");
-    break;
-  case NEAP_EVENT_WAIT:
-  case NEAP_EVENT_WAKE:
-  case NEAP_EVENT_CANCEL:
-    lua_pushstring(L, event->message);
-    lua_setfield(L, -2, "what");
-    break;
-  default:
-    break;
-  }
-  if (event->failed) {
-    lua_pushvalue(L, error);
-    lua_setfield(L, -2, "error");
-  }
-}
-
-/* Reports an event to the observers of the engine and of the run. Its error is
- * at a stack index. An error that on_event raises becomes a warning: observing
- * a run does not end it. [-0, +0, m] */
+/* Reports an event to the observers of the engine and of the run. What belongs
+ * to it is at the stack index `value`. An error that on_event raises becomes a
+ * warning: observing a run does not end it. [-0, +0, m] */
 static void emit_with(lua_State *L, neapL_task *task, neap_event *event,
-                      int error) {
+                      int value) {
   neap_emit(task->host->engine, event);
   if (!task->observed)
     return;
@@ -117,7 +43,7 @@ static void emit_with(lua_State *L, neapL_task *task, neap_event *event,
   neapL_task_push(L, owner);
   lua_getiuservalue(L, -1, NEAPL_TASK_EVENTS);
   lua_replace(L, -2);
-  push_event(L, event, error);
+  neapL_event_push(L, event, value);
   const neapL_task *running = task->host->current; /* a signal is told to it */
   if (!running)
     running = task;
@@ -280,11 +206,25 @@ void neapL_events_abandon(neapL_task *task) {
   }
 }
 
+neapL_task *neapL_events_runner(neapL_task *task) {
+  while (task && !task->run)
+    task = task->parent;
+  return task;
+}
+
+void neapL_events_emit(lua_State *L, neapL_task *task, const char *kind,
+                       int fields) {
+  if (!neapL_events_wanted(task))
+    return;
+  neap_event event = make_event(task, NEAP_EVENT_EMIT, depth_of(task->run));
+  event.message = kind;
+  emit_with(L, task, &event, fields);
+}
+
 void neapL_events_retry(lua_State *L, neapL_task *task, const char *what,
                         uint32_t attempt, uint64_t delay_ns, int error) {
-  while (!task->run && task->parent)
-    task = task->parent;
-  if (!task->run || !neapL_events_wanted(task))
+  task = neapL_events_runner(task);
+  if (!task || !neapL_events_wanted(task))
     return;
   neap_event event = make_event(task, NEAP_EVENT_RETRY, depth_of(task->run));
   event.message = what;

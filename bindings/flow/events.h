@@ -36,6 +36,16 @@ const neap_step *neapL_events_leave_all(lua_State *L, neapL_task *task,
  * run. [-0, +0, -] */
 void neapL_events_abandon(neapL_task *task);
 
+/* Reports an event of the script's own: its kind, and a table of its fields,
+ * whose names are strings, at stack index `fields`. `task` has a run.
+ * [-0, +0, v] */
+void neapL_events_emit(lua_State *L, neapL_task *task, const char *kind,
+                       int fields);
+
+/* Returns the task whose run `task` is part of: itself, or the nearest of those
+ * that own it. NULL: none. */
+neapL_task *neapL_events_runner(neapL_task *task);
+
 /* Warns with the text on top, and reports that to the observers of the run of
  * `task`, if it has one, as an event of the visit at `depth`. [-1, +0, m] */
 void neapL_events_warning(lua_State *L, neapL_task *task, uint32_t depth);

@@ -95,6 +95,7 @@ M.timeout = concurrent.timeout
 M.shield = concurrent.shield
 M.try = concurrent.try
 M.retry = require "neap.task.retry"
+M.emit = require "neap.flow.emit"
 
 --- Sets the function that is called on Ctrl-C (SIGINT) instead of ending the script. It may
 --- cancel what is going on, and the script goes on. It runs as a detached task and may wait.
