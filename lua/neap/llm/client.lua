@@ -271,7 +271,10 @@ function M.recorded(model, path)
   own.cassette = path
   if own.members then
     own.members = {}
-    for i, member in ipairs(private[model].members) do own.members[i] = M.recorded(member, path) end
+    for i, member in ipairs(private[model].members) do
+      own.members[i] = M.recorded(member, path)
+      if own.embedder == member then own.embedder = own.members[i] end
+    end
   end
   private[client] = own
   return client

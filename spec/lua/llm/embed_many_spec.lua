@@ -302,6 +302,14 @@ describe("vectors of the first client that answers", function()
     assert.same({ 3, 2 }, { a.usage.calls, b.usage.calls })
   end)
 
+  it("stay those of one model when they are recorded", function()
+    local a, b = failing "quota", llm.new { provider = "offline" }
+    local model = llm.first { a, b }
+    model:embed("the tide")
+    llm.record(helper.tmpdir() .. "/tape", model):embed("the ebb")
+    assert.same({ 1, 1 }, { a.usage.calls, #a.requests })
+  end)
+
   it("come from those that have vectors", function()
     local b = llm.fake {}
     local model = llm.first { wire.client(wire.transport {}, { provider = "anthropic" }), b }

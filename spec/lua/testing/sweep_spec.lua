@@ -171,4 +171,19 @@ describe("a sweep of cancellations leaves nothing of", function()
     for _ in model:stream("When?") do nap(guard) end
     model:chat("And then?", { timeout = 60 })
   end)
+
+  it_survives("the vectors of many texts", function(guard)
+    local function vectors(texts)
+      nap(guard)
+      return { { #texts, 1 } }
+    end
+    local limit = neap.llm.limit { concurrency = 2, requests = 3, per = 10 }
+    local _ <close> = guard()
+    local model = neap.llm.fake({ { vectors = vectors }, { vectors = true, error = "rate" },
+      { vectors = vectors }, { vectors = vectors }, { vectors = vectors, after = 3 } },
+      { limit = limit })
+    model:embed({ "a", "b", "c", "d" }, { batch = 1, timeout = 120 })
+    local place = neap.spawn(function() neap.llm.fake({ "x" }, { limit = limit }):chat("y") end)
+    place:await()
+  end)
 end)
