@@ -132,16 +132,17 @@ end
 ---@param name string
 ---@param ... string|number its arguments
 ---@return table[][] asked
+---@return helper.result
 function M.asked(name, ...)
   local cassette = helper.tmpdir() .. "/cassette.jsonl"
-  helper.run({ helper.neap, M.path(name), { ... } }, { cwd = helper.root,
+  local result = helper.run({ helper.neap, M.path(name), { ... } }, { cwd = helper.root,
     env = { NEAP_LLM_URL = "", NEAP_LLM_PROVIDER = "",
       NEAP_LLM_CASSETTE = "record:" .. cassette } })
   local asked = {}
   for line in helper.read(cassette):gmatch("[^\n]+") do
     asked[#asked + 1] = json.decode(line).request.messages
   end
-  return asked
+  return asked, result
 end
 
 --- Returns the roles of messages.
