@@ -54,8 +54,8 @@ methods["server/discover"] = function(request)
     return refuse(request, -32022, "Unsupported protocol version",
       { supported = { "2031-01-01" }, requested = "2026-07-28" })
   end
-  answer(request, { supportedVersions = { "2026-07-28" }, capabilities = { tools = {} },
-    instructions = "Ask for tides.",
+  answer(request, { supportedVersions = { "2026-07-28" },
+    capabilities = { tools = { listChanged = true } }, instructions = "Ask for tides.",
     _meta = { ["io.modelcontextprotocol/serverInfo"] = { name = "tides", version = "3" } } })
 end
 
@@ -128,6 +128,24 @@ function call.ask(request, arguments)
   say { jsonrpc = "2.0", method = "notifications/tools/list_changed" }
   local reply = hear()
   answer(request, text(json.encode(reply.result or reply.error)))
+end
+
+-- Tells who has asked for it that the tools have changed.
+local subscription
+methods["subscriptions/listen"] = function(request)
+  assert(request.params.notifications.toolsListChanged == true)
+  assert(request.params.notifications.promptsListChanged == nil)
+  subscription = { ["io.modelcontextprotocol/subscriptionId"] = request.id }
+  say { jsonrpc = "2.0", method = "notifications/subscriptions/acknowledged",
+    params = { notifications = { toolsListChanged = true }, _meta = subscription } }
+end
+
+function call.change(request)
+  if era == "legacy" or subscription then
+    say { jsonrpc = "2.0", method = "notifications/tools/list_changed",
+      params = { _meta = subscription } }
+  end
+  answer(request, text("changed"))
 end
 
 -- Wants to be asked once more.

@@ -225,7 +225,7 @@ end
 
 --- Ends the connection, and the program with all that it has started. Calls under way
 --- raise code "closed". Waits until the program has ended: it may do so by itself for two
---- seconds. A task that has been cancelled does not wait. Closing again does nothing.
+--- seconds. A task that has been cancelled gives it no time. Closing again does nothing.
 function Server:close()
   if self.is_closed then return end
   self.is_closed = true
@@ -246,20 +246,39 @@ local function answer_to(request)
     ("Method not found: %s"):format(failure.words(request.method, "?")))
 end
 
--- Returns what is called with each message of the server that is no answer. The
--- connection is not held by it, so that it can be collected.
+-- Of streams of notifications, for this module alone.
+local OF_STREAMS = "^notifications/subscriptions/"
+
+-- Returns what is called with each message of the server that is no answer, and what
+-- tells it the transport. The connection is not held by it, so that it can be collected.
 local function listener(on_notification)
   local transport
   return function(message)
     if messages.kind(message) == "request" then
       transport:notify(answer_to(message))
-    elseif on_notification then
+    elseif on_notification and not message.method:find(OF_STREAMS) then
       neap.spawn_detached(function()
         local ok, err = neap.try(on_notification, message.method, messages.params(message))
         if not ok then warn("neap: on_notification: " .. tostring(err)) end
       end)
     end
   end, function(made) transport = made end
+end
+
+-- The lists of whose changes a server of the new era tells those who ask.
+local LISTS = { tools = "toolsListChanged", prompts = "promptsListChanged",
+  resources = "resourcesListChanged" }
+
+-- Asks for the notifications that belong to no call.
+local function subscribe(self)
+  if not self.is_modern then return self.transport:listen() end
+  local wanted = {}
+  for what, name in pairs(LISTS) do
+    if field(self.capabilities[what], "listChanged") == true then wanted[name] = true end
+  end
+  if next(wanted) == nil then return end
+  self.transport:listen(messages.request(next_id(self), "subscriptions/listen",
+    { notifications = wanted, _meta = era.meta(self.version) }))
 end
 
 local unopened = { __close = function(held, err)
@@ -274,6 +293,7 @@ local function begin(transport, opts, probe)
   local function id() return next_id(self) end
   local about = in_time(self, "connecting", era.open, transport, id, probe)
   for name, value in pairs(about) do self[name] = value end
+  if opts.on_notification then subscribe(self) end
   if self.name then transport.label = "mcp " .. failure.words(self.name, "?"):gsub("%c", " ") end
   return self
 end

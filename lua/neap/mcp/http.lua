@@ -13,8 +13,8 @@ local M = {}
 -- be sent into one.
 local MAX_IDLE = 3
 
--- How long the farewell to a session may take.
-local FAREWELL = 2
+-- How long it may take to tell a server that a call, or a session, has been given up.
+local FAREWELL = 1
 
 -- How long a stream that has ended is left alone, unless the server says how long.
 local RETRY = 0.5
@@ -40,6 +40,7 @@ local IDEMPOTENT = { ["server/discover"] = true, ["initialize"] = true, ["tools/
 ---@field renew fun() shakes hands once more
 ---@field failure? any why nothing can be asked any more
 ---@field private closed neap.Event
+---@field private stream? neap.Task reads notifications
 ---@field private renewing neap.Semaphore
 local Http = {}
 Http.__index = Http
@@ -157,13 +158,20 @@ local function answer_of(self, response, message)
   error(refusal(self, response), 0)
 end
 
+-- Sends what has no answer. A server that does not take it will say so of something else.
+local function tell(self, message)
+  neap.try(function()
+    local response <close> = post(self, message)
+    response:read(LARGEST)
+  end)
+end
+
 -- Tells a server of the old era that nobody waits any more; one of the new era sees it by
--- the connection. The caller may have been cancelled, so this is done by another task.
+-- the connection.
 local abandoned = { __close = function(held)
-  if held.is_told and core.is_cancelled() then
-    held.transport:notify(messages.notification("notifications/cancelled",
-      { requestId = held.id, reason = "nobody waits for the answer any more" }))
-  end
+  if not held.is_told or not core.is_cancelled() then return end
+  neap.try(neap.shield, FAREWELL, tell, held.transport, messages.notification(
+    "notifications/cancelled", { requestId = held.id, reason = "nobody waits any more" }))
 end }
 
 -- Sends a message and reads the answer; nil if the server has forgotten the session.
@@ -213,16 +221,28 @@ function Http:request(message, more)
   })
 end
 
---- Sends a notification or an answer. Does not wait: another task does it.
+--- Sends a notification or an answer. Waits until the server has it.
 ---@param message table
 function Http:notify(message)
-  if self.failure then return end
-  neap.spawn_detached(function()
-    neap.try(function()
-      local response <close> = post(self, message)
-      response:read(LARGEST)
-    end)
-  end)
+  if not self.failure then tell(self, message) end
+end
+
+-- Reads what a server of the old era says by itself, if it does.
+local function read_stream(self)
+  local headers = headers_of(self, { params = {} }, { accept = "text/event-stream" })
+  local response <close> = neap.http.get(self.url, { stream = true, headers = headers })
+  if not is_stream(response) then return end
+  for event in response:events { reconnect = true } do take(self, messages.decode(event.data)) end
+end
+
+--- Reads a stream of notifications, until it ends or the connection does. Does not wait:
+--- another task does it. A server need not have one.
+---@param message? table the request for it, with a server of the new era
+function Http:listen(message)
+  self.stream = neap.spawn_detached(neap.try, neap.race, {
+    function() if message then return self:request(message) else return read_stream(self) end end,
+    function() self.closed:wait() end,
+  })
 end
 
 --- Is told the version that holds.
@@ -237,24 +257,22 @@ local function farewell(self)
   neap.try(neap.http.delete, self.url, { headers = headers, timeout = FAREWELL })
 end
 
---- Ends the connection. With `waits`, a server with a session has been told when this
---- returns.
----@param waits boolean
-function Http:close(waits)
+--- Ends the connection. A server with a session has been told when this returns.
+function Http:close()
   if self.failure then return end
   self.failure = new_error { code = "closed", retryable = false,
     message = self.label .. ": the connection has been closed" }
   self.closed:set()
-  if not self.session then return end
-  if waits then
-    neap.try(neap.shield, FAREWELL, farewell, self)
-  else
-    neap.spawn_detached(farewell, self)
-  end
+  neap.try(neap.shield, 2 * FAREWELL, function()
+    if self.stream then self.stream:await() end
+    if self.session then farewell(self) end
+  end)
 end
 
 --- Ends the connection in the collector, where nothing can be sent.
-function Http:abandon() end
+function Http:abandon()
+  self.closed:set()
+end
 
 --- Makes the connection to an address. Nothing is sent.
 ---@param url string

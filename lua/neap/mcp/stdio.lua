@@ -194,6 +194,13 @@ function Stdio:begin(message)
   return entry
 end
 
+--- Asks for a stream of notifications, if that needs a request. Does not wait; the request
+--- is answered when the stream ends.
+---@param message? table
+function Stdio:listen(message)
+  if message then self:begin(message) end
+end
+
 --- Gives a request up. The server is told, unless it has not seen it.
 ---@param entry neap.mcp.Entry
 ---@param reason? string nil: it is not told
@@ -219,7 +226,7 @@ function Stdio:finish(entry)
 end
 
 local forgotten = { __close = function(held)
-  held.transport:forget(held.entry, "nobody waits for the answer any more")
+  held.transport:forget(held.entry, "nobody waits any more")
 end }
 
 --- Asks, and waits for the answer. A caller that is cancelled, or does not wait any longer,
@@ -232,26 +239,28 @@ function Stdio:request(message)
   return (self:finish(entry))
 end
 
---- Ends the connection. With `waits`, the server has time to end by itself, and has ended
---- when this returns.
----@param waits boolean
-function Stdio:close(waits)
-  if not self.closing:is_set() then
-    self.closing:set()
-    fail(self, new_error { code = "closed", retryable = false,
-      message = self.label .. ": the connection has been closed" })
-    self.more:set()
-  end
-  if waits then
-    neap.try(neap.shield, 3 * GRACE, self.keeper.await, self.keeper)
-  else
-    self.keeper:cancel()
-  end
+-- Refuses what comes, and lets what waits end.
+local function shut(self)
+  if self.closing:is_set() then return end
+  self.closing:set()
+  fail(self, new_error { code = "closed", retryable = false,
+    message = self.label .. ": the connection has been closed" })
+  self.more:set()
+end
+
+--- Ends the connection. Waits until nothing of it is left. With `patiently`, the server has
+--- time to end by itself, and has ended when this returns; else it is ended.
+---@param patiently boolean
+function Stdio:close(patiently)
+  shut(self)
+  if not patiently then self.keeper:cancel() end
+  neap.try(neap.shield, 3 * GRACE, self.keeper.await, self.keeper)
 end
 
 --- Ends the connection in the collector, where nobody waits.
 function Stdio:abandon()
-  self:close(false)
+  shut(self)
+  self.keeper:cancel()
 end
 
 local unopened = { __close = function(held, err)

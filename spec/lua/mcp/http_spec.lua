@@ -318,6 +318,54 @@ describe("a server of the old era at an address", function()
   end)
 end)
 
+describe("changes of what a server at an address has", function()
+  local seen
+
+  local function note(method) seen[#seen + 1] = method end
+
+  -- A stream of events, one every ten seconds.
+  local function stream(list)
+    local chunks = {}
+    for i, each in ipairs(list) do chunks[i] = wire.sse { each } end
+    return { chunks = chunks, chunk_delay = 10,
+      headers = { ["content-type"] = "text/event-stream" } }
+  end
+
+  before_each(function() seen = {} end)
+
+  it("come in the stream that a server of the new era is asked for", function()
+    local serve = modern {}
+    with(function(request)
+      local message = of(request)
+      if message.method ~= "subscriptions/listen" then
+        local answer = serve(request)
+        local about = answer.json.result
+        if about and about.capabilities then about.capabilities.tools.listChanged = true end
+        return answer
+      end
+      assert.same({ toolsListChanged = true }, message.params.notifications)
+      return stream { { jsonrpc = "2.0", method = "notifications/subscriptions/acknowledged" },
+        { jsonrpc = "2.0", method = "notifications/tools/list_changed" } }
+    end, function()
+      neap.sleep(25)
+      assert.same({ "notifications/tools/list_changed" }, seen)
+    end, { on_notification = note })
+  end)
+
+  it("come in the stream that a server of the old era may have", function()
+    with(legacy({}, { get = function(request)
+      assert.equal("s1", request.headers["mcp-session-id"])
+      return stream { { jsonrpc = "2.0", method = "notifications/tools/list_changed" } }
+    end }), function()
+      neap.sleep(15)
+      assert.same({ "notifications/tools/list_changed" }, seen)
+    end, { on_notification = note })
+    with(legacy({}, { get = function() return { status = 405 } end }), function()
+      neap.sleep(15)
+    end, { on_notification = note })
+  end)
+end)
+
 describe("a connection to an address", function()
   it("ends calls under way when it is closed", function()
     with(modern { never = function() neap.sleep(3600) end }, function(server)

@@ -121,6 +121,16 @@ for era, version in pairs { legacy = "2025-06-18", modern = "2026-07-28" } do
       assert.equal("notifications/cancelled", heard[#heard])
     end)
 
+    it("tells of changes, if somebody wants to know", function()
+      local seen = {}
+      local server <close> = connect({ on_notification = function(method)
+        seen[#seen + 1] = method
+      end }, era)
+      assert.equal("changed", (server:call("change")))
+      helper.turns()
+      assert.same({ "notifications/tools/list_changed" }, seen)
+    end)
+
     it("limits the time of a call", function()
       local server <close> = connect({ timeout = 0.3 }, era)
       local err = helper.refused("timeout", server.call, server, "never")

@@ -186,4 +186,58 @@ describe("a sweep of cancellations leaves nothing of", function()
     local place = neap.spawn(function() neap.llm.fake({ "x" }, { limit = limit }):chat("y") end)
     place:await()
   end)
+
+  -- A server of MCP that takes its time.
+  local function play(call)
+    local results = {
+      initialize = { protocolVersion = "2025-11-25", capabilities = {} },
+      ["tools/list"] = { tools = { { name = "tide", inputSchema = { type = "object" } } } },
+      ["tools/call"] = { content = { { type = "text", text = "high" } } },
+    }
+    for line in call.stdin:lines() do
+      local message = neap.json.decode(line)
+      hop()
+      if message.id and results[message.method] then -- nothing is said to server/discover
+        call.stdout:write(neap.json.encode { jsonrpc = "2.0", id = message.id,
+          result = results[message.method] }, "\n")
+      end
+    end
+  end
+
+  it_survives("calls of an MCP server", function(guard)
+    local fake <close> = neap.testing.process { tides = play }
+    local _ <close> = guard()
+    local server <close> = neap.mcp.connect { command = { "tides" } }
+    local tool = server:tools()[1]
+    local function call()
+      local _ <close> = guard()
+      tool.run({})
+    end
+    neap.gather { call, call, function() neap.timeout(5, call) end }
+    assert.equal("tides", fake.calls[1].command)
+  end)
+
+  it_survives("calls of an MCP server at an address", function(guard)
+    local fake <close> = neap.testing.http { ["http://tides/mcp"] = function(request)
+      local message = request.body and neap.json.decode(request.body) or {}
+      local results = {
+        initialize = { protocolVersion = "2025-11-25", capabilities = {} },
+        ["tools/call"] = { content = { { type = "text", text = "high" } } },
+      }
+      local result = results[message.method]
+      if not result then return { status = request.method == "POST" and 400 or 200 } end
+      return { headers = { ["content-type"] = "text/event-stream", ["mcp-session-id"] = "s" },
+        delay = 1, chunk_delay = 1, chunks = { ": comment\n\n", "data: " .. neap.json.encode {
+          jsonrpc = "2.0", id = message.id, result = result } .. "\n\n" } }
+    end }
+    local _ <close> = guard()
+    local server <close> = neap.mcp.connect { url = "http://tides/mcp" }
+    local function call()
+      local _ <close> = guard()
+      server:call("tide")
+    end
+    neap.gather { call, call }
+    server:close()
+    assert.equal("DELETE", fake.requests[#fake.requests].method)
+  end)
 end)
