@@ -93,6 +93,10 @@ local review = neap.parallel {
   name = "review",
   on_error = "collect",
   repeats, sentences, links,
+  prep = function(_, shared)
+    shared.text, shared.folder = shared.text or DRAFT, shared.folder or ""
+    shared.remarks = {}
+  end,
   post = function(_, shared, _, verdicts)
     shared.failed = verdicts.errors
     local content = next(verdicts.errors) == nil
@@ -130,9 +134,8 @@ if not neap.is_main() then return editing end -- to neap run, graph and check
 
 local file = ...
 local action = editing:run {
-  text = file and neap.fs.read(file) or DRAFT,
-  folder = file and file:match("^.*/") or "",
-  remarks = {},
+  text = file and neap.fs.read(file),
+  folder = file and file:match("^.*/"),
 }
 
 -- The executable takes this number for its exit status.

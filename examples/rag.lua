@@ -71,7 +71,9 @@ end
 
 local flow = Flow { name = "rag", start = index, index >> find >> answer }
 
+function flow:prep(shared) shared.question = shared.question or QUESTION end
+
 if not neap.is_main() then return flow end -- to neap run, graph and check
 
 local question, folder = ...
-flow:run { question = question or QUESTION, folder = folder }
+flow:run { question = question, folder = folder }

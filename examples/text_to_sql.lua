@@ -3,7 +3,7 @@
 --
 --   neap examples/text_to_sql.lua [QUESTION [DATABASE]]
 --
--- It needs the program sqlite3, which opens the database for reading only, and with -safe:
+-- It needs sqlite3, 3.37 or later, which opens the database for reading only, and with -safe:
 -- whatever the model writes, no data and no other file can come to harm.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"

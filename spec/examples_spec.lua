@@ -2,9 +2,18 @@
 -- SPDX-License-Identifier: MIT
 local example = require "spec.example"
 local helper = require "spec.helper"
+local json = require "neap.json"
 
 -- Conversations at the terminal, which are no flows.
 local TALKS <const> = { chat = true, chat_memory = true, interrupt = true }
+
+-- What the flows work on that have no sample of their own where they are not the main script.
+local SHARED <const> = {
+  agent = '{"prompt": "What is the smallest flow?"}',
+  expense_approval = '{"expense": {"what": "Train", "amount": 89, "receipt": 1}, "revisions": 0}',
+  fetch_urls = '{"urls": []}',
+  order_pipeline = '{"quantity": 2}',
+}
 
 local names, sources = {}, {}
 for _, path in ipairs(helper.files(helper.root .. "/examples", "%.lua$")) do
@@ -57,6 +66,12 @@ for _, name in ipairs(names) do
       local drawn = example.command("graph", name)
       assert.equal(0, drawn.status)
       assert.matches("^flowchart TD\n", drawn.stdout)
+    end)
+
+    it("can be run by neap run", function()
+      local result = example.command("run", name, "--shared", SHARED[name] or "{}", "--json")
+      assert.equal(0, result.status, result.stderr)
+      assert.is_nil(json.decode(result.stdout).error)
     end)
   end)
 end
