@@ -195,6 +195,9 @@ end
 methods["notifications/initialized"] = function() end
 methods["notifications/cancelled"] = function() end
 
+-- The old era allows this before the handshake.
+if era == "legacy" then say { jsonrpc = "2.0", id = "first", method = "ping" } end
+
 complain("the secret is " .. tostring(os.getenv("TIDE_KEY")))
 if fault == "start" then os.exit(4) end
 
@@ -202,12 +205,16 @@ local NOT_THERE = { legacy = "server/discover", modern = "initialize" }
 
 for request in hear do
   local method = request.method
-  if not request.id or not method then heard[#heard + 1] = method or "answer" end
+  if request.id == "first" and not method then
+    assert(next(request.result) == nil)
+  elseif not request.id or not method then
+    heard[#heard + 1] = method or "answer"
+  end
   if fault == "die" and method == method_of_fault then
     complain("cannot go on")
     os.exit(3)
-  elseif fault == "silent" and (not method_of_fault or method == method_of_fault) then
-    complain("not a word about " .. tostring(method)) -- and no answer
+  elseif fault == "silent" and method and (not method_of_fault or method == method_of_fault) then
+    complain("not a word about " .. method) -- and no answer
   elseif era == "modern" and request.id and method ~= "initialize" and method
     and not request.params._meta["io.modelcontextprotocol/protocolVersion"] then
     refuse(request, -32602, "a request without a version")

@@ -67,18 +67,18 @@ end
 
 -- What the answer to server/discover tells: what the server is, or nil where it is of the
 -- era with a handshake.
-local function discovered(label, answer)
+local function discovered(transport, answer)
   local said = answer.error
   if said then
     local code = math.tointeger(messages.field(said, "code"))
     if not MODERN_ERRORS[code] then return nil end
     local theirs = messages.field(messages.field(said, "data"), "supported")
     if code ~= messages.codes.version then
-      error(failure.of_answer(label, "server/discover", said), 0)
+      error(failure.of_answer(transport, "server/discover", said), 0)
     elseif M.common(M.LEGACY, theirs) then
       return nil
     end
-    error(no_version(label, theirs), 0)
+    error(no_version(transport.label, theirs), 0)
   end
   local result = answer.result
   local theirs = messages.field(result, "supportedVersions")
@@ -90,7 +90,7 @@ local function discovered(label, answer)
   elseif M.common(M.LEGACY, theirs) then
     return nil
   end
-  error(no_version(label, theirs), 0)
+  error(no_version(transport.label, theirs), 0)
 end
 
 -- Begins with a handshake.
@@ -98,7 +98,7 @@ local function initialize(transport, next_id)
   local answer = transport:request(messages.request(next_id(), "initialize", json.object({
     protocolVersion = M.LEGACY[1], capabilities = {}, clientInfo = client_info(),
   }, { "protocolVersion", "capabilities", "clientInfo" })))
-  if answer.error then error(failure.of_answer(transport.label, "initialize", answer.error), 0) end
+  if answer.error then error(failure.of_answer(transport, "initialize", answer.error), 0) end
   local result = answer.result
   local version = messages.field(result, "protocolVersion")
   if not M.common(M.LEGACY, { version }) then error(no_version(transport.label, version), 0) end
@@ -123,12 +123,12 @@ local function open_program(transport, next_id, probe)
   elseif err.code ~= "timeout" then
     error(err, 0)
   end
-  local found = answer and discovered(transport.label, answer)
+  local found = answer and discovered(transport, answer)
   if found then return found end
   local ok, result = neap.try(initialize, transport, next_id)
   transport:forget(entry)
   if ok then return result end
-  found = entry.answer and not answer and discovered(transport.label, entry.answer)
+  found = entry.answer and not answer and discovered(transport, entry.answer)
   return found or error(result, 0)
 end
 
@@ -144,7 +144,7 @@ function M.open(transport, next_id, probe)
     "server/discover", { _meta = M.meta(M.MODERN[1]) }))
   -- What an old server says of a question that is new may be no message at all.
   if not ok and not (answer.kind == "server" or answer.kind == "broken") then error(answer, 0) end
-  return ok and discovered(transport.label, answer) or initialize(transport, next_id)
+  return ok and discovered(transport, answer) or initialize(transport, next_id)
 end
 
 return M

@@ -1,6 +1,7 @@
 --- Errors of connections to MCP servers.
 -- SPDX-License-Identifier: MIT
 local new_error = require "neap.error".new
+local plain = require "neap.llm.content".plain
 local valid = require "neap.base.encoding".valid
 
 local M = {}
@@ -39,16 +40,15 @@ function M.words(text, fallback)
   return text:sub(1, utf8.offset(text, 0, LONGEST) - 1) .. " ..."
 end
 
---- Makes the error for an answer of JSON-RPC that is one.
----@param label string the server
+--- Makes the error for an answer of JSON-RPC that is one. It has no key that we have sent.
+---@param transport table its `label`, and `hide` that takes secrets out of a text
 ---@param method string
----@param answer table its `error`
+---@param problem table the `error` of the answer
 ---@return neap.mcp.Error
-function M.of_answer(label, method, answer)
-  local said = type(answer) == "table" and answer or {}
-  return M.new("server", ("%s: %s: %s"):format(label, method,
-    M.words(said.message, "an error without words")),
-    { rpc_code = math.tointeger(said.code), data = said.data })
+function M.of_answer(transport, method, problem)
+  local words = M.words(problem.message, "an error without words")
+  return M.new("server", ("%s: %s: %s"):format(transport.label, method, transport.hide(words)),
+    { rpc_code = math.tointeger(problem.code), data = plain(problem.data, transport.hide) })
 end
 
 --- Makes the error for what does not fit the protocol.

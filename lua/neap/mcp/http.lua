@@ -1,11 +1,13 @@
 --- A server at an address, which is asked by HTTP: each message is a request of its own.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
+local era = require "neap.mcp.era"
 local failure = require "neap.mcp.failure"
 local messages = require "neap.mcp.message"
 local neap = require "neap"
 local new_error = require "neap.error".new
 local parameters = require "neap.mcp.parameters"
+local words = require "neap.mcp.words"
 
 local M = {}
 
@@ -33,11 +35,11 @@ local IDEMPOTENT = { ["server/discover"] = true, ["initialize"] = true, ["tools/
 ---@class neap.mcp.Http
 ---@field label string
 ---@field url string
----@field headers table<string, string|number> those of the user
----@field on_message fun(message: table)
+---@field headers table<string, string|number|neap.Secret> those of the user
+---@field hide fun(text: string): string takes secrets out of a text
+---@field on_message fun(self: table, message: table)
 ---@field version? string that holds, from the handshake or the discovery on
 ---@field session? string
----@field renew fun() shakes hands once more
 ---@field failure? any why nothing can be asked any more
 ---@field private closed neap.Event
 ---@field private stream? neap.Task reads notifications
@@ -79,7 +81,7 @@ local function take(self, value, id)
   local kind = messages.kind(value)
   if kind == "answer" then return value.id == id and value or nil end
   if kind then
-    self.on_message(value)
+    self:on_message(value)
   elseif type(value) == "table" then
     for _, each in ipairs(value) do -- a batch
       local answer = take(self, each, id)
@@ -199,7 +201,7 @@ local function ask(self, message, more)
     local _ <close> = self.renewing:acquire()
     if self.session == session then
       self.session, self.version = nil, nil
-      self.renew()
+      era.initialize(self, function() return "again" end)
     end
   end
   return exchange(self, message, more) or broken(self, "the server forgets each session at once")
@@ -277,11 +279,11 @@ end
 --- Makes the connection to an address. Nothing is sent.
 ---@param url string
 ---@param headers? table
----@param on_message fun(message: table)
+---@param on_message fun(self: table, message: table)
 ---@return neap.mcp.Http
 function M.open(url, headers, on_message)
   return setmetatable({ url = url, headers = headers or {}, on_message = on_message,
-    closed = neap.event(), renewing = neap.semaphore(1),
+    hide = words.hider(headers), closed = neap.event(), renewing = neap.semaphore(1),
     label = "mcp " .. url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://") }, Http)
 end
 

@@ -15,7 +15,7 @@ local M = {}
 ---@param opts neap.mcp.ConnectOptions
 ---@return neap.mcp.Server
 function M.connect(opts)
-  return (require("neap.mcp.connection").new(opts))
+  return (require("neap.mcp.connect").new(opts))
 end
 
 --- Makes a tool of a flow, or of a function. A flow runs with the arguments as `shared`, and

@@ -26,7 +26,8 @@ local GRACE, LAST_WORDS = 2, 0.5
 
 ---@class neap.mcp.Stdio
 ---@field label string
----@field on_message fun(message: table) is told requests and notifications of the server
+---@field hide fun(text: string): string takes secrets out of a text
+---@field on_message fun(self: table, message: table) is told what is no answer
 ---@field failure? any why nothing can be asked any more
 ---@field private pending table<integer, neap.mcp.Entry>
 ---@field private outbox table[] what is to be written
@@ -75,7 +76,7 @@ local function receive(self, value)
   if kind == "answer" then
     settle(self, value)
   elseif kind then
-    self.on_message(value)
+    self:on_message(value)
   elseif type(value) == "table" and value[1] ~= nil then
     for _, each in ipairs(value) do receive(self, each) end -- a batch
   else
@@ -270,11 +271,12 @@ end }
 --- Starts a server. Waits. Raises code "process" if it cannot be started.
 ---@param command string[] the program and its arguments
 ---@param env? table
----@param on_message fun(message: table)
+---@param on_message fun(self: table, message: table)
 ---@return neap.mcp.Stdio
 function M.open(command, env, on_message)
-  local self = setmetatable({ label = "mcp " .. tostring(command[1]):match("[^/]*$"),
-    on_message = on_message, pending = {}, outbox = {}, noise = 0, words = words.new(env),
+  local hide = words.hider(env)
+  local self = setmetatable({ label = "mcp " .. command[1]:match("[^/]*$"), hide = hide,
+    on_message = on_message, pending = {}, outbox = {}, noise = 0, words = words.new(hide),
     more = neap.event(), opened = neap.event(), closing = neap.event() }, Stdio)
   local argv = table.move(command, 1, #command, 1, { env = env, stderr = "pipe", grace = GRACE })
   self.keeper = neap.spawn_detached(keep, self, argv)

@@ -6,6 +6,18 @@ local valid = require "neap.base.encoding".valid
 
 local M = {}
 
+--- Makes a function that takes secrets out of a text: the values of a table that are
+--- secrets, or have the name of one.
+---@param values? table
+---@return fun(text: string): string
+function M.hider(values)
+  local named = {}
+  for name, value in pairs(values or {}) do
+    named[secrets.is(value) and name .. "_secret" or name] = value
+  end
+  return hider { options = { headers = named } }
+end
+
 -- So many bytes and lines at most are kept, however much comes.
 local BYTES, LINES = 4096, 20
 
@@ -37,15 +49,10 @@ function Words:last()
 end
 
 --- Begins with none.
----@param env? table variables of the server: those that are secrets, or have the name of one,
---- are not shown
+---@param hide fun(text: string): string takes secrets out of a text
 ---@return neap.mcp.Words
-function M.new(env)
-  local named = {}
-  for name, value in pairs(env or {}) do
-    named[secrets.is(value) and name .. "_secret" or name] = value
-  end
-  return setmetatable({ tail = "", hide = hider { options = { headers = named } } }, Words)
+function M.new(hide)
+  return setmetatable({ tail = "", hide = hide }, Words)
 end
 
 return M

@@ -387,7 +387,24 @@ describe("a connection to an address", function()
     fails("auth", with, function() return { status = 403, body = "" } end, function() end)
   end)
 
-  it("shows no key", function()
+  it("shows no key, although the server quotes it", function()
+    local function quote(request)
+      local key = request.headers.authorization
+      return { status = 400, json = failure(of(request), -32000, "No such key: " .. tostring(key),
+        { key = tostring(key):match("%S+$"), known = { "a", 1 } }) }
+    end
+    for _, key in ipairs { "Bearer s3cr3t", neap.secret "Bearer s3cr3t" } do
+      local err = fails("server", with, function(request)
+        local headers = request.headers
+        headers.authorization = neap.secret(headers.authorization):reveal()
+        return quote(request)
+      end, function() end, { headers = { Authorization = key } })
+      assert.is_nil(json.encode(err):find("s3cr3t", 1, true))
+      assert.same({ "a", 1 }, err.data.known)
+    end
+  end)
+
+  it("shows no key of its address", function()
     local err = helper.refused("http", neap.mcp.connect, {
       url = "http://me:s3cr3t@127.0.0.1:1/mcp?key=s3cr3t", headers = { Authorization = "s3cr3t" } })
     assert.is_nil(json.encode(err):find("s3cr3t", 1, true))

@@ -1,4 +1,4 @@
---- Connections to MCP servers: what can be asked of one.
+--- What can be asked of an MCP server.
 -- SPDX-License-Identifier: MIT
 local class = require "neap.base.class"
 local content = require "neap.mcp.content"
@@ -37,7 +37,10 @@ function ServerMeta:__tostring()
   return ("%s: %s"):format(ServerMeta.__name, self.transport.label)
 end
 
-local function next_id(self)
+--- The id for the next request.
+---@private
+---@return integer
+function Server:next_id()
   self.last_id = self.last_id + 1
   return self.last_id
 end
@@ -51,8 +54,13 @@ local function overdue(self, what)
       words) }
 end
 
--- Calls f within the limit of a call.
-local function in_time(self, what, f, ...)
+--- Calls f within the limit of a call, or of connecting.
+---@private
+---@param what string for the error
+---@param f function
+---@param ... any
+---@return any ... the results of f
+function Server:in_time(what, f, ...)
   local results = table.pack(neap.try(neap.timeout, self.timeout, f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   local err = results[2]
@@ -67,7 +75,7 @@ local function exchange(self, method, params)
   for _ = 1, MOST_ROUNDS do
     params._meta = self.is_modern and era.meta(self.version) or nil
     local headers = self.is_modern and params.name and self.headers[params.name]
-    local answer = self.transport:request(messages.request(next_id(self), method, params),
+    local answer = self.transport:request(messages.request(self:next_id(), method, params),
       headers and parameters.values(headers, params.arguments))
     if answer.error then return nil, answer.error end
     local result = type(answer.result) == "table" and answer.result or {}
@@ -98,14 +106,14 @@ end
 ---@return table|nil problem the error of JSON-RPC
 function Server:try(method, params)
   if self.is_closed then self.transport:request(messages.request(0, method)) end -- raises
-  return in_time(self, method, exchange, self, method, params or {})
+  return self:in_time(method, exchange, self, method, params or {})
 end
 
 --- Asks a server, and raises its error if it answers with one.
 ---@private
 function Server:ask(method, params)
   local result, problem = self:try(method, params)
-  if not result then error(failure.of_answer(self.transport.label, method, problem), 0) end
+  if not result then error(failure.of_answer(self.transport, method, problem), 0) end
   return result
 end
 
@@ -113,8 +121,8 @@ end
 local function list_of(self, what, name, key)
   local ok, found = neap.try(list.all, self, self.transport.label, what .. "/list", name, key)
   if ok then return found end
-  local is_unknown = found.rpc_code == messages.codes.method and not self.capabilities[what]
-  if not is_unknown then error(found, 0) end
+  local is_unknown = type(found) == "table" and found.rpc_code == messages.codes.method
+  if not is_unknown or self.capabilities[what] then error(found, 0) end
   return {}
 end
 
@@ -166,7 +174,7 @@ local function call(self, name, arguments)
     definitions(self)
     result, problem = self:try("tools/call", params)
   end
-  if not result then error(failure.of_answer(self.transport.label, "tools/call", problem), 0) end
+  if not result then error(failure.of_answer(self.transport, "tools/call", problem), 0) end
   return result
 end
 
@@ -239,98 +247,13 @@ function ServerMeta:__gc()
   if not self.is_closed then self.transport:abandon() end
 end
 
--- Answers what a server asks: whether we are there. All else is not known here.
-local function answer_to(request)
-  if request.method == "ping" then return messages.result(request.id, {}) end
-  return messages.failure(request.id, messages.codes.method,
-    ("Method not found: %s"):format(failure.words(request.method, "?")))
-end
-
--- Of streams of notifications, for this module alone.
-local OF_STREAMS = "^notifications/subscriptions/"
-
--- Returns what is called with each message of the server that is no answer, and what
--- tells it the transport. The connection is not held by it, so that it can be collected.
-local function listener(on_notification)
-  local transport
-  return function(message)
-    if messages.kind(message) == "request" then
-      transport:notify(answer_to(message))
-    elseif on_notification and not message.method:find(OF_STREAMS) then
-      neap.spawn_detached(function()
-        local ok, err = neap.try(on_notification, message.method, messages.params(message))
-        if not ok then warn("neap: on_notification: " .. tostring(err)) end
-      end)
-    end
-  end, function(made) transport = made end
-end
-
--- The lists of whose changes a server of the new era tells those who ask.
-local LISTS = { tools = "toolsListChanged", prompts = "promptsListChanged",
-  resources = "resourcesListChanged" }
-
--- Asks for the notifications that belong to no call.
-local function subscribe(self)
-  if not self.is_modern then return self.transport:listen() end
-  local wanted = {}
-  for what, name in pairs(LISTS) do
-    if field(self.capabilities[what], "listChanged") == true then wanted[name] = true end
-  end
-  if next(wanted) == nil then return end
-  self.transport:listen(messages.request(next_id(self), "subscriptions/listen",
-    { notifications = wanted, _meta = era.meta(self.version) }))
-end
-
-local unopened = { __close = function(held, err)
-  if err ~= nil then held.server:close() end
-end }
-
--- Connects by a transport that has been opened.
-local function begin(transport, opts, probe)
-  local self = setmetatable({ transport = transport, timeout = opts.timeout, last_id = 0,
-    headers = {}, is_closed = false }, ServerMeta)
-  local _ <close> = setmetatable({ server = self }, unopened)
-  local function id() return next_id(self) end
-  local about = in_time(self, "connecting", era.open, transport, id, probe)
-  for name, value in pairs(about) do self[name] = value end
-  if opts.on_notification then subscribe(self) end
-  if self.name then transport.label = "mcp " .. failure.words(self.name, "?"):gsub("%c", " ") end
-  return self
-end
-
--- Starts a program and connects to it. Some of the old era end when they are asked a
--- question that is new; those are started once more.
-local function start(opts, on_message, set)
-  local stdio = require "neap.mcp.stdio"
-  local function attempt(probe)
-    local transport = stdio.open(opts.command, opts.env, on_message)
-    set(transport)
-    return (begin(transport, opts, probe))
-  end
-  local ok, result = neap.try(attempt, opts.probe)
-  if ok then return result end
-  if opts.probe > 0 and type(result) == "table" and result.kind == "dead" then
-    local is_old, server = neap.try(attempt, 0)
-    if is_old then return server end
-  end
-  error(result, 0)
-end
-
---- Connects to a server. Waits.
----@param opts neap.mcp.ConnectOptions
+--- Makes the server of a transport that has been opened.
+---@param transport table
+---@param timeout number
 ---@return neap.mcp.Server
-function M.new(opts)
-  opts = options.take(opts, "mcp.connect")
-  if (opts.command == nil) == (opts.url == nil) then
-    options.blame("mcp.connect: one of the options 'command' and 'url' is needed")
-  end
-  local on_message, set = listener(opts.on_notification)
-  if opts.command then return (start(opts, on_message, set)) end
-  local transport = require "neap.mcp.http".open(opts.url, opts.headers, on_message)
-  set(transport)
-  local server = begin(transport, opts, opts.probe)
-  function transport.renew() era.initialize(transport, function() return next_id(server) end) end
-  return server
+function M.new(transport, timeout)
+  return setmetatable({ transport = transport, timeout = timeout, last_id = 0, headers = {},
+    is_closed = false }, ServerMeta)
 end
 
 return M
