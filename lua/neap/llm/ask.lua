@@ -43,11 +43,11 @@ local M = {}
 ---@param own table what is known of the client
 ---@param provider neap.llm.Provider
 ---@param call neap.llm.CallOf
----@param what string the function's name
----@param began? number default: now
+---@param account neap.llm.Account of the whole call
 ---@return neap.llm.Ask
-function M.new(own, provider, call, what, began)
-  local ask = { call = call, provider = provider, what = what, began = began or core.now(),
+function M.new(own, provider, call, account)
+  local ask = { call = call, provider = provider, what = account.what, began = account.began,
+    account = account, totals = { own.usage, account.usage, account.total },
     key = own.key, cassette = own.cassette, prices = own.options.prices,
     budget = own.options.budget, limit = own.options.limit }
   ask.deadline = ask.began + (call.options.timeout or math.huge)
@@ -78,17 +78,16 @@ function M.options(own, what, given)
 end
 
 --- What a call asks of a client. Where the answer is to have a structure, that says how
---- it is asked for; the call itself may have begun before.
+--- it is asked for.
 ---@param own table what is known of the client
----@param what string the function's name
 ---@param prompt neap.llm.Prompt
 ---@param given neap.llm.CallOptions
----@param totals table[] the usage of the clients that count it
----@param began? number default: now
+---@param account neap.llm.Account of the whole call
 ---@param structure? neap.llm.Structure
 ---@return neap.llm.Ask
-function M.of(own, what, prompt, given, totals, began, structure)
-  local opts, provider = M.options(own, what, given), own.provider
+function M.of(own, prompt, given, account, structure)
+  local what, provider = account.what, own.provider
+  local opts = M.options(own, what, given)
   if structure then
     opts.tools, opts.tool_choice = structure.tools, structure.tool_choice
     opts.schema = structure.schema
@@ -102,9 +101,7 @@ function M.of(own, what, prompt, given, totals, began, structure)
     vendor = provider.vendor and provider.vendor(own.url:match("^%a+://([^/?#]*)"))
       or provider.name,
   }
-  local ask = M.new(own, provider, call, what, began)
-  ask.totals = totals
-  return ask
+  return M.new(own, provider, call, account)
 end
 
 return M

@@ -1,5 +1,6 @@
 --- Clients of models: what their calls send, and give.
 -- SPDX-License-Identifier: MIT
+local accounts = require "neap.llm.account"
 local asks = require "neap.llm.ask"
 local class = require "neap.base.class"
 local core = require "neap.core"
@@ -25,20 +26,20 @@ local Client, ClientMeta = class("neap.llm.Client")
 -- What a client was made with, kept apart from it: who prints a client prints no key.
 local private = setmetatable({}, { __mode = "k" })
 
--- What a call asks of a client, see asks.of.
-local function ask_by(self, ...)
-  return asks.of(private[self], ...)
+-- Begins the account of a call.
+local function open_account(self, what)
+  return accounts.open(what, self, private[self].members and self.usage)
 end
 
 -- What a call asks of the first of several clients, and then of the others.
-local function ask_in_turn(self, what, prompt, given)
-  local members, began, at = private[self].members, core.now(), 0
-  prompt = messages.list(prompt, nil, what)
+local function ask_in_turn(self, prompt, given, account)
+  local members, at = private[self].members, 0
+  prompt = messages.list(prompt, nil, account.what)
   local function next_ask()
     at = at + 1
     local member = members[at]
     if not member then return nil end
-    local ask = ask_by(member, what, prompt, given, { member.usage, self.usage }, began)
+    local ask = asks.of(private[member], prompt, given, account)
     ask.otherwise = next_ask
     return ask
   end
@@ -48,9 +49,10 @@ end
 -- Makes the stream for a call.
 local function begin(self, what, prompt, given)
   given = options.check(given, what)
-  local ask = private[self].members and ask_in_turn(self, what, prompt, given)
-    or ask_by(self, what, prompt, given, { self.usage })
-  return streams.new(ask)
+  local account = open_account(self, what)
+  local ask = private[self].members and ask_in_turn(self, prompt, given, account)
+    or asks.of(private[self], prompt, given, account)
+  return streams.new(ask, account)
 end
 
 --- Sends a prompt and waits for the whole reply, whatever its `stop` is.
@@ -71,14 +73,13 @@ end
 ---@return neap.llm.Reply reply
 function Client:chat(prompt, opts)
   local stream <close> = begin(self, "chat", prompt, opts)
-  local reply = stream:finish()
-  if reply.stop == "stop" then return reply.text, reply end
-  error(failure.no_answer(reply), 0)
+  local reply = stream:finish(true)
+  return reply.text, reply
 end
 
--- Asks a client for a value that fits a schema. Its usage is added to the totals. Raises;
--- `over` is told then whether the time of the call is over.
-local function object_by(self, wanted, list, opts, totals, began, over)
+-- Asks a client for a value that fits a schema. Raises; `over` is told then whether the
+-- time of the call is over.
+local function object_by(self, wanted, list, opts, account, over)
   local own = private[self]
   if own.provider == offline then
     error(failure.new("model", "the offline summariser fills no schema; name a model with "
@@ -88,7 +89,7 @@ local function object_by(self, wanted, list, opts, totals, began, over)
   return object.ask { schema = wanted, ways = own.ways, messages = list,
     attempts = opts.attempts or own.options.attempts or 3,
     send = function(messages_now, structure)
-      local ask = ask_by(self, "object", messages_now, opts, totals, began, structure)
+      local ask = asks.of(own, messages_now, opts, account, structure)
       local stream = streams.new(ask)
       local ok, result = pcall(stream.finish, stream)
       stream:close()
@@ -99,12 +100,11 @@ local function object_by(self, wanted, list, opts, totals, began, over)
 end
 
 -- Asks clients for a value, one after the other.
-local function object_in_turn(self, wanted, list, opts, began)
+local function object_in_turn(self, wanted, list, opts, account)
   local members, usage, requests = private[self].members, fold.usage(), 0
   for i, member in ipairs(members) do
     local over = {}
-    local ok, value, reply = pcall(object_by, member, wanted, list, opts,
-      { member.usage, self.usage }, began, over)
+    local ok, value, reply = pcall(object_by, member, wanted, list, opts, account, over)
     local told = reply
     if not ok then told = value end
     if type(told) == "table" and told.usage then
@@ -133,45 +133,46 @@ function Client:object(fields, prompt, opts)
   if opts.tools or opts.tool_choice then
     options.blame("object: it has no tools; an agent has")
   end
-  local list, began = messages.list(prompt, nil, "object"), core.now()
+  local list = messages.list(prompt, nil, "object")
+  local account <close> = open_account(self, "object")
   local value, reply
   if private[self].members then
-    value, reply = object_in_turn(self, wanted, list, opts, began)
+    value, reply = object_in_turn(self, wanted, list, opts, account)
   else
-    value, reply = object_by(self, wanted, list, opts, { self.usage }, began, {})
+    value, reply = object_by(self, wanted, list, opts, account, {})
   end
+  account:close(nil, reply)
   return value, reply
 end
 
--- Asks a client for the vectors of texts. What that takes is added to `spent`.
-local function embed_by(self, texts, given, spent, run)
+-- Asks a client for the vectors of texts. Raises; `over` is told then whether the time of
+-- the call is over.
+local function embed_by(self, texts, given, account, over)
   local own = private[self]
   embedding.check(own.provider)
   local opts = asks.options(own, "embed", given)
-  local totals = { spent, self.usage, run.total }
   return embedding.ask(texts, opts, function(batch)
     local call = embedding.call(own, opts, batch)
-    local ask = asks.new(own, embedding.provider(own.provider, call), call, "embed", run.began)
-    ask.totals = totals
+    local ask = asks.new(own, embedding.provider(own.provider, call), call, account)
     local stream <close> = streams.new(ask)
     local ok, reply = pcall(stream.finish, stream)
-    run.is_over = run.is_over or ask.is_over
+    over.is_over = over.is_over or ask.is_over
     if not ok then error(reply, 0) end
     return reply
   end)
 end
 
 -- Asks clients for vectors, one after the other: all of a call are of one model.
-local function embed_in_turn(self, texts, opts, spent, run)
+local function embed_in_turn(self, texts, opts, account, over)
   local own = private[self]
   local members = embedding.members(own, private, opts.model)
   for i, member in ipairs(members) do
-    local ok, vectors = pcall(embed_by, member, texts, opts, spent, run)
+    local ok, vectors = pcall(embed_by, member, texts, opts, account, over)
     if ok then
       own.embedder = own.embedder or member
       return vectors
     end
-    local may_go_on = members[i + 1] and not run.is_over
+    local may_go_on = members[i + 1] and not over.is_over
     if not may_go_on or not failure.may_pass_elsewhere(vectors) then error(vectors, 0) end
     core.tell_retry("llm.first", 0, vectors, 0)
   end
@@ -186,11 +187,11 @@ end
 function Client:embed(given, opts)
   local texts, is_one = embedding.texts(given)
   opts = options.check(opts, "embed")
-  local spent, run = fold.usage(self.usage.cost and 0), { began = core.now() }
-  spent.calls = 0
-  local by = embed_by
-  if private[self].members then by, run.total = embed_in_turn, self.usage end
-  local ok, vectors = pcall(by, self, texts, opts, spent, run)
+  local account <close> = open_account(self, "embed")
+  local spent = account.usage
+  local by = private[self].members and embed_in_turn or embed_by
+  local ok, vectors = pcall(by, self, texts, opts, account, {})
+  account:close(not ok and vectors or nil)
   if ok then return is_one and vectors[1] or vectors, spent end
   if type(vectors) == "table" and vectors.usage then
     vectors.usage, vectors.attempts = spent, spent.calls
@@ -222,7 +223,7 @@ function M.new(provider, opts, url, key)
   local client = setmetatable({ offline = provider.answer ~= nil, model = opts.model,
     provider = provider.name, usage = usage }, ClientMeta)
   private[client] = { provider = provider, url = url or "", key = key,
-    http = opts.http or require "neap.http", options = opts }
+    http = opts.http or require "neap.http", options = opts, usage = usage }
   opts.key = nil
   return client
 end

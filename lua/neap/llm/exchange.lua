@@ -27,7 +27,8 @@ local M = {}
 ---@field began number
 ---@field deadline number the end of the whole call
 ---@field is_over? boolean the deadline has passed
----@field totals table[] the usage of the clients that count it
+---@field account neap.llm.Account of the call
+---@field totals table[] the usage of whoever counts it: clients, the account
 ---@field otherwise? fun(): neap.llm.Ask|nil what is asked when this has failed
 ---@field prices? neap.llm.Prices
 ---@field budget? neap.llm.Budget

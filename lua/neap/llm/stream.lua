@@ -27,6 +27,8 @@ local Stream, StreamMeta = class("neap.llm.Stream")
 ---@field is_given? boolean a piece has been given to whoever asked
 ---@field first_token? number
 ---@field has_ended? boolean
+---@field account? neap.llm.Account nil: the stream is a part of a call
+---@field wants_answer? boolean what ends otherwise is a failure
 
 ---@type table<neap.llm.Stream, neap.llm.Progress>
 local progress_of = setmetatable({}, { __mode = "k" })
@@ -44,6 +46,7 @@ local function begin(p)
   p.exchange = (ask.provider.answer and played or exchange).new(ask)
   if ask.cassette then p.exchange = cassettes.tape(ask.cassette, p.exchange) end
   p.requests = p.requests + 1
+  ask.account:ask(ask.provider, ask.call.model)
   for _, total in ipairs(ask.totals) do total.calls = total.calls + 1 end
 end
 
@@ -119,23 +122,40 @@ local function wait_for_next(p, err, state)
   p.attempt = p.attempt + 1
 end
 
+-- Calls f. What it raises ends the call.
+local function guard(p, f, ...)
+  local ok, err = pcall(f, ...)
+  if ok then return end
+  if p.account then p.account:close(err) end
+  error(err, 0)
+end
+
+-- An attempt has ended, well or with an error: so does the call, or another follows.
+local function take_end(self, p, ok, err)
+  local state = put_an_end_to(p, not ok and err or nil)
+  if not ok then
+    p.first_token = nil
+    wait_for_next(p, err, state)
+    return
+  end
+  p.has_ended = true
+  self.reply = reply_of(p, state)
+  if p.wants_answer and self.reply.stop ~= "stop" then
+    error(failure.no_answer(self.reply), 0)
+  end
+  if p.account then p.account:close(nil, self.reply) end
+end
+
 -- Waits for what comes next: a list of deltas, nil at the end.
 local function advance(self, p)
   while not p.has_ended do
-    if not p.exchange then begin(p) end
+    if not p.exchange then guard(p, begin, p) end
     local ok, deltas = pcall(p.exchange.read, p.exchange)
     if ok and deltas then
       if deltas[1] and not p.first_token then p.first_token = core.now() - p.ask.began end
       return deltas
     end
-    local state = put_an_end_to(p, not ok and deltas or nil)
-    if ok then
-      p.has_ended = true
-      self.reply = reply_of(p, state)
-    else
-      p.first_token = nil
-      wait_for_next(p, deltas, state)
-    end
+    guard(p, take_end, self, p, ok, deltas)
   end
 end
 
@@ -160,11 +180,12 @@ end
 
 --- Begins a stream. Its request is sent when it is first read.
 ---@param ask neap.llm.Ask
+---@param account? neap.llm.Account of the call that ends with it; nil where it is a part
 ---@return neap.llm.Stream
-function M.new(ask)
+function M.new(ask, account)
   local stream = setmetatable({}, StreamMeta)
-  progress_of[stream] = { ask = ask, usage = fold.usage(ask.prices and 0), attempt = 0,
-    requests = 0, queue = {}, at = 1 }
+  progress_of[stream] = { ask = ask, account = account, usage = fold.usage(ask.prices and 0),
+    attempt = 0, requests = 0, queue = {}, at = 1 }
   return stream
 end
 
@@ -184,9 +205,11 @@ end
 
 --- Waits for the whole reply, of which nobody is given a piece before: so it may be
 --- asked for again when the answer breaks off in its middle.
+---@param wants_answer? boolean a reply that is none is raised as an error
 ---@return neap.llm.Reply
-function Stream:finish()
+function Stream:finish(wants_answer)
   local p = progress_of[self]
+  p.wants_answer = wants_answer == true
   while advance(self, p) do p.queue, p.at = {}, 1 end
   return self.reply
 end
@@ -197,6 +220,7 @@ function Stream:close()
   local p = progress_of[self]
   put_an_end_to(p)
   p.has_ended, p.queue, p.at = true, {}, 1
+  if p.account then p.account:close(core.is_cancelled() and { code = "cancelled" } or nil) end
 end
 
 StreamMeta.__close = Stream.close
