@@ -16,6 +16,7 @@ local M = {}
 ---@field parse? fun(state: neap.llm.State, body: any): any[]|nil, string|nil the vectors, or
 --- nil and what is wrong
 ---@field answer? fun(call: neap.llm.CallOf): neap.llm.Answer in the place of both
+---@field model? string of one that makes them by itself
 ---@field takes_extra? boolean `request` has put the option `extra` into the body
 
 -- How many tokens, as estimated, a request has at most: vendors refuse too many texts that
@@ -119,8 +120,9 @@ end
 function M.call(own, opts, texts)
   local list = {}
   for i, text in ipairs(texts) do list[i] = { role = "user", content = text } end
-  return { model = opts.model, texts = texts, messages = list, options = opts,
-    url = settings.without_path(own.url, own.provider.path), vendor = own.provider.name }
+  local provider = own.provider
+  return { model = provider.embed.model or opts.model, texts = texts, messages = list,
+    options = opts, url = settings.without_path(own.url, provider.path), vendor = provider.name }
 end
 
 --- Raises unless a provider can make vectors.

@@ -181,6 +181,12 @@ describe("vectors without a server", function()
     assert.same({ 2, 512, 1, 0 }, { #vectors, #vectors[1], usage.calls, usage.input })
     assert.equal(1, llm.nearest(model:embed("Kiel"), vectors, 1)[1])
     assert.equal(64, #model:embed("tide", { dimensions = 64 }))
+    local node = neap.Node { name = "n", exec = function() model:embed("tide") end }
+    local asked
+    node:run({}, { on_event = function(event)
+      if event.kind == "llm" then asked = event.model end
+    end })
+    assert.equal("feature hashing (Weinberger et al., 2009)", asked)
   end)
 
   it("are those of the offline client in a fake, and use up none of its answers", function()

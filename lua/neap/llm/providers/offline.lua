@@ -24,7 +24,7 @@ local function without_instruction(prompt)
   return rest:find("%S") and rest or prompt
 end
 
-M.embed = {}
+M.embed = { model = hashed.method }
 
 --- Answers a call at once: with vectors that are near to each other where texts have words
 --- in common.
@@ -33,7 +33,7 @@ M.embed = {}
 function M.embed.answer(call)
   local vectors, dimensions = {}, call.options.dimensions or hashed.DIMENSIONS
   for i, text in ipairs(call.texts) do vectors[i] = hashed.numbers(text, dimensions) end
-  return { vectors = vectors, model = hashed.method }
+  return { vectors = vectors }
 end
 
 --- Answers a call at once: with sentences of the user's last message.
