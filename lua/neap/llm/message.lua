@@ -1,5 +1,6 @@
 --- Prompts and messages: checked, and looked at by providers.
 -- SPDX-License-Identifier: MIT
+local base64 = require "neap.base.base64"
 local core = require "neap.core"
 local new_error = require "neap.error".new
 local options = require "neap.base.options"
@@ -205,13 +206,24 @@ function M.arguments(call)
   return value
 end
 
+-- So much is kept of an address, and of the bytes of a picture or a file: what quotes them
+-- begins at their begin, and is cut off soon.
+local BEGIN = 1536
+
+local function add_part(texts, part)
+  texts[#texts + 1] = part.text
+  texts[#texts + 1] = part.name
+  texts[#texts + 1] = part.url and part.url:sub(1, BEGIN)
+  texts[#texts + 1] = part.data and base64.encode(part.data:sub(1, BEGIN))
+end
+
 --- The texts in messages that are nobody else's business.
 ---@param messages neap.llm.Message[]
 ---@return string[]
 function M.texts(messages)
   local texts = {}
   for _, message in ipairs(messages) do
-    for _, part in ipairs(M.parts(message.content)) do texts[#texts + 1] = part.text end
+    for _, part in ipairs(M.parts(message.content)) do add_part(texts, part) end
     for _, call in ipairs(message.calls or {}) do texts[#texts + 1] = call.arguments end
   end
   return texts

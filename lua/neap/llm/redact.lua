@@ -25,6 +25,9 @@ local SEARCHED = 1024 * 1024
 
 local TAKEN_OUT = "[...]"
 
+-- A word of so many characters of base64 is a piece of a picture or a file.
+local ENCODED = 120
+
 local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = '"', apos = "'" }
 
 -- The character with a number, nil if there is none.
@@ -67,6 +70,13 @@ local function without_secrets(sentence, secrets)
   sentence = sentence:gsub("([Bb]earer )%S+", "%1[redacted]")
   sentence = sentence:gsub("(%a+://)[^%s/\"@]*@", "%1")
   return (sentence:gsub("(%a+://[^%s?\"]*)%?[^%s\"]*", "%1"))
+end
+
+local function without_files(sentence)
+  sentence = sentence:gsub("(data:[%w.+-]*/?[%w.+-]*;base64,)[%w+/=_-]*", "%1" .. TAKEN_OUT)
+  return (sentence:gsub("[%w+/=_-]+", function(word)
+    return #word >= ENCODED and TAKEN_OUT or nil
+  end))
 end
 
 local function is_in(piece, texts)
@@ -166,7 +176,8 @@ function M.sentence(sentence, secrets, sent)
   if size > SEARCHED then return nil end
   -- What is cut off must not be half of a secret.
   sentence = unescape(sentence:sub(1, 16 * LONGEST))
-  sentence = encoding.line(without_secrets(sentence, secrets)):gsub("%s+", " ")
+  sentence = without_files(without_secrets(sentence, secrets))
+  sentence = encoding.line(sentence):gsub("%s+", " ")
   sentence = without_texts(sentence:sub(1, 4 * LONGEST), texts)
   if #sentence > LONGEST then
     sentence = sentence:sub(1, LONGEST - 3):gsub("[\xC0-\xF7][\x80-\xBF]*$", "") .. "..."
