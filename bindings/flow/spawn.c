@@ -333,6 +333,7 @@ static int shield(lua_State *L) {
   joins *j = push_joins(L, ALL, 1);
   j->shielded = true;
   neapL_wait_shielded(L, "a function that is shielded");
+  task->shielded = true;
   return await_call(L, j);
 }
 

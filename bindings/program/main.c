@@ -46,14 +46,16 @@ static struct {
 /* The registry's key of the script's on_interrupt, by address. */
 static const char on_interrupt_key;
 
-/* Cancels a task and all tasks below it at once. Otherwise those below would be
- * cancelled only after their owner has run once more, and it may compute
- * without an end. Needs no memory, and no more stack for a deeper tree. */
+/* Cancels a task and all tasks below it at once, but none that neap.shield
+ * protects. Otherwise those below would be cancelled only after their owner has
+ * run once more, and it may compute without an end. Needs no memory, and no
+ * more stack for a deeper tree. */
 static void cancel_all(neapL_task *root) {
   neapL_task *task = root;
   for (;;) {
-    neapL_task_cancel(task, NEAP_ECANCELED);
-    neap_link *link = task->children.next;
+    if (!task->shielded)
+      neapL_task_cancel(task, NEAP_ECANCELED);
+    neap_link *link = task->shielded ? &task->children : task->children.next;
     while (link == &task->children) { /* after the last child */
       if (task == root)
         return;
@@ -64,12 +66,21 @@ static void cancel_all(neapL_task *root) {
   }
 }
 
+/* Whether neap.shield protects a task: it, or a task that owns it. */
+static bool is_shielded(const neapL_task *task) {
+  while (task && !task->shielded)
+    task = task->parent;
+  return task != NULL;
+}
+
 /* Raises the cancellation in code that computes and does not wait. */
 static void stop_computing(lua_State *L, lua_Debug *ar) {
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
   cancel_all(stopped_task);
   neapL_task *task = stopped_host->current;
+  if (is_shielded(task))
+    return;
   if (task) {
     cancel_all(task); /* it may be detached */
     task->told = true;

@@ -104,6 +104,7 @@ struct neapL_task {
   bool joining;       /* it waits until a child has ended */
   bool lasting;       /* cancelling it does not drop its wait */
   bool stuck;         /* its wait has turned out to be a deadlock */
+  bool shielded;      /* it goes on when its parent is cancelled: neap.shield */
   uint16_t kills;     /* the number of waits after `told` */
   uint8_t noted;      /* what task_error.c has noted of its error */
   bool detached;      /* if it fails unheard, that is a warning */

@@ -127,6 +127,62 @@ describe("neap.shield", function()
     assert.equal("saved\n", result.stdout)
     assert.equal(143, result.status)
   end)
+
+  it("is ended neither by a signal, whatever computes or waits then, nor by the end", function()
+    local save = [[
+      local neap = require "neap"
+      local function saving()
+        return setmetatable({}, { __close = function()
+          neap.shield(5, function()
+            neap.gather { function() neap.sleep(0.01) end }
+            print "saved"
+          end)
+        end })
+      end
+      local function ready() print "ready" io.stdout:flush() end
+      local function compute() ready() while true do end end
+      local function save_late()
+        neap.shield(5, function() ready() neap.sleep(0.4) print "saved" end)
+      end
+      local function save_slowly()
+        neap.shield(5, function()
+          ready()
+          local started = os.clock()
+          repeat until os.clock() - started > 0.3
+          print "saved"
+        end)
+      end
+    ]]
+    for _, scenario in ipairs {
+      "local _ <close> = saving() compute()",
+      "neap.spawn(function() local _ <close> = saving() compute() end):await()",
+      "neap.spawn_detached(function() local _ <close> = saving() compute() end) neap.sleep(60)",
+      "neap.spawn(function() local _ <close> = saving() neap.sleep(60) end) "
+        .. "neap.sleep(0) compute()",
+      "neap.spawn_detached(function() local _ <close> = saving() ready() neap.sleep(60) end) "
+        .. "neap.sleep(60)",
+      "save_late() neap.sleep(60) print 'never'",
+      "save_slowly() neap.sleep(60) print 'never'",
+      "neap.spawn_detached(save_late) neap.sleep(60)",
+      "neap.Node { exec = function() local _ <close> = saving() compute() end }:run()",
+    } do
+      local process <close> = neap.process.spawn {
+        helper.neap, "-e", save .. scenario, stderr = "pipe" }
+      assert.equal("ready", process.stdout:read(), scenario)
+      neap.sleep(0.05)
+      process:kill "SIGINT"
+      assert.equal("saved\n", process.stdout:read "a", scenario)
+      assert.equal("", process.stderr:read "a", scenario)
+      assert.equal(130, process:wait().code, scenario)
+    end
+    assert.equal("ready\nsaved\n",
+      output_of(save .. "neap.spawn_detached(save_late) neap.sleep(0.01)"))
+    assert.equal("ready\nsaved\n", output_of(save .. [[neap.spawn_detached(function()
+      local _ <close> = saving()
+      ready()
+      neap.sleep(60)
+    end) neap.sleep(0.01)]]))
+  end)
 end)
 
 describe("an error that nobody catches", function()
