@@ -1,5 +1,6 @@
 --- Connecting to an MCP server: its transport, its era, and what it says by itself.
 -- SPDX-License-Identifier: MIT
+local core = require "neap.core"
 local era = require "neap.mcp.era"
 local failure = require "neap.mcp.failure"
 local messages = require "neap.mcp.message"
@@ -92,6 +93,7 @@ function M.new(opts)
   if (opts.command == nil) == (opts.url == nil) then
     options.blame("mcp.connect: one of the options 'command' and 'url' is needed")
   end
+  core.may_wait("mcp.connect")
   local on_message = listener(opts.on_notification)
   if opts.command then return (start(opts, on_message)) end
   local transport = require "neap.mcp.http".open(opts.url, opts.headers, on_message)

@@ -23,6 +23,7 @@ local BYTES, LINES = 4096, 20
 
 ---@class neap.mcp.Words
 ---@field private tail string
+---@field private is_cut boolean what came before the tail is gone
 ---@field private hide fun(text: string): string
 local Words = {}
 Words.__index = Words
@@ -31,14 +32,17 @@ Words.__index = Words
 ---@param bytes string
 function Words:add(bytes)
   if #bytes < BYTES then bytes = self.tail .. bytes end
+  self.is_cut = self.is_cut or #bytes > BYTES
   self.tail = bytes:sub(-BYTES)
 end
 
 --- The last lines, nil if there are none.
 ---@return string|nil
 function Words:last()
-  local lines = {}
-  for line in self.tail:gmatch("[^\r\n]+") do
+  local lines, tail = {}, self.tail
+  -- Half a word may be half a key, which would not be known.
+  if self.is_cut then tail = "..." .. (tail:match("%s.*$") or "") end
+  for line in tail:gmatch("[^\r\n]+") do
     -- Colours and other sequences of terminals say nothing in an error.
     line = line:gsub("\27%[[%d;]*%a", ""):gsub("%c", " "):match("^(.-)%s*$")
     lines[#lines + 1] = line ~= "" and line or nil
@@ -52,7 +56,7 @@ end
 ---@param hide fun(text: string): string takes secrets out of a text
 ---@return neap.mcp.Words
 function M.new(hide)
-  return setmetatable({ tail = "", hide = hide }, Words)
+  return setmetatable({ tail = "", is_cut = false, hide = hide }, Words)
 end
 
 return M
