@@ -8,6 +8,8 @@
 local neap = require "neap"
 local llm = neap.llm
 
+local QUESTION <const> = "How do I get from Kiel to Bergen, and what does it cost?"
+
 local function command(...)
   if ... then return { ... } end
   return { arg[-1] or "neap", (arg[0]:gsub("[^/]*$", "mcp_server.lua")) }
@@ -26,6 +28,7 @@ local agent = llm.agent {
   model = llm.new { offline = offline },
   system = server.instructions or "You plan trips by ferry. Look up what you need.",
   tools = server:tools(),
+  prompt = function(shared) return shared.prompt or QUESTION end,
   approve = function(call)
     io.stderr:write(("%s: %s %s\n"):format(server.name, call.name, call.arguments))
     return true
@@ -34,4 +37,4 @@ local agent = llm.agent {
 
 if not neap.is_main() then return agent end -- to neap run, graph and check
 
-print((agent:ask(... or "How do I get from Kiel to Bergen, and what does it cost?")))
+print((agent:ask(... or QUESTION)))
