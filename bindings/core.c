@@ -145,6 +145,15 @@ static int on_complaint(lua_State *L) {
   return 0;
 }
 
+/* on_describe(f): sets the function f(task) that gives what neap.dump says of a
+ * task besides, and a table of that for neap.tasks; or nothing */
+static int on_describe(lua_State *L) {
+  neapL_check_type(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, NEAPL_DUMP_DESCRIBE);
+  return 0;
+}
+
 neap_engine *neap_lua_engine(lua_State *L) {
   const neapL_host *host = neapL_host_find(L);
   return host ? host->engine : NULL;
@@ -162,6 +171,7 @@ int luaopen_neap_core(lua_State *L) {
                                        {"isatty", is_terminal},
                                        {"on_leave", on_leave},
                                        {"on_complaint", on_complaint},
+                                       {"on_describe", on_describe},
                                        {"tasks", tasks},
                                        {NULL, NULL}};
   /* Each of these pushes the value of its field. */

@@ -77,6 +77,18 @@ static void push_path(lua_State *L, const neapL_task *task) {
   task->host->runs->push_path(L, task->run);
 }
 
+/* Pushes what else is known of the task on top: a text and a table, or two
+ * times nil. [-0, +2, m] */
+static void push_description(lua_State *L) {
+  int task = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, NEAPL_DUMP_DESCRIBE);
+  lua_pushvalue(L, task);
+  if (!lua_isnil(L, -2) && lua_pcall(L, 1, 2, 0) == LUA_OK)
+    return;
+  lua_settop(L, task);
+  lua_settop(L, task + 2);
+}
+
 /* Adds "waits for a semaphore, since 0.5 s". */
 static void add_wait(luaL_Buffer *buffer, const neapL_task *task) {
   char since[48];
@@ -94,11 +106,11 @@ static const char *push_error(lua_State *L, int task) {
   return lua_tostring(L, -1);
 }
 
-/* Pushes a line about the task on top, and a traceback if it waits. [-0, +1, m]
- */
-static void push_text(lua_State *L) {
-  int index = lua_gettop(L);
+/* Pushes a line about the task at an index, behind which its description is on
+ * top, and a traceback if it waits. [-0, +1, m] */
+static void push_text(lua_State *L, int index) {
   const neapL_task *task = lua_touserdata(L, index);
+  const char *besides = lua_tostring(L, index + 1);
   bool failed = task->state == NEAPL_TASK_FAILED;
   push_path(L, task);
   if (failed)
@@ -107,8 +119,8 @@ static void push_text(lua_State *L) {
     neapL_trace(L, task->L, 0);
   else
     lua_pushnil(L);
-  const char *path = lua_tostring(L, index + 1);
-  const char *more = lua_tostring(L, index + 2);
+  const char *path = lua_tostring(L, index + 3);
+  const char *more = lua_tostring(L, index + 4);
   luaL_Buffer buffer;
   luaL_buffinit(L, &buffer);
   char head[64];
@@ -119,6 +131,11 @@ static void push_text(lua_State *L) {
     luaL_addstring(&buffer, "at ");
     luaL_addstring(&buffer, path);
     luaL_addstring(&buffer, " ");
+  }
+  if (besides) {
+    luaL_addstring(&buffer, "(");
+    luaL_addstring(&buffer, besides);
+    luaL_addstring(&buffer, ") ");
   }
   if (failed)
     luaL_addstring(&buffer, "has failed, and no task has awaited it: ");
@@ -161,8 +178,9 @@ void neapL_task_dump(lua_State *L) {
   }
   for (lua_Integer i = 1; i <= count && i <= MAX_TASKS; i++) {
     lua_rawgeti(L, list, i);
-    if (is_news(lua_touserdata(L, -1))) {
-      push_text(L);
+    push_description(L);
+    if (is_news(lua_touserdata(L, list + 2))) {
+      push_text(L, list + 2);
       lua_rawseti(L, list + 1, ++texts);
     }
     lua_settop(L, list + 1);
@@ -182,11 +200,13 @@ void neapL_task_dump(lua_State *L) {
   lua_settop(L, list);
 }
 
-/* Pushes a table about the task on top. [-0, +1, m] */
-static void push_table(lua_State *L) {
-  int index = lua_gettop(L);
+/* Pushes a table about the task at an index, behind which its description is on
+ * top. [-0, +1, m] */
+static void push_table(lua_State *L, int index) {
   const neapL_task *task = lua_touserdata(L, index);
   lua_createtable(L, 0, 8);
+  lua_pushvalue(L, index + 2);
+  lua_setfield(L, -2, "llm");
   lua_pushinteger(L, task->slot);
   lua_setfield(L, -2, "id");
   lua_pushinteger(L, task->parent->slot);
@@ -220,8 +240,9 @@ void neapL_task_list(lua_State *L) {
   lua_createtable(L, (int)count, 0);
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, list, i);
-    if (is_news(lua_touserdata(L, -1))) {
-      push_table(L);
+    push_description(L);
+    if (is_news(lua_touserdata(L, list + 2))) {
+      push_table(L, list + 2);
       lua_rawseti(L, list + 1, ++kept);
     }
     lua_settop(L, list + 1);

@@ -5,6 +5,10 @@
 
 #include <lua.h>
 
+/* The registry's key of the function that tells more of a task: it gets the
+ * task and returns a text and a table, or nothing. */
+#define NEAPL_DUMP_DESCRIBE "neap.describe"
+
 /* Pushes the text of neap.dump(): for each task what it waits for, since when,
  * and where. [-0, +1, m] */
 void neapL_task_dump(lua_State *L);

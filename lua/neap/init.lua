@@ -67,6 +67,7 @@ M.dump = core.dump
 ---@field what? string what it waits for
 ---@field seconds? number for how long it has waited
 ---@field traceback? string where it waits
+---@field llm? neap.Tally of a run that has called models
 ---@field task neap.Task
 
 --- The tasks that neap.dump() lists, as tables, owners before their children.

@@ -40,8 +40,8 @@ Runs the flow or node that FILE returns. Progress and errors go to stderr.
   --param NAME:=JSON  a param that is a number, a boolean, a list, ...
   --timeout SECONDS   cancel the flow when it takes longer
   --max-steps N       fail when more than N nodes have been visited
-  --json              print { action, shared, seconds, steps, error } on stdout;
-                      what FILE prints goes to stderr
+  --json              print { action, shared, seconds, steps, llm, error } on
+                      stdout; what FILE prints goes to stderr
   --traceback         show where the error arose, too
   --quiet             no progress, no summary; errors only
   -- ARG...           what FILE gets as ... and arg

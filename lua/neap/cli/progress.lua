@@ -3,8 +3,10 @@
 --
 -- It has no clock and no timer: it draws on an event or a tick, whose time it is given.
 local encoding = require "neap.base.encoding"
+local tallies = require "neap.flow.tally"
 
 local WIDTH <const> = 79
+local LEAST <const> = 10 -- of it, for the node
 local REDRAW <const> = 0.1 -- seconds between two states of the live line
 local CLEAR <const> = "\r\27[K"
 local SOON <const>, LATE <const> = 2, 30 -- seconds between two lines elsewhere
@@ -13,6 +15,8 @@ local SOON <const>, LATE <const> = 2, 30 -- seconds between two lines elsewhere
 ---@field steps integer visits of nodes and items, as max_steps counts them
 ---@field retries integer
 ---@field node string|nil the path of the node that started last
+---@field models? neap.Tally what models have taken; nil: none was asked
+---@field models_by_node table<string, neap.Tally> the same by the path, without items
 ---@field live boolean
 ---@field private batches table<string, table> the outermost batches, by path
 ---@field private batch table|nil the batch that is shown
@@ -45,16 +49,17 @@ local function speed(rate)
   return (rate < 100 and "%.1f/s" or "%.0f/s"):format(rate)
 end
 
--- Cuts a text to `width` at its front, because the outermost names matter least.
+-- Cuts a text to `width`, 4 at least, at its front: the outermost names matter least.
 local function clip(line, width)
   local length = utf8.len(line)
+  width = math.max(width, 4)
   if length <= width then return line end
   return "..." .. line:sub(utf8.offset(line, length - width + 4))
 end
 
 -- The line: the node that the run is at, and numbers for the progress.
 local function describe(self, time)
-  local batch, parts = self.batch, {}
+  local batch, parts, spare = self.batch, {}, {}
   local function part(form, ...) parts[#parts + 1] = form:format(...) end
   if batch then
     local elapsed = time - batch.since
@@ -64,20 +69,31 @@ local function describe(self, time)
     else
       part("%d done", batch.done)
     end
-    if rate > 0 then part(speed(rate)) end
+    if rate > 0 then
+      part(speed(rate))
+      spare[1] = #parts
+    end
     part("%d in flight", batch.started - batch.done)
+    table.insert(spare, 1, #parts)
     if batch.failed > 0 then part("%d failed", batch.failed) end
     if self.retries > 0 then part(M.retries(self.retries)) end
+    if self.models then part("%s", tallies.text(self.models)) end
     if rate > 0 and batch.total and batch.done < batch.total then
       part("ETA %s", M.duration((batch.total - batch.done) / rate))
     end
   else
     part("step %d", self.steps)
     if self.retries > 0 then part(M.retries(self.retries)) end
+    if self.models then part("%s", tallies.text(self.models)) end
     part(M.duration(time - self.since))
   end
   local numbers = ": " .. table.concat(parts, ", ")
-  return clip(encoding.line(batch and batch.node or self.node), WIDTH - #numbers) .. numbers
+  while #numbers > WIDTH - LEAST and spare[1] do -- the rate goes last, as it comes first
+    table.remove(parts, table.remove(spare, 1))
+    numbers = ": " .. table.concat(parts, ", ")
+  end
+  local name = clip(encoding.line(batch and batch.node or self.node), WIDTH - #numbers)
+  return clip(name .. numbers, WIDTH)
 end
 
 -- Whether it is time for another line.
@@ -158,6 +174,14 @@ function handlers.retry(self)
   self.retries = self.retries + 1
 end
 
+function handlers.llm(self, event)
+  local node = (event.node .. " "):gsub("%[%d+%] ", " "):sub(1, -2)
+  local by_node = self.models_by_node
+  self.models, by_node[node] = self.models or tallies.new(), by_node[node] or tallies.new()
+  tallies.add(self.models, event)
+  tallies.add(by_node[node], event)
+end
+
 --- Notes an event of the run.
 ---@param event table
 function Progress:see(event)
@@ -207,7 +231,7 @@ Progress.__close = Progress.finish
 ---@return neap.Progress
 function M.new(now, live, write)
   return setmetatable({ since = now, shown_at = now, live = live, write = write, steps = 0,
-    batches = {}, retries = 0, shown = false, giving_way = false }, Progress)
+    batches = {}, models_by_node = {}, retries = 0, shown = false, giving_way = false }, Progress)
 end
 
 return M

@@ -8,6 +8,7 @@ local plain = require "neap.cli.plain"
 local progress = require "neap.cli.progress"
 local report = require "neap.cli.report"
 local slow = require "neap.cli.slow"
+local tallies = require "neap.flow.tally"
 
 local M = {}
 
@@ -188,8 +189,25 @@ end
 local function summary(outcome)
   local text = ("done: action '%s' in %s"):format(outcome.action,
     progress.duration(outcome.seconds))
-  local retries = outcome.watch.retries
-  return retries > 0 and ("%s, %s"):format(text, progress.retries(retries)) or text
+  local watch = outcome.watch
+  if watch.retries > 0 then text = ("%s, %s"):format(text, progress.retries(watch.retries)) end
+  return watch.models and ("%s, %s"):format(text, tallies.text(watch.models)) or text
+end
+
+-- A tally for JSON. Sums of prices are not exact.
+local function plain_tally(tally)
+  local copy = tallies.copy(tally)
+  copy.cost = copy.cost and tonumber(("%.12g"):format(copy.cost))
+  return copy
+end
+
+-- What models have taken, in all and by node; nil where none was asked.
+local function models_of(watch)
+  if not (watch and watch.models) then return nil end
+  local all, nodes = plain_tally(watch.models), {}
+  for node, tally in pairs(watch.models_by_node) do nodes[node] = plain_tally(tally) end
+  all.nodes = nodes
+  return all
 end
 
 ---@param ... string
@@ -216,7 +234,7 @@ function M.main(...)
   if given.json then
     status = report.result(neap.json.encode(plain.of {
       action = outcome.action, shared = shared, seconds = round(outcome.seconds),
-      steps = outcome.watch and outcome.watch.steps,
+      steps = outcome.watch and outcome.watch.steps, llm = models_of(outcome.watch),
       error = not ok and error_fields(err, given.traceback) or nil,
     }), "\n")
   end

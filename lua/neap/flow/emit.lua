@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local options = require "neap.base.options"
+local tallies = require "neap.flow.tally"
 
 -- What each event has from neap.
 local OURS = { kind = true, node = true, time = true, visit = true }
@@ -31,6 +32,21 @@ local function check(kind, fields)
   end
 end
 
+-- What models have taken, by the task of the run.
+local by_task = setmetatable({}, { __mode = "k" })
+
+-- Adds a call of a model to what neap.dump and neap.tasks tell of a run.
+local function count(task, event)
+  if next(by_task) == nil then
+    core.on_describe(function(each)
+      local tally = by_task[each]
+      if tally then return tallies.text(tally), tallies.copy(tally) end
+    end)
+  end
+  by_task[task] = by_task[task] or tallies.new()
+  tallies.add(by_task[task], event)
+end
+
 --- Tells `on_event` of the current run of an event: its kind, the fields, which are copied,
 --- and `node`, `visit` and `time` as with any event. A task that a node has spawned is part
 --- of the run, and its events are those of the node that the run is at. Where no run is, and
@@ -39,7 +55,9 @@ end
 ---@param fields? table<string, any> not kind, node, time and visit
 local function emit(kind, fields)
   check(kind, fields)
-  core.emit(kind, fields or {})
+  fields = fields or {}
+  local task = core.emit(kind, fields)
+  if task and kind == "llm" then count(task, fields) end
 end
 
 return emit

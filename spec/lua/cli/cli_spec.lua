@@ -286,6 +286,33 @@ describe("neap", function()
       assert.equal(1, result.status)
     end)
 
+    it("tells what models have taken, and at which nodes", function()
+      local ask = [[
+        local neap = require "neap"
+        local usage = { input = 1000, cached = 10, output = 20 }
+        local model = neap.llm.fake(function() return { text = "Noon.", usage = usage } end,
+          { prices = { input = 3, output = 15 } })
+        local all = neap.BatchNode { name = "all", concurrency = 2 }
+        function all:prep() return { 1, 2, 3 } end
+        function all:exec() return (model:chat("When?")) end
+        local last = neap.Node { name = "last", exec = function() model:chat("And then?") end }
+        return neap.Flow { name = "tides", start = all, all >> last }
+      ]]
+      local result = neap({ "run", "a.lua" }, { ["a.lua"] = ask })
+      assert.matches("\ndone: action 'default' in [^\n]*, 4080 tokens, cost 0.0132\n$",
+        result.stderr)
+      result = neap({ "run", "a.lua", "--json", "--quiet" }, { ["a.lua"] = ask })
+      local function taken(calls, cost)
+        return { calls = calls, attempts = calls, input = 1000 * calls, cached = 10 * calls,
+          cache_write = 0, output = 20 * calls, reasoning = 0, cost = cost }
+      end
+      local expected = taken(4, 0.0132)
+      expected.nodes = { ["tides > all"] = taken(3, 0.0099), ["tides > last"] = taken(1, 0.0033) }
+      assert.same(expected, json.decode(result.stdout).llm)
+      result = neap({ "run", "a.lua", "--json" }, { ["a.lua"] = FAIL })
+      assert.is_nil(json.decode(result.stdout).llm)
+    end)
+
     it("limits time and steps", function()
       local endless = [[
         local neap = require "neap"
@@ -904,6 +931,36 @@ describe("neap.cli.progress", function()
     assert.equal("\r\27[K", written[#written])
   end)
 
+  it("shows the tokens that models have taken, and what they cost", function()
+    local events = batch("all", 60)
+    local function call(input, output, cost)
+      table.insert(events, 3, { kind = "llm", node = "all[1] > ask", time = 0, cost = cost,
+        usage = { input = input, output = output }, attempts = 1 })
+    end
+    call(9000, 999)
+    local written = follow(false, events)
+    assert.equal("all: 60/60, 1.0/s, 0 in flight, 15 failed, 9999 tokens\n", written[#written])
+    call(90000, 1, 0.0412)
+    written = follow(false, events)
+    assert.equal("all: 6/60, 1.0/s, 1 failed, 100.0k tokens, cost 0.0412, ETA 54 s\n", written[1])
+    call(5000000, 1, 1.2)
+    local watch
+    written, watch = follow(true, { { kind = "node_start", node = "a", time = 0 }, events[3],
+      { kind = "llm", node = "a", time = 2 }, { kind = "wait", node = "a", time = 3 } })
+    assert.equal("\r\27[Ka: step 1, 5.0M tokens, cost 1.20, 3.00 s\r", written[#written - 1])
+    assert.same({ 2, 1, 1 }, { watch.models.calls, watch.models_by_node["all > ask"].calls,
+      watch.models_by_node.a.calls })
+  end)
+
+  it("counts events of others as well, whatever they have in them", function()
+    local odd = { { usage = 1 }, { usage = { input = "x", output = -1 }, cost = {} },
+      { usage = { input = 0 / 0, output = 1 / 0 }, attempts = "2" }, { usage = { output = 7 } } }
+    for _, event in ipairs(odd) do event.kind, event.node, event.time = "llm", "a", 1 end
+    local _, watch = follow(false, odd)
+    assert.same({ calls = 4, attempts = 0, input = 0, cached = 0, cache_write = 0, output = 7,
+      reasoning = 0 }, watch.models)
+  end)
+
   it("redraws its line when time has passed", function()
     local written = {}
     local watch = progress.new(0, true, function(text) written[#written + 1] = text end)
@@ -982,6 +1039,22 @@ describe("neap.cli.progress", function()
     local line = written[1]:match("^\r\27%[K(.*)\r$")
     assert.equal(79, utf8.len(line))
     assert.matches("^%.%.%..* > ünd %[2J: step 1, 1.00 s$", line)
+  end)
+
+  it("keeps it there as well where there is much to count", function()
+    local events = batch("a long name of a batch", 60)
+    events[2].total = 123456789
+    for _ = 1, 1000 do
+      table.insert(events, 3, { kind = "retry", node = "all", time = 0 })
+    end
+    table.insert(events, 3, { kind = "llm", node = "all", time = 0, cost = 123456.78,
+      usage = { input = 99e9 } })
+    local written = follow(false, events)
+    assert.is_true(#written > 0)
+    for _, line in ipairs(written) do
+      assert.is_true(#line <= 80) -- with the newline
+      assert.matches("^%.%.%..*ETA", line)
+    end
   end)
 
   it("has words for times", function()

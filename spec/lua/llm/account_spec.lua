@@ -312,6 +312,24 @@ describe("the event llm", function()
     end
   end)
 
+  it("is added up in neap.dump and neap.tasks, also where nobody observes the run", function()
+    local text, before, task
+    local node = neap.Node { name = "ask", exec = function()
+      local model = fake(answer, answer)
+      before = neap.dump()
+      model:chat("When?")
+      neap.gather { function() model:chat("And then?") end }
+      text = neap.dump()
+      for _, each in ipairs(neap.tasks()) do task = each.llm and each or task end
+    end }
+    neap.Flow { name = "flow", start = node }:run {}
+    assert.not_matches("tokens", before)
+    assert.matches("at flow > ask (2100 tokens, cost 0.004400) ", text, 1, true)
+    assert.same({ "flow > ask", 2, 2, 2000, 100, 2 * COST }, { task.node, task.llm.calls,
+      task.llm.attempts, task.llm.input, task.llm.output, task.llm.cost })
+    assert.not_matches("When", text)
+  end)
+
   it("changes nothing where no run is", function()
     assert.equal("At six and at noon.", (fake(answer):chat("When?")))
   end)
