@@ -1,11 +1,13 @@
-/* http KIND URL COUNT CONCURRENCY [CA]: the same requests as bench/http.lua, by
- * what neap is built on and nothing else: libcurl's multi interface on a uv
- * loop. SPDX-License-Identifier: MIT
+/* http KIND URL COUNT CONCURRENCY [CA]: the same requests as bench/http.lua and
+ * bench/llm.lua, by what neap is built on and nothing else: libcurl's multi
+ * interface on a uv loop, and jansson.
+ * SPDX-License-Identifier: MIT
  *
  * As little as is needed to do it well: handles are used again, and a socket is
  * watched by one uv_poll_t for as long as it lives.
  */
 #include <curl/curl.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +38,12 @@ static CURLM *multi;
 static watched *sockets[MAX_SOCKETS];
 static const char *kind, *url, *ca;
 static long left, running;
+static bool kind_is_chat; /* "chats" or "first" */
 static size_t total;
 static char post[POST_SIZE];
+static const char chat[] =
+    "{\"model\":\"small\",\"messages\":[{\"role\":\"user\",\"content\":"
+    "\"How is the tide?\"}],\"stream\":true}";
 
 static void fail(const char *what) {
   fprintf(stderr, "http: %s\n", what);
@@ -54,6 +60,22 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *ud) {
   return size;
 }
 
+static bool is(const char *wanted) {
+  return strcmp(kind, wanted) == 0;
+}
+
+/* Decodes the token in a line of data, and returns its size. */
+static size_t token(const char *line, size_t size) {
+  if (size < 7 || memcmp(line, "data: {", 7) != 0)
+    return 0;
+  json_t *event = json_loadb(line + 6, size - 6, 0, NULL);
+  json_t *choice = json_array_get(json_object_get(event, "choices"), 0);
+  json_t *delta = json_object_get(choice, "delta");
+  size_t length = json_string_length(json_object_get(delta, "content"));
+  json_decref(event);
+  return length;
+}
+
 /* The lines of a stream of events: a line that is empty ends one. */
 static size_t on_events(char *bytes, size_t one, size_t size, void *ud) {
   request *r = ud;
@@ -67,7 +89,12 @@ static size_t on_events(char *bytes, size_t one, size_t size, void *ud) {
     r->size += piece;
     if (!stop)
       break;
-    if (r->size == 0) {
+    if (kind_is_chat) {
+      size_t length = token(r->body, r->size);
+      total += length;
+      if (length > 0 && is("first"))
+        return 0; /* ends the transfer */
+    } else if (r->size == 0) {
       total += r->data > 0;
       r->data = 0;
     } else {
@@ -77,10 +104,6 @@ static size_t on_events(char *bytes, size_t one, size_t size, void *ud) {
     at = stop + 1;
   }
   return size;
-}
-
-static bool is(const char *wanted) {
-  return strcmp(kind, wanted) == 0;
 }
 
 static void begin(request *r) {
@@ -102,9 +125,10 @@ static void reap(void) {
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &r);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    if (code != CURLE_OK || status != 200)
+    bool left_early = is("first") && code == CURLE_WRITE_ERROR;
+    if ((code != CURLE_OK && !left_early) || status != 200)
       fail(curl_easy_strerror(code));
-    if (!is("events"))
+    if (!is("events") && !kind_is_chat)
       total += r->size;
     running--;
     curl_multi_remove_handle(multi, easy);
@@ -203,12 +227,14 @@ static request *make(void) {
     fail("out of memory");
   curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
   curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION,
-                   is("events") ? on_events : on_body);
+                   is("events") || kind_is_chat ? on_events : on_body);
   curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
   if (is("post")) {
     curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, post);
     curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE, (long)sizeof post);
   }
+  if (kind_is_chat)
+    curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, chat);
   if (ca) {
     curl_easy_setopt(r->easy, CURLOPT_CAINFO, ca);
     curl_easy_setopt(r->easy, CURLOPT_PIPEWAIT, 1L);
@@ -222,8 +248,9 @@ static request *make(void) {
 
 int main(int argc, char **argv) {
   if (argc < 5)
-    fail("usage: http get|post|events URL COUNT CONCURRENCY [CA]");
+    fail("usage: http get|post|events|chats|first URL COUNT CONCURRENCY [CA]");
   kind = argv[1];
+  kind_is_chat = is("chats") || is("first");
   url = argv[2];
   left = strtol(argv[3], NULL, 10);
   long concurrency = strtol(argv[4], NULL, 10);

@@ -44,7 +44,8 @@ local M = {}
 --- How many of each unit a second or a byte has.
 M.units = { ns = 1e9, us = 1e6, ms = 1e3, s = 1, B = 1, KB = 1e-3, MB = 1e-6 }
 
-local TOPICS = { "nodes", "waiting", "tasks", "batch", "http", "json", "start", "frame", "growth" }
+local TOPICS = { "nodes", "waiting", "tasks", "batch", "http", "llm", "json", "start", "frame",
+  "growth" }
 
 -- The first line that a command prints, nil if there is none.
 local function ask(command)

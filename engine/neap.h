@@ -1349,6 +1349,10 @@ NEAP_API int neap_http_peek(const neap_http_response *response,
  * The time of that does not count for `idle_timeout_ns`. */
 NEAP_API void neap_http_take(neap_http_response *response, size_t size);
 
+/* Replaces the `idle_timeout_ns` of a response from now on; 0: none. Without
+ * effect once the body has come whole. */
+NEAP_API void neap_http_limit_idle(neap_http_response *response, uint64_t ns);
+
 #define NEAP_HTTP_SIZE_UNKNOWN UINT64_MAX
 
 /* Makes a body of `size` bytes, for one request. It is written with

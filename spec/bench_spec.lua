@@ -28,6 +28,10 @@ local figures = {
   ["http/tls"] = { "cpu", "wall" },
   ["http/delayed"] = { "wall", "cpu" },
   ["http/events"] = { "cpu", "memory" },
+  ["llm/streams"] = { "cpu", "memory" },
+  ["llm/burst"] = { "cpu", "wall" },
+  ["llm/first"] = { "wall" },
+  ["llm/nearest"] = { "wall" },
   ["json/decode"] = { "cpu" },
   ["json/encode"] = { "cpu" },
   ["start/flow"] = { "wall", "memory" },
@@ -81,7 +85,7 @@ setup(function()
   helper.write(build .. "/bench/README", "")
   assert(os.execute(("ln -s %s %s/bin/neap"):format(helper.quote(helper.neap), build)))
   compile("spawn", "")
-  compile("http", "$(pkg-config --cflags --libs libcurl libuv)")
+  compile("http", "$(pkg-config --cflags --libs libcurl libuv jansson)")
 end)
 
 describe("bench/run.lua", function()

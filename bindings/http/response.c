@@ -6,6 +6,8 @@
 
 #include <lauxlib.h>
 
+#include "base/units.h"
+#include "task/check.h"
 #include "task/class.h"
 #include "task/error.h"
 #include "task/wait.h"
@@ -173,6 +175,16 @@ static int receive(lua_State *L) {
   return await_bytes(L);
 }
 
+/* response:limit_idle(seconds), 0 for no limit */
+static int limit_idle(lua_State *L) {
+  neapL_class_check(L, 1, RESPONSE_META);
+  double seconds = neapL_check_number(L, 2);
+  lua_settop(L, 1);
+  const neapL_http_held *held = check_open(L);
+  neap_http_limit_idle(held->response, neap__ns_of_seconds(seconds));
+  return 0;
+}
+
 /* response:close() */
 static int close_response(lua_State *L) {
   neap_http_free(neapL_class_take(L, 1, RESPONSE_META));
@@ -181,6 +193,7 @@ static int close_response(lua_State *L) {
 
 void neapL_http_response_open(lua_State *L) {
   static const luaL_Reg methods[] = {{"receive", receive},
+                                     {"limit_idle", limit_idle},
                                      {"close", close_response},
                                      {"__gc", close_response},
                                      {NULL, NULL}};

@@ -41,6 +41,8 @@ typedef struct neap__http_api {
   void (*abandon)(neap_http_response *response);
   /* Says that bytes were taken: there may be room for more. */
   void (*taken)(neap_http_response *response);
+  /* neap_http_limit_idle, for one whose body is still coming. */
+  void (*limit_idle)(neap_http_response *response, uint64_t ns);
   /* Says that there is more to send, or the end. */
   void (*written)(neap_http_upload *upload);
   /* neap_http_jar_new and the others. */

@@ -113,6 +113,11 @@ void neap_http_take(neap_http_response *response, size_t size) {
     response->api->taken(response);
 }
 
+void neap_http_limit_idle(neap_http_response *response, uint64_t ns) {
+  if (response->transfer)
+    response->api->limit_idle(response, ns);
+}
+
 int neap_http_upload_new(neap_engine *engine, uint64_t size,
                          neap_http_upload **out) {
   const neap_alloc *alloc = &engine->alloc;

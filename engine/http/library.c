@@ -34,6 +34,7 @@ const neap__http_api neap__http_library = {
     .send = neap__send_start,
     .abandon = neap__send_abandon,
     .taken = neap__send_taken,
+    .limit_idle = neap__send_limit_idle,
     .written = neap__send_written,
     .jar_new = neap__jar_new,
     .jar_free = neap__jar_free,

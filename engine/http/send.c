@@ -239,6 +239,13 @@ static int on_progress(void *ud, curl_off_t total_down, curl_off_t down,
   return 0;
 }
 
+/* Has libcurl tell when bytes have moved. */
+static void watch_progress(neap__transfer *transfer) {
+  curl_easy_setopt(transfer->easy, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(transfer->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl_easy_setopt(transfer->easy, CURLOPT_XFERINFODATA, transfer);
+}
+
 /* Makes the transfer fail with the sentence of a connection that broke. */
 static void give_up_rescue(neap__transfer *transfer) {
   neap__transfer_object(transfer, NEAP_EHTTP, neap__failure_broken);
@@ -369,11 +376,8 @@ static void configure(neap__transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
   }
-  if (transfer->idle_timeout > 0) {
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
-  }
+  if (transfer->idle_timeout > 0)
+    watch_progress(transfer);
 }
 
 /* Gives the request, or the one to which it was redirected, to libcurl. */
@@ -552,6 +556,17 @@ void neap__send_taken(neap_http_response *response) {
   neap__transfer *transfer = response->transfer;
   if ((transfer->paused & CURLPAUSE_RECV) && neap__body_has_room(response))
     set_paused(transfer, transfer->paused & ~CURLPAUSE_RECV);
+}
+
+void neap__send_limit_idle(neap_http_response *response, uint64_t ns) {
+  neap__transfer *transfer = response->transfer;
+  transfer->idle_timeout = ns;
+  transfer->is_ordinary = false;
+  note_progress(transfer);
+  if (ns == 0)
+    return;
+  watch_progress(transfer);
+  watch_idle(transfer->multi, idle_at(transfer, uv_hrtime()));
 }
 
 void neap__send_written(neap_http_upload *upload) {

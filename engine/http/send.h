@@ -11,6 +11,7 @@ int neap__send_start(neap__http *http, neap_op *op, const neap_http_opts *opts,
                      char why[NEAP__HTTP_WHY_SIZE]);
 void neap__send_abandon(neap_http_response *response);
 void neap__send_taken(neap_http_response *response);
+void neap__send_limit_idle(neap_http_response *response, uint64_t ns);
 void neap__send_written(neap_http_upload *upload);
 
 /* Goes on when libcurl is done with a transfer: sends it again, follows a

@@ -4,8 +4,10 @@ local class = require "neap.base.class"
 local core = require "neap.core"
 local dates = require "neap.http.date"
 local new_error = require "neap.error".new
+local options = require "neap.base.options"
 local reader = require "neap.io.reader"
 local retry = require "neap.http.retry"
+local rules = require "neap.base.schema".rules
 
 local json = core.json
 
@@ -52,6 +54,14 @@ function Response:receive()
   if self.given or self.body == "" then return nil end
   self.given = true
   return self.body
+end
+
+--- Replaces the option `idle_timeout` from now on. A response that is not streamed has come
+--- already, and nothing changes.
+---@param seconds number|nil more than 0; nil: no limit
+function Response:limit_idle(seconds)
+  if seconds ~= nil then options.argument(1, "limit_idle", seconds, rules.seconds) end
+  if self.handle then self.handle:limit_idle(seconds or 0) end
 end
 
 --- Drops the rest of the body, and the connection with it. A task that waits for the body

@@ -12,6 +12,8 @@ local redact = require "neap.llm.redact"
 local secret = require "neap.secret"
 local sse = require "neap.http.sse"
 
+local find, sub = string.find, string.sub
+
 local M = {}
 
 ---@class neap.llm.Ask what the attempts of a call have in common
@@ -51,6 +53,7 @@ local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
 ---@field private ask neap.llm.Ask
 ---@field private began number
 ---@field private heard? boolean the first event has come
+---@field private is_limited? boolean the response has a limit for silence
 ---@field key? string with which it was sent
 ---@field private secrets string[] what must not stand in an error
 ---@field private response? neap.http.Response
@@ -112,12 +115,28 @@ local function failed(self, kind, message, fields)
   return failure.new(kind, message, fields)
 end
 
+-- Reads what has come next. Once the model has begun, HTTP itself sees to `silence`: a task
+-- for each piece would cost more than the piece.
+local function read_some(exchange, response)
+  local has_limit = exchange.heard and exchange.ask.deadline == math.huge and response.limit_idle
+  if not has_limit then return (within(exchange, response.read_some, response)) end
+  if not exchange.is_limited then
+    exchange.is_limited = true
+    response:limit_idle(exchange.ask.call.options.silence)
+  end
+  local ok, bytes = pcall(response.read_some, response)
+  if ok then return bytes end
+  local has_passed = type(bytes) == "table" and bytes.code == "timeout"
+  if has_passed and not core.is_cancelled() then expire(exchange, "stalled") end
+  error(bytes, 0)
+end
+
 function Body:receive()
   local exchange = self.exchange
   local response = exchange.response
   local ok, bytes
   if response.read_some then
-    ok, bytes = pcall(within, exchange, response.read_some, response)
+    ok, bytes = pcall(read_some, exchange, response)
   else
     ok, bytes, response.body = true, response.body, nil
   end
@@ -218,7 +237,8 @@ local function refuse(self, body, text)
 end
 
 local function decode(text)
-  local ok, value = pcall(core.json.decode, text, LENIENT)
+  local ok, value = pcall(core.json.decode, text)
+  if not ok then ok, value = pcall(core.json.decode, text, LENIENT) end
   if ok then return value end
   return nil, failure.json_fault(value)
 end
@@ -282,7 +302,7 @@ end
 local function next_event(self)
   while true do
     local text, name = self.next()
-    if not text or text:find("%S") then return text, name end
+    if not text or find(text, "%S") then return text, name end
   end
 end
 
@@ -294,7 +314,7 @@ local function read_event(self)
     if not reply.stop then break_off(self, "the answer has no end") end
     finish(self)
     return nil
-  elseif text:find("^%[DONE%]") then
+  elseif sub(text, 1, 6) == "[DONE]" then
     reply.stop = reply.stop or "stop"
     linger(self)
     finish(self)

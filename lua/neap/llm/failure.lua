@@ -57,13 +57,13 @@ end
 --- Returns the part of a decoded value at the end of these keys, nil where there is
 --- none or null.
 ---@param value any
+---@param key string|integer
 ---@param ... string|integer
 ---@return any
-function M.at(value, ...)
-  for i = 1, select("#", ...) do
-    if type(value) ~= "table" then return nil end
-    value = value[(select(i, ...))]
-  end
+function M.at(value, key, ...)
+  if type(value) ~= "table" then return nil end
+  value = value[key]
+  if ... then return M.at(value, ...) end
   if type(value) == "userdata" then return nil end
   return value
 end

@@ -124,21 +124,34 @@ end
 
 local reading = { __close = function(read) read.handle.is_read = false end }
 
--- Waits for the next piece, at most until the response is closed.
+-- Waits for the next piece, at most until the response is closed, or has been idle for too
+-- long.
 local function wait_for_piece(self)
   if self.is_read then refuse(self, "busy", "another task is waiting for the body already") end
   self.is_read = true
   local _ <close> = setmetatable({ handle = self }, reading)
   concurrent.race {
-    function() core.sleep(self.delay) end,
+    function() core.sleep(math.min(self.delay, self.max_idle)) end,
     function() self.closed:wait() end,
   }
+  if self.delay > self.max_idle and not self.closed:is_set() then
+    self.failure = failure_of(self.what, self.url, { code = "timeout",
+      error = ("idle timeout of %g s"):format(self.max_idle) })
+    self.at = math.huge
+  end
+end
+
+function Handle:limit_idle(seconds)
+  self.max_idle = seconds > 0 and seconds or math.huge
 end
 
 function Handle:receive()
   core.may_wait("the body of a response")
   local piece = self.chunks[self.at]
-  if piece and self.delay > 0 and not self.closed:is_set() then wait_for_piece(self) end
+  if piece and self.delay > 0 and not self.closed:is_set() then
+    wait_for_piece(self)
+    piece = self.chunks[self.at]
+  end
   if self.closed:is_set() then refuse(self, "closed", "the response has been closed") end
   if piece and self.received + #piece > self.max_body then
     self.failure = failure_of(self.what, self.url, { retryable = false,
@@ -229,7 +242,8 @@ function Fake:request(what, request)
   local status = answer.status or 200
   local handle = setmetatable({ what = what, url = seen.url, at = 1, received = 0,
     chunks = pieces_of(answer, seen, status), delay = answer.chunk_delay or 0,
-    closed = core.event(), max_body = request.max_body or request.stream and math.huge or MAX_BODY,
+    max_idle = request.idle_timeout or math.huge, closed = core.event(),
+    max_body = request.max_body or request.stream and math.huge or MAX_BODY,
     failure = answer.error and failure_of(what, seen.url, answer) }, HandleMeta)
   local response = { what = what, status = status, ok = status >= 200 and status <= 299,
     headers = response_headers(answer), url = seen.url }

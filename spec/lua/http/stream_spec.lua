@@ -80,6 +80,26 @@ describe("a streamed response", function()
     assert.equal("short", other:read(5)) -- what an error interrupts is not lost
   end)
 
+  it("may be idle for less time than its head", function()
+    local response <close> = get("/stall", { idle_timeout = 60 })
+    assert.equal("short", response:read_some())
+    response:limit_idle(0.05)
+    local err = failure(response.read, response)
+    assert.equal("timeout", err.code)
+    assert.truthy(err.message:find("idle timeout of 0.050 s", 1, true))
+    assert.matches("bad argument #1 to 'limit_idle' (positive number of seconds expected, got 0)",
+      failure(response.limit_idle, response, 0), 1, true)
+    response:limit_idle(1) -- it has ended: nothing
+  end)
+
+  it("may be idle for ever again", function()
+    local response <close> = get("/drip", { idle_timeout = 0.3 })
+    response:limit_idle(nil)
+    assert.truthy(#response:read("a") > 0)
+    response:limit_idle(0.01)
+    assert.is_nil(http.get(faulty .. "/drip"):limit_idle(1))
+  end)
+
   it("is as large as it may be", function()
     local response <close> = get("/bytes/100000", { max_body = 1000 })
     assert.equal("http", failure(response.read, response, "a").code)

@@ -196,26 +196,29 @@ local function read_call(state, deltas, fragment)
 end
 
 local function read_reasoning(state, deltas, delta)
-  local given = text(at(delta, "reasoning_content"))
-  read_content(deltas, given or at(delta, "reasoning"), "reasoning")
+  local given = text(delta.reasoning_content)
+  read_content(deltas, given or delta.reasoning, "reasoning")
   state.returns_reasoning = state.returns_reasoning or given ~= nil
 end
 
+-- What follows is done for each token, so fields are read without `at`, but where null
+-- could be taken for a value.
 local function read_choice(state, deltas, choice)
-  local delta = at(choice, "delta") or at(choice, "message")
+  local message = type(choice.message) == "table" and choice.message or nil
+  local delta = type(choice.delta) == "table" and choice.delta or message
   if delta then
     read_reasoning(state, deltas, delta)
-    read_content(deltas, at(delta, "content"), "text")
-    for _, fragment in ipairs(at(delta, "tool_calls") or {}) do
-      read_call(state, deltas, fragment)
+    read_content(deltas, delta.content, "text")
+    if type(delta.tool_calls) == "table" then
+      for _, fragment in ipairs(delta.tool_calls) do read_call(state, deltas, fragment) end
     end
-    local refusal = text(at(delta, "refusal"))
+    local refusal = text(delta.refusal)
     if refusal then state.refusal = (state.refusal or "") .. refusal end
   end
-  local reason = text(at(choice, "finish_reason"))
+  local reason = text(choice.finish_reason)
   if reason then
     state.reply.stop = STOPS[reason] or "other"
-  elseif at(choice, "message") then
+  elseif message then
     state.reply.stop = "stop"
   end
   if state.refusal and state.reply.stop then state.reply.stop = "filter" end
@@ -228,14 +231,18 @@ end
 ---@return boolean|nil done
 function M.event(state, data)
   local deltas, reply = {}, state.reply
+  if type(data) ~= "table" then return deltas end
   if at(data, "error") then
     state.failure = data
     return deltas
   end
-  reply.model = text(at(data, "model")) or reply.model
-  read_usage(reply.usage, at(data, "usage"))
-  for _, choice in ipairs(at(data, "choices") or {}) do
-    if (at(choice, "index") or 0) == 0 then read_choice(state, deltas, choice) end
+  reply.model = text(data.model) or reply.model
+  if type(data.usage) == "table" then read_usage(reply.usage, data.usage) end
+  if type(data.choices) ~= "table" then return deltas end
+  for _, choice in ipairs(data.choices) do
+    if type(choice) == "table" and (at(choice, "index") or 0) == 0 then
+      read_choice(state, deltas, choice)
+    end
   end
   return deltas
 end
