@@ -15,6 +15,12 @@ local nap = mcp.tool(function(arguments)
   return "slept"
 end, { name = "nap", parameters = { "seconds: number" } })
 
+-- Does not want to be cancelled.
+local stubborn = mcp.tool(function()
+  pcall(neap.sleep, 60)
+  return "anyway"
+end, { name = "stubborn" })
+
 mcp.serve { name = "numbers", version = "7", instructions = "Numbers only.", tools = {
   mcp.tool(neap.Flow { name = "double", start = double }, { description = "Twice as much.",
     parameters = { "n: integer" } }),
@@ -28,6 +34,6 @@ mcp.serve { name = "numbers", version = "7", instructions = "Numbers only.", too
   mcp.tool(function() error("no such number", 0) end, { name = "fail" }),
   mcp.tool(function() return nil, "no luck" end, { name = "luck" }),
   mcp.tool(function() return print end, { name = "odd" }),
-  nap,
+  nap, stubborn,
 } }
 print("served")

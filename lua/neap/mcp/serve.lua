@@ -1,5 +1,6 @@
 --- A server of MCP, for the program that has started the script.
 -- SPDX-License-Identifier: MIT
+local core = require "neap.core"
 local era = require "neap.mcp.era"
 local messages = require "neap.mcp.message"
 local neap = require "neap"
@@ -130,6 +131,8 @@ local function work(serving, request)
     message = messages.failure(request.id, is_refusal and message.code or codes.internal,
       is_refusal and message.text or tools.text_of(message))
   end
+  -- A tool may return although it was cancelled; nobody wants to know what.
+  if core.is_cancelled() then return end
   serving.tasks[request.id] = nil
   say(serving, message)
 end

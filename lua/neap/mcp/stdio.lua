@@ -17,6 +17,9 @@ local M = {}
 -- it has left in its error output is waited for.
 local GRACE, LAST_WORDS = 2, 0.5
 
+-- How many messages are kept for a server that does not read.
+local MOST_UNREAD = 1000
+
 ---@class neap.mcp.Entry a request under way
 ---@field text string
 ---@field done neap.Event
@@ -177,10 +180,11 @@ end
 --- Is told the version that holds, which a program knows by itself.
 function Stdio:agreed() end
 
---- Sends a notification or an answer. Does not wait.
+--- Sends a notification or an answer. Does not wait. A server that asks and asks, and does
+--- not read, gets no more answers.
 ---@param message table
 function Stdio:notify(message)
-  if self.failure then return end
+  if self.failure or #self.outbox >= MOST_UNREAD then return end
   send(self, { text = messages.encode(message) })
 end
 

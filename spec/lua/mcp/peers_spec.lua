@@ -133,7 +133,7 @@ describe("a server of ours", function()
       assert.same({ "numbers", "7", "Numbers only." },
         { got.server.name, got.server.version, got.instructions })
       assert.equal(version or nil, got.version)
-      assert.equal(7, #got.tools)
+      assert.equal(8, #got.tools)
       assert.equal('{"n":42}', got.double.content[1].text)
       assert.same({ "no such number", true }, { got.fail.content[1].text, got.fail.isError })
       assert.matches("The arguments do not fit", got.misfit.content[1].text)

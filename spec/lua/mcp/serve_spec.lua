@@ -85,7 +85,7 @@ describe("mcp.serve", function()
       assert.same({ name = "double", description = "Twice as much.", inputSchema = {
         type = "object", properties = { n = { type = "integer" } }, required = { "n" },
         additionalProperties = false } }, result.tools[1])
-      assert.equal(7, #result.tools)
+      assert.equal(8, #result.tools)
       assert.equal(meta and "complete" or nil, result.resultType)
       assert.equal(meta and 3600000 or nil, result.ttlMs)
       assert.equal('{"n":42}', text_of(answers[2]))
@@ -139,8 +139,11 @@ describe("mcp.serve", function()
     server.stdin:write(call(1, "nap", { seconds = 0 }), "\n")
     local refused = json.decode(server.stdout:read())
     assert.same({ 1, -32600 }, { refused.id, refused.error.code })
-    server.stdin:write(json.encode { jsonrpc = "2.0", method = "notifications/cancelled",
-      params = { requestId = 1 } }, "\n")
+    server.stdin:write(call("s", "stubborn"), "\n")
+    for _, id in ipairs { 1, "s", 4711 } do
+      server.stdin:write(json.encode { jsonrpc = "2.0", method = "notifications/cancelled",
+        params = { requestId = id } }, "\n")
+    end
     server.stdin:finish()
     assert.equal("served\n", server.stdout:read("a"))
     assert.equal("ended by cancelled\n", server.stderr:read("a"))
