@@ -139,14 +139,15 @@ static bool is_linked(const member *m) {
 }
 
 /* Notes that the outcome is known. From now on only own tasks are waited for,
- * and they are cancelled. */
+ * and they are cancelled. In a deadlock so are the others, since nothing else
+ * could end them. */
 static void decide(joins *j) {
   j->decided = true;
   for (size_t i = 0; i < j->count; i++) {
     member *m = &j->members[i];
     if (!is_linked(m))
       continue;
-    if (m->own) {
+    if (m->own || j->waiter->stuck) {
       neapL_task_cancel(m->task, NEAP_ECANCELED);
     } else {
       neap__list_remove(&m->join.link);
@@ -214,11 +215,11 @@ static void drop_joins(neapL_task *task) {
 }
 
 /* Begins the wait for the members. Nothing may have run Lua since they were
- * checked. A wait for own tasks is lasting: when the waiter is cancelled, they
- * are cancelled too, and a result that they have nevertheless is not lost. */
-static int wait_for(lua_State *L, joins *j, lua_KFunction k, bool lasting) {
+ * checked. The wait is lasting: when the waiter is cancelled, its own tasks are
+ * cancelled too, and a result that they have nevertheless is not lost. */
+static int wait_for(lua_State *L, joins *j, lua_KFunction k) {
   neapL_task_hold(j->waiter, drop_joins, j);
-  j->waiter->lasting = lasting;
+  j->waiter->lasting = true;
   return neapL_wait_started(L, k);
 }
 
@@ -252,6 +253,8 @@ static int awaited(lua_State *L, int status, lua_KContext context) {
   (void)context;
   joins *j = lua_touserdata(L, JOINS);
   const neapL_task *task = lua_touserdata(L, TASK);
+  if (waits_on(j))
+    return neapL_wait_again(L, awaited);
   /* If the task has succeeded, its results come before a cancellation. */
   end_wait(L, j, task->state == NEAPL_TASK_DONE);
   return give_results(L, TASK);
@@ -270,7 +273,7 @@ static int await(lua_State *L) {
     return give_results(L, TASK);
   neapL_wait_begin(L, "a task");
   add(j, task, false);
-  return wait_for(L, j, awaited, false);
+  return wait_for(L, j, awaited);
 }
 
 static int called(lua_State *L, int status, lua_KContext context) {
@@ -292,7 +295,7 @@ static int await_call(lua_State *L, joins *j) {
   if (neapL_task_has_ended(task))
     return give_results(L, TASK);
   add(j, task, true);
-  return wait_for(L, j, called, true);
+  return wait_for(L, j, called);
 }
 
 /* run(plan, shared, params, on_event, max_steps, timeout) -> action */
@@ -419,7 +422,7 @@ static int join(lua_State *L) {
     if (j->remaining == 0) /* no own task is left */
       return give_place(L, first);
   }
-  return wait_for(L, j, joined, true);
+  return wait_for(L, j, joined);
 }
 
 /* task:cancel(reason) */

@@ -40,6 +40,20 @@ describe("a deadlock", function()
       print(err.code)]])
   end)
 
+  it("ends the tasks that the script awaits, however it awaits them", function()
+    for _, await in ipairs { "task.await, task", "neap.gather, { task }", "neap.race, { task }",
+      "neap.gather, { task, function() event:wait() end }" } do
+      check("unwound\nfalse\tdeadlock\tcancelled\n", ([[
+        local event = neap.event()
+        local task = neap.spawn(function()
+          local _ <close> = setmetatable({}, { __close = function() print "unwound" end })
+          event:wait()
+        end)
+        local ok, err = pcall(%s)
+        print(ok, err.code, task.status)]]):format(await))
+    end
+  end)
+
   it("leaves alone those who belong to others", function()
     check("deadlock\nset\n", [[
       local event, other = neap.event(), neap.event()
