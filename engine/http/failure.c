@@ -82,15 +82,6 @@ int neap__failure_time_out(neap__transfer *transfer, const char *which,
   return NEAP_ETIMEDOUT;
 }
 
-/* libcurl does not tell which of its two timeouts has passed. It has begun to
- * count later than the transfer, and counts whole milliseconds. */
-static int time_out_curl(neap__transfer *transfer) {
-  uint64_t spent = uv_hrtime() - transfer->started;
-  if (transfer->timeout > 0 && spent + NEAP__NS_PER_MS >= transfer->timeout)
-    return neap__failure_time_out(transfer, "total", transfer->timeout);
-  return neap__failure_time_out(transfer, "connect", transfer->connect_timeout);
-}
-
 static int explain_objection(neap__transfer *transfer) {
   char sentence[80];
   switch (transfer->objection) {
@@ -148,6 +139,20 @@ static int fail_connect(neap__transfer *transfer) {
            transfer->is_local ? "unix_socket: " : "", words);
   neap__failure_explain(transfer, true, sentence);
   return NEAP_EHTTP;
+}
+
+/* libcurl does not tell which of its two timeouts has passed, or whether the
+ * system has given up the connection: it has for a local socket whose server
+ * accepts nobody. libcurl has begun to count later than the transfer, and
+ * counts whole milliseconds. */
+static int time_out_curl(neap__transfer *transfer) {
+  uint64_t spent = uv_hrtime() - transfer->started + NEAP__NS_PER_MS;
+  if (transfer->timeout > 0 && spent >= transfer->timeout)
+    return neap__failure_time_out(transfer, "total", transfer->timeout);
+  if (transfer->connect_timeout > 0 && spent >= transfer->connect_timeout)
+    return neap__failure_time_out(transfer, "connect",
+                                  transfer->connect_timeout);
+  return fail_connect(transfer);
 }
 
 /* libcurl 7.88 has the same code for a line of the head that is longer than 100

@@ -96,6 +96,19 @@ describe("a request", function()
       assert.equal("http.get http://daemon/: unix_socket: no such file or directory", err.message)
     end)
 
+    it("does not call it a time limit when the server accepts nobody", function()
+      local busy = path .. "-busy"
+      local listener <close> = neap.net.listen(busy, { backlog = 1 })
+      local first <close> = neap.net.connect(busy)
+      local second <close> = neap.net.connect(busy)
+      local err = failure(http.get, "http://daemon/", { unix_socket = busy })
+      assert.equal("http", err.code)
+      assert.is_true(err.retryable)
+      assert.matches("http.get http://daemon/: unix_socket: ", err.message, 1, true)
+      assert.is_nil(err.message:find "timeout of")
+      assert.is_truthy(listener and first and second)
+    end)
+
     for what, case in pairs {
       ["an empty path"] = { { unix_socket = "" }, "the path of unix_socket is empty" },
       ["a path that is too long"] = { { unix_socket = ("x"):rep(108) },
