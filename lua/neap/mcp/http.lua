@@ -283,7 +283,7 @@ end
 ---@return neap.mcp.Http
 function M.open(url, headers, on_message)
   return setmetatable({ url = url, headers = headers or {}, on_message = on_message,
-    hide = words.hider(headers), closed = neap.event(), renewing = neap.semaphore(1),
+    hide = words.hider(headers, true, url), closed = neap.event(), renewing = neap.semaphore(1),
     label = "mcp " .. url:gsub("[?#].*$", ""):gsub("://[^/]*@", "://") }, Http)
 end
 

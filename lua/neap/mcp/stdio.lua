@@ -278,7 +278,7 @@ end }
 ---@param on_message fun(self: table, message: table)
 ---@return neap.mcp.Stdio
 function M.open(command, env, on_message)
-  local hide = words.hider(env)
+  local hide = words.hider(env, false)
   local self = setmetatable({ label = "mcp " .. command[1]:match("[^/]*$"), hide = hide,
     on_message = on_message, pending = {}, outbox = {}, noise = 0, words = words.new(hide),
     more = neap.event(), opened = neap.event(), closing = neap.event() }, Stdio)

@@ -6,16 +6,19 @@ local valid = require "neap.base.encoding".valid
 
 local M = {}
 
---- Makes a function that takes secrets out of a text: the values of a table that are
---- secrets, or have the name of one.
+--- Makes a function that takes secrets out of a text: those of an address, and values of a
+--- table.
 ---@param values? table
+---@param all boolean whether all values are secrets, as of headers; else those that are made
+--- with neap.secret or have the name of one
+---@param url? string
 ---@return fun(text: string): string
-function M.hider(values)
+function M.hider(values, all, url)
   local named = {}
   for name, value in pairs(values or {}) do
-    named[secrets.is(value) and name .. "_secret" or name] = value
+    named[(all or secrets.is(value)) and name .. "_secret" or name] = value
   end
-  return hider { options = { headers = named } }
+  return hider({ options = { headers = named } }, nil, url)
 end
 
 -- So many bytes and lines at most are kept, however much comes.

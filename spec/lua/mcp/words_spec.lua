@@ -4,7 +4,7 @@ local neap = require "neap"
 local words = require "neap.mcp.words"
 
 local function last(pieces, env)
-  local kept = words.new(words.hider(env))
+  local kept = words.new(words.hider(env, false))
   for _, piece in ipairs(pieces) do kept:add(piece) end
   return kept:last()
 end
