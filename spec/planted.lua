@@ -213,14 +213,15 @@ end
 local folder, kept = nil, 0
 
 --- Has `f(client)` run in a node, with `answer(request)` for each request, and checks all that
---- comes of it, a cassette as well.
+--- comes of it, a cassette as well. Counts the events by their kinds.
 ---@param what string
 ---@param opts table of the client, besides M.OPTIONS
 ---@param answer fun(request: neap.testing.Request): neap.testing.Answer
 ---@param f fun(client: neap.llm.Client): any
 ---@return neap.Error|nil raised
+---@return table<string, integer> events
 function M.drive(what, opts, answer, f)
-  local raised
+  local raised, events = nil, {}
   folder = folder or helper.tmpdir()
   neap.testing.run(function()
     local fake <close> = neap.testing.http { [ROUTE] = answer } -- luacheck: ignore 211
@@ -230,7 +231,10 @@ function M.drive(what, opts, answer, f)
     local node = neap.Node { name = "ask" }
     function node:exec() return f(client) end
     watched(what, function(on_event)
-      local ok, err = pcall(node.run, node, {}, { on_event = on_event })
+      local ok, err = pcall(node.run, node, {}, { on_event = function(event)
+        events[event.kind] = (events[event.kind] or 0) + 1
+        on_event(event)
+      end })
       raised = not ok and err or nil
     end)
     check(what .. ", client", client)
@@ -240,7 +244,7 @@ function M.drive(what, opts, answer, f)
     check(what .. ", error", raised)
     check(what .. ", text", tostring(raised) .. raised.message .. tostring(raised.traceback))
   end
-  return raised
+  return raised, events
 end
 
 return M

@@ -69,7 +69,8 @@ local function make_ask(agent)
   function ask:exec(shared)
     local state = shared[agent.name]
     if state.turns >= agent.max_turns then
-      local message = ("the model had no answer after %d request(s)"):format(state.turns)
+      local message = ("the model had no answer after %d request(s), the most that "
+        .. "max_turns allows"):format(state.turns)
       error(failure.new("turns", message, { usage = state.usage }), 0)
     end
     return agent.model:reply(state.messages, { system = agent.system,

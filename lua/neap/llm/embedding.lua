@@ -5,6 +5,7 @@ local core = require "neap.core"
 local failure = require "neap.llm.failure"
 local messages = require "neap.llm.message"
 local options = require "neap.base.options"
+local secrets = require "neap.secret"
 local settings = require "neap.llm.settings"
 local tokens = require "neap.llm.tokens"
 
@@ -34,8 +35,9 @@ end
 function M.texts(given)
   local is_one = type(given) == "string"
   local texts = {}
-  if type(given) ~= "table" and not is_one then
-    refuse("string or list of strings expected, got %s", type(given))
+  if type(given) ~= "table" and not is_one or secrets.is(given) then
+    refuse("string or list of strings expected, got %s", secrets.is(given)
+      and "a secret, whose text secret:reveal() gives" or type(given))
   end
   for i, text in ipairs(is_one and { given } or given) do
     local name = is_one and "the text" or ("text %d"):format(i)

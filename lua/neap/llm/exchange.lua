@@ -168,6 +168,7 @@ local function check_key(self, key)
   if type(key) ~= "string" then
     error(failed(self, "auth", ("the function for the key has given a %s"):format(type(key))), 0)
   end
+  if key == "" then error(failed(self, "auth", "the key is an empty text"), 0) end
   if key:find("%c") then
     error(failed(self, "auth", "the key has a control character in it, such as the newline at "
       .. "the end of a file"), 0)
@@ -208,6 +209,18 @@ local function send(self)
   return response
 end
 
+-- What may be done about a failure, in words that go behind the server's.
+local function hint(self, kind, status, is_silent)
+  if kind == "auth" and status == 401 and lacks_key(self) then
+    return "; no key was sent: there is neither the option 'key' nor NEAP_LLM_KEY"
+  elseif kind == "model" then
+    return "; the option 'model', or NEAP_LLM_MODEL, says which one"
+  elseif kind == "request" and is_silent and (status == 404 or status == 405) then
+    return "; is the address right?"
+  end
+  return ""
+end
+
 -- Raises the error that a body, or an event, is.
 local function refuse(self, body, text)
   local response, provider = self.response, self.ask.provider
@@ -225,9 +238,7 @@ local function refuse(self, body, text)
   elseif is_status then
     sentence = ("%s (status %d)"):format(sentence, status)
   end
-  if kind == "auth" and status == 401 and lacks_key(self) then
-    sentence = sentence .. "; no key was sent: there is neither the option 'key' nor NEAP_LLM_KEY"
-  end
+  sentence = sentence .. hint(self, kind, status, is_silent)
   local word = is_status and kind ~= "quota" and response.headers["x-should-retry"] or nil
   local retryable
   if word == "true" or word == "false" then retryable = word == "true" end
@@ -265,6 +276,11 @@ local function finish(self)
   self:close()
 end
 
+local function is_page(self)
+  local kind = self.response.headers["content-type"]
+  return type(kind) == "string" and kind:lower():find("^text/html") ~= nil
+end
+
 -- Raises that a page has come, as from a proxy, or from an address that is not of a model. The
 -- next request would get it, too.
 local function refuse_page(self)
@@ -279,7 +295,7 @@ local function read_whole(self)
   local text = self.body:read(MAX_BODY) or ""
   local body, fault = decode(text)
   if fault and not text:find("%S") then break_off(self, "the reply is empty") end
-  if fault and text:find("^%s*<") then refuse_page(self) end
+  if fault and (text:find("^%s*<") or is_page(self)) then refuse_page(self) end
   if fault then break_off(self, "the reply makes no sense: " .. fault) end
   if type(body) ~= "table" then break_off(self, "the reply has no answer in it") end
   local deltas = take(self, (provider.parse or provider.event)(state, body), body)
@@ -306,15 +322,26 @@ local function next_event(self)
   end
 end
 
+-- Whether something of the answer has come.
+local function has_begun(state)
+  return state.text[1] or state.reasoning[1] or state.reply.calls[1]
+end
+
 -- Reads the next event of a stream.
 local function read_event(self)
   local provider, reply = self.ask.provider, self.state.reply
   local text, name = next_event(self)
   if not text then
-    if not reply.stop then break_off(self, "the answer has no end") end
+    if not reply.stop then
+      break_off(self, has_begun(self.state) and "the answer has no end"
+        or "the stream ended before the answer began")
+    end
     finish(self)
     return nil
   elseif sub(text, 1, 6) == "[DONE]" then
+    if not reply.stop and not has_begun(self.state) then
+      break_off(self, "there is no answer in the stream")
+    end
     reply.stop = reply.stop or "stop"
     linger(self)
     finish(self)

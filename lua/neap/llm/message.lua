@@ -3,7 +3,9 @@
 local base64 = require "neap.base.base64"
 local core = require "neap.core"
 local new_error = require "neap.error".new
+local is_list = require "neap.base.schema.rules".is_list
 local options = require "neap.base.options"
+local secrets = require "neap.secret"
 
 local M = {}
 
@@ -29,6 +31,10 @@ local ROLES = { system = true, user = true, assistant = true, tool = true }
 
 local function is_string(value) return type(value) == "string" end
 
+local PROMPT = { expected = "string or list of messages", test = function(value)
+  return is_string(value) or is_list(value, function() return true end) and #value > 0
+end }
+
 -- What is wrong with a part of a content, nil if nothing is.
 local function part_fault(part)
   if type(part) ~= "table" then return ("a part is a table, got a %s"):format(type(part)) end
@@ -48,7 +54,10 @@ local function content_fault(message)
   local content = message.content
   local has_calls = type(message.calls) == "table" and message.calls[1] ~= nil
   if is_string(content) or content == nil and has_calls then return nil end
-  if type(content) ~= "table" then
+  if secrets.is(content) then
+    return "the content is a string or a list of parts, got a secret, whose text "
+      .. "secret:reveal() gives"
+  elseif type(content) ~= "table" then
     return ("the content is a string or a list of parts, got %s"):format(type(content))
   elseif content[1] == nil then
     return next(content) == nil and "the content has no parts"
@@ -122,9 +131,8 @@ function M.list(prompt, system, where)
     check_text(prompt, "the prompt")
     list[#list + 1] = { role = "user", content = prompt }
     return list
-  elseif type(prompt) ~= "table" or #prompt == 0 then
-    options.blame(("bad argument #1 to '%s' (string or list of messages expected)"):format(where))
   end
+  options.argument(1, where, prompt, PROMPT)
   for i, message in ipairs(prompt) do
     local fault = message_fault(message)
     if fault then

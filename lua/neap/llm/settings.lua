@@ -42,10 +42,12 @@ end
 ---@param opts table
 ---@param where string the function's name, for messages
 function M.check_tools(opts, where)
-  local rule, names = schema.options["llm.tool"].name, {}
+  local rules, names = schema.options["llm.tool"], {}
   for i, tool in ipairs(opts.tools or {}) do
-    local fault = options.fault("name", tool.name, rule)
-    if fault then options.blame(("%s: tool %d: %s"):format(where, i, fault)) end
+    for _, name in ipairs { "name", "description", "parameters" } do
+      local fault = tool[name] ~= nil and options.fault(name, tool[name], rules[name])
+      if fault then options.blame(("%s: tool %d: %s"):format(where, i, fault)) end
+    end
     if names[tool.name] then
       options.blame(("%s: there are two tools with the name '%s'"):format(where, tool.name))
     end

@@ -62,7 +62,9 @@ describe("a secret", function()
       { neap.http.post, "http://x", { body = secret } },
       { neap.http.get, "http://x", { headers = secret } },
       { neap.process.run, { "cat", stdin = secret } },
-      { neap.llm.new, { url = secret } },
+      { neap.llm.new, { url = secret } }, { neap.llm.new, { tools = secret } },
+      { neap.llm.new, { stop = secret } }, { neap.llm.new, { extra = secret } },
+      { neap.http.get, "http://x", { query = secret } },
       { neap.spawn, secret },
     } do
       assert.matches(NAMED, helper.failure(table.unpack(call)), 1, true)

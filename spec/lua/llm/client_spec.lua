@@ -299,6 +299,8 @@ describe("neap.llm", function()
         ["tool 2: bad option 'name' (string of up to 64 letters, digits, _ and - expected, "
           .. "got string)"] = { { name = "tide" }, { name = ("x"):rep(200) } },
         ["tool 1: bad option 'name'"] = { { name = "high tide" } },
+        ["tool 1: bad option 'parameters' (table expected, got string)"] =
+          { { name = "tide", parameters = "port" } },
       } do
         assert.matches("llm.new: " .. message, helper.misused(llm.new, { tools = tools }), 1, true)
         assert.matches("chat: " .. message,
@@ -335,6 +337,7 @@ describe("neap.llm", function()
         ["sk-1\n"] = "the key has a control character in it, such as the newline at the end of "
           .. "a file",
         [7] = "the function for the key has given a number",
+        [""] = "the key is an empty text",
       } do
         local http = wire.transport(answer "x")
         local client = wire.client(http, { key = function() return key end })
@@ -359,7 +362,11 @@ describe("neap.llm", function()
     it("prompts and messages that are none", function()
       local client = wire.client(wire.transport(answer "x"))
       for fault, prompt in pairs {
-        ["string or list of messages expected"] = 7,
+        ["string or list of messages expected, got 7)"] = 7,
+        ["string or list of messages expected, got table)"] = {},
+        ["string or list of messages expected, got neap.Secret, whose text"] = neap.secret "x",
+        ["message 1: the content is a string or a list of parts, got a secret, whose text"] =
+          { { role = "user", content = neap.secret "x" } },
         ['message 1: the role is "system", "user", "assistant" or "tool"'] = { { role = "me" } },
         ["message 1: a table expected, got a string"] = { "When?" },
         ["message 2: the content is a string or a list of parts, got nil"] =

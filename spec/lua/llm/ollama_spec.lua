@@ -105,7 +105,8 @@ describe("lines of Ollama", function()
     end
     local body = json.encode { error = "model 'tide-1' not found" }
     local err = failure { status = 404, kind = "application/json", body = body }
-    assert.same({ "model", "model 'tide-1' not found (status 404)" }, { err.kind, err.message })
+    assert.same({ "model", "model 'tide-1' not found (status 404); the option 'model', or "
+      .. "NEAP_LLM_MODEL, says which one" }, { err.kind, err.message })
     err = failure { kind = LINES, body = wire.lines { TEXT[2], { error = "CUDA error" } } }
     assert.same({ "server", 200, "CUDA error", "High " },
       { err.kind, err.status, err.message, err.partial.text })

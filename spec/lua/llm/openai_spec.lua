@@ -341,20 +341,35 @@ describe("a failure of chat completions", function()
   end)
 
   it("says at which address a server has nothing to say", function()
-    assert.equal("the server has answered with status 404 at http://m/v1/chat/completions",
+    assert.equal("the server has answered with status 404 at http://m/v1/chat/completions; "
+      .. "is the address right?",
       failure({ status = 404, body = "<html>Not found</html>" }).message)
+  end)
+
+  it("says of a stream without an answer that there is none", function()
+    for events, message in pairs {
+      [""] = "the stream ended before the answer began",
+      ["data: [DONE]\n\n"] = "there is no answer in the stream",
+      ['data: {"choices":[{"delta":{"content":"High"}}]}\n\n'] = "the answer has no end",
+    } do
+      local err = failure { body = events }
+      assert.same({ "broken", message, true }, { err.kind, err.message, err.retryable })
+    end
   end)
 
   it("says where and why a reply is no JSON", function()
     for body, message in pairs {
       [""] = "the reply is empty", ["\r\n"] = "the reply is empty",
+      ["no page without marks"] =
+        "the reply is no JSON but HTML or XML, from http://m/v1/chat/completions; "
+        .. "is the address right?",
       [" <!doctype html><p>secret"] =
         "the reply is no JSON but HTML or XML, from http://m/v1/chat/completions; "
         .. "is the address right?",
     } do
       local err = failure { kind = "text/html", body = body }
       assert.same({ "broken", message }, { err.kind, err.message })
-      assert.equal(body:find "<" == nil, err.retryable)
+      assert.equal(body:find "%S" == nil, err.retryable)
     end
     local err = failure { kind = "application/json", body = '{"choices": [\n  tide]}' }
     assert.equal("broken", err.kind)

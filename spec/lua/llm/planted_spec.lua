@@ -120,10 +120,11 @@ describe("what was planted stays where it was:", function()
       for how, quote in pairs(what == "status 400" and QUOTES or { request = QUOTES.request,
         key = QUOTES.key }) do
         local prompt = (how == "text" or how == "words") and PROMPT or HISTORY
-        local err = drive(("%s: %s, quoting the %s"):format(name, what, how), opts,
+        local err, events = drive(("%s: %s, quoting the %s"):format(name, what, how), opts,
           function(request) return make(w, quote(request)) end,
           function(client) return client:chat(prompt) end)
         assert.is_table(err, what .. how)
+        assert.equal(1, events.llm)
         assert.is_true(err.code == "llm" or err.code == "http", what .. how)
       end
     end

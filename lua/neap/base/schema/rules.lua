@@ -72,7 +72,8 @@ local function is_path(value)
 end
 
 local function is_secret(value)
-  return type(value) == "table" and require "neap.secret".is(value)
+  return type(value) == "table" and getmetatable(value) ~= nil
+    and require "neap.secret".is(value)
 end
 
 local function is_text_or_secret(value)
@@ -100,7 +101,9 @@ local any = rule(function() return true end, "any value") ---@type any
 local boolean = of_type "boolean" ---@type boolean
 local text = of_type "string" ---@type string
 local func = of_type "function" ---@type function
-local map = of_type "table" ---@type table
+local map = rule(function(value)
+  return type(value) == "table" and not is_secret(value)
+end, "table", "table") ---@type table
 local path = rule(is_path, "path") ---@type string
 local headers = by_name(is_text_or_number, "strings or numbers") ---@type table
 -- Those of requests.
@@ -136,7 +139,7 @@ local ATTEMPTS = { max_retries = with(attempts, 1), wait = with(seconds_or_0, 0)
 
 -- Whether a value is a list of what passes a test.
 local function is_list(value, test)
-  if type(value) ~= "table" then return false end
+  if type(value) ~= "table" or is_secret(value) then return false end
   for _, item in ipairs(value) do
     if not test(item) then return false end
   end
