@@ -157,8 +157,18 @@ local function talk(self, process)
   fail(self, death(self, process, why, errors) or self.failure)
 end
 
+-- Whatever ends the keeper, nobody waits for it any longer.
+local kept = { __close = function(held, err)
+  local self = held.transport
+  if self.failure then return end
+  local why = type(err) == "table" and err.message or err
+  fail(self, failure.new("dead", ("%s: the connection has ended: %s"):format(self.label,
+    tostring(why)), { retryable = false }))
+end }
+
 -- The task that keeps the program.
 local function keep(self, command)
+  local _ <close> = setmetatable({ transport = self }, kept)
   local ok, process = pcall(neap.process.spawn, command)
   if not ok then return fail(self, process) end
   local started <close> = process

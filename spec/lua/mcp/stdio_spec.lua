@@ -270,6 +270,16 @@ describe("a server that is a program", function()
     assert.is_true(neap.now() - started < 10)
   end)
 
+  it("lets nobody wait when the task that keeps it is cancelled", function()
+    local server <close> = connect({}, "legacy")
+    local waiting = neap.spawn(server.call, server, "never")
+    helper.turns()
+    server.transport.keeper:cancel()
+    assert.matches("mcp tides: the connection has ended: cancelled",
+      fails("dead", waiting.await, waiting).message)
+    fails("dead", server.call, server, "never")
+  end)
+
   it("ends with a connection that is collected", function()
     local child
     do child = connect({}, "legacy"):call("child") end
