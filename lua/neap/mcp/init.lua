@@ -28,8 +28,9 @@ function M.tool(what, opts)
 end
 
 --- Serves tools to the program that has started the script, by its standard input and
---- output. Waits until the input has ended and all answers are out. Meanwhile what the
---- script prints goes to stderr.
+--- output, or to whoever is at the other end of a stream (`input`, `output`). Waits until the
+--- input has ended and all answers are out. Meanwhile what the script prints goes to stderr,
+--- unless there is a stream.
 ---@param opts neap.mcp.ServeOptions
 function M.serve(opts)
   require("neap.mcp.serve").serve(opts)

@@ -24,7 +24,7 @@ local LASTS = 3600000
 ---@field by_name table<string, neap.llm.Tool>
 ---@field tasks table<any, neap.Task> by the ids of the requests that they answer
 ---@field ended neap.Event the input has ended
----@field out file* the standard output
+---@field write fun(line: string) writes a line, and may wait
 
 -- What a handler raises to answer with an error of JSON-RPC.
 local Refusal = {}
@@ -33,9 +33,9 @@ local function refuse(code, format, ...)
   error(setmetatable({ code = code, text = format:format(...) }, Refusal), 0)
 end
 
+-- Whoever does not read any more is gone, and the input ends soon.
 local function say(serving, message)
-  serving.out:write(messages.encode(message), "\n")
-  serving.out:flush()
+  neap.try(serving.write, messages.encode(message) .. "\n")
 end
 
 -- The result of a list, which a client may keep.
@@ -165,6 +165,15 @@ local function receive(serving, line)
   end
 end
 
+-- Answers all lines, and waits until the answers are out.
+local function answer_all(serving, lines)
+  for line in lines do
+    if line:find("%S") then receive(serving, line) end
+  end
+  serving.ended:set()
+  for _, task in pairs(serving.tasks) do neap.try(task.await, task) end
+end
+
 -- The tools in a list and by name.
 local function tools_of(given)
   local list, by_name = {}, {}
@@ -178,22 +187,30 @@ local function tools_of(given)
   return list, by_name
 end
 
---- Serves tools to whoever has started the script, by its standard input and output. Waits
---- until the input has ended and all answers are out.
+--- Serves tools to whoever has started the script, by its standard input and output, or to
+--- whoever is at the other end of a stream. Waits until the input has ended and all answers
+--- are out.
 ---@param opts neap.mcp.ServeOptions
 function M.serve(opts)
   opts = options.take(opts, "mcp.serve")
   if not opts.tools then options.blame("mcp.serve: the option 'tools' is missing") end
-  local serving = { instructions = opts.instructions, tasks = {}, ended = neap.event(),
-    info = json.object({ name = opts.name, version = opts.version }, { "name", "version" }),
-    out = io.stdout }
-  serving.list, serving.by_name = tools_of(opts.tools)
-  local _ <close> = output.to_stderr()
-  for line in neap.input do
-    if line:find("%S") then receive(serving, line) end
+  if (opts.input == nil) ~= (opts.output == nil) then
+    options.blame("mcp.serve: the options 'input' and 'output' belong together")
   end
-  serving.ended:set()
-  for _, task in pairs(serving.tasks) do neap.try(task.await, task) end
+  local serving = { instructions = opts.instructions, tasks = {}, ended = neap.event(),
+    info = json.object({ name = opts.name, version = opts.version }, { "name", "version" }) }
+  serving.list, serving.by_name = tools_of(opts.tools)
+  if opts.input then
+    function serving.write(line) opts.output:write(line) end
+    return answer_all(serving, opts.input:lines())
+  end
+  local out = io.stdout
+  local _ <close> = output.to_stderr() -- what tools print is no message
+  function serving.write(line)
+    out:write(line)
+    out:flush()
+  end
+  answer_all(serving, neap.input)
 end
 
 return M

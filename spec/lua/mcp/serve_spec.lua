@@ -160,12 +160,48 @@ describe("mcp.serve", function()
     assert.equal("s", answers.s.result._meta["io.modelcontextprotocol/subscriptionId"])
   end)
 
+  it("speaks by streams, with several at once", function()
+    local tools = { neap.mcp.tool(function(arguments)
+      print("kept where it belongs")
+      return arguments.n
+    end, { name = "same", parameters = { "n: integer" } }) }
+    local printed, real = {}, print
+    print = function(text) printed[#printed + 1] = text end -- luacheck: ignore 121
+    local listener = neap.net.listen "127.0.0.1:0"
+    local server = neap.spawn(listener.serve, listener, function(connection)
+      neap.mcp.serve { tools = tools, input = connection, output = connection }
+    end)
+    local answers = neap.map({ 1, 2, 3 }, function(n)
+      local connection <close> = neap.net.connect(listener.address)
+      connection:write(call(n, "same", { n = n }), "\n")
+      connection:finish()
+      return connection:read("a")
+    end)
+    listener:close()
+    server:await()
+    print = real -- luacheck: ignore 121
+    for n = 1, 3 do assert.equal(tostring(n), text_of(json.decode(answers[n]))) end
+    assert.equal(3, #printed)
+  end)
+
+  it("survives a peer that leaves before its answer", function()
+    local ours, theirs = neap.stream.pair()
+    local nap = neap.mcp.tool(function() neap.sleep(0.05) end, { name = "nap" })
+    local server = neap.spawn(neap.mcp.serve, { tools = { nap }, input = ours, output = ours })
+    theirs:write(call(1, "nap"), "\n")
+    helper.turns()
+    theirs:close()
+    server:await()
+  end)
+
   it("says what is wrong with its options", function()
     local function misused(opts)
       return helper.misused(neap.mcp.serve, opts):match("mcp%.serve: .*")
     end
     local tool = neap.mcp.tool(print, { name = "t" })
     assert.equal("mcp.serve: the option 'tools' is missing", misused {})
+    assert.equal("mcp.serve: the options 'input' and 'output' belong together",
+      misused { tools = { tool }, input = neap.stream.pair() })
     assert.equal("mcp.serve: there are two tools with the name 't'",
       misused { tools = { tool, neap.mcp.tool(print, { name = "t" }) } })
     assert.matches("mcp.tool: unknown option 'desc'",

@@ -36,6 +36,11 @@ local TOOL = {
   parameters = map, --- a schema, or the fields of one
 }
 
+local stream = rule(function(value)
+  return type(value) == "table" and type(value.lines) == "function"
+    and type(value.write) == "function"
+end, "stream")
+
 ---@class neap.mcp.ServeOptions
 local SERVE = {
   name = with(text, "neap"), --- of the server
@@ -43,6 +48,8 @@ local SERVE = {
   instructions = text, --- what models should know of the server
   --- what can be called: of `llm.tool` or `mcp.tool`
   tools = rule(function(value) return is_list(value, is_tool) end, "list of tools"),
+  input = stream, --- it is read in place of the standard input; with `output`
+  output = stream, --- it is written to in place of the standard output; with `input`
 }
 
 return {
