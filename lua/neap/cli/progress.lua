@@ -138,23 +138,22 @@ end
 
 function handlers.batch_start(self, event)
   if is_inside(event.node, self.batches) then return end
-  self.batch = { node = event.node, total = event.total, since = event.time, seen = event.time,
+  self.batch = { node = event.node, total = event.total, since = event.time,
     started = 0, done = 0, failed = 0, tenth = 0 }
   self.batches[event.node] = self.batch
 end
 
 -- The batch of an item; nil for a batch inside another. Of several batches side by side, the
--- one that began last is shown, then one that still runs. The end of a batch without a total
--- is unknown: it counts as over when it has had no event for long.
+-- one that began last is shown, then one that still runs.
 local function batch_of(self, event)
-  local batch, shown = self.batches[event.node], self.batch
-  if not batch then return nil end
-  batch.seen = event.time
-  if shown ~= batch and shown.done == (shown.total or shown.started)
-    and (shown.total or event.time - shown.seen > SOON) then
-    self.batch = batch
-  end
+  local batch = self.batches[event.node]
+  if batch and self.batch.is_over then self.batch = batch end
   return batch
+end
+
+function handlers.node_end(self, event)
+  local batch = self.batches[event.node]
+  if batch then batch.is_over = true end
 end
 
 function handlers.item_start(self, event)
