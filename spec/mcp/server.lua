@@ -20,11 +20,13 @@ end
 
 local function answer(request, result)
   if era == "modern" then result.resultType = "complete" end
-  say { jsonrpc = "2.0", id = request.id, result = result }
+  say { jsonrpc = "2.0", id = request.id, result = result,
+    error = fault == "noise" and json.null or nil }
 end
 
 local function refuse(request, code, message, data)
-  say { jsonrpc = "2.0", id = request.id, error = { code = code, message = message, data = data } }
+  say { jsonrpc = "2.0", id = request.id, result = fault == "noise" and json.null or nil,
+    error = { code = code, message = message, data = data } }
 end
 
 local function text(words)

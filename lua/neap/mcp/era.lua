@@ -68,8 +68,8 @@ end
 -- What the answer to server/discover tells: what the server is, or nil where it is of the
 -- era with a handshake.
 local function discovered(transport, answer)
-  local said = answer.error
-  if said then
+  local result, said = messages.outcome(answer)
+  if not result then
     local code = math.tointeger(messages.field(said, "code"))
     if not MODERN_ERRORS[code] then return nil end
     local theirs = messages.field(messages.field(said, "data"), "supported")
@@ -80,7 +80,6 @@ local function discovered(transport, answer)
     end
     error(no_version(transport.label, theirs), 0)
   end
-  local result = answer.result
   local theirs = messages.field(result, "supportedVersions")
   if not theirs then return nil end
   local version = M.common(M.MODERN, theirs)
@@ -98,8 +97,8 @@ local function initialize(transport, next_id)
   local answer = transport:request(messages.request(next_id(), "initialize", json.object({
     protocolVersion = M.LEGACY[1], capabilities = {}, clientInfo = client_info(),
   }, { "protocolVersion", "capabilities", "clientInfo" })))
-  if answer.error then error(failure.of_answer(transport, "initialize", answer.error), 0) end
-  local result = answer.result
+  local result, problem = messages.outcome(answer)
+  if not result then error(failure.of_answer(transport, "initialize", problem), 0) end
   local version = messages.field(result, "protocolVersion")
   if not M.common(M.LEGACY, { version }) then error(no_version(transport.label, version), 0) end
   transport:agreed(version)

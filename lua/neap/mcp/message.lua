@@ -106,4 +106,15 @@ function M.field(value, name)
   return field
 end
 
+--- What an answer brings: a result, or nil and the error. Some servers write null for the
+--- one that there is not.
+---@param answer table
+---@return table|nil result
+---@return table|nil problem
+function M.outcome(answer)
+  local problem = M.field(answer, "error")
+  if type(problem) == "table" then return nil, problem end
+  return type(answer.result) == "table" and answer.result or {}, nil
+end
+
 return M

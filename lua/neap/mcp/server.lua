@@ -77,8 +77,8 @@ local function exchange(self, method, params)
     local headers = self.is_modern and params.name and self.headers[params.name]
     local answer = self.transport:request(messages.request(self:next_id(), method, params),
       headers and parameters.values(headers, params.arguments))
-    if answer.error then return nil, answer.error end
-    local result = type(answer.result) == "table" and answer.result or {}
+    local result, problem = messages.outcome(answer)
+    if not result then return nil, problem end
     local kind = field(result, "resultType") or "complete"
     if kind == "complete" then return result end
     if kind ~= "input_required" then

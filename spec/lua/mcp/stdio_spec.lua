@@ -170,7 +170,7 @@ for era, version in pairs { legacy = "2025-06-18", modern = "2026-07-28" } do
         seen[#seen + 1] = method .. " " .. params.data
       end }, era, "noise")
       assert.equal("a", (server:call("echo", { text = "a" })))
-      helper.turns()
+      fails("server", server.call, server, "none")
       assert.same({ "notifications/message \u{FFFD}" }, seen)
     end)
 
