@@ -24,6 +24,7 @@ static int collect(lua_State *L) {
     return 0;
   neapL_task *root = host->root;
   warn_of_unheard(L, host);
+  neapL_task_warn_unbegun(root); /* in a plain Lua, the root is the script */
   for (neap_link *link = root->children.next; link != &root->children;
        link = link->next)
     neapL_task_warn_unbegun(NEAP__ITEM(link, neapL_task, sibling));

@@ -282,7 +282,10 @@ static void keep_result(lua_State *L, neapL_task *task, const neap_step *step) {
       lua_pushvalue(L, -1);
       lua_setfield(L, results, "errors");
     }
-    lua_pushvalue(L, ERROR);
+    if (lua_isnil(L, ERROR)) /* would leave no trace */
+      lua_pushliteral(L, "<no error object>");
+    else
+      lua_pushvalue(L, ERROR);
     lua_rawseti(L, -2, key);
   } else if (!walks(step->node)) {
     lua_settop(L, self_of(*step->note) + EXEC);

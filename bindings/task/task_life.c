@@ -351,8 +351,10 @@ static void end_task(neapL_task *task, neapL_task_state outcome) {
   if (task->hands_over && outcome == NEAPL_TASK_DONE &&
       task->parent->state == NEAPL_TASK_RUNNING)
     hand_over(task);
-  if (task == host->script && outcome == NEAPL_TASK_DONE)
+  if (task == host->script && outcome == NEAPL_TASK_DONE) {
     neapL_task_warn_unbegun(task);
+    neapL_task_warn_unbegun(host->root); /* of detached tasks */
+  }
   if (task->live_children > 0 || task->belongings)
     neapL_task_cancel_since(task, 0);
   const char *before = begin_outside(host, "the message of an error");

@@ -144,6 +144,13 @@ local function raise(own, decisive)
   error(err, 0)
 end
 
+-- What a list of errors has for an error: itself, or for nil, which leaves no trace in a
+-- table, what Lua 5.5 has in its place.
+local function collected(err)
+  if err == nil then return "<no error object>" end
+  return err
+end
+
 -- The first result of each task that has ended, under its key. If errors are collected,
 -- those of failed tasks are in `errors`.
 local function collect(n, keys, tasks, collects)
@@ -153,7 +160,7 @@ local function collect(n, keys, tasks, collects)
       results[keys[i]] = (tasks[i]:await())
     else
       local ok, value = pcall(tasks[i].await, tasks[i])
-      if ok then results[keys[i]] = value else errors[keys[i]] = value end
+      if ok then results[keys[i]] = value else errors[keys[i]] = collected(value) end
     end
   end
   if collects then results.errors = errors end
@@ -215,7 +222,7 @@ function M.map(list, f, opts)
     function call(item, i)
       local ok, value = M.try(f, item, i)
       if ok then return value end
-      errors[i] = value
+      errors[i] = collected(value)
     end
     results.errors = errors
   end

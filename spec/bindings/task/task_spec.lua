@@ -802,10 +802,16 @@ describe("a task that never began", function()
       local neap = require "neap"
       neap.spawn(function() end)
       neap.spawn(neap.Flow { name = "order", start = neap.Node { name = "a" } })
+      neap.spawn_detached(function() end)
       neap.spawn(print):cancel()]] })
     local words = " was spawned, but the script ended before it began; await the task\n"
     assert.equal("warning: neap: the function at (command line):2" .. words
-      .. "warning: neap: order" .. words, result.stderr)
+      .. "warning: neap: order" .. words
+      .. "warning: neap: the function at (command line):4" .. words, result.stderr)
+    local plain = helper.run { helper.lua, "-W", "-e", [[
+      local neap = require "neap"
+      neap.spawn(function() end)]] }
+    assert.matches("the function at (command line):2" .. words, plain.stderr, 1, true)
   end)
 end)
 

@@ -195,6 +195,26 @@ describe("on_error = 'collect'", function()
     end
   end)
 
+  it("loses no error that is nil", function()
+    local function raise_nil() error() end
+    local nothing = "<no error object>"
+    local opts = { on_error = "collect" }
+    assert.same({ n = 1, errors = { nothing } }, neap.map({ 1 }, raise_nil, opts))
+    assert.same({ n = 1, errors = { nothing } }, neap.gather({ raise_nil }, opts))
+    local function keep(_, shared, _, results) shared.errors = results.errors end
+    for _, node in ipairs {
+      neap.BatchNode { on_error = "collect", post = keep, exec = raise_nil,
+        prep = function() return { 1 } end },
+      neap.BatchFlow { on_error = "collect", post = keep, start = neap.Node { prep = raise_nil },
+        prep = function() return { {} } end },
+      neap.parallel { on_error = "collect", post = keep, neap.Node { exec = raise_nil } },
+    } do
+      local shared = {}
+      node:run(shared)
+      assert.same({ nothing }, shared.errors)
+    end
+  end)
+
   it("gives no errors where there are none", function()
     assert.same({ n = 1, 10, errors = {} }, neap.map({ 1 }, fail_at(2), { on_error = "collect" }))
     assert.same({ n = 0, errors = {} }, neap.gather({}, { on_error = "collect" }))
