@@ -199,7 +199,7 @@ local function make_request(url, method, opts, headers)
   request.body = is_string(body) and body or nil
   request.max_redirects = opts.max_redirects or MAX_REDIRECTS
   request.cookies = opts.cookies and opts.cookies.held
-  if opts.proxy == false then request.proxy = "" end
+  request.proxy = opts.proxy == false and "" or secrets.text(opts.proxy)
   return request
 end
 
@@ -280,7 +280,7 @@ end
 --- the statuses 408, 425, 429, 502, 503 and 504. It waits at least as long as Retry-After
 --- says. The outcome is that of the last attempt.
 ---
---- Headers, `auth` and `key_password` take secrets of neap.secret as well as strings.
+--- Headers, `auth`, `proxy` and `key_password` take secrets of neap.secret as well as strings.
 ---
 --- A redirect to another origin takes along no user and password, and no headers but Accept,
 --- Cache-Control, Content-*, If-*, Range and User-Agent.

@@ -1,6 +1,7 @@
 -- Proxies, and certificates that clients show.
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
+local neap = require "neap"
 local proxy = require "spec.proxy"
 local servers = require "spec.servers"
 local http = require "neap.http"
@@ -60,7 +61,7 @@ describe("a request", function()
 
     it("shows it who we are, and nobody else", function()
       proxy.with("http", function(at, log)
-        local opts = { proxy = "http://moon:hush@" .. at, ca_file = ca }
+        local opts = { proxy = neap.secret("http://moon:hush@" .. at), ca_file = ca }
         assert.equal("hello", http.get(nginx.secure .. "/hello", opts).body)
         opts.proxy = "http://moon:wrong@" .. at
         local err = failure(http.get, nginx.secure .. "/hello", opts)
@@ -98,7 +99,7 @@ describe("a request", function()
           err.message)
         assert.is_false(err.retryable)
       end
-      assert.matches("bad option 'proxy' %(URL or false expected, got boolean%)",
+      assert.matches("bad option 'proxy' %(URL, secret or false expected, got boolean%)",
         failure(http.get, nginx.plain, { proxy = true }))
     end)
   end)
@@ -115,7 +116,7 @@ describe("a request", function()
       assert.equal("in", get("/member", { cert_file = cert, key_file = key }).body)
       assert.equal("CN=gauge", get("/who", { cert_file = folder .. "/both.pem" }).body)
       assert.equal("in", get("/member", { cert_file = cert, key_file = folder .. "/locked.pem",
-        key_password = "hush" }).body)
+        key_password = neap.secret "hush" }).body)
       assert.equal("", get("/who", {}).body)
     end)
 

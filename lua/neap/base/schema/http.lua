@@ -42,8 +42,9 @@ local GET = extend(rules.ATTEMPTS, {
   --- the password of the key
   key_password = rule(is_text_or_secret, "string or secret"),
   --- the proxy for all hosts; false for none
-  proxy = rule(function(value) return value == false or is_text(value) and value ~= "" end,
-    "URL or false"),
+  proxy = rule(function(value)
+    return value == false or is_text_or_secret(value) and value ~= ""
+  end, "URL, secret or false"),
   --- path of a local socket to connect to, whatever the host is; not with `proxy`
   unix_socket = text,
   --- use a new connection, not one that was kept
