@@ -1,10 +1,12 @@
 --- What tools, resources and prompts give, for Lua and for models.
 -- SPDX-License-Identifier: MIT
 local base64 = require "neap.base.base64"
-local field = require "neap.mcp.message".field
 local json = require "neap.json"
+local messages = require "neap.mcp.message"
 
 local M = {}
+
+local field, text_of, table_of = messages.field, messages.text, messages.table
 
 -- How many bytes a text in Base64 stands for.
 local function size_of(data)
@@ -14,30 +16,28 @@ local function size_of(data)
 end
 
 local function described(kind, mime, data)
-  return ("[%s %s, %d bytes]"):format(kind, field({ mime = mime }, "mime") or "of no type",
-    size_of(data))
+  return ("[%s %s, %d bytes]"):format(kind, mime or "of no type", size_of(data))
 end
 
 -- The text of a resource, or a word for its bytes.
 local function of_resource(resource)
-  local text = field(resource, "text")
-  if type(text) == "string" then return text end
-  return described(("resource %s,"):format(tostring(field(resource, "uri"))),
-    field(resource, "mimeType"), field(resource, "blob"))
+  local uri = text_of(resource, "uri") or "without an address"
+  return text_of(resource, "text") or described(("resource %s,"):format(uri),
+    text_of(resource, "mimeType"), field(resource, "blob"))
 end
 
 -- One block of content as text.
 local function of_block(block)
-  local kind = field(block, "type")
-  if kind == "text" then return tostring(field(block, "text") or "") end
+  local kind = text_of(block, "type")
+  if kind == "text" then return text_of(block, "text") or "" end
   if kind == "image" or kind == "audio" then
-    return described(kind, field(block, "mimeType"), field(block, "data"))
+    return described(kind, text_of(block, "mimeType"), field(block, "data"))
   elseif kind == "resource" then
     return of_resource(field(block, "resource"))
   elseif kind == "resource_link" then
-    return ("[resource %s]"):format(tostring(field(block, "uri")))
+    return ("[resource %s]"):format(text_of(block, "uri") or "without an address")
   end
-  return ("[content of the type %s]"):format(tostring(kind))
+  return kind and ("[content of the type %s]"):format(kind) or "[content of no type]"
 end
 
 --- The text of a tool's result: its texts, with a word for each picture and the like. A
@@ -45,10 +45,8 @@ end
 ---@param result table
 ---@return string
 function M.text(result)
-  local content = field(result, "content")
   local lines = {}
-  if type(content) ~= "table" then content = {} end
-  for i, block in ipairs(content) do lines[i] = of_block(block) end
+  for i, block in ipairs(table_of(result, "content")) do lines[i] = of_block(block) end
   local value = field(result, "structuredContent")
   if not lines[1] and value ~= nil then return json.encode(value) end
   return table.concat(lines, "\n")
@@ -56,7 +54,6 @@ end
 
 -- The bytes for a text in Base64, in which some break lines. What is none stays as it is.
 local function bytes_of(data)
-  if type(data) ~= "string" then return "" end
   return base64.decode((data:gsub("%s", ""))) or data
 end
 
@@ -66,9 +63,9 @@ end
 ---@return { uri: string, mime?: string, text?: string, data?: string }[]
 function M.resource(result)
   local texts, list = {}, {}
-  for i, each in ipairs(field(result, "contents") or {}) do
-    local text, blob = field(each, "text"), field(each, "blob")
-    list[i] = { uri = field(each, "uri"), mime = field(each, "mimeType"), text = text,
+  for i, each in ipairs(table_of(result, "contents")) do
+    local text, blob = text_of(each, "text"), text_of(each, "blob")
+    list[i] = { uri = text_of(each, "uri"), mime = text_of(each, "mimeType"), text = text,
       data = blob and bytes_of(blob) }
     texts[i] = text or list[i].data or ""
   end
@@ -77,10 +74,9 @@ end
 
 -- A block as a part of a message to a model.
 local function part_of(block)
-  local kind = field(block, "type")
-  if kind == "image" then
-    return { type = "image", data = bytes_of(field(block, "data")),
-      mime = field(block, "mimeType") }
+  local data, mime = text_of(block, "data"), text_of(block, "mimeType")
+  if field(block, "type") == "image" and data and mime then
+    return { type = "image", data = bytes_of(data), mime = mime }
   end
   return { type = "text", text = of_block(block) }
 end
@@ -90,7 +86,7 @@ end
 ---@return neap.llm.Message[]
 function M.prompt(result)
   local list = {}
-  for i, each in ipairs(field(result, "messages") or {}) do
+  for i, each in ipairs(table_of(result, "messages")) do
     local content = field(each, "content")
     local blocks = type(content) == "table" and content[1] ~= nil and content or { content }
     local parts = {}

@@ -51,17 +51,19 @@ end
 
 -- What a server has said of itself.
 local function about(version, result, info)
-  local field = messages.field
-  return { version = version, is_modern = M.meta(version) ~= nil,
-    name = field(info, "name"), server_version = field(info, "version"),
-    instructions = field(result, "instructions"),
-    capabilities = field(result, "capabilities") or {} }
+  local text = messages.text
+  return { version = version, is_modern = M.meta(version) ~= nil, name = text(info, "name"),
+    server_version = text(info, "version"), instructions = text(result, "instructions"),
+    capabilities = messages.table(result, "capabilities") }
 end
 
 local function no_version(label, theirs)
-  local list = type(theirs) == "table" and table.concat(theirs, ", ") or tostring(theirs)
+  local list = {}
+  for i, each in ipairs(type(theirs) == "table" and theirs or { theirs }) do
+    list[i] = tostring(each)
+  end
   return failure.new("version", ("%s: the server speaks version %s of MCP; neap speaks %s, %s")
-    :format(label, failure.words(list, "unknown"), table.concat(M.MODERN, ", "),
+    :format(label, failure.words(table.concat(list, ", "), "?"), table.concat(M.MODERN, ", "),
       table.concat(M.LEGACY, ", ")), { retryable = false })
 end
 

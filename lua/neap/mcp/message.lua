@@ -106,6 +106,24 @@ function M.field(value, name)
   return field
 end
 
+--- A field that is a string, else nil.
+---@param value any
+---@param name string
+---@return string|nil
+function M.text(value, name)
+  local field = M.field(value, name)
+  return type(field) == "string" and field or nil
+end
+
+--- A field that is a table, else an empty one.
+---@param value any
+---@param name string
+---@return table
+function M.table(value, name)
+  local field = M.field(value, name)
+  return type(field) == "table" and field or {}
+end
+
 --- What an answer brings: a result, or nil and the error. Some servers write null for the
 --- one that there is not.
 ---@param answer table

@@ -156,7 +156,8 @@ function Server:tools(opts)
     local definition = all[i]
     local tool = tools.foreign {
       name = name,
-      description = field(definition, "description") or field(definition, "title"),
+      description = messages.text(definition, "description")
+        or messages.text(definition, "title"),
       parameters = field(definition, "inputSchema"),
       run = function(arguments) return (self:call(definition.name, arguments)) end,
     }

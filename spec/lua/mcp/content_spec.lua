@@ -32,7 +32,7 @@ describe("the text of a result", function()
       '{"content": [{"type": "text"}]}', '{"structuredContent": null}' } do
       assert.equal("", text(result))
     end
-    assert.equal("[content of the type nil]", text '{"content": [1]}')
+    assert.equal("[content of no type]", text '{"content": [1]}')
   end)
 end)
 
