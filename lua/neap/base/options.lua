@@ -56,20 +56,27 @@ local function describe_table(value)
   return keys[1] and ("{ %s }"):format(table.concat(keys, ", ")) or "an empty table"
 end
 
+-- The name of the class of a value, nil if it has none.
+local function class_of(value)
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and rawget(meta, "__name")
+  return type(name) == "string" and name or nil
+end
+
 -- Describes a value that was refused: a number by itself, others by their type. A string,
 -- which may be a secret, is shown only where one of a few words was expected.
 local function describe(value, expected)
   if type(value) == "number" then return tostring(value) end
   if type(value) == "string" and expected:find('"', 1, true) then return ("%q"):format(value) end
-  local meta = getmetatable(value)
-  local name = type(meta) == "table" and rawget(meta, "__name")
-  if type(name) == "string" then return name end
+  local class = class_of(value)
+  if class then return class end
   if type(value) == "table" and expected:find("{", 1, true) then return describe_table(value) end
   return type(value)
 end
 
 local function refusal(value, rule)
-  return ("%s expected, got %s"):format(rule.expected, describe(value, rule.expected))
+  return ("%s expected, got %s"):format(rule.expected,
+    rule.given and rule.given(value) or describe(value, rule.expected))
 end
 
 --- Raises an error unless an argument passes a rule.
@@ -156,15 +163,16 @@ function M.plain(name)
   return (name:lower():gsub("_", ""))
 end
 
---- The message for a name that is not known.
----@param name any
----@param known table<string, any> the names are the keys
----@return string
-function M.unknown(name, known)
+-- The message for a name that is not known.
+local function unknown(name, known, where)
   if type(name) ~= "string" then
     return ("options are named; got the key %s"):format(math.type(name) and name or type(name))
   end
   local other = require "neap.base.schema.meant"[M.plain(name)]
+  local home = schema.homes[where]
+  if not known[other] and home and schema.options[home][name] then
+    return ("unknown option '%s'; it is an option of %s"):format(name, home)
+  end
   if not known[other] then other = M.nearest(name, known) end
   return ("unknown option '%s'%s"):format(name,
     other and ("; did you mean '%s'?"):format(other) or "")
@@ -179,12 +187,18 @@ end
 function M.complaint(given, where, known)
   known = known or schema.options[where]
   if type(given) ~= "table" then
-    return ("%s: options expected as a table, got %s"):format(where, type(given))
+    return ("%s: options expected as a table, got %s"):format(where,
+      class_of(given) or type(given))
   end
   for name, value in pairs(given) do
     local rule = known[name]
     if not (rule and rule.test(value)) then
-      return ("%s: %s"):format(where, rule and M.fault(name, value, rule) or M.unknown(name, known))
+      local class = class_of(given)
+      if class and not class:find("^neap%.json") then
+        return ("%s: options expected as a table, got %s"):format(where, class)
+      end
+      return ("%s: %s"):format(where,
+        rule and M.fault(name, value, rule) or unknown(name, known, where))
     end
   end
 end

@@ -32,8 +32,8 @@ end
 local function fault(answer, where)
   if type(answer) == "string" then return nil end
   if type(answer) ~= "table" then
-    return ("%s: an answer is a string, a table or a function, got a %s")
-      :format(where, type(answer))
+    return ("%s: an answer is a string, a table or a function, got %s")
+      :format(where, answer == nil and "nil" or "a " .. type(answer))
   end
   return options.complaint(answer, where, schema.options["llm.fake"])
 end

@@ -9,6 +9,7 @@ local fakes = require "neap.llm.fake"
 local limits = require "neap.llm.limit"
 local meter = require "neap.llm.meter"
 local options = require "neap.base.options"
+local rules = require "neap.base.schema.rules"
 local schema = require "neap.base.schema"
 local schemas = require "neap.llm.schema"
 local settings = require "neap.llm.settings"
@@ -157,13 +158,7 @@ end
 
 local client_rule = { test = clients.is, expected = "client of a language model" }
 
-local clients_rule = { expected = "list of clients", test = function(value)
-  if type(value) ~= "table" or #value == 0 then return false end
-  for _, each in ipairs(value) do
-    if not clients.is(each) then return false end
-  end
-  return true
-end }
+local clients_rule = rules.list(clients.is, "list of clients", 1)
 
 --- Makes a client that asks the first of these clients. When that has failed as often as
 --- it may, with an error of its vendor or of the connection, and no piece of an answer has

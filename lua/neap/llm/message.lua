@@ -3,9 +3,11 @@
 local base64 = require "neap.base.base64"
 local core = require "neap.core"
 local new_error = require "neap.error".new
-local is_list = require "neap.base.schema.rules".is_list
 local options = require "neap.base.options"
+local rules = require "neap.base.schema.rules"
 local secrets = require "neap.secret"
+
+local is_list = rules.is_list
 
 local M = {}
 
@@ -31,8 +33,13 @@ local ROLES = { system = true, user = true, assistant = true, tool = true }
 
 local function is_string(value) return type(value) == "string" end
 
+local function is_any() return true end
+
 local PROMPT = { expected = "string or list of messages", test = function(value)
-  return is_string(value) or is_list(value, function() return true end) and #value > 0
+  return is_string(value) or is_list(value, is_any) and #value > 0
+end, given = function(value)
+  local is_message = type(value) == "table" and rawget(value, "role") ~= nil
+  return is_message and "one message; write { message }" or rules.no_list(value, is_any)
 end }
 
 -- What is wrong with a part of a content, nil if nothing is.
@@ -83,7 +90,8 @@ end
 local function message_fault(message)
   if type(message) ~= "table" then return ("a table expected, got a %s"):format(type(message)) end
   if not ROLES[message.role] then
-    return 'the role is "system", "user", "assistant" or "tool"'
+    return ('the role is "system", "user", "assistant" or "tool", got %s'):format(
+      is_string(message.role) and ("%q"):format(message.role) or type(message.role))
   elseif message.role == "tool" and not is_string(message.id) then
     return "a result of a tool has the id of its call"
   end

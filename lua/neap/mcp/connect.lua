@@ -91,7 +91,8 @@ end
 function M.new(opts)
   opts = options.take(opts, "mcp.connect")
   if (opts.command == nil) == (opts.url == nil) then
-    options.blame("mcp.connect: one of the options 'command' and 'url' is needed")
+    options.blame("mcp.connect: one of the options 'command' and 'url' is needed"
+      .. (opts.url and ", not both" or ""))
   end
   core.may_wait("mcp.connect")
   local on_message = listener(opts.on_notification)

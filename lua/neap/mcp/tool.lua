@@ -1,9 +1,9 @@
 --- Functions and flows as tools for other programs.
 -- SPDX-License-Identifier: MIT
-local llm = require "neap.llm"
 local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
 local runnable = require "neap.task.concurrent".runnable
+local tools = require "neap.llm.tool"
 
 local M = {}
 
@@ -28,7 +28,7 @@ function M.new(what, opts)
   local is_flow = nodes.is_node(what)
   if given.name == nil and is_flow then given.name = nodes.name(what) end
   given.run = is_flow and run_of(what) or what
-  return (llm.tool(given))
+  return (tools.new(given, "mcp.tool"))
 end
 
 return M

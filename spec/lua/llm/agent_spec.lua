@@ -234,7 +234,13 @@ describe("llm.agent", function()
       refusal { model = model, tools = { echo, echo } })
     assert.equal("llm.agent: tool 1: the option 'run' is missing",
       refusal { model = model, tools = { { name = "a" } } })
-    assert.equal("llm.agent: bad option 'tools' (list of tools expected, got table)",
+    assert.equal("llm.agent: bad option 'tools' (list of tools expected, got a table with names)",
       refusal { model = model, tools = echo })
+    assert.equal("llm.agent: bad option 'tools' (list of tools expected, got a list whose item 2 "
+      .. "is a function)", refusal { model = model, tools = { echo, print } })
+    assert.equal("llm.agent: unknown option 'temperature'; it is an option of llm.new",
+      refusal { model = model, temperature = 0 })
+    assert.equal("llm.agent: unknown option 'max_steps'; did you mean 'max_turns'?",
+      refusal { model = model, max_steps = 3 })
   end)
 end)

@@ -163,7 +163,22 @@ describe("a budget", function()
   it("limits something, and is a budget", function()
     assert.matches("one of the options 'cost', 'tokens' and 'calls' is needed",
       helper.failure(llm.budget, {}))
-    assert.matches("bad option 'budget' %(budget expected", helper.failure(llm.fake, {},
-      { budget = {} }))
+    assert.matches("bad option 'budget' %(budget of llm.budget expected",
+      helper.failure(llm.fake, {}, { budget = {} }))
+  end)
+
+  it("says what is wrong with prices", function()
+    local wrong = {
+      ["a table without 'output'"] = { input = 3 },
+      ["a table that has 'cahced' as well"] = { input = 3, output = 4, cahced = 1 },
+      ["input -1"] = { input = -1, output = 4 },
+      ["input as a string"] = { input = "3", output = 4 },
+      ["3"] = 3,
+    }
+    for given, prices in pairs(wrong) do
+      assert.matches(("bad option 'prices' (table of numbers from 0 with input and output "
+        .. "expected, got %s)"):format(given),
+        helper.failure(llm.fake, {}, { prices = prices }), 1, true)
+    end
   end)
 end)

@@ -292,13 +292,21 @@ describe("neap.llm", function()
       end
     end)
 
+    it("options that are the client's, and clients that are no options", function()
+      local client = wire.client(wire.transport(answer "x"))
+      assert.matches("chat: unknown option 'url'; it is an option of llm.new",
+        helper.misused(client.chat, client, "x", { url = "http://m" }), 1, true)
+      assert.matches("llm.conversation: options expected as a table, got neap.llm.Client",
+        helper.misused(llm.conversation, client), 1, true)
+    end)
+
     it("tools that no vendor takes", function()
       local client = wire.client(wire.transport(answer "x"))
       for message, tools in pairs {
         ["there are two tools with the name 'tide'"] = { { name = "tide" }, { name = "tide" } },
         ["tool 2: bad option 'name' (string of up to 64 letters, digits, _ and - expected, "
-          .. "got string)"] = { { name = "tide" }, { name = ("x"):rep(200) } },
-        ["tool 1: bad option 'name'"] = { { name = "high tide" } },
+          .. 'got "high tide")'] = { { name = "tide" }, { name = "high tide" } },
+        ["tool 1: bad option 'name'"] = { { name = ("x"):rep(200) } },
         ["tool 1: bad option 'parameters' (table expected, got string)"] =
           { { name = "tide", parameters = "port" } },
       } do
@@ -363,11 +371,16 @@ describe("neap.llm", function()
       local client = wire.client(wire.transport(answer "x"))
       for fault, prompt in pairs {
         ["string or list of messages expected, got 7)"] = 7,
-        ["string or list of messages expected, got table)"] = {},
+        ["string or list of messages expected, got an empty list)"] = {},
+        ["string or list of messages expected, got one message; write { message })"] =
+          { role = "user", content = "x" },
         ["string or list of messages expected, got neap.Secret, whose text"] = neap.secret "x",
         ["message 1: the content is a string or a list of parts, got a secret, whose text"] =
           { { role = "user", content = neap.secret "x" } },
-        ['message 1: the role is "system", "user", "assistant" or "tool"'] = { { role = "me" } },
+        ['message 1: the role is "system", "user", "assistant" or "tool", got "me"'] =
+          { { role = "me" } },
+        ['message 1: the role is "system", "user", "assistant" or "tool", got nil'] =
+          { { content = "me" } },
         ["message 1: a table expected, got a string"] = { "When?" },
         ["message 2: the content is a string or a list of parts, got nil"] =
           { { role = "user", content = "a" }, { role = "user" } },

@@ -218,7 +218,7 @@ describe("llm.limit", function()
   it("limits something, and is a limit", function()
     assert.matches("one of the options 'requests', 'tokens' and 'concurrency' is needed",
       helper.failure(llm.limit, { per = 3 }))
-    assert.matches("bad option 'limit' %(limit expected", helper.failure(llm.fake, {},
+    assert.matches("bad option 'limit' %(limit of llm.limit expected", helper.failure(llm.fake, {},
       { limit = {} }))
   end)
 end)

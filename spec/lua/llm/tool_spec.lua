@@ -28,11 +28,11 @@ describe("llm.tool", function()
     { { name = "t" }, "the option 'run' is missing" },
     { { run = nothing }, "the option 'name' is missing" },
     { { name = ("t"):rep(200), run = nothing }, "bad option 'name' (string of up to 64 letters, "
-      .. "digits, _ and - expected, got string)" },
+      .. ("digits, _ and - expected, got %q)"):format(("t"):rep(80)) },
     { { name = "a.b", run = nothing }, "bad option 'name' (string of up to 64 letters, "
-      .. "digits, _ and - expected, got string)" },
+      .. 'digits, _ and - expected, got "a.b")' },
     { { name = "", run = nothing }, "bad option 'name' (string of up to 64 letters, "
-      .. "digits, _ and - expected, got string)" },
+      .. 'digits, _ and - expected, got "")' },
     { { name = "t", run = "f" }, "bad option 'run' (function expected, got string)" },
     { { name = "t", run = nothing, runs = 1 }, "unknown option 'runs'; did you mean 'run'?" },
   }

@@ -208,6 +208,6 @@ describe("mcp.serve", function()
       helper.misused(neap.mcp.tool, print, { desc = "" }))
     assert.matches("bad argument #1 to 'tool' %(function or flow expected, got string%)",
       helper.misused(neap.mcp.tool, "print"))
-    assert.matches("llm.tool: the option 'name' is missing", helper.misused(neap.mcp.tool, print))
+    assert.matches("mcp.tool: the option 'name' is missing", helper.misused(neap.mcp.tool, print))
   end)
 end)

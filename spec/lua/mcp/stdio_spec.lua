@@ -305,7 +305,15 @@ describe("mcp.connect", function()
     assert.equal("mcp.connect: one of the options 'command' and 'url' is needed", misused {})
     assert.equal("mcp.connect: bad option 'command' (list of strings expected, got string)",
       misused { command = "npx server" })
+    assert.equal("mcp.connect: bad option 'command' (list of strings expected, got a list whose "
+      .. "item 2 is a number)", misused { command = { "sleep", 1 } })
+    assert.equal("mcp.connect: bad option 'command' (list of strings expected, got an empty list)",
+      misused { command = {} })
+    assert.equal("mcp.connect: one of the options 'command' and 'url' is needed, not both",
+      misused { command = { "sleep" }, url = "http://m" })
     assert.equal("mcp.connect: unknown option 'commands'; did you mean 'command'?",
       misused { commands = {} })
+    assert.equal("mcp.connect: unknown option 'args'; did you mean 'command'?",
+      misused { args = {} })
   end)
 end)

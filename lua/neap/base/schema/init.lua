@@ -112,9 +112,15 @@ setmetatable(options, { __index = function(all, where)
   return rawget(all, where)
 end })
 
+-- For functions that are given a client, or are its methods: where the options of the client
+-- are given.
+local homes = { ["llm.agent"] = "llm.new", ["llm.conversation"] = "llm.new", say = "llm.new",
+  chat = "llm.new", reply = "llm.new", stream = "llm.new", object = "llm.new" }
+
 return {
   options = options,
   files = files,
+  homes = homes,
   --- Rules for arguments.
   rules = { seconds = seconds, seconds_or_0 = rules.seconds_or_0, number_or_0 = rules.number_or_0,
     count = count, count_or_0 = rules.count_or_0, func = func, string = text, table = map,

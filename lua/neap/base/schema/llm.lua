@@ -3,6 +3,7 @@
 local rules = require "neap.base.schema.rules"
 
 local rule, with, word, extend = rules.rule, rules.with, rules.word, rules.extend
+local list = rules.list
 local is_text, is_list, is_text_or_secret = rules.is_text, rules.is_list, rules.is_text_or_secret
 local boolean, text, func, map = rules.boolean, rules.text, rules.func, rules.map
 local headers, integer, count_or_0 = rules.request_headers, rules.integer, rules.count_or_0
@@ -20,13 +21,20 @@ local function are_counts(value)
   return true
 end
 
--- Whether a table has the prices of tokens, by names that usage has.
-local function are_prices(value)
-  local names = { input = true, cached = true, cache_write = true, output = true }
+local PRICED = { input = true, cached = true, cache_write = true, output = true }
+
+-- What a table is, in words, that has not the prices of tokens, by names that usage has;
+-- nil if it has them.
+local function no_prices(value)
   for name, each in pairs(value) do
-    if not names[name] or not number_or_0.test(each) then return false end
+    if not PRICED[name] then
+      return ("a table that has '%s' as well"):format(tostring(name))
+    elseif not number_or_0.test(each) then
+      return ("%s %s"):format(name, type(each) == "number" and each or "as a " .. type(each))
+    end
   end
-  return value.input ~= nil and value.output ~= nil
+  local missing = value.input == nil and "input" or value.output == nil and "output"
+  return missing and ("a table without '%s'"):format(missing) or nil
 end
 
 local function is_tool(value)
@@ -45,7 +53,7 @@ local CHAT = {
   seed = integer, --- what makes answers repeatable, where the vendor can
   reasoning = word("none", "low", "medium", "high"), --- how much the model thinks
   --- what it may call: name, description and parameters, a JSON Schema, of each
-  tools = rule(function(value) return is_list(value, is_tool) end, "list of tables with a name"),
+  tools = list(is_tool, "list of tables with a name"),
   --- `"auto"`, `"none"`, `"required"` or the name of a tool
   tool_choice = text,
   cache = with(boolean, false), --- mark what stays the same for the cache of the vendor
@@ -73,12 +81,15 @@ local OBJECT = extend(CHAT, {
 local METERED = extend(OBJECT, {
   --- what a million tokens cost: `input`, `output`, and where they differ from input
   --- `cached` and `cache_write`
-  prices = rule(function(value) return type(value) == "table" and are_prices(value) end,
-    "table of numbers from 0 with input and output"),
-  --- what requests may cost altogether, from `llm.budget`
-  budget = rule(function(value) return require "neap.llm.budget".is(value) end, "budget"),
-  --- what requests wait for, from `llm.limit`
-  limit = rule(function(value) return require "neap.llm.limit".is(value) end, "limit"),
+  prices = rule(function(value) return type(value) == "table" and not no_prices(value) end,
+    "table of numbers from 0 with input and output", nil,
+    function(value) return type(value) == "table" and no_prices(value) or nil end),
+  --- what requests may cost altogether
+  budget = rule(function(value) return require "neap.llm.budget".is(value) end,
+    "budget of llm.budget"),
+  --- what requests wait for
+  limit = rule(function(value) return require "neap.llm.limit".is(value) end,
+    "limit of llm.limit"),
 })
 
 ---@class neap.llm.Options: neap.llm.MeteredOptions
@@ -133,8 +144,7 @@ local ANSWER = {
   text = with(text, ""), --- the text, given word by word
   reasoning = text, --- the reasoning, given before the text
   --- the tools that are called: name, arguments as a table or JSON text, and id of each
-  calls = rule(function(value) return is_list(value, is_tool) end,
-    "list of tables with a name"),
+  calls = list(is_tool, "list of tables with a name"),
   --- why it ends
   stop = word("stop", "tools", "length", "filter", "context", "pause", "other"),
   --- tokens by the names in a reply
@@ -159,7 +169,9 @@ local TOOL = {
   --- by it the model calls the tool
   name = rule(function(value)
     return is_text(value) and #value <= 64 and value:find("^[%w_-]+$") ~= nil
-  end, "string of up to 64 letters, digits, _ and -"),
+  end, "string of up to 64 letters, digits, _ and -", nil, function(value)
+    return is_text(value) and ("%q"):format(value:sub(1, 80)) or nil
+  end),
   description = text, --- tells the model what it is for
   parameters = map, --- a schema, or the fields of one
   --- gets the arguments and the call; gives a string or what is JSON, or nil and a reason
@@ -189,7 +201,7 @@ local AGENT = {
   name = with(text, "agent"), --- of the flow, and of what it keeps in shared
   model = client, --- it is asked
   --- it may call
-  tools = rule(function(value) return is_list(value, is_tool) end, "list of tools"),
+  tools = list(is_tool, "list of tools"),
   system = text, --- a message of the system; else the client's
   max_turns = with(count, 10), --- how many requests it may take
   concurrency = with(attempts, 8), --- how many tools run at once

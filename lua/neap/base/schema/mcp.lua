@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local rules = require "neap.base.schema.rules"
 
-local rule, with, is_text, is_list = rules.rule, rules.with, rules.is_text, rules.is_list
+local rule, with, is_text, list = rules.rule, rules.with, rules.is_text, rules.list
 local text, func, map, headers = rules.text, rules.func, rules.map, rules.request_headers
 local seconds, seconds_or_0 = rules.seconds, rules.seconds_or_0
 
@@ -15,8 +15,7 @@ end
 ---@class neap.mcp.ConnectOptions
 local CONNECT = {
   --- the server is this program; its arguments follow it
-  command = rule(function(value) return is_list(value, is_text) and value[1] ~= nil end,
-    "list of strings"),
+  command = list(is_text, "list of strings", 1),
   env = map, --- variables of the program, added to ours; `false` removes one
   --- the server is at this address
   url = rule(function(value) return is_text(value) and value:find("^https?://[^/?#]") ~= nil end,
@@ -47,9 +46,13 @@ local SERVE = {
   version = with(text, "1"), --- of the server
   instructions = text, --- what models should know of the server
   --- what can be called: of `llm.tool` or `mcp.tool`
+<<<<<<< Updated upstream
   tools = rule(function(value) return is_list(value, is_tool) end, "list of tools"),
   input = stream, --- it is read in place of the standard input; with `output`
   output = stream, --- it is written to in place of the standard output; with `input`
+=======
+  tools = list(is_tool, "list of tools"),
+>>>>>>> Stashed changes
 }
 
 return {

@@ -23,4 +23,5 @@ return {
   numpredict = "max_tokens", stopsequences = "stop", reasoningeffort = "reasoning",
   thinking = "reasoning", think = "reasoning", systemprompt = "system",
   instructions = "system", extrabody = "extra", vendor = "provider", functions = "tools",
+  args = "command", desc = "description", maxsteps = "max_turns", maxiterations = "max_turns",
 }

@@ -6,19 +6,21 @@
 ---@field expected string what a value has to be, in words. If they contain quotes or
 --- braces, an error shows the value that was given
 ---@field type? string the type of the values that pass, if they have one type
+---@field given? fun(value: any): string|nil what was given, in words, where its type does not
+--- say what is wrong with it
 ---@field default? any
 ---@field kinds? table<string, true> the kinds of node that have the option; nil: all
 
-local function rule(test, expected, of)
-  return { test = test, expected = expected, type = of }
+local function rule(test, expected, of, given)
+  return { test = test, expected = expected, type = of, given = given }
 end
 
 -- A rule with a default.
 ---@generic T
 ---@type fun(base: T, default: T): T
 local function with(base, default)
-  return { test = base.test, expected = base.expected, type = base.type, default = default,
-    kinds = base.kinds }
+  return { test = base.test, expected = base.expected, type = base.type, given = base.given,
+    default = default, kinds = base.kinds }
 end
 
 -- A rule that holds for some kinds of node.
@@ -146,8 +148,34 @@ local function is_list(value, test)
   return next(value) == nil or #value > 0
 end
 
+-- What is wrong with an item of a list, in words. Its type has to do: it may be a secret.
+local function item_fault(item)
+  if is_secret(item) then return "is a secret" end
+  return type(item) == "table" and "does not fit" or "is a " .. type(item)
+end
+
+-- What a table is, in words, that is no list of what passes a test. Nil for other values,
+-- whose type says it, and for objects of a class, whose name does.
+local function no_list(value, test)
+  if type(value) ~= "table" or is_secret(value) then return nil end
+  for i, item in ipairs(value) do
+    if not test(item) then return ("a list whose item %d %s"):format(i, item_fault(item)) end
+  end
+  local meta = getmetatable(value)
+  if #value > 0 or type(meta) == "table" and rawget(meta, "__name") then return nil end
+  return next(value) == nil and "an empty list" or "a table with names"
+end
+
+-- A rule for a list of what passes a test; `least` is 1 for one that may not be empty.
+local function list(test, expected, least)
+  return rule(function(value)
+    return is_list(value, test) and #value >= (least or 0)
+  end, expected, nil, function(value) return no_list(value, test) end)
+end
+
 return {
   rule = rule, with = with, for_kinds = for_kinds, number = number, whole = whole,
+  list = list, no_list = no_list,
   one_of = one_of, word = word, extend = extend,
   is_text = is_text, is_text_or_secret = is_text_or_secret, is_path = is_path, is_list = is_list,
   any = any, boolean = boolean, text = text, func = func, map = map, path = path,
