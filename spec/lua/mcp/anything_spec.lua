@@ -1,5 +1,6 @@
--- Servers that answer anything: whatever comes, a call gives what its description says, or
--- raises an error object, and nobody waits for ever.
+-- Servers that answer anything, and clients that ask anything: whatever comes, a call gives
+-- what its description says, or raises an error object, a request has one answer, and nobody
+-- waits for ever.
 -- SPDX-License-Identifier: MIT
 local json = require "neap.json"
 local neap = require "neap"
@@ -135,6 +136,62 @@ describe("a server that answers anything", function()
         local fake <close> = neap.testing.http { ["http://anything/*"] = respond }
         ask { url = "http://anything/mcp" }
         assert.is_true(#fake.requests > 0)
+      end, { seed = seed })
+    end
+  end)
+end)
+
+describe("a client that asks anything", function()
+  local METHODS = { "initialize", "server/discover", "ping", "tools/list", "tools/call",
+    "notifications/cancelled", "subscriptions/listen", "no/such" }
+  local VERSION = "io.modelcontextprotocol/protocolVersion"
+
+  -- A message, and whether it is a request.
+  local function message(id)
+    local kind = random(10)
+    if kind == 1 then return any(0), false end
+    local asked = { jsonrpc = "2.0", id = id, method = METHODS[random(#METHODS)],
+      params = kind < 5 and any(0) or { name = random(2) == 1 and "nap" or any(2),
+        arguments = changed({ seconds = 1 }, 0), requestId = random(id) } }
+    if kind > 6 then
+      asked.params._meta = { [VERSION] = random(3) > 1 and "2026-07-28" or any(2) }
+    end
+    if kind == 10 then asked.id = nil end
+    return asked, asked.id ~= nil
+  end
+
+  it("gets one answer to each request, unless it has cancelled it", function()
+    local nap = neap.mcp.tool(function(arguments) neap.sleep(arguments.seconds) end,
+      { name = "nap", parameters = { "seconds: number" } })
+    for seed = 1, 40 do
+      neap.testing.run(function()
+        local asked, cancelled, seen = {}, {}, {}
+        local fake <close> = neap.testing.process { numbers = function(call)
+          neap.mcp.serve { tools = { nap }, input = call.stdin, output = call.stdout }
+        end }
+        local process <close> = neap.process.spawn { "numbers" }
+        local reader = neap.spawn(function()
+          for line in process.stdout:lines() do
+            local answered = json.decode(line)
+            if answered.id ~= nil then seen[answered.id] = (seen[answered.id] or 0) + 1 end
+          end
+        end)
+        for id = 1, 50 do
+          local each, is_request = message(id)
+          asked[id] = is_request or nil
+          local may_cancel = type(each) == "table" and each.method == "notifications/cancelled"
+            and type(each.params) == "table" and each.params.requestId
+          if may_cancel then cancelled[may_cancel] = true end
+          process.stdin:write(json.encode(each), "\n")
+        end
+        process.stdin:finish()
+        reader:await()
+        for id in pairs(asked) do
+          assert.is_true(seen[id] == 1 or cancelled[id] and not seen[id],
+            ("request %d of seed %d: %s"):format(id, seed, seen[id]))
+        end
+        assert.equal(0, process:wait().code)
+        assert.equal(1, #fake.calls)
       end, { seed = seed })
     end
   end)
