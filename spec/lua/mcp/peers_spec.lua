@@ -1,31 +1,17 @@
 -- Servers and clients that meet: ours, the reference server of MCP's authors, and their
 -- SDKs, the old one (@modelcontextprotocol/sdk) and the new one (.../server, .../client).
--- NEAP_TEST_NPM is a folder with a node_modules that has these.
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local json = require "neap.json"
 local neap = require "neap"
+local npm = require "spec.npm"
+
+local it_npm = npm.it(it, pending)
 
 local NUMBERS = helper.root .. "/spec/mcp/numbers.lua"
-local NPM = os.getenv "NEAP_TEST_NPM"
-
--- A spec that needs what npm has installed.
-local function with_npm(what, f)
-  it(what, function()
-    if not NPM or NPM == "" then
-      return pending("NEAP_TEST_NPM names no folder with packages of npm")
-    end
-    f()
-  end)
-end
 
 local function everything(...)
-  return { "node", NPM .. "/node_modules/@modelcontextprotocol/server-everything/dist/index.js",
-    ... }
-end
-
-local function sdk_server(mode)
-  return { "node", helper.root .. "/spec/mcp/sdk_server.cjs", NPM, mode }
+  return npm.program("@modelcontextprotocol/server-everything/dist/index.js", ...)
 end
 
 -- Uses the reference server.
@@ -67,12 +53,12 @@ local function use_tides(server, version)
 end
 
 describe("the reference server", function()
-  with_npm("is used as a program", function()
+  it_npm("is used as a program", function()
     local server <close> = neap.mcp.connect { command = everything "stdio", probe = 30 }
     use_everything(server)
   end)
 
-  with_npm("is used over HTTP", function()
+  it_npm("is used over HTTP", function()
     local listener = neap.net.listen "127.0.0.1:0"
     local port = listener.address:match("%d+$")
     listener:close()
@@ -91,13 +77,14 @@ end)
 
 describe("a server of the SDK", function()
   for probe, version in pairs { [30] = "2026-07-28", [0] = "2025-11-25" } do
-    with_npm("is used as a program: " .. version, function()
-      local server <close> = neap.mcp.connect { command = sdk_server "stdio", probe = probe }
+    it_npm("is used as a program: " .. version, function()
+      local command = npm.script("mcp/sdk_server.cjs", "stdio")
+      local server <close> = neap.mcp.connect { command = command, probe = probe }
       use_tides(server, version)
     end)
 
-    with_npm("is used over HTTP: " .. version, function()
-      local command = sdk_server "http"
+    it_npm("is used over HTTP: " .. version, function()
+      local command = npm.script("mcp/sdk_server.cjs", "http")
       command.stderr = "pipe"
       local process <close> = neap.process.spawn(command)
       local url = neap.timeout(60, process.stdout.read, process.stdout)
@@ -125,9 +112,10 @@ describe("a server of ours", function()
   end)
 
   for sdk, version in pairs { old = false, new = "2026-07-28" } do
-    with_npm("serves a client of the SDK: " .. sdk, function()
-      local result = neap.process.run { "node", helper.root .. "/spec/mcp/sdk_client.cjs", NPM, sdk,
-        helper.neap, NUMBERS, timeout = 60 }
+    it_npm("serves a client of the SDK: " .. sdk, function()
+      local command = npm.script("mcp/sdk_client.cjs", sdk, helper.neap, NUMBERS)
+      command.timeout = 60
+      local result = neap.process.run(command)
       assert.same({ "", 0 }, { result.stderr, result.code })
       local got = json.decode(result.stdout)
       assert.same({ "numbers", "7", "Numbers only." },
