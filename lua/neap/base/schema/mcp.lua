@@ -46,13 +46,9 @@ local SERVE = {
   version = with(text, "1"), --- of the server
   instructions = text, --- what models should know of the server
   --- what can be called: of `llm.tool` or `mcp.tool`
-<<<<<<< Updated upstream
-  tools = rule(function(value) return is_list(value, is_tool) end, "list of tools"),
+  tools = list(is_tool, "list of tools"),
   input = stream, --- it is read in place of the standard input; with `output`
   output = stream, --- it is written to in place of the standard output; with `input`
-=======
-  tools = list(is_tool, "list of tools"),
->>>>>>> Stashed changes
 }
 
 return {
