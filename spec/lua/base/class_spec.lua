@@ -23,6 +23,7 @@ describe("an object", function()
       process = process, handle = process.handle, watch = watch, jar = neap.http.jar(),
       limiter = neap.limiter { rate = 1 }, task = task, semaphore = semaphore,
       guard = semaphore:acquire(), channel = neap.channel(), event = neap.event(),
+      secret = neap.secret "x",
     } do
       for _, name in ipairs { "__gc", "__close", "__index", "__tostring", "__name", "__len" } do
         assert.is_nil(object[name], what .. "." .. name)
@@ -55,7 +56,7 @@ describe("an object", function()
       tempdir = dir, file = file, stream = one, listener = listener, connection = connection,
       watch = watch, jar = neap.http.jar(), limiter = neap.limiter { rate = 1 }, task = task,
       semaphore = semaphore, guard = semaphore:acquire(), channel = neap.channel(),
-      event = neap.event(),
+      event = neap.event(), secret = neap.secret "x",
     } do
       local names = methods_of(object)
       assert.is_true(#names > 0, noun)
