@@ -95,8 +95,6 @@ M.map = concurrent.map
 M.timeout = concurrent.timeout
 M.shield = concurrent.shield
 M.try = concurrent.try
-M.retry = require "neap.task.retry"
-M.emit = require "neap.flow.emit"
 
 --- Sets the function that is called on Ctrl-C (SIGINT) instead of ending the script. It may
 --- cancel what is going on, and the script goes on. It runs as a detached task and may wait.
@@ -143,9 +141,9 @@ end
 
 -- Modules that are loaded on first use, so that a script without them starts faster.
 local later = {
-  error = "neap.error", fs = "neap.fs", http = "neap.http", input = "neap.input",
-  llm = "neap.llm", mcp = "neap.mcp",
-  net = "neap.net", process = "neap.process", stream = "neap.stream",
+  emit = "neap.flow.emit", error = "neap.error", fs = "neap.fs", http = "neap.http",
+  input = "neap.input", llm = "neap.llm", mcp = "neap.mcp", net = "neap.net",
+  process = "neap.process", retry = "neap.task.retry", stream = "neap.stream",
   summary = "neap.summary", testing = "neap.testing",
 }
 
