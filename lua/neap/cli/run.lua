@@ -114,8 +114,9 @@ end
 
 local function error_fields(err, traceback)
   if not neap.error.is(err) then return { message = report.text_of(err) } end
-  return { message = err.message, code = err.code, node = err.node, phase = err.phase,
-    attempt = err.attempt, traceback = traceback and err.traceback or nil }
+  local kind = type(err.kind) == "string" and err.kind or nil -- neap's own are
+  return { message = err.message, code = err.code, kind = kind, node = err.node,
+    phase = err.phase, attempt = err.attempt, traceback = traceback and err.traceback or nil }
 end
 
 -- Rounds to microseconds: further digits of the clock are noise.

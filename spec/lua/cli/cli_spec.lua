@@ -283,6 +283,13 @@ describe("neap", function()
       local result = neap({ "run", "a.lua", "--json", "--quiet" }, { ["a.lua"] = FAIL })
       assert.same({ message = "no luck", code = "user", node = "flow > node", phase = "exec",
         attempt = 2 }, json.decode(result.stdout).error)
+      result = neap({ "run", "-", "--json" }, nil, [[
+        local neap = require "neap"
+        local model = neap.llm.fake { { error = "auth", message = "not you" } }
+        return neap.Node { name = "ask", exec = function() model:chat "When?" end }
+      ]])
+      assert.same({ message = "not you", code = "llm", kind = "auth", node = "ask",
+        phase = "exec", attempt = 1 }, json.decode(result.stdout).error)
       assert.equal(1, result.status)
     end)
 
