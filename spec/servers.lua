@@ -33,6 +33,21 @@ function M.fault()
   return "http://127.0.0.1:" .. wait_for_line(file), pipe
 end
 
+--- Starts a script of Node that is below spec/, and that writes its address to the
+--- file which it gets as its first argument after the folder of packages.
+---@param script string
+---@param ... string the further arguments
+---@return string address
+---@return file* pipe
+function M.node(script, ...)
+  local file, words = helper.tmpdir() .. "/address", {}
+  for i, word in ipairs(require("spec.npm").script(script, file, ...)) do
+    words[i] = helper.quote(word)
+  end
+  local pipe = io.popen("exec " .. table.concat(words, " "), "w")
+  return wait_for_line(file), pipe
+end
+
 --- Returns a port of 127.0.0.1 on which nobody listens at the moment.
 ---@return integer
 function M.free_port()

@@ -136,7 +136,9 @@ end
 ---@return string
 function M.json_fault(err)
   local why = err.message:match("%): (.*)$") or "invalid"
-  why = why:gsub(" near .*$", ""):gsub("[\"'`].*$", "")
+  why = why:gsub(" near .*$", "")
+  -- Quoted may be a sign of JSON's, as '}', and nothing else.
+  if why:gsub("'%p'", ""):find("[\"'`]") then why = why:gsub("%s*[\"'`].*$", "") end
   return ("it is no JSON at line %d, column %d: %s"):format(err.line, err.column, why)
 end
 

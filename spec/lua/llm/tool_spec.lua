@@ -70,6 +70,19 @@ describe("the call of a tool", function()
       arguments('{"n": ')[2])
   end)
 
+  it("has no JSON for a reason that is a whole sentence, without a word of it", function()
+    for text, why in pairs {
+      ["{sesame"] = "column 2: string or '}' expected",
+      ['{"n" "sesame"}'] = "column 13: ':' expected",
+      ['"sesame'] = "column 8: premature end of input",
+      ['"sesame\\u12"'] = "column 9: invalid escape",
+      ["sesame"] = "column 6: invalid token",
+    } do
+      assert.equal("The arguments cannot be read: it is no JSON at line 1, " .. why,
+        arguments(text)[2])
+    end
+  end)
+
   it("gives text as it is, and else JSON", function()
     assert.same({ "high", false }, becomes(function() return "high" end))
     assert.same({ '{"a":[1]}', false }, becomes(function() return { a = { 1 } } end))
