@@ -73,9 +73,9 @@ describe("the call of a tool", function()
   it("has no JSON for a reason that is a whole sentence, without a word of it", function()
     for text, why in pairs {
       ["{sesame"] = "column 2: string or '}' expected",
-      ['{"n" "sesame"}'] = "column 13: ':' expected",
+      ['{"n" "sesame"}'] = "column 6: ':' expected",
       ['"sesame'] = "column 8: premature end of input",
-      ['"sesame\\u12"'] = "column 9: invalid escape",
+      ['"sesame\\u12"'] = "column 8: invalid escape",
       ["sesame"] = "column 6: invalid token",
     } do
       assert.equal("The arguments cannot be read: it is no JSON at line 1, " .. why,
