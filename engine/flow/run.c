@@ -45,14 +45,15 @@ enum state {
   ENDED, /* the run has; no answer changes anything */
 };
 
-/* What the runs that share a batch know of it. It belongs to the frame of the
- * batch in the run that has forked the others. */
+/* What the runs that share a batch know of it. It lives as long as any of them:
+ * a host may answer a worker although the run that forked it has gone on. */
 typedef struct batch {
   uint64_t count; /* of items; NEAP_UNCOUNTED: unknown until the last fetch */
   uint64_t next;  /* the index of the item to be fetched next */
   uint64_t failed;
   uint32_t workers; /* that have not been joined */
   uint32_t busy;    /* how many of them have an item */
+  uint32_t holders; /* frames that have the batch: of each run one */
   bool fetching;
   bool over;   /* no further item is to be fetched */
   bool broken; /* a worker has failed, the first with `failure` */
@@ -171,6 +172,8 @@ static bool push(neap_run *run, const neap_node *node, bool is_item) {
       return false;
     if (run->frames == run->inline_frames)
       memcpy(old, run->inline_frames, sizeof run->inline_frames);
+    /* A host may ask for a depth that no visit has reached. */
+    memset(old + used, 0, (capacity - used) * sizeof *old);
     run->frames = old;
     run->capacity = capacity;
   }
@@ -182,15 +185,16 @@ static bool push(neap_run *run, const neap_node *node, bool is_item) {
   return true;
 }
 
-static void free_batch(neap_run *run, frame *f) {
-  if (f->is_item)
+static void release_batch(neap_run *run, frame *f) {
+  if (f->is_item || !f->batch)
     return;
-  neap__free(&run->flow->alloc, f->batch, sizeof *f->batch);
+  if (--f->batch->holders == 0)
+    neap__free(&run->flow->alloc, f->batch, sizeof *f->batch);
   f->batch = NULL;
 }
 
 static void pop(neap_run *run) {
-  free_batch(run, top(run));
+  release_batch(run, top(run));
   run->depth--;
 }
 
@@ -444,6 +448,7 @@ static const neap_step *begin_batch(neap_run *run, uint64_t count) {
   f->batch = neap__alloc(&run->flow->alloc, sizeof *f->batch);
   if (!f->batch)
     return raise(run, NEAP_ENOMEM, NEAP_PREP, RAISING);
+  f->batch->holders = 1;
   f->batch->count = count;
   return fork_workers(run);
 }
@@ -645,6 +650,7 @@ static void begin(neap_run *run, const neap_node *node) {
   f->visit = origin->visit;
   if (run->root == NEAP_ROOT_WORKER) {
     f->batch = origin->batch;
+    f->batch->holders++;
     fetch(run);
   } else {
     f->is_item = origin->is_item;
@@ -697,11 +703,8 @@ void neap_run_free(neap_run *run) {
   if (!run)
     return;
   neap_flow *flow = run->flow;
-  /* The batch that a worker begins with is its parent's. */
-  if (run->root == NEAP_ROOT_WORKER)
-    run->frames[0].batch = NULL;
   for (size_t i = 0; i <= run->depth; i++)
-    free_batch(run, &run->frames[i]);
+    release_batch(run, &run->frames[i]);
   if (run->frames != run->inline_frames)
     neap__free(&flow->alloc, run->frames, run->capacity * sizeof *run->frames);
   neap__free(&flow->alloc, run, sizeof *run);

@@ -224,6 +224,49 @@ static void a_run_inside_a_run_counts_its_steps_there(void **state) {
   end(&t, outer);
 }
 
+/* A host that does not stop its workers, as it is asked to, harms nothing. */
+static void a_worker_may_go_on_when_its_batch_has_ended(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run = begin(&t, "B batch exec at=2", 0), *worker;
+  assert_int_equal(NEAP_DO_ITEMS, neap_run_ok(run)->what);
+  assert_int_equal(NEAP_DO_FORK, neap_run_items(run, 9)->what);
+  neap_run_opts opts = NEAP_RUN_OPTS_INIT;
+  opts.root = NEAP_ROOT_WORKER;
+  opts.parent = run;
+  assert_int_equal(0, neap_run_new(t.flow, NULL, &opts, &worker));
+  assert_int_equal(NEAP_DO_JOIN, neap_run_ok(run)->what);
+  const neap_step *step = neap_run_fail(run, NULL);
+  for (int i = 0; i < 9 && step->what != NEAP_DO_END; i++)
+    step = neap_run_ok(run);
+  assert_int_equal(NEAP_DO_END, step->what);
+  for (int i = 0; i < 99; i++)
+    neap_run_ok(worker);
+  neap_run_free(worker);
+  end(&t, run);
+}
+
+static void nothing_is_at_a_depth_that_no_visit_has_reached(void **state) {
+  (void)state;
+  text_run t;
+  neap_run *run =
+      begin(&t, "F flow start=G; G flow start=H; H flow start=A; A", 0);
+  while (neap_run_step(run)->depth < 2)
+    neap_run_ok(run);
+  for (uint32_t depth = 3; depth < 99; depth++) {
+    bool item;
+    uint64_t index, other;
+    assert_null(neap_run_node_at(run, depth, &item, &index));
+    assert_false(item);
+    assert_int_equal(0, neap_run_attempt(run, depth));
+    assert_int_equal(0, neap_run_visit(run, depth, &index));
+    assert_false(neap_run_unwatch(run, depth));
+    neap_run_counts(run, depth, &index, &other);
+    assert_int_equal(0, index + other);
+  }
+  end(&t, run);
+}
+
 static void a_run_needs_a_sealed_flow_and_a_parent(void **state) {
   (void)state;
   neap_flow *flow;
@@ -503,6 +546,8 @@ int main(void) {
       cmocka_unit_test(a_parallel_counts_its_branches),
       cmocka_unit_test(runs_of_one_flow_do_not_see_each_other),
       cmocka_unit_test(a_run_inside_a_run_counts_its_steps_there),
+      cmocka_unit_test(a_worker_may_go_on_when_its_batch_has_ended),
+      cmocka_unit_test(nothing_is_at_a_depth_that_no_visit_has_reached),
       cmocka_unit_test(a_run_needs_a_sealed_flow_and_a_parent),
       cmocka_unit_test(flows_may_be_nested_deep),
       cmocka_unit_test(an_answer_that_was_not_asked_for_ends_the_run),
