@@ -76,7 +76,7 @@ describe("the call of a tool", function()
       ['{"n" "sesame"}'] = "column 6: ':' expected",
       ['"sesame'] = "column 8: premature end of input",
       ['"sesame\\u12"'] = "column 8: invalid escape",
-      ["sesame"] = "column 6: invalid token",
+      ["sesame"] = "column 1: invalid token",
     } do
       assert.equal("The arguments cannot be read: it is no JSON at line 1, " .. why,
         arguments(text)[2])
