@@ -92,7 +92,11 @@ local function with_room(own, list)
     local text
     if own.summarise == true then text = ask_for_summary(own, dropped)
     else text = own.summarise(dropped) end
-    if text and text ~= "" then
+    if type(text) ~= "string" then -- what was said must not be lost by it
+      error(("llm.conversation: the function 'summarise' gives a text, got %s")
+        :format(type(text)), 0)
+    end
+    if text ~= "" then
       table.insert(kept, 1, { role = "system", content = SUMMARY .. text, summary = true })
     end
   end

@@ -196,6 +196,17 @@ describe("llm.conversation", function()
     assert.equal(3, #conversation.messages)
   end)
 
+  it("loses nothing to a function that gives no summary", function()
+    for kind, value in pairs { ["nil"] = false, table = {}, number = 5 } do
+      local conversation = llm.conversation { model = llm.fake(function() return "a" end),
+        window = 20, summarise = function() return value or nil end }
+      conversation:say(LONG)
+      assert.equal("llm.conversation: the function 'summarise' gives a text, got " .. kind,
+        helper.failure(conversation.say, conversation, LONG))
+      assert.equal(2, #conversation.messages)
+    end
+  end)
+
   it("refuses what it cannot be made of, and what cannot be said", function()
     local function refusal(opts)
       return helper.misused(llm.conversation, opts):match("llm%.conversation: .*")
