@@ -74,10 +74,16 @@ local function describe(value, expected)
   return type(value)
 end
 
-local function refusal(value, rule)
+--- What is expected, and what was given instead. For a value that does not pass the rule.
+---@param value any
+---@param rule neap.Rule
+---@return string
+function M.refusal(value, rule)
   return ("%s expected, got %s"):format(rule.expected,
     rule.given and rule.given(value) or describe(value, rule.expected))
 end
+
+local refusal = M.refusal
 
 --- Raises an error unless an argument passes a rule.
 ---@param n integer its position, not counting the `self` of a method

@@ -135,12 +135,19 @@ end
 -- The messages to begin with.
 local function begin(agent, shared)
   local own = asked[shared]
-  local prompt = own and own.prompt
-  if not own then prompt = shared.prompt end
-  if not own and agent.prompt then prompt = agent.prompt(shared) end
-  if prompt == nil then
-    error(("%s: there is no prompt; it is looked for in shared.prompt"):format(agent.name), 0)
+  local prompt, place
+  if own then
+    prompt = own.prompt
+  elseif agent.prompt then
+    prompt, place = agent.prompt(shared), "what the function 'prompt' gave"
+  else
+    prompt, place = shared.prompt, "shared.prompt"
+    if prompt == nil then
+      error(("%s: there is no prompt; it is looked for in shared.prompt"):format(agent.name), 0)
+    end
   end
+  local fault = messages.fault(prompt)
+  if fault then error(("%s: %s: %s"):format(agent.name, place, fault), 0) end
   return { messages = messages.list(prompt, nil, "agent"), turns = 0, usage = fold.usage() }
 end
 

@@ -123,6 +123,18 @@ local function check_texts(message, name)
   for _, call in ipairs(message.calls or {}) do check_text(call.arguments, name) end
 end
 
+--- What is wrong with a prompt, nil if nothing is.
+---@param prompt any
+---@return string|nil
+function M.fault(prompt)
+  if not PROMPT.test(prompt) then return options.refusal(prompt, PROMPT) end
+  if is_string(prompt) then return nil end
+  for i, message in ipairs(prompt) do
+    local fault = message_fault(message)
+    if fault then return ("message %d: %s"):format(i, fault) end
+  end
+end
+
 --- Returns the list of messages that a prompt stands for, with the system's before
 --- it. The prompt itself is left as it is.
 ---@param prompt neap.llm.Prompt
@@ -140,12 +152,9 @@ function M.list(prompt, system, where)
     list[#list + 1] = { role = "user", content = prompt }
     return list
   end
-  options.argument(1, where, prompt, PROMPT)
+  local fault = M.fault(prompt)
+  if fault then options.blame(("bad argument #1 to '%s' (%s)"):format(where, fault)) end
   for i, message in ipairs(prompt) do
-    local fault = message_fault(message)
-    if fault then
-      options.blame(("bad argument #1 to '%s' (message %d: %s)"):format(where, i, fault))
-    end
     check_texts(message, ("message %d of the prompt"):format(i))
     list[#list + 1] = message
   end

@@ -217,6 +217,16 @@ describe("llm.agent", function()
     local flow = agent { said "So." }
     assert.matches("agent: there is no prompt; it is looked for in shared.prompt",
       tostring(helper.failure(flow.run, flow, {})))
+    assert.matches("agent: shared.prompt: string or list of messages expected, got 4",
+      tostring(helper.failure(flow.run, flow, { prompt = 4 })), 1, true)
+    local function of(prompt)
+      local made = llm.agent { model = llm.fake { "So." }, prompt = function() return prompt end }
+      return tostring(helper.failure(made.run, made, { prompt = "Go." }))
+    end
+    assert.matches("agent: what the function 'prompt' gave: string or list of messages expected, "
+      .. "got nil", of(), 1, true)
+    assert.matches("agent: what the function 'prompt' gave: message 1: a table expected, got a "
+      .. "string", of { "Go." }, 1, true)
   end)
 
   local function refusal(opts)
