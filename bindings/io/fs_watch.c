@@ -86,14 +86,21 @@ static int next_change(lua_State *L) {
   return neapL_wait(L, op, neap_watch_wait(check_watch(L), op), &then);
 }
 
+/* The iterator of `changes`, whose watch is its second upvalue. */
+static int iterate(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  return next_change(L);
+}
+
 /* watch:changes() -> iterator */
 static int changes(lua_State *L) {
   check_watch(L);
   lua_settop(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
-  lua_pushcclosure(L, next_change, 1);
   lua_insert(L, 1);
-  return 2;
+  lua_pushcclosure(L, iterate, 2);
+  return 1;
 }
 
 /* watch:close(), __close */

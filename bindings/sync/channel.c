@@ -168,7 +168,7 @@ static void hand_on(lua_State *L) {
 static int receive(lua_State *L) {
   static const neapL_wait_then then = {received, hand_on};
   channel *c = check_channel(L);
-  lua_settop(L, CHANNEL); /* drops the loop's state if this is an iterator */
+  lua_settop(L, CHANNEL);
   lua_settop(L, VALUE);
   if (c->taken < c->returned) {
     take_returned(L, c);
@@ -196,14 +196,21 @@ static int close(lua_State *L) {
   return 0;
 }
 
+/* The iterator of `values`, whose channel is its second upvalue. */
+static int next_value(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  return receive(L);
+}
+
 /* channel:values() -> iterator */
 static int values(lua_State *L) {
   check_channel(L);
   lua_settop(L, CHANNEL);
   lua_pushvalue(L, lua_upvalueindex(1));
-  lua_pushcclosure(L, receive, 1);
   lua_insert(L, CHANNEL);
-  return 2;
+  lua_pushcclosure(L, next_value, 2);
+  return 1;
 }
 
 static int length(lua_State *L) {

@@ -8,6 +8,17 @@ local function settle()
 end
 
 describe("a channel", function()
+  it("has an iterator that can be called outside of a loop", function()
+    local channel = neap.channel(2)
+    channel:send("one")
+    channel:send("two")
+    channel:close()
+    local next_value = channel:values()
+    assert.equal("one", next_value())
+    assert.equal("two", next_value())
+    assert.is_nil(next_value())
+  end)
+
   it("hands values over in the order they were sent", function()
     for _, capacity in ipairs { 0, 1, 3, 100 } do
       local channel, got = neap.channel(capacity), {}
