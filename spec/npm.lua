@@ -9,6 +9,12 @@ local M = {}
 --- The folder with node_modules.
 M.folder = helper.root .. "/build/npm"
 
+--- Why the packages cannot be used; nil if they can.
+---@type string|nil
+M.missing = not lfs.attributes(M.folder .. "/fetched")
+  and "npm has fetched no packages into build/npm"
+  or not os.execute("command -v node >/dev/null") and "there is no Node" or nil
+
 -- The words that start Node, and then these.
 local function node(...)
   return { "node", "-r", helper.root .. "/spec/npm/webcrypto.cjs", ... }
@@ -19,10 +25,8 @@ end
 ---@param pending function
 ---@return fun(what: string, f: function)
 function M.it(it, pending)
-  if lfs.attributes(M.folder .. "/fetched") then return it end
-  return function(what, f)
-    pending(what .. " (npm has fetched no packages into build/npm)", f)
-  end
+  if not M.missing then return it end
+  return function(what, f) pending(("%s (%s)"):format(what, M.missing), f) end
 end
 
 --- Returns the words that run a script of ours, which gets the folder first.

@@ -4,7 +4,6 @@
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local json = require "neap.json"
-local lfs = require "lfs"
 local neap = require "neap"
 local npm = require "spec.npm"
 local servers = require "spec.servers"
@@ -56,7 +55,7 @@ describe("aimock", function()
   local address, pipe
 
   setup(function()
-    if lfs.attributes(npm.folder .. "/fetched") then
+    if not npm.missing then
       address, pipe = servers.node("npm/aimock.cjs", json.encode(FIXTURES))
     end
   end)

@@ -2,46 +2,15 @@
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local json = require "neap.json"
+local streams = require "spec.streams"
 local wire = require "spec.llm"
 
 local OPTS = { provider = "anthropic", key = "sk-ant-1" }
 
-local function start(index, block)
-  return { type = "content_block_start", index = index, content_block = block }
-end
-
-local function delta(index, kind, field, value)
-  return { type = "content_block_delta", index = index, delta = { type = kind, [field] = value } }
-end
-
-local function stop(index) return { type = "content_block_stop", index = index } end
-
-local START = { type = "message_start", message = { id = "msg_1", role = "assistant",
-  model = "tide-1-0", content = json.array {}, usage = { input_tokens = 10, output_tokens = 1,
-    cache_read_input_tokens = 5, cache_creation_input_tokens = 3 } } }
-local PING = { type = "ping" }
-
-local function last(reason, tokens)
-  return { type = "message_delta", delta = { stop_reason = reason },
-    usage = { output_tokens = tokens } }
-end
-
-local END = { type = "message_stop" }
-
-local TEXT = { START, PING, start(0, { type = "text", text = "" }),
-  delta(0, "text_delta", "text", "High "), PING, delta(0, "text_delta", "text", "at noon."),
-  stop(0), last("end_turn", 9), END }
-
-local CALLS = { START, start(0, { type = "thinking", thinking = "", signature = "" }),
-  delta(0, "thinking_delta", "thinking", "Two "), delta(0, "thinking_delta", "thinking", "calls."),
-  delta(0, "signature_delta", "signature", "EqQB"), stop(0),
-  start(1, { type = "redacted_thinking", data = "x9" }), stop(1),
-  start(2, { type = "text", text = "Let me see." }), stop(2),
-  start(3, { type = "tool_use", id = "toolu_1", name = "tide", input = {} }),
-  delta(3, "input_json_delta", "partial_json", '{"port": "Ki'),
-  delta(3, "input_json_delta", "partial_json", 'el"}'), stop(3),
-  start(4, { type = "tool_use", id = "toolu_2", name = "now", input = {} }), stop(4),
-  last("tool_use", 30), END }
+local start, delta = streams.anthropic.start, streams.anthropic.delta
+local stop, last = streams.anthropic.stop, streams.anthropic.last
+local START, END = streams.anthropic.begin, streams.anthropic.finish
+local TEXT, CALLS = streams.anthropic.text, streams.anthropic.calls
 
 local function ask(events, prompt, opts)
   local http = wire.transport { body = wire.named_sse(events) }

@@ -3,26 +3,13 @@
 local helper = require "spec.helper"
 local json = require "neap.json"
 local llm = require "neap.llm"
+local streams = require "spec.streams"
 local wire = require "spec.llm"
 
 local null = json.null
 
-local function chunk(delta, reason)
-  return { id = "c1", model = "tide-1-0", choices = { { index = 0, delta = delta,
-    finish_reason = reason or null } }, usage = null }
-end
-
-local USAGE = { id = "c1", choices = json.array {}, usage = { prompt_tokens = 31,
-  completion_tokens = 9, total_tokens = 40, prompt_tokens_details = { cached_tokens = 20 },
-  completion_tokens_details = { reasoning_tokens = 4 } } }
-
-local TEXT = { chunk { role = "assistant", content = null }, chunk { content = "High " },
-  chunk { content = "at noon." }, chunk({}, "stop"), USAGE, "[DONE]" }
-
-local function fragment(index, id, name, arguments)
-  return { index = index, id = id, type = id and "function", ["function"] = { name = name,
-    arguments = arguments } }
-end
+local chunk, fragment = streams.openai.chunk, streams.openai.fragment
+local TEXT, CALLS = streams.openai.text, streams.openai.calls
 
 local function reply_to(events, opts)
   local http = wire.transport { body = type(events) == "string" and events or wire.sse(events) }
@@ -127,13 +114,7 @@ describe("a stream of chat completions", function()
   end)
 
   it("has calls in fragments, by their index", function()
-    local reply = reply_to {
-      chunk { tool_calls = { fragment(0, "call_1", "tide", "") } },
-      chunk { tool_calls = { fragment(0, nil, nil, '{"port":') } },
-      chunk { tool_calls = { fragment(1, "call_2", "wind", ""),
-        fragment(0, nil, nil, '"Kiel"}') } },
-      chunk({}, "tool_calls"), "[DONE]",
-    }
+    local reply = reply_to(CALLS)
     assert.equal("tools", reply.stop)
     assert.same({ { id = "call_1", name = "tide", arguments = '{"port":"Kiel"}' },
       { id = "call_2", name = "wind", arguments = "{}" } }, reply.calls)

@@ -2,55 +2,16 @@
 -- SPDX-License-Identifier: MIT
 local helper = require "spec.helper"
 local json = require "neap.json"
+local streams = require "spec.streams"
 local wire = require "spec.llm"
 
 local OPTS = { provider = "responses", key = "sk-1" }
 
-local function event(kind, fields)
-  fields.type = "response." .. kind
-  return fields
-end
-
-local REASONING = { type = "reasoning", id = "rs_1", encrypted_content = "gAAA",
-  summary = { { type = "summary_text", text = "Hm." } } }
-local MESSAGE = { type = "message", id = "msg_1", role = "assistant", status = "completed",
-  content = { { type = "output_text", text = "High at noon." } } }
-local CALL = { type = "function_call", id = "fc_1", call_id = "call_1", name = "tide",
-  arguments = '{"port":"Kiel"}' }
-local USAGE = { input_tokens = 30, output_tokens = 9, total_tokens = 39,
-  input_tokens_details = { cached_tokens = 20, cache_write_tokens = 2 },
-  output_tokens_details = { reasoning_tokens = 4 } }
-
-local function completed(status, reason)
-  return event(status or "completed", { response = { status = status or "completed",
-    model = "tide-1-0", usage = USAGE, incomplete_details = reason and { reason = reason } } })
-end
-
-local TEXT = {
-  event("created", { response = { status = "in_progress" } }),
-  event("output_item.added", { output_index = 0, item = { type = "reasoning", id = "rs_1",
-    encrypted_content = "g", summary = json.array {} } }),
-  event("reasoning_summary_text.delta", { output_index = 0, delta = "Hm." }),
-  event("output_item.done", { output_index = 0, item = REASONING }),
-  event("output_item.added", { output_index = 1, item = { type = "message", id = "msg_1" } }),
-  event("content_part.added", { output_index = 1 }),
-  event("output_text.delta", { output_index = 1, delta = "High " }),
-  event("output_text.delta", { output_index = 1, delta = "at noon." }),
-  event("output_text.done", { output_index = 1, text = "High at noon." }),
-  event("output_item.done", { output_index = 1, item = MESSAGE }),
-  completed(),
-}
-
-local CALLS = {
-  event("output_item.done", { output_index = 0, item = REASONING }),
-  event("output_item.added", { output_index = 1, item = { type = "function_call", id = "fc_1",
-    call_id = "call_1", name = "tide", arguments = "" } }),
-  event("function_call_arguments.delta", { output_index = 1, delta = '{"port":' }),
-  event("function_call_arguments.delta", { output_index = 1, delta = '"Kiel"}' }),
-  event("function_call_arguments.done", { output_index = 1, arguments = '{"port":"Kiel"}' }),
-  event("output_item.done", { output_index = 1, item = CALL }),
-  completed(),
-}
+local event, completed = streams.responses.event, streams.responses.completed
+local REASONING, MESSAGE = streams.responses.reasoning, streams.responses.message
+local CALL, USAGE = streams.responses.call, streams.responses.usage
+local TEXT, CALLS = streams.responses.text, streams.responses.calls
+local DELTA = TEXT[8] -- "High "
 
 local function ask(events, prompt, opts)
   local http = wire.transport { body = wire.named_sse(events) }
@@ -100,8 +61,8 @@ describe("a stream of a response", function()
     local calls = { { id = "call_1", name = "tide", arguments = '{"port":"Kiel"}' } }
     assert.same(calls, ask(CALLS).calls)
     assert.equal("tools", ask(CALLS).stop)
-    assert.same(calls, ask({ CALLS[2], CALLS[6], completed() }).calls)
-    assert.same(calls, ask({ CALLS[6], completed() }).calls)
+    assert.same(calls, ask({ CALLS[4], CALLS[8], completed() }).calls)
+    assert.same(calls, ask({ CALLS[8], completed() }).calls)
   end)
 
   it("has items that go back as they came", function()
@@ -117,9 +78,9 @@ describe("a stream of a response", function()
   end)
 
   it("ends for the reasons that there are", function()
-    assert.equal("length", ask({ TEXT[7], completed("incomplete", "max_output_tokens") }).stop)
-    assert.equal("filter", ask({ TEXT[7], completed("incomplete", "content_filter") }).stop)
-    assert.equal("other", ask({ TEXT[7], completed("incomplete", "strange") }).stop)
+    assert.equal("length", ask({ DELTA, completed("incomplete", "max_output_tokens") }).stop)
+    assert.equal("filter", ask({ DELTA, completed("incomplete", "content_filter") }).stop)
+    assert.equal("other", ask({ DELTA, completed("incomplete", "strange") }).stop)
     assert.equal("filter", ask({ event("refusal.delta", { output_index = 0, delta = "I cannot." }),
       completed() }).stop)
     assert.equal("filter", ask({ event("output_item.done", { output_index = 0, item = {
@@ -161,7 +122,7 @@ describe("a failure of a response", function()
       event("failed", { response = { status = "failed",
         error = { code = "rate_limit_exceeded", message = "Slowly." } } }),
     } do
-      local err = failure { body = wire.named_sse { TEXT[7], data } }
+      local err = failure { body = wire.named_sse { DELTA, data } }
       assert.same({ "rate", 200, "Slowly.", "High " },
         { err.kind, err.status, err.message, err.partial.text })
     end
