@@ -107,6 +107,17 @@ for kind, expected in pairs(KINDS) do
   end)
 end
 
+describe("neap new --rag", function()
+  it("answers from the files of the folder, whatever else is in it", function()
+    local folder = helper.tmpdir()
+    neap(folder, "new", "tide", "--rag")
+    helper.run { "mkdir", folder .. "/tide/texts/old" }
+    local result = neap(folder .. "/tide", "main.lua")
+    assert.equal(0, result.status, result.stderr)
+    assert.matches(KINDS.rag[1], result.stdout)
+  end)
+end)
+
 describe("neap new", function()
   it("makes a flow unless it is told otherwise", function()
     local folder = helper.tmpdir()

@@ -31,7 +31,7 @@ local index = Node { name = "index" }
 function index:exec()
   local chunks, files = {}, {}
   for _, entry in ipairs(neap.fs.list(FOLDER)) do
-    local text = neap.fs.read(FOLDER .. "/" .. entry.name)
+    local text = entry.type == "file" and neap.fs.read(FOLDER .. "/" .. entry.name) or ""
     for _, chunk in ipairs(llm.chunks(text, { tokens = 200 })) do
       chunks[#chunks + 1], files[#files + 1] = chunk, entry.name
     end
