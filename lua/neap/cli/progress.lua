@@ -18,7 +18,8 @@ local SOON <const>, LATE <const> = 2, 30 -- seconds between two lines elsewhere
 ---@field models? neap.Tally what models have taken; nil: none was asked
 ---@field models_by_node table<string, neap.Tally> the same by the path, without items
 ---@field live boolean
----@field private batches table<string, table> the outermost batches, by path
+---@field private batches table<integer, table> the outermost batches that run, by the visit:
+--- several may have one path
 ---@field private batch table|nil the batch that is shown
 local Progress = {}
 Progress.__index = Progress
@@ -130,7 +131,8 @@ end
 
 -- Whether a path goes through an item of one of the batches.
 local function is_inside(path, batches)
-  for node in pairs(batches) do
+  for _, batch in pairs(batches) do
+    local node = batch.node
     if path:sub(1, #node + 1) == node .. "[" then return true end
   end
   return false
@@ -140,20 +142,22 @@ function handlers.batch_start(self, event)
   if is_inside(event.node, self.batches) then return end
   self.batch = { node = event.node, total = event.total, since = event.time,
     started = 0, done = 0, failed = 0, tenth = 0 }
-  self.batches[event.node] = self.batch
+  self.batches[event.visit] = self.batch
 end
 
 -- The batch of an item; nil for a batch inside another. Of several batches side by side, the
 -- one that began last is shown, then one that still runs.
 local function batch_of(self, event)
-  local batch = self.batches[event.node]
+  local batch = self.batches[event.visit]
   if batch and self.batch.is_over then self.batch = batch end
   return batch
 end
 
 function handlers.node_end(self, event)
-  local batch = self.batches[event.node]
-  if batch then batch.is_over = true end
+  local batch = self.batches[event.visit]
+  if not batch then return end
+  batch.is_over = true
+  self.batches[event.visit] = nil
 end
 
 function handlers.item_start(self, event)

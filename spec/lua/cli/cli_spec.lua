@@ -888,11 +888,22 @@ describe("a script that nobody listens to any more", function()
 end)
 
 describe("neap.cli.progress", function()
+  -- An event, with a visit for each path unless it has one.
+  local visits = {}
+  local function visited(event)
+    if not visits[event.node] then
+      visits[#visits + 1] = event.node
+      visits[event.node] = #visits
+    end
+    event.visit = event.visit or visits[event.node]
+    return event
+  end
+
   -- Follows the events of a run and returns all that was written.
   local function follow(live, events)
     local written = {}
     local watch = progress.new(0, live, function(text) written[#written + 1] = text end)
-    for _, event in ipairs(events) do watch:see(event) end
+    for _, event in ipairs(events) do watch:see(visited(event)) end
     watch:finish()
     return written, watch
   end
@@ -1013,7 +1024,7 @@ describe("neap.cli.progress", function()
     -- Two batches begin, and each ends an item.
     local function play(total)
       local watch = progress.new(0, true, function() end)
-      local function see(event) watch:see(event) end
+      local function see(event) watch:see(visited(event)) end
       see { kind = "node_start", node = "fork", time = 0 }
       see { kind = "batch_start", node = "fork > a", total = total, time = 0 }
       see { kind = "batch_start", node = "fork > b", total = total, time = 0 }
@@ -1037,6 +1048,19 @@ describe("neap.cli.progress", function()
       assert.equal("fork > a", watch.batch.node)
       assert.same({ 2, 2 }, { watch.batch.started, watch.batch.done })
     end
+  end)
+
+  it("keeps apart batches of one path", function()
+    local watch = progress.new(0, true, function() end)
+    for _, kind in ipairs { "batch_start", "item_start", "item_end", "node_end" } do
+      for visit = 2, 3 do
+        watch:see { kind = kind, node = "fork > act", visit = visit, index = 1, total = 1,
+          time = 1, ok = true }
+        assert.is_true(watch.batch.done <= watch.batch.started)
+        assert.is_true(watch.batch.done <= 1)
+      end
+    end
+    assert.same({ 1, 1 }, { watch.batch.started, watch.batch.done })
   end)
 
   it("keeps a line within the terminal, its end rather than its front", function()
