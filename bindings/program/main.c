@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "flow/spawn.h"
@@ -435,6 +436,18 @@ static void open_standard_streams(void) {
     close(fd);
 }
 
+/* Lets the process have more files open than the 1024 that are usual: as many
+ * as it may, and as are of use. The limit of which programs are the heirs stays
+ * low enough for those that close all descriptors up to it. */
+static void raise_files(void) {
+  const rlim_t enough = 16384;
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= enough)
+    return;
+  files.rlim_cur = files.rlim_max < enough ? files.rlim_max : enough;
+  setrlimit(RLIMIT_NOFILE, &files); /* where it fails, all stays as it was */
+}
+
 /* Reports an error of the standard output, which print has not reported. */
 static int check_output(int status) {
   bool well = fflush(stdout) == 0 && !ferror(stdout);
@@ -448,6 +461,7 @@ static int check_output(int status) {
 
 int main(int argc, char **argv) {
   open_standard_streams();
+  raise_files();
   is_filter = !is_ignored(SIGPIPE);
   neapL_pool pool = {0};
   lua_State *L = neapL_state_new(&pool);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -83,6 +84,15 @@ static const char *sentence_of(int number) {
 }
 #endif
 
+/* Adds how many files the process may have open, and what says so. */
+static void tell_limit(char *text, size_t size) {
+  struct rlimit files;
+  size_t length = strlen(text);
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+    snprintf(text + length, size - length, ": the limit is %llu (ulimit -n)",
+             (unsigned long long)files.rlim_cur);
+}
+
 /* libuv has no names for codes that it expects of nothing it does (ECHILD);
  * then the C library's. */
 void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
@@ -102,4 +112,6 @@ void neap_sys_describe(int detail, char *name, size_t name_size, char *text,
     snprintf(text, text_size, "%s", sentence_of(-detail));
   else
     uv_strerror_r(detail, text, text_size);
+  if (detail == UV_EMFILE)
+    tell_limit(text, text_size);
 }

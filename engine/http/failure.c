@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "base/units.h"
@@ -11,6 +12,7 @@
 #include "route.h"
 
 const char neap__failure_no_memory[] = "out of memory";
+const char neap__failure_no_file[] = "too many open files";
 const char neap__failure_broken[] = "the connection broke";
 
 static const char cut_short[] =
@@ -82,6 +84,20 @@ int neap__failure_time_out(neap__transfer *transfer, const char *which,
   return NEAP_ETIMEDOUT;
 }
 
+/* The sentence for a transfer that got no socket. */
+static void explain_files(neap__transfer *transfer) {
+  char sentence[80];
+  struct rlimit files;
+  if (transfer->reason == neap__failure_no_file &&
+      getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    snprintf(sentence, sizeof sentence, "%s: the limit is %llu (ulimit -n)",
+             transfer->reason, (unsigned long long)files.rlim_cur);
+    neap__failure_explain(transfer, true, sentence);
+  } else {
+    neap__failure_explain(transfer, true, transfer->reason);
+  }
+}
+
 static int explain_objection(neap__transfer *transfer) {
   char sentence[80];
   switch (transfer->objection) {
@@ -94,7 +110,7 @@ static int explain_objection(neap__transfer *transfer) {
     neap__failure_explain(transfer, false, transfer->reason);
     break;
   case NEAP_ESYS:
-    neap__failure_explain(transfer, true, transfer->reason);
+    explain_files(transfer);
     return NEAP_EHTTP;
   default:
     neap__failure_explain(transfer, true, neap__failure_no_memory);

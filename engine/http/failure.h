@@ -7,6 +7,7 @@
 
 /* Sentences for failures that are found elsewhere. */
 extern const char neap__failure_no_memory[];
+extern const char neap__failure_no_file[]; /* no socket: the limit is added */
 extern const char neap__failure_broken[];
 
 /* Returns 0 for a transfer with which libcurl is done and that has not failed;

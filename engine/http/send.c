@@ -282,8 +282,11 @@ static curl_socket_t on_open_socket(void *ud, curlsocktype purpose,
     return fd;
   if (status == NEAP_ENOMEM)
     neap__transfer_object(transfer, status, NULL);
-  else if (errno == EMFILE || errno == ENFILE)
-    neap__transfer_object(transfer, NEAP_ESYS, "too many files are open");
+  else if (errno == EMFILE)
+    neap__transfer_object(transfer, NEAP_ESYS, neap__failure_no_file);
+  else if (errno == ENFILE)
+    neap__transfer_object(transfer, NEAP_ESYS,
+                          "the system has too many open files");
   return CURL_SOCKET_BAD;
 }
 

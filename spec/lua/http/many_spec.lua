@@ -90,12 +90,15 @@ describe("requests at once", function()
         until not file
         local _, err = pcall(neap.http.get, (arg[1]:gsub("127.0.0.1", "127.0.0.2")))
         print(err.code .. " " .. tostring(err.retryable))
-        print(err.message:match(": ([^:]+)$"))
+        print(err.message:match("[^/]: (.+)$"))
         _, err = pcall(neap.fs.read, "/dev/null")
         print(err.code, err.errno, err.retryable ~= false)
+        print(err.message)
         for _, file in ipairs(held) do file:close() end
         print(neap.http.get(arg[1]).status)]], nginx.plain .. "/connection")
-    assert.equal("http true\ntoo many files are open\nfs\tEMFILE\ttrue\n200\n", said)
+    assert.equal("http true\ntoo many open files: the limit is 64 (ulimit -n)\n"
+      .. "fs\tEMFILE\ttrue\nfs.read /dev/null: too many open files: the limit is 64 (ulimit -n)\n"
+      .. "200\n", said)
   end)
 
   it("keep their time limit while they wait their turn", function()
