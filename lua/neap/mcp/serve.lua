@@ -22,7 +22,8 @@ local LASTS = 3600000
 ---@field instructions? string
 ---@field list neap.llm.Tool[]
 ---@field by_name table<string, neap.llm.Tool>
----@field tasks table<any, neap.Task> by the ids of the requests that they answer
+---@field tasks table<any, neap.Task> by the ids of the requests that may be cancelled
+---@field all table<neap.Task, true> those that go on, and some that have ended
 ---@field ended neap.Event the input has ended
 ---@field write fun(line: string) writes a line, and may wait
 
@@ -157,7 +158,8 @@ local function receive(serving, line)
       return say(serving, messages.failure(message.id, codes.request,
         "Invalid request: the id is that of a request under way"))
     end
-    serving.tasks[message.id] = neap.spawn(work, serving, message)
+    local task = neap.spawn(work, serving, message)
+    serving.tasks[message.id], serving.all[task] = task, true
   elseif kind == "notification" then
     notice(serving, message)
   elseif kind ~= "answer" then
@@ -165,13 +167,20 @@ local function receive(serving, line)
   end
 end
 
+-- When the input cannot be read to its end, nobody waits for answers any more.
+local broken = { __close = function(held, err)
+  if err == nil then return end
+  for task in pairs(held.serving.all) do task:cancel("the input of the server has failed") end
+end }
+
 -- Answers all lines, and waits until the answers are out.
 local function answer_all(serving, lines)
+  local _ <close> = setmetatable({ serving = serving }, broken)
   for line in lines do
     if line:find("%S") then receive(serving, line) end
   end
   serving.ended:set()
-  for _, task in pairs(serving.tasks) do neap.try(task.await, task) end
+  for task in pairs(serving.all) do neap.try(task.await, task) end
 end
 
 -- The tools in a list and by name.
@@ -198,6 +207,7 @@ function M.serve(opts)
     options.blame("mcp.serve: the options 'input' and 'output' belong together")
   end
   local serving = { instructions = opts.instructions, tasks = {}, ended = neap.event(),
+    all = setmetatable({}, { __mode = "k" }),
     info = json.object({ name = opts.name, version = opts.version }, { "name", "version" }) }
   serving.list, serving.by_name = tools_of(opts.tools)
   if opts.input then

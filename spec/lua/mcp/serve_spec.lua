@@ -194,6 +194,44 @@ describe("mcp.serve", function()
     server:await()
   end)
 
+  -- Its task was forgotten before it had written the answer, so the server returned, and
+  -- whoever owned it ended the task.
+  it("has written all answers when it returns, to a client that reads slowly", function()
+    local ours, theirs = neap.stream.pair()
+    local long = neap.mcp.tool(function() return ("n"):rep(500000) end, { name = "long" })
+    local server = neap.spawn(function()
+      neap.mcp.serve { tools = { long }, input = ours, output = ours }
+      ours:close()
+    end)
+    for id = 1, 5 do theirs:write(call(id, "long"), "\n") end
+    theirs:finish()
+    helper.turns(50)
+    local ids = {}
+    for line in theirs:lines() do ids[json.decode(line).id] = true end
+    assert.same({ true, true, true, true, true }, ids)
+    server:await()
+  end)
+
+  it("ends its calls when its input cannot be read", function()
+    local ours, theirs = neap.stream.pair()
+    local ended
+    local nap = neap.mcp.tool(function()
+      local ok, err = pcall(neap.sleep, 60)
+      ended = not ok and err.code
+      error(err, 0)
+    end, { name = "nap" })
+    local server = neap.spawn(function()
+      local ok, err = pcall(neap.mcp.serve, { tools = { nap }, input = ours, output = ours })
+      helper.turns()
+      return ok, err.code, ended
+    end)
+    theirs:write(call(1, "nap"), "\n")
+    helper.turns()
+    ours:close()
+    assert.same({ false, "closed", "cancelled" }, { server:await() })
+    theirs:close()
+  end)
+
   it("says what is wrong with its options", function()
     local function misused(opts)
       return helper.misused(neap.mcp.serve, opts):match("mcp%.serve: .*")
