@@ -77,6 +77,13 @@ function M.reserve(budget, amount)
   add(own.reserved, amount, 1)
 end
 
+--- Gives back what was reserved for a request that is not sent.
+---@param budget neap.llm.Budget
+---@param reserved neap.llm.Amount
+function M.cancel(budget, reserved)
+  add(private[budget].reserved, reserved, -1)
+end
+
 --- Replaces what was reserved by what the request has taken.
 ---@param budget neap.llm.Budget
 ---@param reserved neap.llm.Amount

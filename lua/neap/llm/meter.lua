@@ -114,6 +114,13 @@ local function pause_of(ask, err)
   return seconds and seconds <= ask.call.options.max_retry_after and seconds or nil
 end
 
+--- Gives back all of it, since nothing is sent.
+function Metered:drop()
+  local ask = self.ask
+  if ask.budget then budgets.cancel(ask.budget, self.reserved) end
+  if ask.limit then limits.release(ask.limit, self.hold) end
+end
+
 --- Replaces what was reserved by what the request has taken.
 ---@param state neap.llm.State
 ---@param err? any what the request has raised

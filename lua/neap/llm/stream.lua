@@ -7,6 +7,7 @@ local exchange = require "neap.llm.exchange"
 local failure = require "neap.llm.failure"
 local fold = require "neap.llm.fold"
 local meter = require "neap.llm.meter"
+local new_error = require "neap.error".new
 local played = require "neap.llm.played"
 
 local M = {}
@@ -26,12 +27,21 @@ local Stream, StreamMeta = class("neap.llm.Stream")
 ---@field at integer
 ---@field is_given? boolean a piece has been given to whoever asked
 ---@field first_token? number
----@field has_ended? boolean
+---@field has_ended? boolean nothing more comes
+---@field is_read? boolean a task waits for what comes
+---@field why? string why reading it is an error
 ---@field account? neap.llm.Account nil: the stream is a part of a call
 ---@field wants_answer? boolean what ends otherwise is a failure
 
 ---@type table<neap.llm.Stream, neap.llm.Progress>
 local progress_of = setmetatable({}, { __mode = "k" })
+
+-- Raises that nothing can be read.
+local function refuse(code, why)
+  error(new_error { code = code, retryable = false, message = "llm.stream: " .. why }, 0)
+end
+
+local CLOSED = "the stream has been closed"
 
 local function begin(p)
   local ask = p.ask
@@ -41,6 +51,9 @@ local function begin(p)
       metered.attempts, metered.usage = p.requests, p.usage
     end
     error(metered, 0)
+  elseif p.has_ended then -- closed while this has waited for a limit
+    if metered then metered:drop() end
+    refuse("closed", CLOSED)
   end
   p.metered = metered
   p.exchange = (ask.provider.answer and played or exchange).new(ask)
@@ -122,20 +135,27 @@ local function wait_for_next(p, err, state)
   p.attempt = p.attempt + 1
 end
 
--- Calls f. What it raises ends the call.
+-- Calls f. What it raises ends the call: asked again, the model would begin anew.
 local function guard(p, f, ...)
   local ok, err = pcall(f, ...)
   if ok then return end
+  p.is_read = false
+  if not p.has_ended then p.has_ended, p.why = true, "the stream has ended with an error" end
   if p.account then p.account:close(err) end
   error(err, 0)
 end
 
 -- An attempt has ended, well or with an error: so does the call, or another follows.
 local function take_end(self, p, ok, err)
+  if p.has_ended then -- by another task
+    if not ok and core.is_cancelled() then error(err, 0) end
+    refuse("closed", CLOSED)
+  end
   local state = put_an_end_to(p, not ok and err or nil)
   if not ok then
     p.first_token = nil
     wait_for_next(p, err, state)
+    if p.has_ended then refuse("closed", CLOSED) end
     return
   end
   p.has_ended = true
@@ -148,14 +168,19 @@ end
 
 -- Waits for what comes next: a list of deltas, nil at the end.
 local function advance(self, p)
+  if p.is_read then refuse("busy", "another task is waiting for the answer already") end
+  if p.why then refuse("closed", p.why) end
   while not p.has_ended do
+    p.is_read = true
     if not p.exchange then guard(p, begin, p) end
     local ok, deltas = pcall(p.exchange.read, p.exchange)
-    if ok and deltas then
+    if ok and deltas and not p.has_ended then
+      p.is_read = false
       if deltas[1] and not p.first_token then p.first_token = core.now() - p.ask.began end
       return deltas
     end
     guard(p, take_end, self, p, ok, deltas)
+    p.is_read = false
   end
 end
 
@@ -219,10 +244,16 @@ end
 function Stream:close()
   local p = progress_of[self]
   put_an_end_to(p)
-  p.has_ended, p.queue, p.at = true, {}, 1
+  p.has_ended, p.why, p.queue, p.at = true, nil, {}, 1
   if p.account then p.account:close(core.is_cancelled() and { code = "cancelled" } or nil) end
 end
 
 StreamMeta.__close = Stream.close
+
+-- What a stream that nobody has closed keeps of limits and budgets is given back.
+function StreamMeta:__gc()
+  local p = progress_of[self]
+  if p then put_an_end_to(p) end
+end
 
 return M
