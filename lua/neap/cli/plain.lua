@@ -4,6 +4,7 @@ local core = require "neap.core"
 local json = core.json
 local nodes = require "neap.flow.node"
 local encoding = require "neap.base.encoding"
+local secrets = require "neap.secret"
 
 local M = {}
 
@@ -63,13 +64,15 @@ function copy(value, depth, open)
     return ("<%s>"):format(kind)
   elseif nodes.state(value) then
     return ("<%s>"):format(encoding.valid(tostring(value)))
+  elseif secrets.is(value) then
+    return tostring(value)
   end
   return copy_table(value, depth, open)
 end
 
---- Copies a value. Values that JSON does not have become strings in angle brackets; bytes
---- that are not UTF-8 become U+FFFD; keys become strings. A table inside itself becomes
---- "<cycle>".
+--- Copies a value. Values that JSON does not have become strings in angle brackets, and
+--- secrets stars; bytes that are not UTF-8 become U+FFFD; keys become strings. A table inside
+--- itself becomes "<cycle>".
 ---@param value any
 ---@return any
 function M.of(value)

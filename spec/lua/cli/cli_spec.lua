@@ -7,6 +7,7 @@ local helper = require "spec.helper"
 local json = require("neap").json
 local plain = require "neap.cli.plain"
 local progress = require "neap.cli.progress"
+local secret = require("neap").secret
 
 -- Runs `neap` in a new folder with these files in it.
 local function neap(argv, files, stdin)
@@ -1109,6 +1110,11 @@ describe("neap.cli.plain", function()
       bytes = "a\u{FFFD}b", class = "<neap class: Node>", ["1"] = "one", ["true"] = "yes" },
       plain.of { "one", f = print, inf = math.huge, file = io.stdout, loop = loop, bytes = "a\xffb",
         class = require("neap").Node, [true] = "yes" })
+  end)
+
+  it("shows of a secret that there is one", function()
+    assert.same({ key = "***", list = { "***" } },
+      plain.of { key = secret "tide-1234", list = { secret "" } })
   end)
 
   it("ends for a table that is nested without end", function()
