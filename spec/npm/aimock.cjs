@@ -1,5 +1,5 @@
-// Starts aimock, which plays language models by fixtures. It ends with its standard
-// input.
+// Starts aimock, which plays language models by fixtures, and at /mcp a server of MCP
+// that knows tides. It ends with its standard input.
 //
 //   node spec/npm/aimock.cjs FOLDER FILE FIXTURES
 //
@@ -11,12 +11,26 @@ const fs = require("node:fs");
 const { createRequire } = require("node:module");
 
 const [, , folder, file, fixtures] = process.argv;
-const { LLMock } = createRequire(folder + "/package.json")("@copilotkit/aimock");
+const { LLMock, MCPMock } = createRequire(folder + "/package.json")("@copilotkit/aimock");
+
+function tides() {
+  return new MCPMock({ serverInfo: { name: "tides", version: "3" } })
+    .addTool({ name: "tide.high", description: "high water", inputSchema: { type: "object",
+      properties: { port: { type: "string" } }, required: ["port"] } })
+    .onToolCall("tide.high", ({ port }) => "high at " + port)
+    .addTool({ name: "fail" })
+    .onToolCall("fail", () => { throw new Error("no such port"); })
+    .addResource({ uri: "tide://kiel", name: "kiel", mimeType: "text/plain" },
+      { uri: "tide://kiel", text: "high at noon" })
+    .addPrompt({ name: "ask" }, () => ({ messages: [{ role: "user",
+      content: { type: "text", text: "Tides?" } }] }));
+}
 
 async function main() {
   const mock = new LLMock({ port: 0, host: "127.0.0.1", chunkSize: 5,
     logLevel: "silent", strict: true });
   mock.addFixturesFromJSON(fixtures);
+  mock.mount("/mcp", tides());
   await mock.start();
   fs.writeFileSync(file, mock.url + "\n");
   process.stdin.resume().on("end", () => process.exit(0));

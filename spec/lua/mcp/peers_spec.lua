@@ -5,6 +5,7 @@ local helper = require "spec.helper"
 local json = require "neap.json"
 local neap = require "neap"
 local npm = require "spec.npm"
+local servers = require "spec.servers"
 
 local it_npm = npm.it(it, pending)
 
@@ -72,6 +73,24 @@ describe("the reference server", function()
       use_everything(server)
     end
     assert.is_true(process:kill())
+  end)
+end)
+
+describe("the server of aimock", function()
+  it_npm("is used over HTTP, with a session", function()
+    local address, pipe = servers.node("npm/aimock.cjs", "[]")
+    local server <close> = neap.mcp.connect { url = address .. "/mcp" }
+    assert.same({ "tides", "3", "2025-03-26" },
+      { server.name, server.server_version, server.version })
+    local tools = server:tools()
+    assert.same({ 2, "tide_high" }, { #tools, tools[1].name })
+    assert.equal("high at Kiel", tools[1].run { port = "Kiel" })
+    assert.equal("no such port", helper.refused("mcp", server.call, server, "fail").message)
+    assert.equal("server", helper.refused("mcp", server.call, server, "none").kind)
+    assert.equal("high at noon", (server:read(server:resources()[1].uri)))
+    assert.same({ { role = "user", content = "Tides?" } }, (server:prompt("ask")))
+    server:close()
+    pipe:close()
   end)
 end)
 
