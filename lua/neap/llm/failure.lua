@@ -79,6 +79,26 @@ end
 
 local text = M.text
 
+--- Returns the table at the end of these keys, to be walked through; an empty one where there
+--- is none.
+---@param value any
+---@param ... string|integer
+---@return table
+function M.list(value, ...)
+  local list = at(value, ...)
+  return type(list) == "table" and list or {}
+end
+
+--- Returns the number at the end of these keys, as tokens are counted; nil where there is
+--- none, or one that counts nothing.
+---@param value any
+---@param ... string|integer
+---@return number|nil
+function M.count(value, ...)
+  local count = at(value, ...)
+  return type(count) == "number" and count >= 0 and count < math.huge and count or nil
+end
+
 --- Finds what a body, or an event, that is an error says, in the forms that servers
 --- use: its sentence, and the codes and types in it.
 ---@param body any decoded

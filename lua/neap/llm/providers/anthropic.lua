@@ -5,7 +5,7 @@ local failure = require "neap.llm.failure"
 local json = require "neap.core".json
 local messages = require "neap.llm.message"
 
-local at, text = failure.at, failure.text
+local at, count, list_at, text = failure.at, failure.count, failure.list, failure.text
 
 ---@type neap.llm.Provider
 local M = {
@@ -166,14 +166,14 @@ local function read_usage(state, counted)
   state.counted = seen
   for _, name in ipairs { "input_tokens", "cache_read_input_tokens",
     "cache_creation_input_tokens", "output_tokens" } do
-    seen[name] = at(counted, name) or seen[name] or 0
+    seen[name] = count(counted, name) or seen[name] or 0
   end
   local details = at(counted, "output_tokens_details")
   local usage = state.reply.usage
   usage.cached, usage.cache_write = seen.cache_read_input_tokens, seen.cache_creation_input_tokens
   usage.input = seen.input_tokens + usage.cached + usage.cache_write
   usage.output = seen.output_tokens
-  usage.reasoning = at(details, "reasoning_tokens") or at(details, "thinking_tokens")
+  usage.reasoning = count(details, "reasoning_tokens") or count(details, "thinking_tokens")
     or usage.reasoning
 end
 
@@ -198,6 +198,7 @@ end
 
 -- Begins a block, with what it has from the begin.
 local function begin_block(state, index, given)
+  if type(given) ~= "table" or given[1] ~= nil then return {} end
   state.blocks, state.order = state.blocks or {}, state.order or {}
   local open = { given = given, pieces = {} }
   state.blocks[index] = open
@@ -205,8 +206,8 @@ local function begin_block(state, index, given)
   if at(given, "type") == "tool_use" then
     state.call_count = (state.call_count or 0) + 1
     open.call = state.call_count
-    return { { kind = "call", index = open.call, id = given.id, name = given.name,
-      arguments = "" } }
+    return { { kind = "call", index = open.call, id = text(given.id) or "",
+      name = text(given.name) or "", arguments = "" } }
   end
   local deltas = {}
   for field, kind in pairs { text = "text", thinking = "reasoning" } do
@@ -294,7 +295,7 @@ function M.parse(state, body)
   read_message(state, body)
   read_stop(state, body)
   local deltas = {}
-  for index, each in ipairs(at(body, "content") or {}) do
+  for index, each in ipairs(list_at(body, "content")) do
     for _, delta in ipairs(begin_block(state, index, each)) do deltas[#deltas + 1] = delta end
     if at(each, "type") == "tool_use" then
       local input = json.encode(at(each, "input") or {})

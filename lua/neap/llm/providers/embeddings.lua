@@ -60,7 +60,8 @@ end
 function M.parse(state, body)
   local reply, data = state.reply, at(body, "data")
   reply.model = failure.text(at(body, "model"))
-  reply.usage.input = at(body, "usage", "prompt_tokens") or at(body, "usage", "total_tokens") or 0
+  reply.usage.input = failure.count(body, "usage", "prompt_tokens")
+    or failure.count(body, "usage", "total_tokens") or 0
   if type(data) ~= "table" then return nil end
   local sorted, fault = sort(data)
   if fault then return nil, fault end

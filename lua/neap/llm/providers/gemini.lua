@@ -6,7 +6,7 @@ local json = require "neap.core".json
 local messages = require "neap.llm.message"
 local settings = require "neap.llm.settings"
 
-local at, text = failure.at, failure.text
+local at, count, list_at, text = failure.at, failure.count, failure.list, failure.text
 
 ---@type neap.llm.Provider
 local M = {
@@ -163,7 +163,7 @@ end
 ---@param body any
 ---@return any[]|nil
 function M.embed.parse(state, body)
-  state.reply.usage.input = at(body, "usageMetadata", "promptTokenCount") or 0
+  state.reply.usage.input = count(body, "usageMetadata", "promptTokenCount") or 0
   local given = at(body, "embeddings")
   if type(given) ~= "table" then return nil end
   local list = {}
@@ -177,11 +177,11 @@ local STOPS = { STOP = "stop", MAX_TOKENS = "length", SAFETY = "filter", RECITAT
 
 local function read_usage(usage, counted)
   if not counted then return end
-  usage.input = (at(counted, "promptTokenCount") or 0)
-    + (at(counted, "toolUsePromptTokenCount") or 0)
-  usage.cached = at(counted, "cachedContentTokenCount") or 0
-  usage.reasoning = at(counted, "thoughtsTokenCount") or 0
-  usage.output = (at(counted, "candidatesTokenCount") or 0) + usage.reasoning
+  usage.input = (count(counted, "promptTokenCount") or 0)
+    + (count(counted, "toolUsePromptTokenCount") or 0)
+  usage.cached = count(counted, "cachedContentTokenCount") or 0
+  usage.reasoning = count(counted, "thoughtsTokenCount") or 0
+  usage.output = (count(counted, "candidatesTokenCount") or 0) + usage.reasoning
 end
 
 local function read_call(state, deltas, call)
@@ -199,6 +199,7 @@ local function keep(state, part)
   local signed = at(part, "thoughtSignature")
   state.signed = state.signed or signed ~= nil
   local last, said = state.parts[#state.parts], at(part, "text")
+  if type(said) ~= "string" then said = nil end
   if at(part, "thought") == true and not signed then return end
   if said and not signed and last and last.pieces then
     table.insert(last.pieces, said)
@@ -210,6 +211,7 @@ local function keep(state, part)
 end
 
 local function read_part(state, deltas, part)
+  if type(part) ~= "table" then return end
   local said = text(at(part, "text"))
   if at(part, "functionCall") then
     read_call(state, deltas, part.functionCall)
@@ -221,7 +223,7 @@ local function read_part(state, deltas, part)
 end
 
 local function read_candidate(state, deltas, candidate)
-  for _, part in ipairs(at(candidate, "content", "parts") or {}) do
+  for _, part in ipairs(list_at(candidate, "content", "parts")) do
     read_part(state, deltas, part)
   end
   local reason = text(at(candidate, "finishReason"))
@@ -268,7 +270,7 @@ local KINDS = {
 
 -- The first value of a field in the details of an error.
 local function detail(body, field)
-  for _, each in ipairs(at(body, "error", "details") or {}) do
+  for _, each in ipairs(list_at(body, "error", "details")) do
     local value = text(at(each, field))
     if value then return value end
   end

@@ -6,7 +6,7 @@ local failure = require "neap.llm.failure"
 local json = require "neap.core".json
 local messages = require "neap.llm.message"
 
-local at, text = failure.at, failure.text
+local at, count, list_at, text = failure.at, failure.count, failure.list, failure.text
 
 ---@type neap.llm.Provider
 local M = {
@@ -121,7 +121,7 @@ end
 ---@return any[]|nil
 function M.embed.parse(state, body)
   state.reply.model = text(at(body, "model"))
-  state.reply.usage.input = at(body, "prompt_eval_count") or 0
+  state.reply.usage.input = count(body, "prompt_eval_count") or 0
   return at(body, "embeddings")
 end
 
@@ -142,7 +142,7 @@ function M.event(state, data)
   local thinking, said = text(at(data, "message", "thinking")), text(at(data, "message", "content"))
   if thinking then deltas[1] = { kind = "reasoning", text = thinking } end
   if said then deltas[#deltas + 1] = { kind = "text", text = said } end
-  for _, call in ipairs(at(data, "message", "tool_calls") or {}) do
+  for _, call in ipairs(list_at(data, "message", "tool_calls")) do
     state.call_count = (state.call_count or 0) + 1
     deltas[#deltas + 1] = { kind = "call", index = state.call_count,
       id = text(at(call, "id")) or "call_" .. state.call_count,
@@ -152,8 +152,8 @@ function M.event(state, data)
   if at(data, "done") ~= true then return deltas end
   local reason = text(at(data, "done_reason")) or "stop"
   reply.stop = STOPS[reason] or "other"
-  reply.usage.input = at(data, "prompt_eval_count") or 0
-  reply.usage.output = at(data, "eval_count") or 0
+  reply.usage.input = count(data, "prompt_eval_count") or 0
+  reply.usage.output = count(data, "eval_count") or 0
   return deltas, true
 end
 

@@ -5,7 +5,7 @@ local failure = require "neap.llm.failure"
 local json = require "neap.core".json
 local messages = require "neap.llm.message"
 
-local at, text = failure.at, failure.text
+local at, count, text = failure.at, failure.count, failure.text
 
 ---@type neap.llm.Provider
 local M = {
@@ -137,12 +137,12 @@ local STOPS = { stop = "stop", length = "length", tool_calls = "tools", function
   content_filter = "filter" }
 
 local function read_usage(usage, counted)
-  usage.input = at(counted, "prompt_tokens") or usage.input
-  usage.cached = at(counted, "prompt_tokens_details", "cached_tokens") or usage.cached
-  usage.cache_write = at(counted, "prompt_tokens_details", "cache_write_tokens")
+  usage.input = count(counted, "prompt_tokens") or usage.input
+  usage.cached = count(counted, "prompt_tokens_details", "cached_tokens") or usage.cached
+  usage.cache_write = count(counted, "prompt_tokens_details", "cache_write_tokens")
     or usage.cache_write
-  usage.output = at(counted, "completion_tokens") or usage.output
-  usage.reasoning = at(counted, "completion_tokens_details", "reasoning_tokens")
+  usage.output = count(counted, "completion_tokens") or usage.output
+  usage.reasoning = count(counted, "completion_tokens_details", "reasoning_tokens")
     or usage.reasoning
 end
 

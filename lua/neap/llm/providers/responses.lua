@@ -5,7 +5,7 @@ local failure = require "neap.llm.failure"
 local json = require "neap.core".json
 local messages = require "neap.llm.message"
 
-local at, text = failure.at, failure.text
+local at, count, list_at, text = failure.at, failure.count, failure.list, failure.text
 
 ---@type neap.llm.Provider
 local M = {
@@ -129,11 +129,11 @@ end
 
 local function read_usage(usage, counted)
   if not counted then return end
-  usage.input = at(counted, "input_tokens") or 0
-  usage.cached = at(counted, "input_tokens_details", "cached_tokens") or 0
-  usage.cache_write = at(counted, "input_tokens_details", "cache_write_tokens") or 0
-  usage.output = at(counted, "output_tokens") or 0
-  usage.reasoning = at(counted, "output_tokens_details", "reasoning_tokens") or 0
+  usage.input = count(counted, "input_tokens") or 0
+  usage.cached = count(counted, "input_tokens_details", "cached_tokens") or 0
+  usage.cache_write = count(counted, "input_tokens_details", "cache_write_tokens") or 0
+  usage.output = count(counted, "output_tokens") or 0
+  usage.reasoning = count(counted, "output_tokens_details", "reasoning_tokens") or 0
 end
 
 -- Whether an item that is whole came in pieces before: then its text is not taken
@@ -160,7 +160,7 @@ local function begin_call(state, data, item)
 end
 
 local function read_message_item(state, deltas, item)
-  for _, part in ipairs(at(item, "content") or {}) do
+  for _, part in ipairs(list_at(item, "content")) do
     if at(part, "type") == "refusal" then
       state.refusal = (state.refusal or "") .. (text(at(part, "refusal")) or "")
     elseif text(at(part, "text")) then
@@ -180,6 +180,7 @@ end
 -- Takes an item that is whole, for the turn to come; its text too, unless that has
 -- come in pieces.
 local function read_item(state, deltas, data, item)
+  if type(item) ~= "table" then return end
   state.items = state.items or {}
   table.insert(state.items, item)
   local kind = at(item, "type")
@@ -190,7 +191,7 @@ local function read_item(state, deltas, data, item)
   elseif kind == "message" then
     read_message_item(state, deltas, item)
   elseif kind == "reasoning" then
-    for _, part in ipairs(at(item, "summary") or {}) do
+    for _, part in ipairs(list_at(item, "summary")) do
       if text(at(part, "text")) then
         deltas[#deltas + 1] = { kind = "reasoning", text = part.text }
       end
@@ -288,7 +289,7 @@ function M.parse(state, body)
   if at(body, "error") then
     state.failure = body
   elseif at(body, "output") then
-    for _, item in ipairs(body.output) do read_item(state, deltas, nil, item) end
+    for _, item in ipairs(list_at(body, "output")) do read_item(state, deltas, nil, item) end
     read_end(state, body)
   end
   return deltas
