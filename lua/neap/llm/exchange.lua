@@ -53,7 +53,6 @@ local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
 ---@field private ask neap.llm.Ask
 ---@field private began number
 ---@field private heard? boolean the first event has come
----@field private is_limited? boolean the response has a limit for silence
 ---@field key? string with which it was sent
 ---@field private secrets string[] what must not stand in an error
 ---@field private response? neap.http.Response
@@ -116,16 +115,17 @@ local function failed(self, kind, message, fields)
 end
 
 -- Reads what has come next. Once the model has begun, HTTP itself sees to `silence`: a task
--- for each piece would cost more than the piece.
+-- for each piece would cost more than the piece. What the script does between two pieces does
+-- not count, so the limit holds only while the script waits.
 local function read_some(exchange, response)
   local has_limit = exchange.heard and exchange.ask.deadline == math.huge and response.limit_idle
   if not has_limit then return (within(exchange, response.read_some, response)) end
-  if not exchange.is_limited then
-    exchange.is_limited = true
-    response:limit_idle(exchange.ask.call.options.silence)
-  end
+  response:limit_idle(exchange.ask.call.options.silence)
   local ok, bytes = pcall(response.read_some, response)
-  if ok then return bytes end
+  if ok then
+    response:limit_idle(nil)
+    return bytes
+  end
   local has_passed = type(bytes) == "table" and bytes.code == "timeout"
   if has_passed and not core.is_cancelled() then expire(exchange, "stalled") end
   error(bytes, 0)

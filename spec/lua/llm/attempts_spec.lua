@@ -203,6 +203,32 @@ describe("the time that may pass", function()
     assert.equal("No", err.partial.text)
   end)
 
+  -- Found in review: HTTP saw to it, and did not stop while the script did something else.
+  it("goes on only while the script waits", function()
+    local listener, wanted = neap.net.listen "127.0.0.1:0", neap.event()
+    local server = neap.spawn(listener.serve, listener, function(connection)
+      connection:read_some()
+      connection:write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+      for _, chunk in ipairs(whole("No", "on", ".").chunks) do
+        connection:write(chunk)
+        wanted:wait()
+        wanted:clear()
+      end
+    end)
+    local client = llm.new { url = "http://" .. listener.address, model = "m", silence = 0.3,
+      max_retries = 1 }
+    local stream <close> = client:stream("When?")
+    for _, piece in ipairs { "No", "on", "." } do
+      assert.equal(piece, stream())
+      if piece == "on" then neap.sleep(0.5) end
+      wanted:set()
+    end
+    assert.is_nil(stream())
+    wanted:set()
+    listener:close()
+    server:await()
+  end)
+
   it("is prolonged by comments and pings behind the first event only", function()
     local chunks = pieces("No", ": wait\n\n", ": wait\n\n", "on.")
     chunks[5] = whole().chunks[1]
