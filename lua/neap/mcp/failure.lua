@@ -10,7 +10,7 @@ local M = {}
 ---@field kind "tool"|"server"|"auth"|"dead"|"broken"|"version"|"input"
 ---@field rpc_code? integer of kind "server": the code of JSON-RPC
 ---@field data? any of kind "server": what the server says besides
----@field result? table of kind "tool": the result as it came
+---@field result? table of kinds "tool" and "input": the result, without keys that we have sent
 ---@field status? integer of HTTP; of kind "dead" the exit code
 ---@field signal? string of kind "dead": what ended the server
 ---@field stderr? string the last lines that the server has written there
@@ -40,15 +40,33 @@ function M.words(text, fallback)
   return text:sub(1, utf8.offset(text, 0, LONGEST) - 1) .. " ..."
 end
 
+--- The same without keys that we have sent. They are taken out before the text is cut: half a
+--- key would not be known.
+---@param transport table its `hide` takes secrets out of a text
+---@param text any
+---@param fallback? string default: "?"
+---@return string
+function M.said(transport, text, fallback)
+  return M.words(type(text) == "string" and transport.hide(text) or nil, fallback or "?")
+end
+
+--- A copy of what a server has sent, without keys that we have sent.
+---@param transport table its `hide` takes secrets out of a text
+---@param value any
+---@return any
+function M.shown(transport, value)
+  return plain(value, transport.hide)
+end
+
 --- Makes the error for an answer of JSON-RPC that is one. It has no key that we have sent.
----@param transport table its `label`, and `hide` that takes secrets out of a text
+---@param transport table its `label`, and `hide`
 ---@param method string
 ---@param problem table the `error` of the answer
 ---@return neap.mcp.Error
 function M.of_answer(transport, method, problem)
-  local words = M.words(problem.message, "an error without words")
-  return M.new("server", ("%s: %s: %s"):format(transport.label, method, transport.hide(words)),
-    { rpc_code = math.tointeger(problem.code), data = plain(problem.data, transport.hide) })
+  local words = M.said(transport, problem.message, "an error without words")
+  return M.new("server", ("%s: %s: %s"):format(transport.label, method, words),
+    { rpc_code = math.tointeger(problem.code), data = M.shown(transport, problem.data) })
 end
 
 --- Makes the error for what does not fit the protocol.

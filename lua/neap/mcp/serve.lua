@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
 local era = require "neap.mcp.era"
+local failure = require "neap.mcp.failure"
 local messages = require "neap.mcp.message"
 local neap = require "neap"
 local json = require "neap.json"
@@ -76,7 +77,7 @@ end
 
 methods["tools/call"] = function(serving, params, id)
   local tool = serving.by_name[params.name]
-  if not tool then refuse(codes.params, "Unknown tool: %s", tostring(params.name)) end
+  if not tool then refuse(codes.params, "Unknown tool: %s", failure.words(params.name, "?")) end
   local arguments = field(params, "arguments")
   if arguments == nil then arguments = {} end
   local call = { id = tostring(id), name = tool.name, arguments = messages.encode(arguments) }

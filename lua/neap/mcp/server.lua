@@ -83,14 +83,14 @@ local function exchange(self, method, params)
     if kind == "complete" then return result end
     if kind ~= "input_required" then
       error(failure.broken(self.transport.label, "%s: a result of the type %s is not known",
-        method, tostring(kind)), 0)
+        method, failure.said(self.transport, kind)), 0)
     end
     local asked = field(result, "inputRequests")
     if type(asked) == "table" and next(asked) ~= nil then
       local _, first = next(asked)
       error(failure.new("input", ("%s: %s: the server asks for %s, which neap does not answer")
-        :format(self.transport.label, method, tostring(field(first, "method"))),
-        { result = result, retryable = false }), 0)
+        :format(self.transport.label, method, failure.said(self.transport, field(first, "method"))),
+        { result = failure.shown(self.transport, result), retryable = false }), 0)
     end
     params.requestState = field(result, "requestState")
   end
@@ -193,8 +193,9 @@ function Server:call(name, arguments)
   local result = call(self, name, arguments or {})
   local text = content.text(result)
   if result.isError == true then
-    error(failure.new("tool", failure.words(text, "the tool has failed without words"),
-      { tool = name, result = result }), 0)
+    local said = failure.said(self.transport, text, "the tool has failed without words")
+    error(failure.new("tool", said,
+      { tool = name, result = failure.shown(self.transport, result) }), 0)
   end
   return text, result
 end

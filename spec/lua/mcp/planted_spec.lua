@@ -35,8 +35,16 @@ local FAULTS = {
       headers = { ["content-type"] = "text/event-stream" } }
   end,
   ["a page"] = function(_, said) return { body = "<p>" .. said } end,
-  ["an odd result"] = function(id)
-    return { json = { jsonrpc = "2.0", id = id, result = { resultType = "odd" } } }
+  ["an odd result"] = function(id, said)
+    return { json = { jsonrpc = "2.0", id = id, result = { resultType = said } } }
+  end,
+  ["a question"] = function(id, said)
+    return { json = { jsonrpc = "2.0", id = id, result = { resultType = "input_required",
+      inputRequests = { { method = said } } } } }
+  end,
+  ["a tool that has failed"] = function(id, said)
+    return { json = { jsonrpc = "2.0", id = id, result = { isError = true,
+      content = { { type = "text", text = said } }, structuredContent = { [said] = said } } } }
   end,
   ["no answer"] = function() neap.sleep(3600) end,
   ["no connection"] = function(_, said) return { error = "refused", status = #said } end,
