@@ -1312,6 +1312,11 @@ NEAP_API const char *neap_http_why(const neap_engine *engine);
  * a refused or broken connection, or a timeout). "" and false after success. */
 NEAP_API const char *neap_http_error(const neap_http_response *response,
                                      bool *transient);
+
+/* Whether the request failed because a connection that was kept had died, and
+ * was not sent again for one reason alone: its upload could not be sent from
+ * the beginning. Sending it anew does no harm. */
+NEAP_API bool neap_http_is_stale(const neap_http_response *response);
 NEAP_API int neap_http_status(const neap_http_response *response); /* 0: none */
 NEAP_API const char *neap_http_url(const neap_http_response *response);
 /* The header at `index` (from 0) of the last response, in the order in which

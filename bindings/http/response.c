@@ -97,9 +97,11 @@ void neapL_http_push(lua_State *L, const neapL_http_held *held, bool streamed) {
 
 int neapL_http_fail(lua_State *L, int index, int status, const char *text) {
   const neapL_http_held *held = lua_touserdata(L, index);
-  bool transient = false;
-  if (held->response)
+  bool transient = false, stale = false;
+  if (held->response) {
+    stale = neap_http_is_stale(held->response);
     text = neap_http_error(held->response, &transient);
+  }
   lua_pushstring(L, text);
   if (held->response) { /* it may have been closed in between */
     const char *url = neap_http_url(held->response);
@@ -113,6 +115,10 @@ int neapL_http_fail(lua_State *L, int index, int status, const char *text) {
   lua_setfield(L, -2, "url");
   lua_pushboolean(L, transient);
   lua_setfield(L, -2, "retryable");
+  if (stale) {
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "stale"); /* for neap.http.upload */
+  }
   return lua_error(L);
 }
 

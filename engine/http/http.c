@@ -33,6 +33,10 @@ const char *neap_http_why(const neap_engine *engine) {
   return engine->http_why;
 }
 
+bool neap_http_is_stale(const neap_http_response *response) {
+  return response->is_stale;
+}
+
 const char *neap_http_error(const neap_http_response *response,
                             bool *transient) {
   if (transient)

@@ -74,14 +74,20 @@ bool neap__repeat_is_due(neap__transfer *transfer, CURLcode code) {
   if (is_wanted)
     transfer->is_spoilt = true;
   if (transfer->objection < 0 || transfer->given || transfer->rescue.is_on ||
-      transfer->repeats == MAX_REPEATS || !has_whole_body(transfer))
+      transfer->repeats == MAX_REPEATS)
     return false;
+  bool is_whole = has_whole_body(transfer);
   if (is_wanted && is_unexpected(transfer)) {
+    if (!is_whole)
+      return false;
     neap__http_request_drop_expect(&transfer->request);
     curl_easy_setopt(transfer->easy, CURLOPT_VERBOSE, 0L);
   } else if (transfer->response->head_size > 0 ||
              transfer->rescue.answer.size > 0 ||
              !(is_wanted || is_stale(transfer, code)) || !is_safe(transfer)) {
+    return false;
+  } else if (!is_whole) {
+    transfer->response->is_stale = true;
     return false;
   }
   /* If one kept connection has died, so may the others have: the repeat uses a

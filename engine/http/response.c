@@ -54,6 +54,7 @@ void neap__http_response_restart(neap_http_response *response) {
   response->in_head = response->is_last = false;
   response->head_size = 0;
   response->status = 0;
+  response->is_stale = false;
 }
 
 void neap__http_response_reset(neap_http_response *response, char *url) {

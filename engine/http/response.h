@@ -33,6 +33,7 @@ struct neap_http_response {
   size_t taken;      /* bytes of `body` that have been taken */
   uint64_t received; /* bytes of the body, in all */
   char error[512];   /* "" unless the transfer has failed */
+  bool is_stale;     /* neap_http_is_stale */
 
   /* Of a response that is streamed, from the end of its head on: */
   struct neap__transfer *transfer; /* NULL: it has ended */

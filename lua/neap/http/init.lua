@@ -220,8 +220,9 @@ end
 
 -- Makes one attempt to send a request whose body comes from a file or a function.
 local function attempt_upload(what, request, opts)
-  local response = require "neap.http.upload".perform(what, opts, function(upload)
+  local response = require "neap.http.upload".perform(what, opts, function(upload, is_fresh)
     request.upload = upload
+    request.fresh_connection = is_fresh or opts.fresh_connection
     return attempt(what, request)
   end)
   return response

@@ -65,19 +65,31 @@ local function contents(file)
   end
 end
 
---- Sends a request whose body is a function or a file, and waits for the response.
----@param what string for messages
----@param opts table the options of the request
----@param send fun(upload: userdata): table makes one attempt
----@return table response
-function M.perform(what, opts, send)
-  if not opts.file then
-    local response = exchange(what, opts, send, opts.body_size, opts.body)
-    return response
-  end
+local function send_file(what, opts, send)
   local file <close> = fs.open(opts.file)
   local size, pieces = contents(file)
   local response = exchange(what, opts, send, size, pieces)
+  return response
+end
+
+--- Sends a request whose body is a function or a file, and waits for the response. A file
+--- is read again where the request met a dead connection and may be sent again.
+---@param what string for messages
+---@param opts table the options of the request
+---@param send fun(upload: userdata, is_fresh: boolean): table makes one attempt, on a fresh
+--- connection or any
+---@return table response
+function M.perform(what, opts, send)
+  if not opts.file then
+    local response = exchange(what, opts, function(upload) return send(upload, false) end,
+      opts.body_size, opts.body)
+    return response
+  end
+  local ok, response = pcall(send_file, what, opts, function(upload) return send(upload, false) end)
+  if ok then return response end
+  local is_stale = type(response) == "table" and response.code == "http" and response.stale
+  if not is_stale or core.is_cancelled() then error(response, 0) end
+  response = send_file(what, opts, function(upload) return send(upload, true) end)
   return response
 end
 

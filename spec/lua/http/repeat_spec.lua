@@ -51,6 +51,8 @@ describe("on a connection that was kept and dies with it", function()
 
   local file = helper.tmpdir() .. "/body"
   helper.write(file, "pay 10")
+  local large = file .. ".large"
+  helper.write(large, ("10 "):rep(1024 * 1024))
 
   for what, make in pairs {
     ["a text"] = function() return { body = "pay 10" } end,
@@ -86,6 +88,8 @@ describe("on a connection that was kept and dies with it", function()
     ["a PUT"] = { method = "PUT", body = "10" },
     ["a large PUT"] = { method = "PUT", body = ("10 "):rep(1024 * 1024) },
     ["a POST that is idempotent"] = { method = "POST", body = "10", idempotent = true },
+    ["a PUT of a file"] = { method = "PUT", file = file },
+    ["a PUT of a large file"] = { method = "PUT", file = large },
   } do
     it("what does no harm is sent again, every time: " .. what, function()
       opts.url = url .. "/die"
