@@ -51,6 +51,29 @@ for _, provider in ipairs(PROVIDERS) do
 end
 table.insert(FIXTURES, answer({ userMessage = "Twice." }, { content = "Now." }))
 
+-- Has a model call two tools in a turn.
+local function use_tools(model)
+  local asked = {}
+  local function tool(name, parameters, result)
+    return llm.tool { name = name, description = name, parameters = parameters,
+      run = function(args)
+        asked[#asked + 1] = name .. " " .. json.encode(args)
+        return result
+      end }
+  end
+  local agent = llm.agent { model = model, tools = {
+    tool("tide", llm.schema { "port: string" }, "06:12"), tool("place", nil, "here") } }
+  assert.equal("High at 06:12.", (agent:ask("When and where?")))
+  table.sort(asked)
+  assert.same({ "place {}", 'tide {"port":"Kiel"}' }, asked)
+end
+
+describe("llm.fake", function()
+  it("plays an agent as aimock does", function()
+    use_tools(llm.fake { { text = "Let me see.", calls = { TIDE, PLACE } }, "High at 06:12." })
+  end)
+end)
+
 describe("aimock", function()
   local address, pipe
 
@@ -85,19 +108,7 @@ describe("aimock", function()
       end)
 
       it_npm("is an agent with two calls in a turn", function()
-        local asked = {}
-        local function tool(name, parameters, result)
-          return llm.tool { name = name, description = name, parameters = parameters,
-            run = function(args)
-              asked[#asked + 1] = name .. " " .. json.encode(args)
-              return result
-            end }
-        end
-        local agent = llm.agent { model = client(), tools = {
-          tool("tide", llm.schema { "port: string" }, "06:12"), tool("place", nil, "here") } }
-        assert.equal("High at 06:12.", (agent:ask("When and where?")))
-        table.sort(asked)
-        assert.same({ "place {}", 'tide {"port":"Kiel"}' }, asked)
+        use_tools(client())
       end)
 
       it_npm("gives an object", function()
