@@ -269,7 +269,8 @@ end
 function Stdio:close(patiently)
   shut(self)
   if not patiently then self.keeper:cancel() end
-  neap.try(neap.shield, 3 * GRACE, self.keeper.await, self.keeper)
+  -- That the keeper was cancelled is no error of whoever closes.
+  neap.try(neap.shield, 3 * GRACE, pcall, self.keeper.await, self.keeper)
 end
 
 --- Ends the connection in the collector, where nobody waits.

@@ -270,6 +270,20 @@ describe("a server that is a program", function()
     assert.is_true(neap.now() - started < 10)
   end)
 
+  -- The end of the keeper was raised in its place, and each agent that was cancelled warned of
+  -- an error that was suppressed.
+  it("is closed by a task that is cancelled, whose error stays the one", function()
+    local server = connect({}, "legacy")
+    local task = neap.spawn(function()
+      local _ <close> = server
+      neap.sleep(60)
+    end)
+    helper.turns()
+    task:cancel()
+    local err = helper.refused("cancelled", task.await, task)
+    assert.same({ "cancelled while waiting for sleep" }, { err.message, err.suppressed })
+  end)
+
   it("lets nobody wait when the task that keeps it is cancelled", function()
     local server <close> = connect({}, "legacy")
     local waiting = neap.spawn(server.call, server, "never")
