@@ -430,6 +430,17 @@ describe("the sources", function()
     assert.same({}, loops(sources))
   end)
 
+  it("of Lua use the commands in no other folder", function()
+    local users = {}
+    for _, path in ipairs(helper.files(helper.root .. "/lua", "%.lua$")) do
+      local name = path:sub(#helper.root + 2)
+      if not name:find("^lua/neap/cli/") and helper.read(path):find('"neap.cli', 1, true) then
+        users[#users + 1] = name
+      end
+    end
+    assert.same({}, users)
+  end)
+
   it("and the pages about them name files that are there", function()
     local texts, paths = {}, {}
     for _, folder in ipairs { "engine", "bindings", "lua", "spec", "docs", "bench", "examples" } do

@@ -3,7 +3,7 @@
 local neap = require "neap"
 local core = require "neap.core"
 local load = require "neap.cli.load"
-local output = require "neap.cli.output"
+local output = require "neap.io.output"
 local plain = require "neap.cli.plain"
 local progress = require "neap.cli.progress"
 local report = require "neap.cli.report"

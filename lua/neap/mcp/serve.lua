@@ -7,7 +7,7 @@ local messages = require "neap.mcp.message"
 local neap = require "neap"
 local json = require "neap.json"
 local options = require "neap.base.options"
-local output = require "neap.cli.output"
+local output = require "neap.io.output"
 local tools = require "neap.llm.tool"
 
 local M = {}

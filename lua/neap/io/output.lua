@@ -1,4 +1,4 @@
---- Redirecting and announcing the output of a flow while a command runs it.
+--- Redirecting and announcing what a script prints.
 -- SPDX-License-Identifier: MIT
 -- luacheck: globals print warn io.write io.stdout
 local core = require "neap.core"
