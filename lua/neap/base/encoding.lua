@@ -1,6 +1,11 @@
---- Text for programs that accept only UTF-8.
+--- Text for programs that accept only UTF-8, and from programs that write anything.
 -- SPDX-License-Identifier: MIT
 local M = {}
+
+--- The options of neap.json.decode for what strangers have written, in which integers and
+--- escapes may be beyond what Lua has.
+---@type neap.JsonDecodeOptions
+M.FOREIGN_JSON = { big_integers = "float", lone_surrogates = "replace" }
 
 --- Replaces each byte that is not part of valid UTF-8 by U+FFFD.
 ---@param text string

@@ -1,5 +1,6 @@
 --- One request to a model: it is sent, and what comes is read event by event.
 -- SPDX-License-Identifier: MIT
+local FOREIGN_JSON = require "neap.base.encoding".FOREIGN_JSON
 local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local failure = require "neap.llm.failure"
@@ -44,9 +45,6 @@ local MAX_ERROR, MAX_BODY = 64 * 1024, 64 * 1024 * 1024
 -- How long the end of a body is waited for behind the last event, in seconds. Then
 -- the connection can be used again.
 local LINGER = 0.1
-
--- What strangers send may be beyond what Lua has.
-local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
 
 ---@class neap.llm.Exchange
 ---@field state neap.llm.State
@@ -249,7 +247,7 @@ end
 
 local function decode(text)
   local ok, value = pcall(core.json.decode, text)
-  if not ok then ok, value = pcall(core.json.decode, text, LENIENT) end
+  if not ok then ok, value = pcall(core.json.decode, text, FOREIGN_JSON) end
   if ok then return value end
   return nil, failure.json_fault(value)
 end

@@ -1,13 +1,11 @@
 --- Finding JSON, and blocks of code, in what a model has written.
 -- SPDX-License-Identifier: MIT
+local FOREIGN_JSON = require "neap.base.encoding".FOREIGN_JSON
 local core = require "neap.core"
 local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
 
 local M = {}
-
--- What strangers write may be beyond what Lua has.
-local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
 
 -- How many brackets and quotation marks are looked at in search of an end. A text that
 -- has more of them without one holds no JSON, but it could keep us busy.
@@ -90,7 +88,7 @@ end
 function M.find(text, accepts)
   local found, result = false, nil
   each_text(text, function(candidate)
-    local ok, value = pcall(core.json.decode, candidate, LENIENT)
+    local ok, value = pcall(core.json.decode, candidate, FOREIGN_JSON)
     if ok and accepts(value) then found, result = true, value end
     return found
   end)

@@ -1,5 +1,6 @@
 --- Tools: what a model may call, and what becomes of its calls.
 -- SPDX-License-Identifier: MIT
+local FOREIGN_JSON = require "neap.base.encoding".FOREIGN_JSON
 local core = require "neap.core"
 local failure = require "neap.llm.failure"
 local lenient = require "neap.llm.lenient"
@@ -15,9 +16,6 @@ local M = {}
 ---@field description? string
 ---@field parameters table a JSON Schema
 ---@field run fun(arguments: table, call: neap.llm.Call): any
-
--- What strangers write may be beyond what Lua has.
-local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
 
 -- The tools that have been made, and the schemas by which their arguments are checked.
 local known = setmetatable({}, { __mode = "k" })
@@ -89,7 +87,7 @@ end
 ---@return table|nil
 ---@return string|nil
 function M.arguments(tool, call)
-  local ok, value = pcall(core.json.decode, call.arguments, LENIENT)
+  local ok, value = pcall(core.json.decode, call.arguments, FOREIGN_JSON)
   if not ok then return nil, "The arguments cannot be read: " .. failure.json_fault(value) end
   if value == core.json.null then value = {} end
   local misfits = validate.misfits(known[tool] or tool.parameters, value)

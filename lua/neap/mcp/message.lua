@@ -1,5 +1,6 @@
 --- Messages of JSON-RPC 2.0, as MCP has them.
 -- SPDX-License-Identifier: MIT
+local FOREIGN_JSON = require "neap.base.encoding".FOREIGN_JSON
 local json = require "neap.json"
 
 local M = {}
@@ -10,9 +11,6 @@ M.codes = { parse = -32700, request = -32600, method = -32601, params = -32602, 
 
 local ORDER = { "jsonrpc", "id", "method", "params", "result", "error" }
 local PARAMS = { "name", "uri", "arguments" }
-
--- What others write may be beyond what Lua has.
-local LENIENT = { big_integers = "float", lone_surrogates = "replace" }
 
 local function message(fields)
   fields.jsonrpc = "2.0"
@@ -67,7 +65,7 @@ end
 ---@param text string
 ---@return any
 function M.decode(text)
-  local ok, value = pcall(json.decode, text, LENIENT)
+  local ok, value = pcall(json.decode, text, FOREIGN_JSON)
   if ok then return value end
   return nil
 end

@@ -25,7 +25,6 @@ local MOST_UNREAD = 1000
 ---@field done neap.Event
 ---@field answer? table
 ---@field failure? any
----@field is_sent? boolean
 
 ---@class neap.mcp.Stdio
 ---@field label string
@@ -102,7 +101,6 @@ local function write(self, process)
   while true do
     local entry = table.remove(self.outbox, 1)
     if entry then
-      entry.is_sent = true
       if not neap.try(process.stdin.write, process.stdin, entry.text, "\n") then return end
     elseif self.closing:is_set() then
       return neap.try(process.stdin.finish, process.stdin)
