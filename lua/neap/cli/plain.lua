@@ -60,6 +60,8 @@ function copy(value, depth, open)
     return finite and value or ("<%s>"):format(value)
   elseif value == nil or kind == "boolean" or value == json.null then
     return value
+  elseif kind == "userdata" and pcall(json.encode, value) then -- a vector
+    return value
   elseif kind ~= "table" then
     return ("<%s>"):format(kind)
   elseif nodes.state(value) then

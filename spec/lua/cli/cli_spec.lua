@@ -1112,6 +1112,11 @@ describe("neap.cli.plain", function()
         class = require("neap").Node, [true] = "yes" })
   end)
 
+  it("leaves vectors to JSON", function()
+    local vector = require("neap").llm.vector { 1, 2.5 }
+    assert.equal('{"v":[1.0,2.5]}', json.encode(plain.of { v = vector }))
+  end)
+
   it("shows of a secret that there is one", function()
     assert.same({ key = "***", list = { "***" } },
       plain.of { key = secret "tide-1234", list = { secret "" } })
