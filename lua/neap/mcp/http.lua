@@ -98,13 +98,19 @@ end
 
 -- Reads events until the answer comes. Returns the id of the last event if it does not.
 local function read_events(self, response, id)
-  local last
-  for event in response:events() do
-    if event.id ~= "" then last = event.id end
-    local answer = take(self, messages.decode(event.data), id)
-    if answer then return answer, nil end
+  local last, answer
+  local ok, err = neap.try(function()
+    for event in response:events() do
+      if event.id ~= "" then last = event.id end
+      answer = take(self, messages.decode(event.data), id)
+      if answer then return end
+    end
+  end)
+  if ok then return answer, not answer and last or nil end
+  if type(err) == "table" and err.code == "line" then
+    broken(self, "the server has sent a message that is too long: %s", err.message)
   end
-  return nil, last
+  error(err, 0)
 end
 
 local function is_stream(response)
@@ -115,12 +121,27 @@ local function is_forbidden(response)
   return response.status == 401 or response.status == 403
 end
 
+-- Whether a server may answer otherwise later.
+local function is_passing(status)
+  return status == 429 or status >= 500
+end
+
+-- Raises the error of an answer, with what its status says.
+local function refuse_for_now(self, response, message, answer)
+  local result, problem = messages.outcome(answer)
+  if result then return end
+  local err = failure.of_answer(self, message.method, problem)
+  err.status, err.retryable = response.status, true
+  err.retry_after = neap.http.retry_after(response.headers)
+  error(err, 0)
+end
+
 -- The error of a status that says no more than itself.
 local function refusal(self, response)
   local status, kind = response.status, is_forbidden(response) and "auth" or "server"
   return failure.new(kind, ("%s: the server answers with status %d%s"):format(self.label, status,
     kind == "auth" and "; the option 'headers' may have an authorization" or ""),
-    { status = status, retryable = status == 429 or status >= 500,
+    { status = status, retryable = is_passing(status),
       retry_after = neap.http.retry_after(response.headers) })
 end
 
@@ -152,10 +173,14 @@ local function answer_of(self, response, message)
   end
   local value = read_body(self, response)
   local answer = take(self, value, message.id)
-  if answer then return answer end
-  if is_forbidden(response) then error(refusal(self, response), 0) end
   -- An error may come without the id of its request.
-  if type(value) == "table" and type(value.error) == "table" then return value end
+  if not answer and type(value) == "table" and type(value.error) == "table"
+    and not is_forbidden(response) then answer = value end
+  if answer then
+    if is_passing(response.status) then refuse_for_now(self, response, message, answer) end
+    return answer
+  end
+  if is_forbidden(response) then error(refusal(self, response), 0) end
   if response.status == 200 then broken(self, "the answer is no message of the protocol") end
   error(refusal(self, response), 0)
 end

@@ -220,6 +220,14 @@ describe("a server of the new era at an address", function()
       wait = function() return { status = 202 } end,
       key = function() return { status = 401, json = { error = "invalid_token" } } end,
       lost = function() return { error = "connection reset" } end,
+      slow = function(message)
+        return { status = 429, headers = { ["Retry-After"] = 7 },
+          json = failure(message, -32000, "not so fast") }
+      end,
+      long = function()
+        return { body = "data: " .. ("x"):rep(17 * 1024 * 1024) .. "\n\n",
+          headers = { ["content-type"] = "text/event-stream" } }
+      end,
     }, function(server)
       local err = fails("broken", server.call, server, "tide")
       assert.matches("the answer is no message", err.message)
@@ -229,6 +237,12 @@ describe("a server of the new era at an address", function()
       err = fails("auth", server.call, server, "key")
       assert.same({ 401, false }, { err.status, err.retryable })
       helper.refused("http", server.call, server, "lost")
+      -- The wait that the server asks for was lost where it also says what is wrong.
+      err = fails("server", server.call, server, "slow")
+      assert.same({ "mcp tides: tools/call: not so fast", -32000, 429, true, 7 },
+        { err.message, err.rpc_code, err.status, err.retryable, err.retry_after })
+      assert.matches("the server has sent a message that is too long",
+        fails("broken", server.call, server, "long").message)
     end)
   end)
 end)
