@@ -433,11 +433,15 @@ static void write_members(struct encoder *e, neapL_json_place *here,
 }
 
 /* Refuses the table on top, which is empty, if its class says that it is no
- * JSON, as that of secrets does. [-0, +0, v] */
+ * JSON, by the field `__json = false`, as that of secrets does. [-0, +0, v] */
 static void check_class(struct encoder *e, const neapL_json_place *in) {
   lua_State *L = e->L;
   if (luaL_getmetafield(L, -1, "__json") == LUA_TNIL)
     return;
+  if (!lua_isboolean(L, -1) || lua_toboolean(L, -1)) { /* none of ours */
+    lua_pop(L, 1);
+    return;
+  }
   if (luaL_getmetafield(L, -2, "__name") == LUA_TSTRING)
     refuse(e, in, "a %s", lua_tostring(L, -1));
   refuse(e, in, "an object whose class is no JSON");

@@ -51,6 +51,8 @@ describe("a secret", function()
     assert.matches("cannot encode %$: a neap.Secret", helper.refused("json", neap.json.encode,
       secret).message)
     assert.equal('[{},[]]', neap.json.encode { {}, neap.json.array() })
+    local other = setmetatable({}, { __json = function() return "null" end, __name = "other" })
+    assert.equal("{}", neap.json.encode(other)) -- of another library, which is not called
   end)
 
   it("is refused where a string is expected, with a word about reveal", function()
