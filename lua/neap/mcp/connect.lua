@@ -78,6 +78,9 @@ local function start(opts, on_message)
   end
   local ok, result = neap.try(attempt, opts.probe)
   if ok then return result end
+  -- An argument or a variable that no program can have is a mistake of the script.
+  local mistake = type(result) == "string" and result:match("^process%.spawn: (.*)$")
+  if mistake then options.blame("mcp.connect: " .. mistake) end
   if opts.probe > 0 and type(result) == "table" and result.kind == "dead" then
     local is_old, server = neap.try(attempt, 0)
     if is_old then return server end

@@ -329,5 +329,8 @@ describe("mcp.connect", function()
       misused { commands = {} })
     assert.equal("mcp.connect: unknown option 'args'; did you mean 'command'?",
       misused { args = {} })
+    assert.equal("mcp.connect: the variable KEY is a string without a zero byte, a secret, "
+      .. "or false",
+      misused { command = { "sleep" }, env = { KEY = {} } })
   end)
 end)
