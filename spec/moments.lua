@@ -274,6 +274,66 @@ S["a response that is read as it comes"] = function(_, server)
     finish = function() if response then response:close() end end }
 end
 
+S["a response that must not be silent"] = function(_, server)
+  local response
+  return { close = function() if response then response:close() end end,
+    run = function()
+      response = neap.http.get(server .. "/bytes/100000", { stream = true })
+      local count = 0
+      for chunk in response:chunks() do
+        response:limit_idle(count % 2 == 0 and PATIENCE or nil)
+        count = count + #chunk
+      end
+      return count
+    end,
+    finish = function() if response then response:close() end end }
+end
+
+S["events of the script's own"] = function()
+  local node = neap.Node { name = "tell", max_retries = 2 }
+  function node:exec()
+    for i = 1, 3 do neap.emit("step", { i = i, text = ("a"):rep(i) }) end
+    neap.emit("llm", { attempts = 1, usage = { input = 1, output = 2 }, cost = 0.5 })
+    neap.sleep(0)
+    if self.cur_retry == 0 then error("once", 0) end
+  end
+  local flow = neap.Flow { name = "events", start = node }
+  return { run = function()
+    return (flow:run({}, { on_event = function(event)
+      if event.kind == "step" and event.i == 1 then neap.emit("again", { by = event.visit }) end
+      if event.kind == "wait" then neap.tasks() end
+    end }))
+  end }
+end
+
+S["a server of MCP"] = function()
+  local ours, theirs = stream.pair()
+  local tool = neap.mcp.tool(function()
+    neap.sleep(0)
+    return "low"
+  end, { name = "tide" })
+  local function line(id, method, params)
+    return neap.json.encode { jsonrpc = "2.0", id = id, method = method, params = params } .. "\n"
+  end
+  local other = neap.spawn(function()
+    theirs:write(line(1, "tools/call", { name = "tide" }), line(2, "tools/call", { name = "tide" }),
+      line(nil, "notifications/cancelled", { requestId = 2 }), line(3, "ping"))
+    theirs:finish()
+    return theirs:read("a")
+  end)
+  return { other = other, close = function() ours:close() end,
+    run = function()
+      neap.mcp.serve { tools = { tool }, input = ours, output = ours }
+      return "served"
+    end,
+    finish = function()
+      ours:close()
+      theirs:close()
+      other:cancel()
+      pcall(other.await, other)
+    end }
+end
+
 -- What is done at a moment. `made` is the scenario, `task` the one that runs it.
 M.acts = {
   cancel = function(_, task) task:cancel("at that moment") end,

@@ -116,13 +116,13 @@ end
 ---@param hold neap.llm.Hold
 ---@param used? integer its tokens; nil: it was not sent
 function M.release(limit, hold, used)
-  local own, place = private[limit], hold.place
-  if hold.is_taken then
+  local own, place, is_taken = private[limit], hold.place, hold.is_taken
+  hold.place, hold.is_taken = nil, nil -- first, for a finalizer may release it, too
+  if is_taken then
     put(own, "tokens", hold.tokens - (used or 0))
     put(own, "requests", used and 0 or 1)
     own.changed:set()
   end
-  hold.place, hold.is_taken = nil, nil
   if place then place:release() end
 end
 

@@ -23,7 +23,7 @@ local UNIT = 1e6
 ---@class neap.llm.Metered a request that is on its way
 ---@field private ask neap.llm.Ask
 ---@field private input integer its tokens, as estimated
----@field private reserved neap.llm.Amount
+---@field private reserved? neap.llm.Amount until it is settled
 ---@field private hold neap.llm.Hold
 local Metered = {}
 Metered.__index = Metered
@@ -84,6 +84,8 @@ function M.open(ask)
   local input = tokens.call(ask.call)
   local reserved = amount_of(ask, { input = input, output = ask.call.options.max_tokens or 0 })
   local hold = { tokens = reserved.tokens }
+  local metered = setmetatable({ ask = ask, input = input, reserved = reserved, hold = hold },
+    Metered)
   local ok, err = pcall(function()
     if ask.limit then wait_for_limit(ask, hold) end
     if ask.budget then budgets.reserve(ask.budget, reserved) end
@@ -92,7 +94,7 @@ function M.open(ask)
     if ask.limit then limits.release(ask.limit, hold) end
     error(err, 0)
   end
-  return setmetatable({ ask = ask, input = input, reserved = reserved, hold = hold }, Metered)
+  return metered
 end
 
 -- What a request has taken: as the vendor says, and as estimated where something has come
@@ -114,10 +116,11 @@ local function pause_of(ask, err)
   return seconds and seconds <= ask.call.options.max_retry_after and seconds or nil
 end
 
---- Gives back all of it, since nothing is sent.
+--- Gives back what has not been settled: of a request that was not sent, all of it.
 function Metered:drop()
   local ask = self.ask
-  if ask.budget then budgets.cancel(ask.budget, self.reserved) end
+  if ask.budget and self.reserved then budgets.cancel(ask.budget, self.reserved) end
+  self.reserved = nil
   if ask.limit then limits.release(ask.limit, self.hold) end
 end
 
@@ -127,6 +130,7 @@ end
 function Metered:close(state, err)
   local ask, amount = self.ask, amount_of(self.ask, taken(self, state))
   if ask.budget then budgets.settle(ask.budget, self.reserved, amount) end
+  self.reserved = nil
   if not ask.limit then return end
   local seconds = pause_of(ask, err)
   if seconds then limits.close(ask.limit, seconds) end

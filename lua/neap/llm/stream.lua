@@ -21,8 +21,8 @@ local Stream, StreamMeta = class("neap.llm.Stream")
 ---@field usage neap.llm.Usage of the attempts that are over
 ---@field attempt integer of that ask, from 0
 ---@field requests integer of all
----@field exchange? neap.llm.Exchange of the attempt that goes on
----@field metered? neap.llm.Metered the request of that
+---@field exchange neap.llm.Exchange|false of the attempt that goes on
+---@field metered neap.llm.Metered|false|nil the request of that
 ---@field queue neap.llm.Delta[] what has come and was not given
 ---@field at integer
 ---@field is_given? boolean a piece has been given to whoever asked
@@ -51,13 +51,16 @@ local function begin(p)
       metered.attempts, metered.usage = p.requests, p.usage
     end
     error(metered, 0)
-  elseif p.has_ended then -- closed while this has waited for a limit
-    if metered then metered:drop() end
-    refuse("closed", CLOSED)
   end
   p.metered = metered
-  p.exchange = (ask.provider.answer and played or exchange).new(ask)
-  if ask.cassette then p.exchange = cassettes.tape(ask.cassette, p.exchange) end
+  local made = (ask.provider.answer and played or exchange).new(ask)
+  if ask.cassette then made = cassettes.tape(ask.cassette, made) end
+  if p.has_ended then -- closed while this has waited for a limit, or by a finalizer
+    if p.metered then p.metered:drop() end
+    p.metered = false
+    refuse("closed", CLOSED)
+  end
+  p.exchange = made
   p.requests = p.requests + 1
   ask.account:ask(ask.provider, ask.call.model)
   for _, total in ipairs(ask.totals) do total.calls = total.calls + 1 end
@@ -66,10 +69,14 @@ end
 -- Ends an attempt, whose tokens have been paid for whatever became of it. Gives what
 -- had come of the reply.
 local function put_an_end_to(p, err)
-  local done = p.exchange
+  local done, metered = p.exchange, p.metered
+  p.exchange = false
+  if metered then
+    -- Once it is settled, and not before: there may be no memory for that.
+    if done then metered:close(done.state, err) else metered:drop() end
+    p.metered = false
+  end
   if not done then return nil end
-  p.exchange = nil
-  if p.metered then p.metered:close(done.state, err) end
   local usage = meter.priced(done.state.reply.usage, p.ask.prices)
   fold.add(p.usage, usage)
   for _, total in ipairs(p.ask.totals) do fold.add(total, usage) end
@@ -173,7 +180,9 @@ local function advance(self, p)
   while not p.has_ended do
     p.is_read = true
     if not p.exchange then guard(p, begin, p) end
-    local ok, deltas = pcall(p.exchange.read, p.exchange)
+    local active = p.exchange
+    if not active then guard(p, refuse, "closed", CLOSED) end -- by a finalizer
+    local ok, deltas = pcall(active.read, active)
     if ok and deltas and not p.has_ended then
       p.is_read = false
       if deltas[1] and not p.first_token then p.first_token = core.now() - p.ask.began end
@@ -210,7 +219,9 @@ end
 function M.new(ask, account)
   local stream = setmetatable({}, StreamMeta)
   progress_of[stream] = { ask = ask, account = account, usage = fold.usage(ask.prices and 0),
-    attempt = 0, requests = 0, queue = {}, at = 1 }
+    attempt = 0, requests = 0, queue = {}, at = 1,
+    -- There is room for these from now on: what is reserved is not lost for want of memory.
+    exchange = false, metered = false, has_ended = false, is_read = false }
   return stream
 end
 
