@@ -570,6 +570,17 @@ end
 
 -- ------------------------------------------------------------------- flows
 
+-- Closed when a method ends. The coroutine in which one has failed may be kept
+-- for another, and waits for nothing meanwhile. What a deadlock cancels is
+-- examined first.
+local method = { __close = function(of, err)
+  if err ~= nil and not core.is_cancelled() then of.waiting[of.co] = nil end
+end }
+
+function World:method()
+  return setmetatable({ waiting = self.waiting, co = coroutine.running() }, method)
+end
+
 -- What nodes, batches and flows have in common; `own` are those options that
 -- are for us.
 function World:methods(id, own, prep, exec, post, fallback)
@@ -578,18 +589,21 @@ function World:methods(id, own, prep, exec, post, fallback)
   fields.items, fields.iterator, fields.falls_back, fields.action = nil, nil, nil, nil
   if prep then
     fields.prep = function(_)
+      local _ <close> = self:method()
       self:at(id, "prep")
       prep()
     end
   end
   if exec then
     fields.exec = function()
+      local _ <close> = self:method()
       self:at(id, "exec")
       exec()
     end
   end
   if own.falls_back then
     fields.process_after_fail = function(_, _, _, err)
+      local _ <close> = self:method()
       self:at(id, "fallback")
       self:judge(err, id)
       fallback()
@@ -597,6 +611,7 @@ function World:methods(id, own, prep, exec, post, fallback)
   end
   if post then
     fields.post = function()
+      local _ <close> = self:method()
       self:at(id, "post")
       post()
       return own.action
