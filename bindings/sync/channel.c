@@ -196,21 +196,25 @@ static int close(lua_State *L) {
   return 0;
 }
 
-/* The iterator of `values`, whose channel is its second upvalue. */
+/* The iterator of `values`. A loop hands it the channel; for a call outside of
+ * one, that is its second upvalue. */
 static int next_value(lua_State *L) {
-  lua_settop(L, 0);
-  lua_pushvalue(L, lua_upvalueindex(2));
+  if (!lua_isuserdata(L, CHANNEL)) {
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(2));
+  }
   return receive(L);
 }
 
-/* channel:values() -> iterator */
+/* channel:values() -> iterator, channel */
 static int values(lua_State *L) {
   check_channel(L);
   lua_settop(L, CHANNEL);
   lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, CHANNEL);
+  lua_pushvalue(L, CHANNEL);
   lua_pushcclosure(L, next_value, 2);
-  return 1;
+  lua_insert(L, CHANNEL);
+  return 2;
 }
 
 static int length(lua_State *L) {

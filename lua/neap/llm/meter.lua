@@ -129,8 +129,9 @@ end
 ---@param err? any what the request has raised
 function Metered:close(state, err)
   local ask, amount = self.ask, amount_of(self.ask, taken(self, state))
-  if ask.budget then budgets.settle(ask.budget, self.reserved, amount) end
-  self.reserved = nil
+  local reserved = self.reserved
+  self.reserved = nil -- before all that a finalizer could come into
+  if ask.budget then budgets.settle(ask.budget, reserved, amount) end
   if not ask.limit then return end
   local seconds = pause_of(ask, err)
   if seconds then limits.close(ask.limit, seconds) end
