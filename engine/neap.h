@@ -67,12 +67,33 @@ extern "C" {
 #define NEAP_API
 #endif
 
+/* What the NEAP_*_OPTS_INIT macros stand for: an initializer of a struct that
+ * begins with `size`, with zero in all else. C++17 has no designated ones. */
+#ifdef __cplusplus
+extern "C++" template <class Opts> inline Opts neap_opts_init() {
+  Opts opts = Opts();
+  opts.size = sizeof(Opts);
+  return opts;
+}
+#define NEAP_OPTS_INIT(type) neap_opts_init<type>()
+#else
+#define NEAP_OPTS_INIT(type)                                                   \
+  { .size = sizeof(type) }
+#endif
+
 /* ---- Version and statuses ------------------------------------------------ */
 
 #define NEAP_VERSION "0.1.0"
 
+/* The same as a number, for comparisons: 0xMMmmpp has two hexadecimal digits
+ * each of the major, the minor and the patch number. */
+#define NEAP_VERSION_NUMBER 0x000100
+
 /* Returns the version of the engine that is linked, as in NEAP_VERSION. */
 NEAP_API const char *neap_version(void);
+
+/* The same as a number, as in NEAP_VERSION_NUMBER. */
+NEAP_API uint32_t neap_version_number(void);
 
 /* Functions that can fail return 0 or one of these negative codes. */
 #define NEAP_STATUS_MAP(X)                                                     \
@@ -149,8 +170,7 @@ typedef struct neap_engine_opts {
   const char *http_library;
 } neap_engine_opts;
 
-#define NEAP_ENGINE_OPTS_INIT                                                  \
-  { .size = sizeof(neap_engine_opts) }
+#define NEAP_ENGINE_OPTS_INIT NEAP_OPTS_INIT(neap_engine_opts)
 
 /* Makes an engine with an event loop of its own. `opts` may be NULL. On
  * success *out is *owned*; free it with neap_engine_free. */
@@ -340,8 +360,7 @@ typedef struct neap_node_opts {
                                   attempts; 0: 120 s, NEAP_FOREVER: none does */
 } neap_node_opts;
 
-#define NEAP_NODE_OPTS_INIT                                                    \
-  { .size = sizeof(neap_node_opts) }
+#define NEAP_NODE_OPTS_INIT NEAP_OPTS_INIT(neap_node_opts)
 
 /* Makes an empty flow. `alloc` may be NULL. *out is *owned*. */
 NEAP_API int neap_flow_new(const neap_alloc *alloc, neap_flow **out);
@@ -534,8 +553,7 @@ typedef struct neap_run_opts {
   void *data;         /* *kept*, yours */
 } neap_run_opts;
 
-#define NEAP_RUN_OPTS_INIT                                                     \
-  { .size = sizeof(neap_run_opts) }
+#define NEAP_RUN_OPTS_INIT NEAP_OPTS_INIT(neap_run_opts)
 
 /* Makes a run of `node`, which belongs to the sealed `flow` (*kept*). For
  * ATTEMPT and WORKER `node` is ignored: it is the parent's. *out is *owned*.
@@ -1048,8 +1066,7 @@ typedef struct neap_net_opts {
                        accepted; 0: 511 */
 } neap_net_opts;
 
-#define NEAP_NET_OPTS_INIT                                                     \
-  { .size = sizeof(neap_net_opts) }
+#define NEAP_NET_OPTS_INIT NEAP_OPTS_INIT(neap_net_opts)
 
 /* Starts `op`, which connects: it looks the name up and tries its addresses,
  * one after the other. It ends with NEAP_ESYS when that fails, with the code of
@@ -1136,8 +1153,7 @@ typedef struct neap_process_opts {
                       reaches it alone, not what it has started */
 } neap_process_opts;
 
-#define NEAP_PROCESS_OPTS_INIT                                                 \
-  { .size = sizeof(neap_process_opts) }
+#define NEAP_PROCESS_OPTS_INIT NEAP_OPTS_INIT(neap_process_opts)
 
 typedef enum neap_process_part {
   NEAP_PROCESS_PROGRAM = 0,
@@ -1260,8 +1276,7 @@ typedef struct neap_http_opts {
                               for longer, in whole seconds; 0: 118 s */
 } neap_http_opts;
 
-#define NEAP_HTTP_OPTS_INIT                                                    \
-  { .size = sizeof(neap_http_opts) }
+#define NEAP_HTTP_OPTS_INIT NEAP_OPTS_INIT(neap_http_opts)
 
 /* A response; after a failure, what has come of it. */
 typedef struct neap_http_response neap_http_response;

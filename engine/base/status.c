@@ -15,6 +15,10 @@ const char *neap_version(void) {
   return NEAP_VERSION;
 }
 
+uint32_t neap_version_number(void) {
+  return NEAP_VERSION_NUMBER;
+}
+
 const char *neap_status_name(int status) {
   switch (status) {
 #define NAME(name, code, text)                                                 \

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "neap.h"
 
@@ -50,6 +51,11 @@ static void other_numbers_are_unknown(void **state) {
 static void the_version_is_that_of_the_header(void **state) {
   (void)state;
   assert_string_equal(NEAP_VERSION, neap_version());
+  assert_int_equal(NEAP_VERSION_NUMBER, neap_version_number());
+  char text[32];
+  snprintf(text, sizeof text, "%d.%d.%d", NEAP_VERSION_NUMBER >> 16,
+           NEAP_VERSION_NUMBER >> 8 & 0xff, NEAP_VERSION_NUMBER & 0xff);
+  assert_string_equal(NEAP_VERSION, text);
 }
 
 int main(void) {
