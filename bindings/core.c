@@ -1,5 +1,7 @@
 /* neap.core: the part of neap that is written in C.
  * SPDX-License-Identifier: MIT */
+#include "core.h"
+
 #include <lauxlib.h>
 #include <unistd.h>
 
@@ -160,6 +162,13 @@ neap_engine *neap_lua_engine(lua_State *L) {
 }
 
 int luaopen_neap_core(lua_State *L) {
+  int status = neapL_core_open(L, NULL);
+  if (status < 0)
+    return luaL_error(L, "neap cannot start: %s", neap_status_text(status));
+  return 1;
+}
+
+int neapL_core_open(lua_State *L, const neap_engine_opts *engine) {
   static const luaL_Reg functions[] = {{"now", now},
                                        {"sleep", sleep_for},
                                        {"dump", dump},
@@ -183,7 +192,9 @@ int luaopen_neap_core(lua_State *L) {
       {"http", neapL_http_open},     {NULL, NULL}};
   luaL_checkversion(L);
   neapL_error_open(L);
-  neapL_open(L, &neapL_drive_runs);
+  int status = neapL_open(L, &neapL_drive_runs, engine);
+  if (status < 0)
+    return status;
   neapL_coroutine_open(L);
   neapL_protect_open(L);
   luaL_newlib(L, functions);
@@ -205,5 +216,5 @@ int luaopen_neap_core(lua_State *L) {
   lua_setfield(L, -2, "error_meta");
   lua_pushliteral(L, NEAP_VERSION);
   lua_setfield(L, -2, "version");
-  return 1;
+  return 0;
 }

@@ -3,19 +3,39 @@
 #ifndef NEAP_LUA_H
 #define NEAP_LUA_H
 
-#include <lua.h>
-
 #include "neap.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Opens `neap.core`, the part of neap that is written in C, with an engine of
- * its own that lives as long as the state. A host calls it through
- * luaL_requiref or package.preload under the name "neap.core"; `require "neap"`
- * then finds it beside the Lua modules. Leaves the module's table on the stack.
- */
+#include <lua.h> /* which does not know of C++ */
+
+typedef struct neap_lua_opts {
+  size_t size;
+  const neap_engine_opts *engine; /* of the state's engine; NULL: the defaults.
+                                     Its `http_library` is *kept* as long as the
+                                     state */
+} neap_lua_opts;
+
+#define NEAP_LUA_OPTS_INIT NEAP_OPTS_INIT(neap_lua_opts)
+
+/* Puts neap into a Lua state, with an engine of its own that lives as long as
+ * the state. Afterwards `require "neap"` and its other modules need no file:
+ * libneap_lua has them in it. The state needs to have the library `package`,
+ * and the others that its scripts use, as luaL_openlibs opens them. `opts` may
+ * be NULL. Raises nothing, and may be called outside of protected calls.
+ *
+ * Returns 0, NEAP_EBUSY when neap is open in the state already, NEAP_EINVAL
+ * when `opts` are wrong or the state is of another version of Lua, NEAP_ENOMEM,
+ * or NEAP_ESYS when there are no more descriptors. After a failure you can try
+ * again. [-0, +0, -] */
+NEAP_API int neap_lua_open(lua_State *L, const neap_lua_opts *opts);
+
+/* Opens `neap.core`, the part of neap that is written in C, and nothing else:
+ * for a state that finds the Lua modules in `package.path`. A host calls it
+ * through luaL_requiref or package.preload under the name "neap.core". Leaves
+ * the module's table on the stack, and raises what goes wrong. [-0, +1, v] */
 NEAP_API int luaopen_neap_core(lua_State *L);
 
 /* The engine of a Lua state in which neap.core is open, *kept* by it: for

@@ -46,9 +46,10 @@ static void wake_driver(neap_op *op) {
   neap_break(root->host->engine);
 }
 
-void neapL_open(lua_State *L, const neapL_runs *runs) {
+int neapL_open(lua_State *L, const neapL_runs *runs,
+               const neap_engine_opts *engine) {
   if (neapL_host_is_open(L))
-    return; /* opened again: its tasks go on */
+    return 0; /* opened again: its tasks go on */
   struct whole {
     neapL_host host;
     neapL_task root;
@@ -63,8 +64,11 @@ void neapL_open(lua_State *L, const neapL_runs *runs) {
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  int status = neap_engine_new(NULL, &host->engine);
-  if (status < 0)
-    luaL_error(L, "neap cannot start: %s", neap_status_text(status));
+  int status = neap_engine_new(engine, &host->engine);
+  if (status < 0) {
+    lua_pop(L, 1);
+    return status;
+  }
   neapL_host_open(L);
+  return 0;
 }

@@ -5,8 +5,10 @@
 
 #include "task/task.h"
 
-/* Makes the host of a Lua state and its engine, unless the state has one.
- * `runs` is what the tasks need to know of runs. [-0, +0, v] */
-void neapL_open(lua_State *L, const neapL_runs *runs);
+/* Makes the host of a Lua state and its engine, of these options (NULL: the
+ * defaults), unless the state has one. `runs` is what the tasks need to know of
+ * runs. Returns 0, or the status of neap_engine_new. [-0, +0, v] */
+int neapL_open(lua_State *L, const neapL_runs *runs,
+               const neap_engine_opts *engine);
 
 #endif

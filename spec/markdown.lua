@@ -9,7 +9,7 @@
 --                       out. In a block with lines that begin with "$ " these
 --                       are the commands, and lines below one its output
 --   ```sh norun         not run
---   ```c build          a program, compiled, linked with the engine and run
+--   ```c build          a program, compiled, linked with neap and run
 --   ```text output      what the block before wrote to its standard output
 --   ```text stderr      the same for standard error
 --
@@ -251,9 +251,10 @@ function Runner:c_build(block)
   local program = ("%s/block_%d"):format(self.folder, block.line)
   helper.write(program .. ".c", block.text)
   succeed(self:command { "sh", "-c", [[
-    exec cc -std=c11 -D_GNU_SOURCE -Wall -Werror "$3" -I "$1/engine" \
-      "$4.c" -o "$4" "$2/engine/libneap.a" $(pkg-config --libs libuv) -lm -ldl
-  ]], "cc", helper.root, helper.build, sanitizers(), program })
+    exec cc -std=c11 -D_GNU_SOURCE -Wall -Werror "$3" -I "$1/engine" -I "$1/bindings" \
+      $(pkg-config --cflags "$5") "$4.c" -o "$4" "$2/bindings/libneap_lua.a" \
+      "$2/engine/libneap.a" $(pkg-config --libs "$5" jansson libuv) -lm -ldl
+  ]], "cc", helper.root, helper.build, sanitizers(), program, helper.lua_package })
   self.last = succeed(self:command { program })
 end
 

@@ -5,7 +5,7 @@
  *
  * FILE is below ROOT: neap/cli/run.lua is the module "neap.cli.run" and
  * neap/init.lua is "neap". Embedded as bytecode the modules load in a quarter
- * of the time; it is of the very Lua that the executable links.
+ * of the time; it is of the very Lua that neap is built with.
  */
 #include <errno.h>
 #include <lauxlib.h>
@@ -68,7 +68,7 @@ int main(int argc, char **argv) {
   if (!L || !output)
     fail(argv[1], strerror(errno));
   fputs("/* Written by bindings/program/embed.c. */\n#include "
-        "\"program/modules.h\"\n\n",
+        "\"modules.h\"\n\n",
         output);
   lua_newtable(L); /* the entries of the array, in C */
   for (int i = 3; i < argc; i++) {

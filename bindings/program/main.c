@@ -20,8 +20,8 @@
 
 #include "flow/spawn.h"
 #include "interpreter.h"
-#include "modules.h"
 #include "neap_lua.h"
+#include "preload.h"
 #include "slow.h"
 #include "task/check.h"
 #include "task/deadlock.h"
@@ -367,19 +367,6 @@ static int run(lua_State *L) {
   return 1;
 }
 
-/* Loads a module that is part of the executable. Upvalue 1 says which. */
-static int load_module(lua_State *L) {
-  const struct neapL_lua_module *module =
-      lua_touserdata(L, lua_upvalueindex(1));
-  lua_pushfstring(L, "=%s", module->name);
-  if (luaL_loadbufferx(L, module->code, module->size, lua_tostring(L, -1),
-                       "b") != LUA_OK)
-    return lua_error(L);
-  lua_pushstring(L, module->name);
-  lua_call(L, 1, 1);
-  return 1;
-}
-
 /* The module neap.cli.has_lost_reader: a function that tells whether the script
  * is stopped because nothing reads what it prints. */
 static int has_lost_reader(lua_State *L) {
@@ -399,18 +386,12 @@ static int load_watch_slow(lua_State *L) {
 }
 
 static void preload(lua_State *L) {
+  neapL_preload(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, load_has_lost_reader);
   lua_setfield(L, -2, "neap.cli.has_lost_reader");
   lua_pushcfunction(L, load_watch_slow);
   lua_setfield(L, -2, "neap.cli.watch_slow");
-  lua_pushcfunction(L, luaopen_neap_core);
-  lua_setfield(L, -2, "neap.core");
-  for (size_t i = 0; neapL_lua_modules[i].name; i++) {
-    lua_pushlightuserdata(L, (void *)&neapL_lua_modules[i]);
-    lua_pushcclosure(L, load_module, 1);
-    lua_setfield(L, -2, neapL_lua_modules[i].name);
-  }
   lua_pop(L, 1);
 }
 

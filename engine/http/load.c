@@ -10,8 +10,12 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "library.h"
 #include "loop/engine.h"
 #include "loop/op.h"
+
+/* A program may have linked the archive of the library. Else this is NULL. */
+#pragma weak neap__http_library
 
 #define LIBRARY "libneap_http.so"
 
@@ -24,6 +28,16 @@ static const char *const places[] = {
     "/neap/" LIBRARY,
 };
 enum { PLACES = sizeof places / sizeof *places, CANDIDATES = 2 * PLACES + 1 };
+
+/* Checks that a library's version is the engine's. */
+static int check_version(const neap__http_api *api, const char *path,
+                         char why[NEAP__HTTP_WHY_SIZE]) {
+  if (strcmp(api->version, NEAP_VERSION) == 0)
+    return 0;
+  snprintf(why, NEAP__HTTP_WHY_SIZE, "%s is of neap %s, the engine of %s", path,
+           api->version, NEAP_VERSION);
+  return NEAP_ENOLIB;
+}
 
 /* Opens one file and checks that its version is the engine's. The library is
  * never closed again: a thread of libcurl may still look up a name, and
@@ -39,11 +53,10 @@ static int open_library(const char *path, const neap__http_api **out,
     return NEAP_ENOLIB;
   }
   const neap__http_api *api = symbol;
-  if (strcmp(api->version, NEAP_VERSION) != 0) {
-    snprintf(why, NEAP__HTTP_WHY_SIZE, "%s is of neap %s, the engine of %s",
-             path, api->version, NEAP_VERSION);
+  int status = check_version(api, path, why);
+  if (status < 0) {
     uv_dlclose(&library);
-    return NEAP_ENOLIB;
+    return status;
   }
   *out = api;
   return 0;
@@ -88,11 +101,15 @@ static void add(char why[NEAP__HTTP_WHY_SIZE], const char *text) {
   snprintf(why + size, NEAP__HTTP_WHY_SIZE - size, "%s", text);
 }
 
-/* Opens the first candidate that exists. If there is none, the system searches
- * for the library. */
+/* Takes the library that the program has linked, or opens the first candidate
+ * that exists. If there is none, the system searches for the library. */
 static int find_library(const neap__http_api **out,
                         char why[NEAP__HTTP_WHY_SIZE]) {
   char path[PATH_MAX];
+  if (&neap__http_library) {
+    *out = &neap__http_library;
+    return check_version(*out, "the HTTP library that is linked", why);
+  }
   for (size_t i = 0; i < CANDIDATES; i++) {
     if (candidate(i, path) && access(path, F_OK) == 0)
       return open_library(path, out, why);

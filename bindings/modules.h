@@ -1,7 +1,7 @@
-/* The Lua modules that are part of the executable.
+/* The Lua modules that are part of libneap_lua and of the executable.
  * SPDX-License-Identifier: MIT */
-#ifndef NEAP_BINDINGS_PROGRAM_MODULES_H
-#define NEAP_BINDINGS_PROGRAM_MODULES_H
+#ifndef NEAP_BINDINGS_MODULES_H
+#define NEAP_BINDINGS_MODULES_H
 
 #include <stddef.h>
 
@@ -11,7 +11,7 @@ struct neapL_lua_module {
   size_t size;
 };
 
-/* Ends with an entry whose name is NULL. Written by embed.c. */
+/* Ends with an entry whose name is NULL. Written by program/embed.c. */
 extern const struct neapL_lua_module neapL_lua_modules[];
 
 #endif
