@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "base/opts.h"
 #include "core.h"
 #include "modules.h"
 #include "neap_lua.h"
@@ -56,9 +57,12 @@ static int open_protected(lua_State *L) {
 }
 
 int neap_lua_open(lua_State *L, const neap_lua_opts *opts) {
-  if (!L || (opts && opts->size < sizeof *opts))
+  neap_lua_opts own = {0};
+  if (!L || (opts &&
+             neap__opts_take(&own, sizeof own,
+                             NEAP__SIZE_WITH(neap_lua_opts, engine), opts) < 0))
     return NEAP_EINVAL;
-  opening o = {.engine = opts ? opts->engine : NULL};
+  opening o = {.engine = own.engine};
   if (!lua_checkstack(L, 2))
     return NEAP_ENOMEM;
   lua_pushcfunction(L, open_protected);

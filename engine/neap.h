@@ -47,7 +47,10 @@
  *
  * Compatibility: every options struct begins with `size`, to be set to the
  * sizeof the struct that the host was compiled with (the NEAP_*_OPTS_INIT
- * macros do); zero in any other field means the default.
+ * macros do); zero in any other field means the default. NEAP_EINVAL refuses a
+ * struct that is smaller than in version 0.1, as one is whose size has not been
+ * set, and one of a later version in which a field is set that this version
+ * does not know.
  *
  * Pointers are *borrowed* (yours, read during the call only) unless a comment
  * says *kept* (yours, must outlive the object) or *owned* (the caller frees).
@@ -173,7 +176,8 @@ typedef struct neap_engine_opts {
 #define NEAP_ENGINE_OPTS_INIT NEAP_OPTS_INIT(neap_engine_opts)
 
 /* Makes an engine with an event loop of its own. `opts` may be NULL. On
- * success *out is *owned*; free it with neap_engine_free. */
+ * success *out is *owned*; free it with neap_engine_free. Returns 0,
+ * NEAP_EINVAL, NEAP_ENOMEM, or NEAP_ESYS when there are no descriptors left. */
 NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
 
 /* Frees an engine. Operations that are pending are dropped: their `done` is not
@@ -1072,7 +1076,7 @@ typedef struct neap_net_opts {
  * one after the other. It ends with NEAP_ESYS when that fails, with the code of
  * the lookup, or of the last address. In `done`, when op->status is 0, *result
  * is set and *owned*. An operation that is cancelled leaves *result NULL.
- * Returns 0, or NEAP_ENOMEM without having started `op`. */
+ * Returns 0, or without having started `op` NEAP_EINVAL or NEAP_ENOMEM. */
 NEAP_API int neap_net_connect(neap_engine *engine, neap_op *op,
                               const neap_net_opts *opts, neap_stream **result);
 

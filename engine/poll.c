@@ -2,9 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "loop/engine.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "base/units.h"
 #include "http/load.h"
 #include "io/fs_file.h"
@@ -32,8 +31,10 @@ static void init_lists(neap_engine *engine) {
 
 int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   neap_engine_opts o = {0};
-  if (opts)
-    memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  const size_t first = NEAP__SIZE_WITH(neap_engine_opts, http_library);
+  if (!out || (opts && neap__opts_take(&o, sizeof o, first, opts) < 0) ||
+      (unsigned)o.clock > NEAP_CLOCK_VIRTUAL)
+    return NEAP_EINVAL;
   neap_alloc alloc = neap__alloc_or_default(&o.alloc);
   neap_engine *engine = neap__alloc(&alloc, sizeof *engine);
   if (!engine)

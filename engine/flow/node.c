@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "base/units.h"
 
 /* Nodes with more successors than this find them by hash. */
@@ -21,24 +22,30 @@ const char *neap_phase_name(neap_phase phase) {
   return (unsigned)phase <= NEAP_POST ? names[phase] : "unknown";
 }
 
-/* Copies options of any size, with the defaults that do not depend on the kind.
- */
-static neap_node_opts normalise(const neap_node_opts *opts) {
-  neap_node_opts o = {0};
-  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
-  o.size = sizeof o;
-  if (o.max_attempts == 0)
-    o.max_attempts = 1;
-  if (o.backoff == 0)
-    o.backoff = 1;
-  if (o.max_retry_after_ns == 0)
-    o.max_retry_after_ns = MAX_RETRY_AFTER;
-  return o;
+/* Copies options, with the defaults that do not depend on the kind. Returns
+ * NEAP_EINVAL for a struct that is none. */
+static int normalise(const neap_node_opts *opts, neap_node_opts *out) {
+  int status = neap__opts_take(
+      out, sizeof *out, NEAP__SIZE_WITH(neap_node_opts, max_retry_after_ns),
+      opts);
+  if (status < 0)
+    return status;
+  out->size = sizeof *out;
+  if (out->max_attempts == 0)
+    out->max_attempts = 1;
+  if (out->backoff == 0)
+    out->backoff = 1;
+  if (out->max_retry_after_ns == 0)
+    out->max_retry_after_ns = MAX_RETRY_AFTER;
+  return 0;
 }
 
 int neap__node_new(const neap_alloc *alloc, const neap_node_opts *opts,
                    neap_node **out) {
-  neap_node_opts o = normalise(opts);
+  neap_node_opts o;
+  int status = normalise(opts, &o);
+  if (status < 0)
+    return status;
   if (o.concurrency == 0 && o.kind != NEAP_PARALLEL) /* see neap_flow_seal */
     o.concurrency = 1;
   /* The negated comparisons refuse NaN as well. */
@@ -189,14 +196,17 @@ bool neap__node_retries(const neap_node_opts *opts, uint32_t attempt,
 
 bool neap_may_retry(const neap_node_opts *opts, uint32_t attempt,
                     const neap_failure *failure) {
-  neap_node_opts o = normalise(opts);
+  neap_node_opts o;
+  if (normalise(opts, &o) < 0)
+    return false;
   return neap__node_retries(&o, attempt, failure);
 }
 
 uint64_t neap_retry_delay(const neap_node_opts *opts, uint32_t attempt,
                           double random, uint64_t retry_after_ns) {
-  neap_node_opts o = normalise(opts);
-  if (o.wait_ns == 0) /* also where the power is infinite */
+  neap_node_opts o;
+  if (normalise(opts, &o) < 0 ||
+      o.wait_ns == 0) /* also where the power is infinite */
     return retry_after_ns;
   double delay = (double)o.wait_ns * pow(o.backoff, attempt);
   if (o.max_wait_ns > 0 && !(delay <= (double)o.max_wait_ns))

@@ -17,6 +17,7 @@
  * and none could be understood without the rest.
  */
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "flow.h"
 
 #include <assert.h>
@@ -677,9 +678,10 @@ static bool is_asked_for(const neap_run_opts *o, const neap_node *node) {
 
 int neap_run_new(neap_flow *flow, const neap_node *node,
                  const neap_run_opts *opts, neap_run **out) {
-  neap_run_opts o = {0};
-  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
-  if (!flow->sealed || !is_asked_for(&o, node))
+  neap_run_opts o;
+  const size_t first = NEAP__SIZE_WITH(neap_run_opts, data);
+  if (!flow || !flow->sealed || !out ||
+      neap__opts_take(&o, sizeof o, first, opts) < 0 || !is_asked_for(&o, node))
     return NEAP_EINVAL;
   neap_run *run = neap__alloc(&flow->alloc, sizeof *run);
   if (!run)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "base/units.h"
 #include "body.h"
 #include "coding.h"
@@ -507,10 +508,16 @@ int neap__send_start(neap__http *http, neap_op *op, const neap_http_opts *opts,
                      neap_http_response **response,
                      char why[NEAP__HTTP_WHY_SIZE]) {
   neap__multi *multi = (neap__multi *)http;
-  neap_http_opts o = {0};
-  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+  neap_http_opts o;
+  int status = neap__opts_take(
+      &o, sizeof o, NEAP__SIZE_WITH(neap_http_opts, max_idle_ns), opts);
+  if (status < 0) {
+    snprintf(why, NEAP__HTTP_WHY_SIZE,
+             "the options are of no size, or of another version of neap");
+    return status;
+  }
   neap__transfer *transfer;
-  int status = make(multi, &o, &transfer, why);
+  status = make(multi, &o, &transfer, why);
   if (status < 0)
     return status;
   transfer->started = uv_hrtime();

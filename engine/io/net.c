@@ -155,7 +155,10 @@ static void drop(neap_op *op) {
 
 int neap_net_connect(neap_engine *engine, neap_op *op,
                      const neap_net_opts *opts, neap_stream **result) {
-  neap_net_opts o = neap__net_opts(opts);
+  neap_net_opts o;
+  int status = neap__net_opts(opts, &o);
+  if (status < 0)
+    return status;
   const neap_alloc *alloc = &engine->alloc;
   attempt *a = neap__alloc(alloc, sizeof *a);
   if (!a)

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "base/status.h"
 #include "loop/engine.h"
 #include "loop/op.h"
@@ -28,12 +29,12 @@ struct neap_addresses {
   struct addrinfo *list; /* *owned* */
 };
 
-neap_net_opts neap__net_opts(const neap_net_opts *opts) {
-  neap_net_opts o = {0};
-  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
-  if (!o.host)
-    o.host = "127.0.0.1";
-  return o;
+int neap__net_opts(const neap_net_opts *opts, neap_net_opts *out) {
+  int status = neap__opts_take(out, sizeof *out,
+                               NEAP__SIZE_WITH(neap_net_opts, backlog), opts);
+  if (status == 0 && !out->host)
+    out->host = "127.0.0.1";
+  return status;
 }
 
 int neap__net_address(const neap_net_opts *opts, struct sockaddr_storage *out,

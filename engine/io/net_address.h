@@ -7,8 +7,9 @@
 
 struct sockaddr_storage;
 
-/* Returns a copy of the options with the defaults filled in. */
-neap_net_opts neap__net_opts(const neap_net_opts *opts);
+/* Copies the options with the defaults filled in. Returns 0, or NEAP_EINVAL for
+ * a struct that is none. */
+int neap__net_opts(const neap_net_opts *opts, neap_net_opts *out);
 
 /* Writes an address that needs no lookup, and its size: that of the path if
  * there is one, else that of a host in digits. Returns 0 or libuv's code,

@@ -250,7 +250,10 @@ static int begin(neap_listener *l, const neap_net_opts *o,
 
 int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
                     neap_listener **out) {
-  neap_net_opts o = neap__net_opts(opts);
+  neap_net_opts o;
+  int status = neap__net_opts(opts, &o);
+  if (status < 0)
+    return status;
   struct sockaddr_storage address;
   unsigned size;
   *detail = neap__net_address(&o, &address, &size);

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "base/status.h"
 #include "base/units.h"
 #include "loop/engine.h"
@@ -175,9 +176,10 @@ static bool are_stdio(const neap_process_opts *o) {
 int neap_process_spawn(neap_engine *engine, const neap_process_opts *opts,
                        neap_process **out, neap_stream *streams[3],
                        neap_process_failure *failure) {
-  neap_process_opts o = NEAP_PROCESS_OPTS_INIT;
-  memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
-  if (!o.argv || !o.argv[0] || !are_stdio(&o))
+  neap_process_opts o;
+  const size_t first = NEAP__SIZE_WITH(neap_process_opts, same_group);
+  if (neap__opts_take(&o, sizeof o, first, opts) < 0 || !o.argv || !o.argv[0] ||
+      !are_stdio(&o))
     return NEAP_EINVAL;
   const neap_alloc *alloc = &engine->alloc;
   neap_process *p = neap__alloc(alloc, sizeof *p);

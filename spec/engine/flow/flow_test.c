@@ -86,8 +86,8 @@ static void options_out_of_range_are_refused(void **state) {
   neap_flow_free(flow);
 }
 
-/* A host compiled with an older header has a shorter struct, a newer one a
- * longer. */
+/* A host compiled with a newer header has a longer struct; opts_test.c has what
+ * is refused. */
 static void options_may_be_of_another_size(void **state) {
   (void)state;
   neap_flow *flow = new_flow();
@@ -95,15 +95,9 @@ static void options_may_be_of_another_size(void **state) {
     neap_node_opts opts;
     char future[64];
   } longer = {.opts = {.size = sizeof longer, .max_attempts = 2}};
-  memset(longer.future, 0xff, sizeof longer.future);
   neap_node *node;
   assert_int_equal(0, neap_flow_add(flow, &longer.opts, &node));
   assert_int_equal(2, neap_node_max_attempts(node));
-  neap_node_opts shorter = {.max_attempts = 2, .timeout_ns = 99};
-  shorter.size = offsetof(neap_node_opts, timeout_ns);
-  assert_int_equal(0, neap_flow_add(flow, &shorter, &node));
-  assert_int_equal(2, neap_node_max_attempts(node));
-  assert_int_equal(0, neap_node_timeout(node));
   neap_flow_free(flow);
 }
 
