@@ -52,6 +52,11 @@
  * set, and one of a later version in which a field is set that this version
  * does not know.
  *
+ * Misuse: a function that returns a status refuses with NEAP_EINVAL a pointer
+ * that is NULL, unless its comment says what NULL means, and an operation that
+ * is active, or has not been initialized with a `done`. Nothing has changed
+ * then.
+ *
  * Pointers are *borrowed* (yours, read during the call only) unless a comment
  * says *kept* (yours, must outlive the object) or *owned* (the caller frees).
  */
@@ -183,7 +188,8 @@ NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
 /* Frees an engine. Operations that are pending are dropped: their `done` is not
  * called. It may have to wait for file operations that a thread of the pool has
  * begun, and for programs that were asked to end, for no longer than these were
- * given. Must not be called from inside `done`. NULL is ignored. */
+ * given. Does nothing when it is called from inside `done`: neap_poll would go
+ * on with what is freed. NULL is ignored. */
 NEAP_API void neap_engine_free(neap_engine *engine);
 
 /* The engine's clock in nanoseconds; monotonic, its zero is arbitrary. */
@@ -202,7 +208,7 @@ NEAP_API uint64_t neap_tick(neap_engine *engine);
  * Returns without waiting when nothing is pending that could end by itself.
  *
  * Returns the number of operations delivered (0 or more), or NEAP_EBUSY when
- * called from inside `done`. */
+ * called from inside `done` or a callback of libuv. */
 NEAP_API int neap_poll(neap_engine *engine, uint64_t max_wait_ns);
 
 /* Called from `done`: makes neap_poll return after this `done`. Other
@@ -260,14 +266,15 @@ struct neap_op {
   } u;
 };
 
-/* Prepares an operation; it is idle then. `done` must not be NULL. */
+/* Prepares an operation; it is idle then. Must not be called for one that is
+ * active. */
 NEAP_API void neap_op_init(neap_op *op, neap_op_fn done, void *data);
 
 /* True from the start of an operation until just before its `done`. */
 NEAP_API bool neap_op_active(const neap_op *op);
 
-/* Begins a wait that you end yourself with neap_op_settle. */
-NEAP_API void neap_op_hold(neap_engine *engine, neap_op *op);
+/* Begins a wait that you end yourself with neap_op_settle. Returns 0. */
+NEAP_API int neap_op_hold(neap_engine *engine, neap_op *op);
 
 /* Ends a wait begun with neap_op_hold: the next neap_poll calls `done` with
  * this status. Settled a second time it keeps the first outcome. */
@@ -296,8 +303,8 @@ NEAP_API int neap_wait_idle(neap_engine *engine, neap_op *op);
 NEAP_API void neap_op_forget(neap_op *op);
 
 /* Starts `op`, which ends when none of the handles that others have put on
- * neap_uv_loop is active any more; at once when there is none. */
-NEAP_API void neap_uv_wait(neap_engine *engine, neap_op *op);
+ * neap_uv_loop is active any more; at once when there is none. Returns 0. */
+NEAP_API int neap_uv_wait(neap_engine *engine, neap_op *op);
 
 /* Makes uv call the close callbacks of handles that others have put on
  * neap_uv_loop and are closing. Call it before you take down what these
@@ -306,13 +313,14 @@ NEAP_API void neap_uv_wait(neap_engine *engine, neap_op *op);
  * whose closing takes a thread or time may still be closing afterwards. */
 NEAP_API void neap_uv_settle(neap_engine *engine);
 
-/* Waits until neap_now() is at least `deadline_ns`; never early. Cannot fail.
+/* Starts `op`, which ends with status 0 when neap_now() is at least
+ * `deadline_ns`; never early. Returns 0: there is nothing that could fail.
  * The real clock is served to the millisecond, the virtual one exactly.
  * Operations that are due together are delivered in the order of their
  * deadlines, those with equal ones in the order in which they were started. One
  * with the deadline 0 is ready at once. */
-NEAP_API void neap_sleep_until(neap_engine *engine, neap_op *op,
-                               uint64_t deadline_ns);
+NEAP_API int neap_sleep_until(neap_engine *engine, neap_op *op,
+                              uint64_t deadline_ns);
 
 /* ---- Nodes and flows ----------------------------------------------------- */
 

@@ -69,7 +69,7 @@ static void forget_operations(neap_engine *engine) {
 }
 
 void neap_engine_free(neap_engine *engine) {
-  if (!engine)
+  if (!engine || engine->polling)
     return;
   forget_operations(engine);
   neap__listeners_close(engine);
@@ -158,6 +158,8 @@ static void wait(neap_engine *engine, uint64_t max_wait_ns) {
 }
 
 int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
+  if (!engine)
+    return NEAP_EINVAL;
   if (engine->polling)
     return NEAP_EBUSY;
   engine->polling = true;

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 
 int neap_flow_new(const neap_alloc *alloc, neap_flow **out) {
+  if (!out)
+    return NEAP_EINVAL;
   neap_alloc a = neap__alloc_or_default(alloc);
   neap_flow *flow = neap__alloc(&a, sizeof *flow);
   if (!flow)
@@ -44,6 +46,8 @@ void neap__flow_release(neap_flow *flow) {
 
 int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,
                   neap_node **out) {
+  if (!flow || !out)
+    return NEAP_EINVAL;
   if (flow->sealed)
     return NEAP_EBUSY;
   neap_node *node;
@@ -57,6 +61,8 @@ int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,
 }
 
 int neap_flow_start(neap_flow *flow, neap_node *node, neap_node *start) {
+  if (!flow || !node || !start)
+    return NEAP_EINVAL;
   if (flow->sealed)
     return NEAP_EBUSY;
   if (!neap__node_walks(node))
@@ -66,6 +72,8 @@ int neap_flow_start(neap_flow *flow, neap_node *node, neap_node *start) {
 }
 
 int neap_flow_branch(neap_flow *flow, neap_node *node, neap_node *branch) {
+  if (!flow || !node || !branch)
+    return NEAP_EINVAL;
   if (flow->sealed)
     return NEAP_EBUSY;
   if (!neap__node_is_parallel(node))
@@ -75,6 +83,8 @@ int neap_flow_branch(neap_flow *flow, neap_node *node, neap_node *branch) {
 
 int neap_flow_wire(neap_flow *flow, neap_node *from, const char *action,
                    size_t size, bool keep, neap_node *to) {
+  if (!flow || !from || (!action && size > 0))
+    return NEAP_EINVAL;
   if (flow->sealed)
     return NEAP_EBUSY;
   return neap__node_wire(&flow->alloc, from, action, size, keep, to);
@@ -87,6 +97,8 @@ static bool is_hollow(const neap_node *node) {
 }
 
 int neap_flow_seal(neap_flow *flow) {
+  if (!flow)
+    return NEAP_EINVAL;
   for (neap_node *node = flow->nodes; node; node = node->next)
     if (is_hollow(node))
       return NEAP_ENOSTART;

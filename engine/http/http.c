@@ -1,5 +1,7 @@
 /* The HTTP functions of neap.h: the library is loaded by the first request.
  * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
 #include "api.h"
 #include "base/alloc.h"
 #include "load.h"
@@ -22,6 +24,14 @@ static int load(neap_engine *engine) {
 
 int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,
                    neap_http_response **response) {
+  if (!engine)
+    return NEAP_EINVAL;
+  if (!neap__op_is_free(op) || !response) {
+    snprintf(engine->http_why, sizeof engine->http_why,
+             "the operation is active, or has not been initialized, or there "
+             "is no place for the response");
+    return NEAP_EINVAL;
+  }
   int status = load(engine);
   if (status < 0)
     return status;
@@ -91,6 +101,8 @@ static void forget_reader(neap_op *op) {
 
 int neap_http_read(neap_engine *engine, neap_op *op,
                    neap_http_response *response) {
+  if (!engine || !neap__op_is_free(op) || !response)
+    return NEAP_EINVAL;
   if (response->reader)
     return NEAP_EBUSY;
   neap__op_begin_io(engine, op, forget_reader);
@@ -103,6 +115,8 @@ int neap_http_read(neap_engine *engine, neap_op *op,
 
 int neap_http_peek(const neap_http_response *response, const char **bytes,
                    size_t *size) {
+  if (!response || !bytes || !size)
+    return NEAP_EINVAL;
   *bytes = neap_http_body(response, size);
   if (*size > 0)
     return 0;
@@ -124,6 +138,8 @@ void neap_http_limit_idle(neap_http_response *response, uint64_t ns) {
 
 int neap_http_upload_new(neap_engine *engine, uint64_t size,
                          neap_http_upload **out) {
+  if (!engine || !out)
+    return NEAP_EINVAL;
   const neap_alloc *alloc = &engine->alloc;
   neap_http_upload *upload = neap__alloc(alloc, sizeof *upload);
   if (!upload)
@@ -141,11 +157,14 @@ static void forget_writer(neap_op *op) {
 int neap_http_upload_write(neap_engine *engine, neap_op *op,
                            neap_http_upload *upload, const void *bytes,
                            size_t size, bool *written) {
+  if (!upload)
+    return NEAP_EINVAL;
   if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
     return NEAP_ECLOSED;
   if (upload->writer)
     return NEAP_EBUSY;
-  if (size > upload->size - upload->written)
+  if (!engine || !neap__op_is_free(op) || (!bytes && size > 0) || !written ||
+      size > upload->size - upload->written)
     return NEAP_EINVAL;
   int status = neap__buf_append(&upload->bytes, &upload->alloc, bytes, size);
   if (status < 0)
@@ -165,6 +184,8 @@ int neap_http_upload_write(neap_engine *engine, neap_op *op,
 }
 
 int neap_http_upload_end(neap_http_upload *upload) {
+  if (!upload)
+    return NEAP_EINVAL;
   if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
     return NEAP_ECLOSED;
   if (upload->size != NEAP_HTTP_SIZE_UNKNOWN && upload->written < upload->size)
@@ -190,6 +211,8 @@ void neap_http_upload_free(neap_http_upload *upload) {
 }
 
 int neap_http_jar_new(neap_engine *engine, neap_http_jar **out) {
+  if (!engine || !out)
+    return NEAP_EINVAL;
   int status = load(engine);
   return status < 0 ? status : engine->http->api->jar_new(engine->http, out);
 }
@@ -200,13 +223,19 @@ void neap_http_jar_free(neap_http_jar *jar) {
 }
 
 int neap_http_jar_text(neap_http_jar *jar, const char **text) {
+  if (!jar || !text)
+    return NEAP_EINVAL;
   return jar->api->jar_text(jar, text);
 }
 
 int neap_http_jar_add(neap_http_jar *jar, const char *text) {
+  if (!jar || !text)
+    return NEAP_EINVAL;
   return jar->api->jar_add(jar, text);
 }
 
 int neap_http_jar_clear(neap_http_jar *jar) {
+  if (!jar)
+    return NEAP_EINVAL;
   return jar->api->jar_clear(jar);
 }

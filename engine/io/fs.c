@@ -73,6 +73,8 @@ static void on_open_to_read(uv_fs_t *uv) {
 
 int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
                  uint64_t max_size, neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -105,6 +107,9 @@ static void on_open_to_write(uv_fs_t *uv) {
 int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
                   const void *bytes, size_t size, bool append,
                   neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || (!bytes && size > 0) ||
+      !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new_write(engine, bytes, size);
   if (!fs)
     return NEAP_ENOMEM;
@@ -124,6 +129,8 @@ static void on_stat(uv_fs_t *uv) {
 
 int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
                  neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -133,6 +140,8 @@ int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
 
 int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
                   neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;

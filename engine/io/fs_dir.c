@@ -102,6 +102,8 @@ static void on_scandir(uv_fs_t *uv) {
 
 int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
                  neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -169,6 +171,8 @@ static int make_one(neap_fs_result *fs) {
 
 int neap_fs_mkdir(neap_engine *engine, neap_op *op, const char *path,
                   uint32_t mode, bool parents, neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -202,6 +206,8 @@ static void on_tempdir(uv_fs_t *uv) {
 
 int neap_fs_tempdir(neap_engine *engine, neap_op *op, const char *prefix,
                     neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !prefix || !result)
+    return NEAP_EINVAL;
   static const char suffix[] = "XXXXXX";
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)

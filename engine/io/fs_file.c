@@ -255,6 +255,8 @@ static int begin_open(neap_op *op, neap_fs_result *fs, int code) {
 
 int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
                    const char *mode, neap_file **out) {
+  if (!engine || !neap__op_is_free(op) || !path || !mode || !out)
+    return NEAP_EINVAL;
   int flags = flags_of(mode);
   if (flags < 0)
     return NEAP_EINVAL;
@@ -270,6 +272,8 @@ int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
 
 int neap_file_temp(neap_engine *engine, neap_op *op, const char *prefix,
                    neap_file **out) {
+  if (!engine || !neap__op_is_free(op) || !prefix || !out)
+    return NEAP_EINVAL;
   neap_file *file = new_file(engine, prefix, "XXXXXX");
   neap_fs_result *fs = file ? new_open(file, out) : NULL;
   if (!fs)
@@ -285,10 +289,12 @@ static void finish_operation(neap_fs_result *fs) {
   proceed(file);
 }
 
-/* Makes an operation on an open file; `first` takes its first step. */
-static int new_operation(neap_file *file, void (*first)(neap_fs_result *fs),
+/* Makes an operation on an open file, for `op`; `first` takes its first step.
+ */
+static int new_operation(neap_file *file, const neap_op *op,
+                         void (*first)(neap_fs_result *fs),
                          neap_fs_result **out) {
-  if (file->closed)
+  if (!file || file->closed || !neap__op_is_free(op))
     return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(file->engine);
   if (!fs)
@@ -313,7 +319,7 @@ static int line_up(neap_op *op, neap_fs_result *fs, neap_fs_result **result) {
 static int begin_operation(neap_file *file, void (*first)(neap_fs_result *fs),
                            neap_op *op, neap_fs_result **result) {
   neap_fs_result *fs;
-  int status = new_operation(file, first, &fs);
+  int status = new_operation(file, op, first, &fs);
   return status < 0 ? status : line_up(op, fs, result);
 }
 
@@ -374,7 +380,7 @@ static void read_first(neap_fs_result *fs) {
 
 int neap_file_read(neap_file *file, neap_op *op, neap_fs_result **result) {
   neap_fs_result *fs;
-  int status = new_operation(file, read_first, &fs);
+  int status = new_operation(file, op, read_first, &fs);
   if (status < 0)
     return status;
   fs->finish = finish_read;
@@ -428,7 +434,7 @@ static void on_write(uv_fs_t *uv) {
 int neap_file_write(neap_file *file, neap_op *op, const void *bytes,
                     size_t size, neap_fs_result **result) {
   neap_fs_result *fs;
-  int status = new_operation(file, write_more, &fs);
+  int status = new_operation(file, op, write_more, &fs);
   if (status < 0)
     return status;
   status = neap__buf_append(&fs->bytes, &fs->alloc, bytes, size);
@@ -475,7 +481,7 @@ int neap_file_seek(neap_file *file, neap_op *op, neap_seek whence, int64_t by,
   neap_fs_result *fs;
   if (by == INT64_MIN || (unsigned)whence > NEAP_SEEK_END)
     return NEAP_EINVAL;
-  int status = new_operation(file, seek_first, &fs);
+  int status = new_operation(file, op, seek_first, &fs);
   if (status < 0)
     return status;
   fs->whence = whence;
@@ -526,7 +532,7 @@ int neap_file_truncate(neap_file *file, neap_op *op, uint64_t size,
   neap_fs_result *fs;
   if (size > INT64_MAX)
     return NEAP_EINVAL;
-  int status = new_operation(file, truncate_first, &fs);
+  int status = new_operation(file, op, truncate_first, &fs);
   if (status < 0)
     return status;
   fs->max_size = size;
@@ -564,7 +570,7 @@ static void close_first(neap_fs_result *fs) {
 
 int neap_file_close(neap_file *file, neap_op *op, neap_fs_result **result) {
   neap_fs_result *fs;
-  int status = new_operation(file, close_first, &fs);
+  int status = new_operation(file, op, close_first, &fs);
   if (status < 0)
     return status;
   file->closed = true;

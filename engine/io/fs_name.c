@@ -6,6 +6,8 @@
 
 int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
                    const char *to, neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !from || !to || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -16,6 +18,8 @@ int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
 
 int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
                  const char *to, neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !from || !to || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -27,6 +31,8 @@ int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
 
 int neap_fs_link(neap_engine *engine, neap_op *op, const char *from,
                  const char *to, neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !from || !to || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -37,6 +43,8 @@ int neap_fs_link(neap_engine *engine, neap_op *op, const char *from,
 
 int neap_fs_symlink(neap_engine *engine, neap_op *op, const char *target,
                     const char *path, neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !target || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -47,6 +55,8 @@ int neap_fs_symlink(neap_engine *engine, neap_op *op, const char *target,
 
 int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
                   uint32_t mode, neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -67,6 +77,8 @@ static void on_path(uv_fs_t *uv) {
 
 int neap_fs_readlink(neap_engine *engine, neap_op *op, const char *path,
                      neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -76,6 +88,8 @@ int neap_fs_readlink(neap_engine *engine, neap_op *op, const char *path,
 
 int neap_fs_realpath(neap_engine *engine, neap_op *op, const char *path,
                      neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "loop/engine.h"
+#include "loop/op.h"
 
 enum { NEAP__FS_NO_FILE = -1 };
 

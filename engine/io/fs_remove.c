@@ -254,6 +254,8 @@ static int remove_unless_unwanted(neap_fs_result *fs) {
 
 int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
                    bool recursive, neap_fs_result **result) {
+  if (!engine || !neap__op_is_free(op) || !path || !result)
+    return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -262,6 +264,8 @@ int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
 }
 
 int neap_fs_remove_now(const char *path, bool recursive, int *detail) {
+  if (!path)
+    return NEAP_EINVAL;
   int code = remove_path(path, recursive, NULL);
   if (detail)
     *detail = code;

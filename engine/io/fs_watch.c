@@ -446,15 +446,21 @@ static int make_watch(neap_engine *engine, const char *path, bool waits,
 
 int neap_watch_new(neap_engine *engine, const char *path, int *detail,
                    neap_watch **watch) {
+  if (!engine || !path || !watch)
+    return NEAP_EINVAL;
   return make_watch(engine, path, false, detail, watch);
 }
 
 int neap_watch_missing(neap_engine *engine, const char *path, int *detail,
                        neap_watch **watch) {
+  if (!engine || !path || !watch)
+    return NEAP_EINVAL;
   return make_watch(engine, path, true, detail, watch);
 }
 
 int neap_watch_wait(neap_watch *watch, neap_op *op) {
+  if (!watch || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   if (watch->closing)
     return NEAP_EINVAL;
   neap__op_begin_in(watch->engine, op, &watch->waiting);

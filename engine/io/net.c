@@ -155,6 +155,8 @@ static void drop(neap_op *op) {
 
 int neap_net_connect(neap_engine *engine, neap_op *op,
                      const neap_net_opts *opts, neap_stream **result) {
+  if (!engine || !neap__op_is_free(op) || !result)
+    return NEAP_EINVAL;
   neap_net_opts o;
   int status = neap__net_opts(opts, &o);
   if (status < 0)

@@ -111,6 +111,8 @@ static void drop(neap_op *op) {
 
 int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
                     neap_addresses **result) {
+  if (!engine || !neap__op_is_free(op) || !host || !result)
+    return NEAP_EINVAL;
   const neap_alloc *alloc = &engine->alloc;
   neap_addresses *addresses = neap__alloc(alloc, sizeof *addresses);
   if (!addresses)

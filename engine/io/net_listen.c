@@ -250,6 +250,8 @@ static int begin(neap_listener *l, const neap_net_opts *o,
 
 int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
                     neap_listener **out) {
+  if (!engine || !detail || !out)
+    return NEAP_EINVAL;
   neap_net_opts o;
   int status = neap__net_opts(opts, &o);
   if (status < 0)
@@ -302,6 +304,8 @@ static void drop(neap_op *op) {
 }
 
 int neap_listener_wait(neap_listener *l, neap_op *op) {
+  if (!l || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   if (!l->engine)
     return NEAP_ECLOSED;
   neap__op_begin(l->engine, op, drop);
@@ -335,6 +339,8 @@ static bool is_of_connection(int why) {
 }
 
 int neap_listener_accept(neap_listener *l, int *detail, neap_stream **out) {
+  if (!l || !detail || !out)
+    return NEAP_EINVAL;
   if (!l->engine)
     return NEAP_ECLOSED;
   int fd;

@@ -176,6 +176,8 @@ static bool are_stdio(const neap_process_opts *o) {
 int neap_process_spawn(neap_engine *engine, const neap_process_opts *opts,
                        neap_process **out, neap_stream *streams[3],
                        neap_process_failure *failure) {
+  if (!engine || !out || !streams || !failure)
+    return NEAP_EINVAL;
   neap_process_opts o;
   const size_t first = NEAP__SIZE_WITH(neap_process_opts, same_group);
   if (neap__opts_take(&o, sizeof o, first, opts) < 0 || !o.argv || !o.argv[0] ||
@@ -239,6 +241,8 @@ int neap_process_pid(const neap_process *p) {
 }
 
 int neap_process_wait(neap_process *p, neap_op *op) {
+  if (!p || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   if (!p->engine)
     return NEAP_ECLOSED;
   neap__op_begin_in(p->engine, op, &p->waiters);
@@ -256,6 +260,8 @@ bool neap_process_result(const neap_process *p, int *code, int *signal) {
 }
 
 int neap_process_kill(neap_process *p, int signal, int *detail) {
+  if (!p)
+    return NEAP_EINVAL;
   if (has_ended(p))
     return NEAP_ECLOSED;
   int code = send_signal(p, signal);

@@ -190,6 +190,8 @@ static int adopt(neap_stream *s, bool shared) {
 
 int neap_stream_open(neap_engine *engine, int fd, bool shared,
                      neap_stream **out) {
+  if (!engine || !out)
+    return NEAP_EINVAL;
   const neap_alloc *alloc = &engine->alloc;
   neap_stream *s = neap__alloc(alloc, sizeof *s);
   if (!s)
@@ -211,6 +213,8 @@ int neap_stream_open(neap_engine *engine, int fd, bool shared,
 }
 
 int neap_stream_pair(neap_engine *engine, neap_stream *out[2]) {
+  if (!engine || !out)
+    return NEAP_EINVAL;
   int fds[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) <
       0)
@@ -293,6 +297,8 @@ static void drop_reader(neap_op *op) {
 }
 
 int neap_stream_read(neap_stream *s, neap_op *op) {
+  if (!s || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   if (s->reader)
     return NEAP_EBUSY;
   if (s->channel.fd < 0)
@@ -331,6 +337,8 @@ static int clear_slab(neap_engine *engine) {
 }
 
 int neap_stream_peek(neap_stream *s, const char **bytes, size_t *size) {
+  if (!s || !bytes || !size)
+    return NEAP_EINVAL;
   if (s->held_size == 0) {
     if (s->channel.fd < 0)
       return NEAP_ECLOSED;
@@ -423,6 +431,8 @@ static ssize_t write_at_once(neap_stream *s, const char *bytes, size_t size) {
 
 int neap_stream_write(neap_stream *s, neap_op *op, const void *bytes,
                       size_t size, bool *written) {
+  if (!s || !neap__op_is_free(op) || (!bytes && size > 0))
+    return NEAP_EINVAL;
   if (written)
     *written = false;
   if (s->ended)
@@ -455,6 +465,8 @@ int neap_stream_write(neap_stream *s, neap_op *op, const void *bytes,
 }
 
 int neap_stream_end(neap_stream *s, neap_op *op) {
+  if (!s || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   if (!s->engine)
     return NEAP_ECLOSED;
   if (!neap__list_empty(&s->outgoing)) {

@@ -134,6 +134,8 @@ static void drop_turn(neap_op *op) {
 }
 
 int neap_turn(neap_engine *engine, neap_op *op, bool may_wait) {
+  if (!engine || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   if (engine->turn)
     return NEAP_EBUSY;
   neap__op_begin_io(engine, op, drop_turn);
@@ -147,6 +149,8 @@ static void drop_idler(neap_op *op) {
 }
 
 int neap_wait_idle(neap_engine *engine, neap_op *op) {
+  if (!engine || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   if (engine->idler)
     return NEAP_EBUSY;
   neap__op_begin_io(engine, op, drop_idler);
@@ -228,10 +232,13 @@ void neap__loop_set_alarm(neap_engine *engine, uint64_t at_ns) {
                  at_ns > now ? neap__ms_of_ns(at_ns - now) : 0, 0);
 }
 
-void neap_uv_wait(neap_engine *engine, neap_op *op) {
+int neap_uv_wait(neap_engine *engine, neap_op *op) {
+  if (!engine || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   neap__op_begin_in(engine, op, &engine->guests_over);
   if (!neap_uv_alive(engine))
     neap__op_finish(op, 0, 0);
+  return 0;
 }
 
 static void note_closing(uv_handle_t *handle, void *ud) {

@@ -7,19 +7,22 @@
 #include "engine.h"
 
 enum state {
-  IDLE = 0,
+  UNKNOWN = 0, /* has not been initialized, or without a `done` */
+  IDLE = NEAP__OP_IDLE,
   HELD,    /* waits for neap_op_settle */
   PENDING, /* waits for something of the engine's */
   READY,   /* in the ready queue */
 };
 
 void neap_op_init(neap_op *op, neap_op_fn done, void *data) {
-  *op = (neap_op){.done = done, .data = data};
+  if (!op)
+    return;
+  *op = (neap_op){.done = done, .data = data, .state = done ? IDLE : UNKNOWN};
   neap__list_init(&op->link);
 }
 
 bool neap_op_active(const neap_op *op) {
-  return op->state != IDLE;
+  return op && op->state > IDLE;
 }
 
 void neap__op_begin(neap_engine *engine, neap_op *op, neap_op_fn drop) {
@@ -67,26 +70,31 @@ void neap__op_finish(neap_op *op, int status, int detail) {
 
 void neap__op_deliver(neap_op *op) {
   assert(op->state == READY);
-  neap__list_remove(&op->link);
+  op->link.prev->next = op->link.next;
+  op->link.next->prev = op->link.prev;
   op->state = IDLE;
   op->engine->pending--;
   op->done(op);
 }
 
-void neap_op_hold(neap_engine *engine, neap_op *op) {
-  assert(op->state == IDLE);
+int neap_op_hold(neap_engine *engine, neap_op *op) {
+  if (!engine || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   op->engine = engine;
   op->state = HELD;
+  return 0;
 }
 
 void neap_op_settle(neap_op *op, int status) {
-  if (op->state != HELD)
+  if (!op || op->state != HELD)
     return;
   op->engine->pending++;
   make_ready(op, status, 0);
 }
 
 void neap_op_cancel(neap_op *op, int status) {
+  if (!op)
+    return;
   if (op->state == HELD) {
     neap_op_settle(op, status);
   } else if (op->state == PENDING) {
@@ -96,13 +104,16 @@ void neap_op_cancel(neap_op *op, int status) {
 }
 
 void neap_op_forget(neap_op *op) {
+  if (!op)
+    return;
   if (op->state == PENDING)
     op->drop(op);
   if (op->state == PENDING || op->state == READY) {
     neap__list_remove(&op->link);
     op->engine->pending--;
   }
-  op->state = IDLE;
+  if (op->state != UNKNOWN)
+    op->state = IDLE;
 }
 
 static neap_op *first_of(neap_link *list) {

@@ -5,6 +5,15 @@
 
 #include "base/list.h"
 
+/* The state of an operation that is idle. Smaller is one that has not been
+ * initialized, greater one that is active. */
+enum { NEAP__OP_IDLE = 1 };
+
+/* Whether a host may start an operation. It is asked often. */
+static inline bool neap__op_is_free(const neap_op *op) {
+  return op && op->state == NEAP__OP_IDLE;
+}
+
 /* Begins an operation that is idle: it counts as pending, and `drop` (which
  * must not call anybody back) gives up what it waits for. While it is pending
  * `op->link` is the caller's. */

@@ -158,11 +158,13 @@ static void drop(neap_op *op) {
   op->engine->timers->count--;
 }
 
-void neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline) {
+int neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline) {
+  if (!engine || !neap__op_is_free(op))
+    return NEAP_EINVAL;
   neap__op_begin(engine, op, drop);
   if (deadline == 0) {
     neap__op_finish(op, 0, 0);
-    return;
+    return 0;
   }
   wheel *w = engine->timers;
   op->u.deadline = deadline;
@@ -173,6 +175,7 @@ void neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline) {
   uint64_t latest = (deadline >> TICK_SHIFT) + 1;
   if (latest << TICK_SHIFT < w->alarm)
     set_alarm(engine);
+  return 0;
 }
 
 /* Ends the timers of a slot that are due at `now`, in order. */

@@ -498,7 +498,9 @@ static bool exchange_with_failure(long fail_at) {
   if (status == 0)
     status = neap_http_send(engine, &c.op, &c.opts, &c.response);
   if (status == 0) {
-    status = neap_http_upload_write(engine, &c.op, c.opts.upload, "tide", 4,
+    neap_op writer;
+    neap_op_init(&writer, on_done, NULL);
+    status = neap_http_upload_write(engine, &writer, c.opts.upload, "tide", 4,
                                     &written);
     if (status == 0)
       status = neap_http_upload_end(c.opts.upload);
