@@ -399,7 +399,7 @@ static int put_in_line(neap_stream *s, neap_op *op, const char *bytes,
   outgoing *o = neap__alloc(&s->alloc, sizeof *o + size);
   if (!o)
     return NEAP_ENOMEM;
-  if (size > 0)
+  if (bytes)
     memcpy(o->bytes, bytes, size);
   o->stream = s;
   o->op = op;
