@@ -57,20 +57,22 @@ describe("what computes for long", function()
   end)
 
   -- A flow that had waited just before its node began was named as well: it had
-  -- computed a little longer than the node.
+  -- computed a little longer than the node. The limit is higher here: what another guest takes
+  -- from a virtual machine counts as processor time, and half the limit is the difference that
+  -- tells a node from the flow around it.
   it("is not the flow around it, which began a little earlier", function()
-    assert.same({ { "order > Charge (post)", "a.lua:4" } }, warnings [[
+    assert.same({ { "order > Charge (post)", "a.lua:4" } }, warnings([[
       local visits = 0
       local charge = neap.Node { name = "Charge" }
       function charge:post()
         visits = visits + 1
-        burn(0.3)
+        burn(0.5)
         neap.sleep(0)
         burn(0.03)
         return visits < 3 and "again" or "done"
       end
       neap.Flow { name = "order", start = charge, charge - "again" >> charge,
-        charge - "done" >> neap.END }:run()]])
+        charge - "done" >> neap.END }:run()]], "0.3"))
   end)
 
   it("is each node that does so", function()
