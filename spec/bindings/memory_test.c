@@ -13,32 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct memory {
-  long requests; /* for more memory, so far */
-  long fail_at;  /* the one that gets nothing; 0: each gets what it wants */
-  bool for_good; /* nor do those after it */
-  size_t live;   /* bytes not returned */
-} memory;
-
-static void *allocate(void *ud, void *ptr, size_t old_size, size_t new_size) {
-  memory *m = ud;
-  if (!ptr)
-    old_size = 0; /* it tells the kind of object */
-  if (new_size > old_size) {
-    m->requests++;
-    if (m->fail_at > 0 && (m->requests == m->fail_at ||
-                           (m->for_good && m->requests > m->fail_at)))
-      return NULL;
-  }
-  m->live += new_size - old_size;
-  if (new_size == 0) {
-    free(ptr);
-    return NULL;
-  }
-  void *block = realloc(ptr, new_size);
-  assert_non_null(block);
-  return block;
-}
+#include "short_memory.h"
 
 /* What a host does: everything but the result of `require` is gone again. */
 static const char script[] =
