@@ -1,5 +1,7 @@
 -- Retries: how often exec is tried, how long the waits are, what ends them.
 -- SPDX-License-Identifier: MIT
+--
+-- Long, because nodes, batches, parallels and neap.retry keep the same promises.
 local failure = require("spec.helper").failure
 local neap = require "neap"
 local Node, Flow = neap.Node, neap.Flow
