@@ -56,6 +56,7 @@ local LINGER = 0.1
 ---@field private response? neap.http.Response
 ---@field private next? fun(): string|nil, string|nil the data and the name of an event
 ---@field private has_ended? boolean
+---@field private is_closed? boolean
 local Exchange = {}
 Exchange.__index = Exchange
 
@@ -385,6 +386,11 @@ end
 -- Sends the request and looks at what the answer is.
 local function open(self)
   self.response = within(self, send, self)
+  if self.is_closed then -- meanwhile, as by a finalizer: nobody else closes this response
+    self:close()
+    error(new_error { code = "closed", retryable = false,
+      message = "the stream has been closed" }, 0)
+  end
   local ask, response = self.ask, self.response
   local headers = response.headers
   if ask.limit then limits.obey(ask.limit, headers, ask.call.options.max_retry_after) end
@@ -425,6 +431,7 @@ end
 
 --- Drops the connection, unless all has come.
 function Exchange:close()
+  self.is_closed = true
   local response = self.response
   if response and response.close then response:close() end
 end

@@ -45,6 +45,21 @@ describe("a stream of a model", function()
   end))
 
   -- The request was sent all the same, and had its place until it was collected.
+  -- As by a finalizer. The response was nobody's, and stayed open.
+  it("closes a response that comes after it was closed", function()
+    local stream, is_closed
+    local response = { status = 200, headers = { ["content-type"] = "text/event-stream" },
+      read_some = function() end, close = function() is_closed = true end }
+    local model = llm.new { provider = "openai", url = "http://m", model = "small",
+      http = { request = function()
+        stream:close()
+        return response
+      end } }
+    stream = model:stream("When?")
+    assert.equal("closed", helper.failure(stream).code)
+    assert.is_true(is_closed)
+  end)
+
   it("sends nothing when it is closed in the line of a limit", on_clock(function()
     local budget = llm.budget { tokens = 300 }
     local model = llm.fake({ tide(), "At six.", "At seven." }, { max_tokens = 120, budget = budget,
