@@ -32,6 +32,18 @@ typedef struct neap_lua_opts {
  * again. [-0, +0, -] */
 NEAP_API int neap_lua_open(lua_State *L, const neap_lua_opts *opts);
 
+/* Makes a Lua state with the standard libraries and with neap, as
+ * neap_lua_open puts it in. All memory of the state and of its engine comes
+ * from the allocator of `opts->engine`, and is counted. `opts` may be NULL. The
+ * state has no function that gets warnings, nor one for a panic: set yours,
+ * with lua_setwarnf and lua_atpanic.
+ *
+ * On success *out is *owned*: end it with lua_close, which ends its engine as
+ * well. Not from beneath a call into this state. Returns 0, NEAP_EINVAL when
+ * `opts` or those of the engine are wrong, NEAP_ENOMEM, or NEAP_ESYS when there
+ * are no more descriptors. */
+NEAP_API int neap_lua_new(const neap_lua_opts *opts, lua_State **out);
+
 /* Opens `neap.core`, the part of neap that is written in C, and nothing else:
  * for a state that finds the Lua modules in `package.path`. A host calls it
  * through luaL_requiref or package.preload under the name "neap.core". Leaves

@@ -1,0 +1,53 @@
+/* neap_lua_new: a Lua state with neap in it, and memory of its own.
+ * SPDX-License-Identifier: MIT */
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "base/opts.h"
+#include "neap_lua.h"
+#include "task/memory.h"
+
+static int open_libraries(lua_State *L) {
+  luaL_openlibs(L);
+  return 0;
+}
+
+/* Opens the libraries of Lua and neap in a new state. */
+static int fill(lua_State *L, const neap_lua_opts *opts) {
+  lua_pushcfunction(L, open_libraries); /* a new state has room for it */
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+    return NEAP_ENOMEM;
+  return neap_lua_open(L, opts);
+}
+
+int neap_lua_new(const neap_lua_opts *opts, lua_State **out) {
+  neap_lua_opts own = {0};
+  neap_engine_opts engine = {0};
+  size_t first = NEAP__SIZE_WITH(neap_lua_opts, engine);
+  if (!out || (opts && neap__opts_take(&own, sizeof own, first, opts) < 0))
+    return NEAP_EINVAL;
+  first = NEAP__SIZE_WITH(neap_engine_opts, http_library);
+  if (own.engine &&
+      neap__opts_take(&engine, sizeof engine, first, own.engine) < 0)
+    return NEAP_EINVAL;
+  neapL_memory *memory = neapL_memory_new(&engine.alloc);
+  if (!memory)
+    return NEAP_ENOMEM;
+  lua_State *L = lua_newstate(neapL_memory_alloc, memory);
+  if (!L) {
+    neapL_memory_free(memory);
+    return NEAP_ENOMEM;
+  }
+  memory->ends = true;
+  engine.size = sizeof engine;
+  engine.alloc = (neap_alloc){.fn = neapL_memory_alloc, .ud = memory};
+  own.size = sizeof own;
+  own.engine = &engine;
+  int status = fill(L, &own);
+  if (status < 0) {
+    lua_close(L);
+    return status;
+  }
+  *out = L;
+  return 0;
+}
