@@ -12,10 +12,10 @@
  * Three ideas carry the interface.
  *
  *   An *engine* (neap_engine) owns an event loop, a clock and the queue of
- *   what is ready. neap_poll() is the only function that calls you back.
+ *   what is ready. Only neap_poll() and neap_slice() call you back.
  *
  *   An *operation* (neap_op) is one thing to wait for. You own its memory; you
- *   start it, and neap_poll() later calls its `done` exactly once,
+ *   start it, and a later poll or slice calls its `done` exactly once,
  *   never from inside the function that started or cancelled it, and never
  *   from beneath a callback of libuv or libcurl. `done` may start operations,
  *   cancel others and free its own.
@@ -31,7 +31,7 @@
  * sealed and may be shared by runs of the same thread.
  *
  * The parts, each with a title:
- *   Version and statuses, Memory, The engine, Operations,
+ *   Version and statuses, Memory, The engine, Operations, Driving,
  *   Nodes and flows, Runs, Events,
  *   Files, Open files, Watching files, Streams, The network, Processes, HTTP.
  *
@@ -321,6 +321,64 @@ NEAP_API void neap_uv_settle(neap_engine *engine);
  * with the deadline 0 is ready at once. */
 NEAP_API int neap_sleep_until(neap_engine *engine, neap_op *op,
                               uint64_t deadline_ns);
+
+/* ---- Driving ------------------------------------------------------------- */
+
+/* A host with a loop of its own drives an engine a *slice* at a time: once a
+ * frame, or whenever there is something to do. A slice is a part of one
+ * thread's time, with a budget. */
+
+/* What a slice did. Set `size` before; the rest is written by neap_slice. */
+typedef struct neap_slice_info {
+  size_t size;
+  uint64_t delivered;     /* how often a `done` was called */
+  uint64_t used_ns;       /* time that the slice took, by the monotonic clock */
+  bool more;              /* work is left that another slice could do at once */
+  bool preempted;         /* it ended by neap_preempt, and has to go on there */
+  bool overran;           /* it ended later than its budget says, by more than a
+                             tenth and more than 50 us */
+  const char *in_the_way; /* when it overran: what could not be cut short, as
+                             neap_note_overrun has named it; else "done" of an
+                             operation, "http" (libcurl), or "io" (the system).
+                             A string that stays. NULL: it did not overrun */
+} neap_slice_info;
+
+#define NEAP_SLICE_INFO_INIT NEAP_OPTS_INIT(neap_slice_info)
+
+/* Receives I/O and delivers what is ready, for `budget_ns` (NEAP_FOREVER: until
+ * nothing is ready). It never waits. The budget is looked at before each
+ * `done`, so a slice takes longer than that by what the last of them takes, and
+ * a slice whose budget is used by I/O still calls one. The virtual clock jumps
+ * as with neap_poll and 0. `info` may be NULL.
+ *
+ * Returns the number of operations delivered, as far as an int can tell, or a
+ * status, and nothing has happened: NEAP_EINVAL for a budget of 0 or an `info`
+ * whose size is not set, NEAP_EBUSY when called from inside `done`, a callback
+ * of libuv, or another slice. */
+NEAP_API int neap_slice(neap_engine *engine, uint64_t budget_ns,
+                        neap_slice_info *info);
+
+/* When the slice in force is to end, on the monotonic clock in nanoseconds
+ * (clock_gettime with CLOCK_MONOTONIC, uv_hrtime); NEAP_FOREVER for a slice
+ * with that budget. 0 outside of slices, for neap_poll has no budget. */
+NEAP_API uint64_t neap_slice_deadline(const neap_engine *engine);
+
+/* Called from `done` of `op`, which is idle then, inside a slice: what `op`
+ * stands for has been cut short. The slice ends with this `done`. In the next
+ * slice or poll, `done` of `op` is called before all others, with its status
+ * and detail as they are, and no other operation is delivered until it has
+ * returned without calling neap_preempt again. I/O goes on being received. The
+ * operation is active meanwhile and counts as pending; cancelling it changes
+ * nothing, and forgetting it ends the preemption.
+ *
+ * Returns 0, NEAP_EINVAL for an operation that is not idle, or NEAP_EBUSY
+ * outside of a slice, or when another operation has been made the next. */
+NEAP_API int neap_preempt(neap_engine *engine, neap_op *op);
+
+/* Names what keeps the slice in force from ending: "string.rep", "__gc". The
+ * string is *kept*. The first of a slice counts; without effect outside of
+ * slices. It shows in neap_slice_info if the slice overruns its budget. */
+NEAP_API void neap_note_overrun(neap_engine *engine, const char *what);
 
 /* ---- Nodes and flows ----------------------------------------------------- */
 

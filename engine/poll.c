@@ -4,8 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/opts.h"
-#include "base/units.h"
 #include "http/load.h"
+#include "idle.h"
 #include "io/fs_file.h"
 #include "io/fs_watch.h"
 #include "io/net_listen.h"
@@ -14,9 +14,6 @@
 #include "loop/loop.h"
 #include "loop/op.h"
 #include "loop/timer.h"
-
-/* See patience_for_io. */
-#define PATIENCE_NS (50 * NEAP__NS_PER_MS)
 
 static void init_lists(neap_engine *engine) {
   neap_link *const lists[] = {
@@ -85,76 +82,27 @@ void neap_engine_free(neap_engine *engine) {
   neap__free(&alloc, engine, sizeof *engine);
 }
 
-/* Lets the virtual clock jump to the next deadline, but by no more than
- * `max_wait_ns`, since nothing else is left to wait for. With 0 it jumps all
- * the same, however far, since that costs no time. */
-static void jump(neap_engine *engine, uint64_t max_wait_ns) {
-  uint64_t now = neap_now(engine);
-  uint64_t next = neap__timers_next(engine);
-  if (next == NEAP_FOREVER && max_wait_ns == 0)
-    return;
-  if (max_wait_ns > 0 && next > now && next - now > max_wait_ns)
-    next = now + max_wait_ns;
-  if (next > now)
-    neap__loop_set_now(engine, next);
-  neap__timers_expire(engine);
-}
-
-/* How long, in real time, to wait for I/O before the virtual clock jumps, so
- * that results do not depend on the speed of I/O. Threads and programs end by
- * themselves, but a peer may be waiting for the clock. */
-static uint64_t patience_for_io(const neap_engine *engine, size_t pending) {
-  size_t timers = neap__timers_count(engine);
-  if (pending == timers)
-    return 0;
-  if (timers == 0 || !neap__list_empty(&engine->work) ||
-      neap__processes_awaited(engine))
-    return NEAP_FOREVER;
-  return PATIENCE_NS;
-}
-
-/* Whether less real time than `patience` has passed since polls without a wait
- * found nothing ready. */
-static bool is_patient(neap_engine *engine, uint64_t patience) {
-  uint64_t now = neap__loop_real_now();
-  if (engine->idle_since == 0)
-    engine->idle_since = now;
-  return now - engine->idle_since < patience;
-}
-
 /* Waits until something is ready, or for as long as that makes sense. */
 static void wait(neap_engine *engine, uint64_t max_wait_ns) {
-  size_t pending = neap_pending(engine);
-  neap_op *turn = engine->turn, *idler = engine->idler;
-  pending -= (turn != NULL) + (idler != NULL); /* these wait for the others */
-  if (turn) {
+  if (engine->turn) {
     neap__loop_wait(engine, 0);
     if (neap__loop_has_ready(engine))
       return;
-    if (!engine->turn_may_wait || pending == 0) {
-      neap_op_cancel(turn, 0);
-      return;
-    }
   }
-  if (pending == 0 && idler) {
-    neap_op_cancel(idler, 0);
+  size_t others = neap__idle_others(engine);
+  if (neap__idle_end_waiter(engine, others))
     return;
-  }
-  if (pending == 0) {
-    /* Processes have to be ended even if no operation waits for them. */
-    if (!neap__list_empty(&engine->processes))
-      neap__loop_wait(engine, 0);
-    return;
-  }
-  if (engine->is_virtual) {
-    uint64_t patience = patience_for_io(engine, pending);
+  if (others > 0 && engine->is_virtual) {
+    uint64_t patience = neap__idle_patience(engine, others);
     neap__loop_wait(engine, patience < max_wait_ns ? patience : max_wait_ns);
-    if (patience < NEAP_FOREVER && !neap__loop_has_ready(engine) &&
-        !(max_wait_ns == 0 && is_patient(engine, patience)))
-      jump(engine, max_wait_ns);
-    return;
+    if (!neap__loop_has_ready(engine))
+      neap__idle_jump(engine, patience, max_wait_ns);
+  } else if (others > 0) {
+    neap__loop_wait(engine, max_wait_ns);
+  } else if (!neap__list_empty(&engine->processes)) {
+    /* Processes have to be ended even if no operation waits for them. */
+    neap__loop_wait(engine, 0);
   }
-  neap__loop_wait(engine, max_wait_ns);
 }
 
 int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {

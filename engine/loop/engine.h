@@ -37,6 +37,8 @@ struct neap_engine {
   bool turn_may_wait; /* if none is ready */
   neap_op *idler;     /* ends when no other is pending; NULL: none */
   bool broken;        /* neap_break has been called */
+  neap_op *preempted; /* comes before all others, the first of `draining`; NULL:
+                         none */
 
   /* timer.c */
   struct neap__timers *timers; /* *owned* */
@@ -71,6 +73,10 @@ struct neap_engine {
   bool polling;
   uint64_t idle_since; /* real time of the first poll without a wait that found
                           nothing; 0: none */
+
+  /* slice.c */
+  uint64_t slice_until;   /* the slice in force ends then; 0: there is none */
+  const char *in_the_way; /* what kept it from ending; NULL: unknown */
 };
 
 #endif

@@ -168,7 +168,9 @@ static void end_turn(neap_engine *engine) {
   neap__list_append(engine->draining.next, &op->link);
 }
 
-int neap__loop_drain(neap_engine *engine) {
+/* Delivers what is ready. Unless `until` is NEAP_FOREVER, it looks at the clock
+ * after each `done`, and notes the time in *now. */
+static inline int drain(neap_engine *engine, uint64_t until, uint64_t *now) {
   int count = 0;
   engine->broken = false;
   for (int round = 0; round < DRAIN_ROUNDS && !engine->broken; round++) {
@@ -179,10 +181,24 @@ int neap__loop_drain(neap_engine *engine) {
       neap_op *turn = engine->turn;
       neap__op_deliver(NEAP__ITEM(engine->draining.next, neap_op, link));
       count++;
-      if (turn && turn == engine->turn)
+      if (turn && turn == engine->turn && !engine->preempted)
         end_turn(engine);
+      if (until != NEAP_FOREVER && (*now = uv_hrtime()) >= until)
+        return count;
     }
   }
+  return count;
+}
+
+int neap__loop_drain(neap_engine *engine) {
+  return drain(engine, NEAP_FOREVER, NULL);
+}
+
+int neap__loop_drain_until(neap_engine *engine, uint64_t until, uint64_t *now) {
+  if (until != NEAP_FOREVER)
+    return drain(engine, until, now);
+  int count = drain(engine, NEAP_FOREVER, NULL);
+  *now = uv_hrtime();
   return count;
 }
 

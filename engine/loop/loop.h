@@ -21,6 +21,11 @@ bool neap__loop_has_ready(const neap_engine *engine);
  * ready meanwhile, for a bounded number of rounds. Returns how many. */
 int neap__loop_drain(neap_engine *engine);
 
+/* The same, but no further once the real clock is at `until`. If any was
+ * delivered, *now is when the clock was looked at last, after the last `done`.
+ */
+int neap__loop_drain_until(neap_engine *engine, uint64_t until, uint64_t *now);
+
 /* Runs uv's callbacks once, waiting for the first at most `max_wait_ns`. */
 void neap__loop_wait(neap_engine *engine, uint64_t max_wait_ns);
 

@@ -68,8 +68,18 @@ void neap__op_finish(neap_op *op, int status, int detail) {
   make_ready(op, status, detail);
 }
 
+void neap__op_preempt(neap_engine *engine, neap_op *op) {
+  assert(op->state == IDLE && !engine->preempted);
+  op->engine = engine;
+  op->state = READY;
+  engine->pending++;
+  engine->preempted = op;
+  neap__list_append(engine->draining.next, &op->link);
+}
+
 void neap__op_deliver(neap_op *op) {
   assert(op->state == READY);
+  op->engine->preempted = NULL; /* it was this one, or there was none */
   op->link.prev->next = op->link.next;
   op->link.next->prev = op->link.prev;
   op->state = IDLE;
@@ -109,6 +119,8 @@ void neap_op_forget(neap_op *op) {
   if (op->state == PENDING)
     op->drop(op);
   if (op->state == PENDING || op->state == READY) {
+    if (op->engine->preempted == op)
+      op->engine->preempted = NULL;
     neap__list_remove(&op->link);
     op->engine->pending--;
   }

@@ -34,6 +34,10 @@ void neap__op_begin_in(neap_engine *engine, neap_op *op, neap_link *list);
 /* Ends an operation that is pending: it is ready now, with this outcome. */
 void neap__op_finish(neap_op *op, int status, int detail);
 
+/* Has an operation that is idle delivered before all others, with status and
+ * detail as they are. There is no such one. */
+void neap__op_preempt(neap_engine *engine, neap_op *op);
+
 /* Calls `done` of an operation that is ready. It may free the operation. */
 void neap__op_deliver(neap_op *op);
 

@@ -1,0 +1,106 @@
+/* Slices: an engine that is driven with a budget.
+ * SPDX-License-Identifier: MIT */
+#include <limits.h>
+
+#include "base/units.h"
+#include "idle.h"
+#include "loop/engine.h"
+#include "loop/loop.h"
+#include "loop/op.h"
+
+/* How much later than its budget says a slice may end without having overrun
+ * it: a share of the budget, but at least so long. */
+enum { TOLERANCE_SHARE = 10 };
+#define TOLERANCE_NS UINT64_C(50000)
+
+/* What a slice has done so far. */
+typedef struct progress {
+  uint64_t delivered;
+  uint64_t now;      /* when the clock was looked at last */
+  const char *phase; /* what was done before that */
+} progress;
+
+/* Nothing is ready: ends what waits for that, or moves the virtual clock. */
+static void be_idle(neap_engine *engine) {
+  size_t others = neap__idle_others(engine);
+  if (!neap__idle_end_waiter(engine, others) && others > 0 &&
+      engine->is_virtual)
+    neap__idle_jump(engine, neap__idle_patience(engine, others), 0);
+}
+
+/* Receives and delivers in turns until the budget is used, or nothing is ready.
+ */
+static void work(neap_engine *engine, uint64_t until, progress *p) {
+  do {
+    p->phase = "io";
+    neap__loop_wait(engine, 0);
+    int count = neap__loop_drain_until(engine, until, &p->now);
+    if (count == 0) {
+      be_idle(engine);
+      p->now = neap__loop_real_now();
+      if (!neap__loop_has_ready(engine))
+        return;
+    } else {
+      p->phase = "done";
+      p->delivered += (uint64_t)count;
+      engine->idle_since = 0;
+    }
+  } while (!engine->broken && p->now < until);
+}
+
+static bool has_overrun(uint64_t used_ns, uint64_t budget_ns) {
+  if (used_ns <= budget_ns)
+    return false;
+  uint64_t over = used_ns - budget_ns;
+  return over > TOLERANCE_NS && over > budget_ns / TOLERANCE_SHARE;
+}
+
+int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
+  if (!engine || budget_ns == 0 || (info && info->size < sizeof *info))
+    return NEAP_EINVAL;
+  if (engine->polling)
+    return NEAP_EBUSY;
+  uint64_t begin = neap__loop_real_now();
+  uint64_t until = neap__time_after(begin, budget_ns);
+  engine->polling = true;
+  engine->slice_until = until;
+  engine->in_the_way = NULL;
+  progress p = {.now = begin};
+  work(engine, until, &p);
+  engine->slice_until = 0;
+  engine->polling = false;
+  if (info) {
+    uint64_t used = p.now - begin;
+    bool overran = has_overrun(used, budget_ns);
+    *info = (neap_slice_info){
+        .size = info->size,
+        .delivered = p.delivered,
+        .used_ns = used,
+        .more = neap__loop_has_ready(engine),
+        .preempted = engine->preempted != NULL,
+        .overran = overran,
+    };
+    if (overran)
+      info->in_the_way = engine->in_the_way ? engine->in_the_way : p.phase;
+  }
+  return p.delivered < INT_MAX ? (int)p.delivered : INT_MAX;
+}
+
+uint64_t neap_slice_deadline(const neap_engine *engine) {
+  return engine ? engine->slice_until : 0;
+}
+
+int neap_preempt(neap_engine *engine, neap_op *op) {
+  if (!engine || !neap__op_is_free(op))
+    return NEAP_EINVAL;
+  if (engine->slice_until == 0 || engine->preempted)
+    return NEAP_EBUSY;
+  neap__op_preempt(engine, op);
+  neap_break(engine);
+  return 0;
+}
+
+void neap_note_overrun(neap_engine *engine, const char *what) {
+  if (engine && engine->slice_until != 0 && !engine->in_the_way)
+    engine->in_the_way = what;
+}
