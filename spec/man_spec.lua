@@ -28,7 +28,7 @@ describe("the manual page", function()
         end
       end
     end
-    assert.equal(6, commands)
+    assert.equal(7, commands)
   end)
 
   it("has each option that a command has, in bold", function()

@@ -14,6 +14,7 @@ commands, which take a Lua file that returns a flow:
   graph FILE    draw the flow for Mermaid or Graphviz
   check FILE    find mistakes in the flow
 
+  watch FILE    run a script or a flow, and run it anew when it has changed
   new NAME      make a folder with a flow to start from, and its spec
   help [COMMAND]
   version
@@ -81,6 +82,27 @@ literally. --json prints a list of { kind, node, message } instead.
 
 Exit status: 0 when nothing was found, 1 when something was, 2 when FILE has no
 flow or the arguments make no sense.
+]],
+  watch = [[
+usage: neap watch FILE [ARG...]
+       neap watch run FILE [OPTION...] [-- ARG...]
+
+Does what neap FILE does, or neap run FILE, and watches FILE and the modules
+that it requires from its folder or from this one. When one of them has
+changed, what runs is cancelled and may clean up for two seconds; then the new
+version is run. A module counts if its name is spelt out: require "tools.text".
+
+Before that, all of these files have to compile, and neap check must find
+nothing in FILE but names that are missing or doubled. That check is made of
+what neap run takes, and of a script that returns a flow and does its work
+only where neap.is_main() says so. If anything is wrong, it is printed, and the
+version that runs goes on.
+
+The script runs in a process of its own. When it ends by itself, that is told,
+and the next change runs it again. Ctrl-C ends both.
+
+Exit status: 1 when FILE cannot be read at first, 2 when the arguments make no
+sense, 128 + N after signal N (130 after Ctrl-C).
 ]],
   new = [[
 usage: neap new NAME [--flow|--agent|--chat|--rag]

@@ -10,6 +10,7 @@ local commands = {
   run = "neap.cli.run",
   graph = "neap.cli.graph",
   check = "neap.cli.check",
+  watch = "neap.cli.watch",
   new = "neap.cli.new",
   help = "neap.cli.help",
   version = "neap.cli.version",

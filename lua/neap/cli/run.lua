@@ -18,7 +18,8 @@ local TICK <const> = 0.2
 -- Writes the live line itself, which must not be announced to it.
 local write = io.stderr.write
 
-local known = {
+--- Its options, which `neap watch run` has as well.
+M.known = {
   shared = { value = "JSON, @FILE or -" },
   param = { value = "NAME=TEXT or NAME:=JSON", many = true },
   timeout = { value = "seconds" },
@@ -214,7 +215,7 @@ end
 ---@param ... string
 ---@return integer status
 function M.main(...)
-  local args, status = load.args("run", known, { ... })
+  local args, status = load.args("run", M.known, { ... })
   if not args then return status end
   local given = args.options
   local shared, opts = read_options(given, args.file)
