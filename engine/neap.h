@@ -31,7 +31,7 @@
  * sealed and may be shared by runs of the same thread.
  *
  * The parts, each with a title:
- *   Version and statuses, Memory, The engine, Operations, Driving,
+ *   Version and statuses, Memory, Grants, The engine, Operations, Driving,
  *   Nodes and flows, Runs, Events,
  *   Files, Open files, Watching files, Streams, The network, Processes, HTTP.
  *
@@ -120,7 +120,8 @@ NEAP_API uint32_t neap_version_number(void);
   X(ETOOBIG, -12, "larger than allowed")                                       \
   X(ENOLIB, -13, "a library could not be loaded")                              \
   X(ECLOSED, -14, "closed")                                                    \
-  X(EAGAIN, -15, "not ready yet")
+  X(EAGAIN, -15, "not ready yet")                                              \
+  X(EPERM, -16, "not granted")
 
 typedef enum neap_status {
 #define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),
@@ -155,9 +156,87 @@ typedef struct neap_alloc {
   void *ud;
 } neap_alloc;
 
-/* ---- The engine ---------------------------------------------------------- */
+/* ---- Grants -------------------------------------------------------------- */
 
 typedef struct neap_engine neap_engine;
+
+/* What the code that uses an engine may do outside. An engine without grants
+ * may do all that the process may. One that has some is *restricted*: it
+ * refuses what they do not allow, where that would be done and whoever asks.
+ *
+ * Each grant is a text:
+ *   files=DIR     use what is in a folder; with ":ro" behind it, only read
+ *   net=HOST:PORT connect to a host, a name or an address in digits; without
+ *                 ":PORT", to all of its ports
+ *   net-listen=ADDRESS:PORT  listen there; without ":PORT", at any port
+ *   unix=PATH     connect to the local socket at a path, or listen there
+ *   process       start programs, which are restricted by nothing
+ *   env=NAME      see a variable of the environment, and hand it to programs
+ *   clock         ask for the time of day
+ *   input         read the standard input
+ *   llm=NAME      use a model under a name that the host has set up
+ * The engine enforces all but `clock` and `llm`, of which it has nothing; the
+ * host asks neap_is_granted for these.
+ *
+ * Files: a folder is opened when the engine is made, and stays the one that was
+ * granted, whatever its path leads to later. Paths are resolved beneath it, so
+ * that neither "..", nor a link, nor a folder that is moved meanwhile leads out
+ * of it; a link to an absolute path does. Relative paths begin in the first
+ * folder. The folder itself cannot be removed or renamed.
+ *
+ * The network: a name is looked up only when it is granted, each address that
+ * this gives is checked, and the connection is made to the checked address. An
+ * address that is not of the public network (loopback, private, link-local,
+ * multicast, metadata services, ...) has to be granted by its digits as well,
+ * in whatever way it is spelled or wrapped. The same is true of each redirect.
+ * A proxy has to be granted like any host; it looks up names by itself. The
+ * environment's proxy is not used.
+ *
+ * What is refused ends with NEAP_EPERM, and the detail of that is a number for
+ * neap_refusal_text. Whether a name that is refused exists makes no difference.
+ */
+typedef struct neap_grants {
+  size_t size;
+  const char *const *list;  /* texts, then NULL; NULL: nothing is granted */
+  uint32_t max_descriptors; /* open files, streams, listeners, watches and
+                               connections at a time; 0: 256 */
+  uint32_t max_temporary;   /* temporary files and directories that are there
+                               at a time; 0: 64 */
+} neap_grants;
+
+#define NEAP_GRANTS_INIT NEAP_OPTS_INIT(neap_grants)
+
+/* Returns what neap_engine_new would return for these grants: 0, NEAP_EINVAL
+ * when one of them is none, NEAP_ESYS when a folder cannot be opened,
+ * NEAP_ENOMEM. After a failure a sentence is in `why`; 256 bytes are enough.
+ * Refused are also a folder with ":ro" that lies in one without: what is in it
+ * could be changed through the other. */
+NEAP_API int neap_grants_check(const neap_grants *grants, char *why,
+                               size_t why_size);
+
+/* Whether an engine has grants, even if these allow nothing. */
+NEAP_API bool neap_is_restricted(const neap_engine *engine);
+
+/* Whether a grant ("clock", "env=HOME") is in the list of the engine, as a
+ * text; true for an engine that is not restricted. From any thread. */
+NEAP_API bool neap_is_granted(const neap_engine *engine, const char *grant);
+
+/* A variable of the environment, if the engine may see it; else NULL. */
+NEAP_API const char *neap_getenv(const neap_engine *engine, const char *name);
+
+/* A sentence about a refusal: what was refused, and which grant would allow it.
+ * `detail` is that of an operation, or of a call, that has ended with
+ * NEAP_EPERM. It is kept for the last 16 refusals of the engine; for others the
+ * sentence says no more than that something is not granted. Valid until the
+ * next call of the engine. */
+NEAP_API const char *neap_refusal_text(const neap_engine *engine, int detail);
+
+/* The path of the first folder that is granted, in which relative paths begin
+ * and temporary files should be; NULL when there is none, or the engine is not
+ * restricted. Valid as long as the engine. */
+NEAP_API const char *neap_first_folder(const neap_engine *engine);
+
+/* ---- The engine ---------------------------------------------------------- */
 
 typedef enum neap_clock {
   NEAP_CLOCK_REAL = 0, /* the system's monotonic clock */
@@ -176,13 +255,15 @@ typedef struct neap_engine_opts {
    * made. NULL: beside the file that holds the engine, then where the system
    * looks for shared libraries. */
   const char *http_library;
+  const neap_grants *grants; /* *borrowed*: what it may do outside; NULL: all */
 } neap_engine_opts;
 
 #define NEAP_ENGINE_OPTS_INIT NEAP_OPTS_INIT(neap_engine_opts)
 
 /* Makes an engine with an event loop of its own. `opts` may be NULL. On
  * success *out is *owned*; free it with neap_engine_free. Returns 0,
- * NEAP_EINVAL, NEAP_ENOMEM, or NEAP_ESYS when there are no descriptors left. */
+ * NEAP_EINVAL, NEAP_ENOMEM, or NEAP_ESYS when there are no descriptors left or
+ * a folder that is granted cannot be opened (see neap_grants_check). */
 NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
 
 /* Frees an engine. Operations that are pending are dropped: their `done` is not

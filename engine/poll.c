@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/opts.h"
+#include "grants/grants.h"
 #include "http/load.h"
 #include "idle.h"
 #include "io/fs_file.h"
@@ -39,7 +40,14 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   engine->alloc = alloc;
   engine->http_library = o.http_library;
   init_lists(engine);
-  int status = neap__loop_open(engine, o.clock);
+  char why[NEAP__GRANTS_WHY_SIZE];
+  int status = 0;
+  if (o.grants)
+    status = neap__grants_new(&alloc, o.grants, &engine->grants, why,
+                              sizeof why);
+  if (status < 0)
+    goto fail_grants;
+  status = neap__loop_open(engine, o.clock);
   if (status < 0)
     goto fail_loop;
   status = neap__timers_open(engine);
@@ -51,6 +59,8 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
 fail_timers:
   neap__loop_close(engine);
 fail_loop:
+  neap__grants_free(engine->grants);
+fail_grants:
   neap__free(&alloc, engine, sizeof *engine);
   return status;
 }
@@ -78,6 +88,7 @@ void neap_engine_free(neap_engine *engine) {
   neap__timers_close(engine);
   neap__loop_close(engine);
   neap__http_free(engine->http);
+  neap__grants_free(engine->grants);
   neap_alloc alloc = engine->alloc;
   neap__free(&alloc, engine, sizeof *engine);
 }

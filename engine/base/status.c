@@ -57,6 +57,8 @@ int neap__sys_code_of(int result) {
 int neap__sys_status(int code) {
   if (code >= 0)
     return 0;
+  if (code == NEAP__REFUSED)
+    return NEAP_EPERM;
   return code == UV_ENOMEM ? NEAP_ENOMEM : NEAP_ESYS;
 }
 

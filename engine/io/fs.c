@@ -6,6 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fs_inside.h"
+#include "fs_within.h"
+
 enum {
   FIRST_READ = 1 << 14, /* bytes, of a file that does not tell its size */
   MAX_READ = 1 << 24,   /* bytes at once: a cancelled read ends after these */
@@ -134,6 +137,9 @@ int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return neap__within_begin(op, fs, neap__within_stat, path, NULL,
+                              NEAP__INSIDE_READS, result);
   int code = uv_fs_stat(&fs->engine->uv, &fs->uv, path, on_stat);
   return neap__fs_op_begin(op, fs, code, result);
 }
@@ -145,6 +151,9 @@ int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return neap__within_begin(op, fs, neap__within_lstat, path, NULL,
+                              NEAP__INSIDE_READS, result);
   int code = uv_fs_lstat(&fs->engine->uv, &fs->uv, path, on_stat);
   return neap__fs_op_begin(op, fs, code, result);
 }

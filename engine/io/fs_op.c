@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "base/units.h"
+#include "fs_inside.h"
 #include "loop/op.h"
 
 /* The most files that one engine has open at a time for operations on whole
@@ -101,8 +102,10 @@ void neap__fs_op_deliver(neap_fs_result *fs) {
 
 /* Begins to open the file. Returns libuv's code. */
 static int open_file(neap_fs_result *fs) {
-  int code = uv_fs_open(&fs->engine->uv, &fs->uv, fs->path.bytes, fs->flags,
-                        0666, fs->on_opened);
+  int code = fs->engine->grants
+                 ? neap__inside_open(fs)
+                 : uv_fs_open(&fs->engine->uv, &fs->uv, fs->path.bytes,
+                              fs->flags, 0666, fs->on_opened);
   if (code == 0) {
     fs->counts = true;
     fs->engine->files_open++;
@@ -166,7 +169,7 @@ static void on_close(uv_fs_t *uv) {
 
 void neap__fs_op_end(neap_fs_result *fs, int status, int detail) {
   fs->status = status;
-  fs->detail = detail;
+  fs->detail = status == NEAP_EPERM ? neap__inside_refuse(fs) : detail;
   if (fs->file == NEAP__FS_NO_FILE ||
       uv_fs_close(&fs->engine->uv, &fs->uv, fs->file, on_close) < 0)
     finish(fs);

@@ -69,6 +69,9 @@ struct neap_engine {
   struct neap__http *http;  /* NULL: it is not loaded yet */
   char http_why[1024];      /* why the last request was refused */
 
+  /* grants.c */
+  struct neap__grants *grants; /* *owned*; NULL: all is allowed */
+
   /* poll.c */
   bool polling;
   uint64_t idle_since; /* real time of the first poll without a wait that found
