@@ -51,9 +51,66 @@ NEAP_API int neap_lua_new(const neap_lua_opts *opts, lua_State **out);
 NEAP_API int luaopen_neap_core(lua_State *L);
 
 /* The engine of a Lua state in which neap.core is open, *kept* by it: for
- * neap_on_event, neap_wake and the like. Do not poll or free it. NULL when neap
- * is not open, or has ended because the state is being closed. [-0, +0, -] */
+ * neap_poll and neap_slice, neap_on_event, neap_wake and the like. Do not free
+ * it. NULL when neap is not open, or has ended because the state is being
+ * closed. [-0, +0, -] */
 NEAP_API neap_engine *neap_lua_engine(lua_State *L);
+
+/* ---- Flows in Lua, driven by the host ------------------------------------ */
+
+/* The functions of this part raise nothing, and may be called outside of
+ * protected calls, also from a C function that a script has called. They leave
+ * the stack as it was. L may be any coroutine of the state. They return
+ * NEAP_EINVAL when L is NULL or neap is not open in its state, and NEAP_ENOMEM
+ * when there is no memory; nothing has changed then. */
+
+/* A flow that has been loaded into a Lua state: a number, which no other flow
+ * of the state ever has. One that has been unloaded, or that is of another
+ * state, is NEAP_ESTALE. */
+typedef uint64_t neap_lua_flow;
+
+/* Loads a script, whose `size` bytes at `text` return a flow or a node. It is
+ * compiled at once. Then a task runs it, once, in the next polls or slices; it
+ * may wait. It has globals of its own: what it reads is the state's, what it
+ * sets is seen by no other script. `name` stands in messages for its file, and
+ * is what it gets as `...`. `neap.is_main()` is false in it. Tasks that it
+ * spawns end with it.
+ *
+ * Returns 0, and the flow in *out; NEAP_EINVAL when the text does not compile
+ * or is bytecode; NEAP_EFAILED when neap's modules cannot be loaded.
+ * neap_lua_why has a sentence then. *out is *owned*: it takes memory until it
+ * is unloaded, or until another flow takes its name. [-0, +0, -] */
+NEAP_API int neap_lua_load(lua_State *L, const char *name, const char *text,
+                           size_t size, neap_lua_flow *out);
+
+/* How far a flow is. Returns 0 when its script has returned a flow in which
+ * nothing is missing; NEAP_EAGAIN while the script runs; NEAP_EFAILED when the
+ * script has raised or has returned something else, and neap_lua_why says what;
+ * or NEAP_ESTALE. [-0, +0, -] */
+NEAP_API int neap_lua_loaded(lua_State *L, neap_lua_flow flow);
+
+/* Why the last of these functions failed in this state, as one sentence; ""
+ * when it did not or there is no more to say than the status does. It is valid
+ * until the next call of one of them. [-0, +0, -] */
+NEAP_API const char *neap_lua_why(lua_State *L);
+
+/* Unloads a flow, and takes its name away if it has one. Runs of it go on to
+ * their end. If its script runs, that is cancelled. Returns 0 or NEAP_ESTALE.
+ * [-0, +0, -] */
+NEAP_API int neap_lua_unload(lua_State *L, neap_lua_flow flow);
+
+/* Gives a flow that has been loaded a name. A flow that had the name before is
+ * unloaded: its runs end on what they have begun with, and runs that are
+ * started by the name from now on are runs of the new one. Nothing is patched.
+ *
+ * Returns 0; NEAP_EAGAIN or NEAP_EFAILED when neap_lua_loaded does; NEAP_EBUSY
+ * when the flow has another name; or NEAP_ESTALE. The former flow keeps the
+ * name then. [-0, +0, -] */
+NEAP_API int neap_lua_swap(lua_State *L, const char *name, neap_lua_flow flow);
+
+/* Gives the flow that has a name now. Returns 0, or NEAP_ESTALE when none has.
+ * [-0, +0, -] */
+NEAP_API int neap_lua_find(lua_State *L, const char *name, neap_lua_flow *out);
 
 #ifdef __cplusplus
 }

@@ -121,7 +121,8 @@ NEAP_API uint32_t neap_version_number(void);
   X(ENOLIB, -13, "a library could not be loaded")                              \
   X(ECLOSED, -14, "closed")                                                    \
   X(EAGAIN, -15, "not ready yet")                                              \
-  X(EPERM, -16, "not granted")
+  X(EPERM, -16, "not granted")                                                 \
+  X(ESTALE, -17, "gone")
 
 typedef enum neap_status {
 #define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),

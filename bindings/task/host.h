@@ -38,6 +38,7 @@ struct neapL_host {
   uint32_t slots;    /* in use in the table of anchors */
   lua_State *values; /* a coroutine; its stack holds what is always needed */
   uint64_t seed;     /* for the jitter of the next run; 0: by chance */
+  uint32_t serial;   /* of the flow that was loaded last */
 };
 
 /* The stack of `values`. */

@@ -2,23 +2,12 @@
 -- SPDX-License-Identifier: MIT
 local args = require "neap.cli.args"
 local core = require "neap.core"
+local loaded = require "neap.flow.loaded"
 local nodes = require "neap.flow.node"
 local report = require "neap.cli.report"
 local script = require "neap.cli.script"
 
 local M = {}
-
--- Returns what is wrong with the value that a file returned instead of a flow.
-local function refuse(value)
-  local state = nodes.state(value)
-  if state then
-    return ("returns the class %s; make a node of it: return %s { ... }"):format(state.label,
-      state.label)
-  elseif value == nil then
-    return "returns nothing; a flow expected, as in: return flow"
-  end
-  return ("returns a %s; a flow or node expected"):format(type(value))
-end
 
 -- Returns an error message of a file with its place, or at least with the name of the file.
 -- A place in one of neap's own modules is left out: it appears after a tail call, where the
@@ -54,7 +43,7 @@ function M.flow(file, rest, accept)
     return nil, locate(report.text_of(value), file), trace
   end
   if not (accept or nodes.is_node)(value) then
-    return nil, ("%s %s"):format(file, refuse(value))
+    return nil, ("%s %s"):format(file, loaded.misfit(value))
   end
   return value
 end

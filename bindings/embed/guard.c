@@ -1,0 +1,88 @@
+/* Calls from a host into a Lua state, which raise nothing.
+ * SPDX-License-Identifier: MIT */
+#include "guard.h"
+
+#include <lauxlib.h>
+
+#include "neap_lua.h"
+#include "task/error.h"
+
+/* The registry's key of what neap_lua_why has to say: any error. */
+static const char why_key;
+
+void neapL_guard_set_why(lua_State *L) {
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &why_key);
+}
+
+/* What is raised: a function at 2 has the arguments at 1. */
+static int call(lua_State *L) {
+  lua_CFunction f = *(lua_CFunction *)lua_touserdata(L, 2);
+  lua_settop(L, 1);
+  /* The key is there from now on, so that a failure can be kept. */
+  lua_pushboolean(L, 0);
+  neapL_guard_set_why(L);
+  return f(L);
+}
+
+int neapL_guard_call(lua_State *L, lua_CFunction f, void *args) {
+  if (!neapL_host_find(L))
+    return NEAP_EINVAL;
+  if (!lua_checkstack(L, LUA_MINSTACK))
+    return NEAP_ENOMEM;
+  lua_pushcfunction(L, call);
+  lua_pushlightuserdata(L, args);
+  lua_pushlightuserdata(L, &f);
+  int status = lua_pcall(L, 2, 0, 0);
+  if (status == LUA_OK)
+    return 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &why_key);
+  bool is_kept = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  if (is_kept)
+    neapL_guard_set_why(L); /* allocates nothing, for the key is there */
+  else
+    lua_pop(L, 1);
+  return status == LUA_ERRMEM ? NEAP_ENOMEM : NEAP_EFAILED;
+}
+
+/* Runs below lua_pcall: makes what is kept a text. */
+static int make_text(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &why_key);
+  neapL_error_text(L, -1);
+  neapL_guard_set_why(L);
+  return 0;
+}
+
+const char *neap_lua_why(lua_State *L) {
+  if (!L || !neapL_host_find(L) || !lua_checkstack(L, LUA_MINSTACK))
+    return "";
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &why_key);
+  int type = lua_type(L, -1);
+  lua_pop(L, 1);
+  if (type == LUA_TNIL || type == LUA_TBOOLEAN)
+    return "";
+  if (type != LUA_TSTRING) {
+    lua_pushcfunction(L, make_text);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
+      lua_pop(L, 1);
+      return neap_status_text(NEAP_ENOMEM);
+    }
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &why_key);
+  const char *text = lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return text;
+}
+
+void neapL_guard_push(lua_State *L, const char *module, const char *name) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, module) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_getglobal(L, "require");
+    lua_pushstring(L, module);
+    lua_call(L, 1, 1);
+  }
+  lua_getfield(L, -1, name);
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}

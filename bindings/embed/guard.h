@@ -1,0 +1,20 @@
+/* Calls from a host into a Lua state, which raise nothing.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_EMBED_GUARD_H
+#define NEAP_BINDINGS_EMBED_GUARD_H
+
+#include "task/host.h"
+
+/* Calls `f` with a light userdata as its only argument, protected. `f` leaves a
+ * status in its arguments, and returns nothing. When it raises, neap_lua_why
+ * gets the error. Returns 0, NEAP_EFAILED when `f` has raised, NEAP_ENOMEM, or
+ * NEAP_EINVAL when neap is not open in the state. [-0, +0, -] */
+int neapL_guard_call(lua_State *L, lua_CFunction f, void *args);
+
+/* Makes the value on top what neap_lua_why has to say. [-1, +0, m] */
+void neapL_guard_set_why(lua_State *L);
+
+/* Pushes a function of a module of neap's. [-0, +1, v] */
+void neapL_guard_push(lua_State *L, const char *module, const char *name);
+
+#endif

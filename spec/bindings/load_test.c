@@ -1,0 +1,282 @@
+/* neap_lua_load, unload and swap: scripts that a host loads.
+ * SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <lauxlib.h>
+#include <string.h>
+
+#include "neap_lua.h"
+#include "short_memory.h"
+
+static int make(void **state) {
+  lua_State *L;
+  if (neap_lua_new(NULL, &L) < 0)
+    return -1;
+  *state = L;
+  return 0;
+}
+
+static int end(void **state) {
+  lua_close(*state);
+  return 0;
+}
+
+static int load(lua_State *L, const char *text, neap_lua_flow *out) {
+  return neap_lua_load(L, "test.lua", text, strlen(text), out);
+}
+
+/* Drives the loop until the script of a flow has ended. */
+static int finish(lua_State *L, neap_lua_flow flow) {
+  int status;
+  while ((status = neap_lua_loaded(L, flow)) == NEAP_EAGAIN)
+    neap_poll(neap_lua_engine(L), NEAP_FOREVER);
+  return status;
+}
+
+static int loaded(lua_State *L, const char *text) {
+  neap_lua_flow flow;
+  int status = load(L, text, &flow);
+  return status < 0 ? status : finish(L, flow);
+}
+
+static void assert_why(lua_State *L, const char *text) {
+  assert_string_equal(text, neap_lua_why(L));
+}
+
+#define NODE "return require('neap').Node { name = 'n' }"
+
+static void a_script_is_run_once_and_may_wait(void **state) {
+  lua_State *L = *state;
+  lua_pushinteger(L, 0);
+  lua_setglobal(L, "count");
+  neap_lua_flow flow;
+  assert_int_equal(0,
+                   load(L,
+                        "#!/usr/bin/env neap\n"
+                        "local neap = require 'neap'\n"
+                        "_ENV.seen = ... neap.sleep(0.001)\n"
+                        "getmetatable(_ENV).__index.count = count + 1\n" NODE,
+                        &flow));
+  assert_int_equal(NEAP_EAGAIN, neap_lua_loaded(L, flow));
+  assert_int_equal(0, finish(L, flow));
+  lua_getglobal(L, "count");
+  assert_int_equal(1, lua_tointeger(L, -1));
+  lua_getglobal(L, "seen"); /* the script's own */
+  assert_true(lua_isnil(L, -1));
+  lua_settop(L, 0);
+}
+
+static void what_is_no_flow_is_told(void **state) {
+  lua_State *L = *state;
+  assert_int_equal(NEAP_EINVAL, loaded(L, "return = 1"));
+  assert_why(L, "test.lua:1: unexpected symbol near '='");
+  assert_int_equal(NEAP_EINVAL, loaded(L, "\x1bLua"));
+  assert_why(L, "test.lua: it is compiled; the text of a script expected");
+  assert_int_equal(NEAP_EFAILED, loaded(L, "error 'no luck'"));
+  assert_why(L, "test.lua:1: no luck");
+  assert_int_equal(NEAP_EFAILED, loaded(L, "return 3"));
+  assert_why(L, "test.lua returns a number; a flow or node expected");
+  assert_int_equal(NEAP_EFAILED, loaded(L, "return require('neap').Flow()"));
+  assert_non_null(strstr(neap_lua_why(L), "the flow Flow has no start"));
+  assert_int_equal(NEAP_EFAILED,
+                   loaded(L, "error(setmetatable({}, {__tostring = function() "
+                             "error 'twice' end}))"));
+  assert_why(L, "a table");
+  assert_int_equal(0, loaded(L, NODE));
+  assert_why(L, "");
+}
+
+static void each_script_has_globals_of_its_own(void **state) {
+  lua_State *L = *state;
+  assert_int_equal(0, loaded(L, "x = 1 _G.y = 2 assert(x and y)\n" NODE));
+  assert_int_equal(0, loaded(L, "assert(not x and not _G.y)\n" NODE));
+}
+
+static void what_is_wrong_is_refused(void **state) {
+  lua_State *L = *state;
+  neap_lua_flow flow = 0;
+  assert_int_equal(NEAP_EINVAL, neap_lua_load(NULL, "n", "", 0, &flow));
+  assert_int_equal(NEAP_EINVAL, neap_lua_load(L, NULL, "", 0, &flow));
+  assert_int_equal(NEAP_EINVAL, neap_lua_load(L, "n", NULL, 0, &flow));
+  assert_int_equal(NEAP_EINVAL, neap_lua_load(L, "n", "", 0, NULL));
+  assert_int_equal(NEAP_EINVAL, neap_lua_swap(L, NULL, flow));
+  assert_int_equal(NEAP_EINVAL, neap_lua_find(L, "n", NULL));
+  assert_int_equal(NEAP_EINVAL, neap_lua_loaded(NULL, flow));
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(NEAP_ESTALE, neap_lua_loaded(L, flow));
+    assert_int_equal(NEAP_ESTALE, neap_lua_unload(L, flow));
+    assert_int_equal(NEAP_ESTALE, neap_lua_swap(L, "n", flow));
+    flow = i == 0 ? 1 : UINT64_MAX;
+  }
+  assert_int_equal(NEAP_ESTALE, neap_lua_find(L, "n", &flow));
+  lua_State *plain = luaL_newstate(); /* without neap */
+  assert_int_equal(NEAP_EINVAL, load(plain, NODE, &flow));
+  assert_int_equal(NEAP_EINVAL, neap_lua_loaded(plain, flow));
+  assert_string_equal("", neap_lua_why(plain));
+  lua_close(plain);
+}
+
+static void a_flow_of_another_state_is_stale(void **state) {
+  lua_State *L = *state, *other;
+  neap_lua_flow mine, theirs;
+  assert_int_equal(0, neap_lua_new(NULL, &other));
+  assert_int_equal(0, load(L, NODE, &mine));
+  assert_int_equal(0, load(other, NODE, &theirs));
+  assert_int_equal(NEAP_ESTALE, neap_lua_loaded(L, theirs));
+  assert_int_equal(NEAP_ESTALE, neap_lua_unload(other, mine));
+  lua_close(other);
+}
+
+static void a_name_passes_to_the_newest_flow(void **state) {
+  lua_State *L = *state;
+  neap_lua_flow first, second, found;
+  assert_int_equal(0, load(L, NODE, &first));
+  assert_int_equal(NEAP_EAGAIN, neap_lua_swap(L, "talk", first));
+  assert_int_equal(0, finish(L, first));
+  assert_int_equal(0, neap_lua_swap(L, "talk", first));
+  assert_int_equal(0, neap_lua_swap(L, "talk", first));
+  assert_int_equal(NEAP_EBUSY, neap_lua_swap(L, "walk", first));
+  assert_int_equal(0, load(L, "error 'broken'", &second));
+  assert_int_equal(NEAP_EFAILED, finish(L, second));
+  assert_int_equal(NEAP_EFAILED, neap_lua_swap(L, "talk", second));
+  assert_int_equal(0, neap_lua_unload(L, second));
+  assert_int_equal(0, neap_lua_find(L, "talk", &found));
+  assert_true(found == first);
+  assert_int_equal(0, load(L, NODE, &second));
+  assert_int_equal(0, finish(L, second));
+  assert_int_equal(0, neap_lua_swap(L, "talk", second));
+  assert_int_equal(NEAP_ESTALE, neap_lua_loaded(L, first));
+  assert_int_equal(0, neap_lua_find(L, "talk", &found));
+  assert_true(found == second);
+  assert_int_equal(0, neap_lua_unload(L, second));
+  assert_int_equal(NEAP_ESTALE, neap_lua_find(L, "talk", &found));
+}
+
+static void a_script_that_waits_is_ended_with_its_flow(void **state) {
+  lua_State *L = *state;
+  neap_lua_flow flow;
+  assert_int_equal(0, load(L,
+                           "local _ <close> = setmetatable({}, {__close = "
+                           "function() getmetatable(_ENV).__index.closed = "
+                           "true end})\n"
+                           "require('neap').sleep(1000)",
+                           &flow));
+  neap_poll(neap_lua_engine(L), 0);
+  assert_int_equal(0, neap_lua_unload(L, flow));
+  assert_int_equal(NEAP_ESTALE, neap_lua_unload(L, flow));
+  while (neap_pending(neap_lua_engine(L)) > 0)
+    neap_poll(neap_lua_engine(L), NEAP_FOREVER);
+  lua_getglobal(L, "closed");
+  assert_true(lua_toboolean(L, -1));
+  lua_pop(L, 1);
+}
+
+static void a_coroutine_of_the_host_may_load(void **state) {
+  lua_State *L = *state, *co = lua_newthread(L);
+  neap_lua_flow flow;
+  assert_int_equal(0, load(co, NODE, &flow));
+  assert_int_equal(0, lua_gettop(co));
+  lua_settop(L, 0);
+  lua_gc(L, LUA_GCCOLLECT);
+  assert_int_equal(0, finish(L, flow));
+}
+
+/* Bytes that the state holds when nothing is left to collect. */
+static int held(lua_State *L) {
+  lua_gc(L, LUA_GCCOLLECT);
+  lua_gc(L, LUA_GCCOLLECT); /* what the first one has finalized */
+  return lua_gc(L, LUA_GCCOUNT) * 1024 + lua_gc(L, LUA_GCCOUNTB);
+}
+
+static void a_thousand_reloads_take_no_memory(void **state) {
+  lua_State *L = *state;
+  int before = 0;
+  for (int i = 0; i < 1200; i++) {
+    neap_lua_flow flow;
+    assert_int_equal(0,
+                     load(L, "cache = {string.rep('x', 10000)}\n" NODE, &flow));
+    assert_int_equal(0, finish(L, flow));
+    assert_int_equal(0, neap_lua_swap(L, "talk", flow));
+    if (i == 200)
+      before = held(L);
+  }
+  assert_in_range(held(L), 1, before);
+}
+
+/* Loads, names, replaces and unloads; gives the first status that is none of
+ * success. */
+static int play(lua_State *L) {
+  neap_lua_flow flow = 0;
+  int status = 0;
+  for (int i = 0; i < 2 && status == 0; i++) {
+    status = load(L, NODE, &flow);
+    if (status == 0)
+      status = finish(L, flow);
+    if (status == 0)
+      status = neap_lua_swap(L, "talk", flow);
+    neap_lua_why(L);
+  }
+  if (status == 0)
+    status = load(L, "require('neap').sleep(1000)", &flow);
+  return status == 0 ? neap_lua_unload(L, flow) : status;
+}
+
+/* Refuses each request for memory in turn. */
+static void sweep(bool for_good) {
+  for (long n = 1; n < 100000; n++) {
+    memory m = {0};
+    neap_engine_opts engine = NEAP_ENGINE_OPTS_INIT;
+    engine.alloc.fn = allocate;
+    engine.alloc.ud = &m;
+    neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
+    opts.engine = &engine;
+    lua_State *L;
+    assert_int_equal(0, neap_lua_new(&opts, &L));
+    m.fail_at = m.requests + n;
+    m.for_good = for_good;
+    int status = play(L);
+    bool was_refused = m.requests >= m.fail_at;
+    m.fail_at = 0;
+    assert_true(was_refused || status == 0);
+    assert_int_equal(0, lua_gettop(L));
+    assert_int_equal(0, play(L)); /* it is still of use */
+    lua_close(L);
+    assert_int_equal(0, m.live);
+    if (!was_refused)
+      return;
+  }
+  fail_msg("there is no end of it");
+}
+
+static void memory_may_be_refused(void **state) {
+  (void)state;
+  sweep(false);
+  sweep(true);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(a_script_is_run_once_and_may_wait, make,
+                                      end),
+      cmocka_unit_test_setup_teardown(what_is_no_flow_is_told, make, end),
+      cmocka_unit_test_setup_teardown(each_script_has_globals_of_its_own, make,
+                                      end),
+      cmocka_unit_test_setup_teardown(what_is_wrong_is_refused, make, end),
+      cmocka_unit_test_setup_teardown(a_flow_of_another_state_is_stale, make,
+                                      end),
+      cmocka_unit_test_setup_teardown(a_name_passes_to_the_newest_flow, make,
+                                      end),
+      cmocka_unit_test_setup_teardown(
+          a_script_that_waits_is_ended_with_its_flow, make, end),
+      cmocka_unit_test_setup_teardown(a_coroutine_of_the_host_may_load, make,
+                                      end),
+      cmocka_unit_test_setup_teardown(a_thousand_reloads_take_no_memory, make,
+                                      end),
+      cmocka_unit_test(memory_may_be_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
