@@ -920,9 +920,12 @@ NEAP_API int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
                             bool recursive, neap_fs_result **result);
 
 /* Removes like neap_fs_remove, before it returns. It is for the end of a
- * program, when no operation can be waited for. Returns 0, or NEAP_ESYS with
- * the code of the system in *detail (which may be NULL). From any thread. */
-NEAP_API int neap_fs_remove_now(const char *path, bool recursive, int *detail);
+ * program, when no operation can be waited for. `engine` is the one whose
+ * grants are to be respected; NULL: none. Returns 0, NEAP_ESYS with the code of
+ * the system in *detail (which may be NULL), or NEAP_EPERM with 0 there. From
+ * any thread. */
+NEAP_API int neap_fs_remove_now(const neap_engine *engine, const char *path,
+                                bool recursive, int *detail);
 
 /* rename: gives a file or directory another name on the same file system, and
  * replaces a file that has that name. copy: copies a file with its mode, and

@@ -198,9 +198,9 @@ static int start_tempdir(lua_State *L, neap_op *op, neap_fs_result **result) {
 
 /* Nothing will get the path: removes the directory. */
 static void remove_tempdir(lua_State *L, neap_fs_result **result) {
-  (void)L;
   size_t size;
-  neap_fs_remove_now(neap_fs_bytes(*result, &size), false, NULL);
+  neap_fs_remove_now(neapL_engine(L), neap_fs_bytes(*result, &size), false,
+                     NULL);
 }
 
 /* remove_now(path): removes it with all that is in it, without waiting. Returns
@@ -209,8 +209,14 @@ static int remove_now(lua_State *L) {
   const char *path = neapL_fs_call_path(L, 1);
   char name[32], text[128];
   int detail;
-  if (neap_fs_remove_now(path, true, &detail) == 0)
+  neap_engine *engine = neapL_engine(L);
+  int status = neap_fs_remove_now(engine, path, true, &detail);
+  if (status == 0)
     return 0;
+  if (status == NEAP_EPERM) {
+    lua_pushstring(L, neap_status_text(status));
+    return 1;
+  }
   neap_sys_describe(detail, name, sizeof(name), text, sizeof(text));
   if (strcmp(name, "ENOENT") == 0)
     return 0;

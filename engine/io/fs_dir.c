@@ -2,12 +2,16 @@
  * SPDX-License-Identifier: MIT */
 #include "fs_op.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <errno.h>
 
 #include "base/status.h"
+#include "fs_inside.h"
+#include "fs_within.h"
 
 static neap_file_type type_of_dirent(uv_dirent_type_t type) {
   switch (type) {
@@ -100,6 +104,34 @@ static void on_scandir(uv_fs_t *uv) {
   look_up_type(fs);
 }
 
+/* The directory is open: its name in /proc leads there, whatever has become of
+ * its path. */
+static void on_open_to_list(uv_fs_t *uv) {
+  neap_fs_result *fs = uv->data;
+  char name[40];
+  if (neap__fs_op_opened(fs) < 0)
+    return;
+  snprintf(name, sizeof name, "/proc/self/fd/%d/", fs->file);
+  fs->path.size = 0;
+  fs->path_size = strlen(name);
+  if (neap__buf_append(&fs->path, &fs->alloc, name, strlen(name) + 1) < 0)
+    neap__fs_op_end(fs, NEAP_ENOMEM, 0);
+  else
+    neap__fs_op_go_on(fs, uv_fs_scandir(&fs->engine->uv, &fs->uv,
+                                        fs->path.bytes, 0, on_scandir));
+}
+
+static int list_inside(neap_op *op, neap_fs_result *fs, const char *path,
+                       neap_fs_result **result) {
+  if (neap__buf_append(&fs->path, &fs->alloc, path, strlen(path) + 1) < 0) {
+    neap_fs_free(fs);
+    return NEAP_ENOMEM;
+  }
+  fs->flags = O_RDONLY | O_DIRECTORY;
+  fs->on_opened = on_open_to_list;
+  return neap__fs_op_begin(op, fs, neap__inside_open(fs), result);
+}
+
 int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
                  neap_fs_result **result) {
   if (!engine || !neap__op_is_free(op) || !path || !result)
@@ -107,6 +139,8 @@ int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return list_inside(op, fs, path, result);
   int status = neap__buf_append(&fs->path, &fs->alloc, path, strlen(path));
   if (status == 0)
     status = neap__buf_append(&fs->path, &fs->alloc, "/", 1);
@@ -177,6 +211,10 @@ int neap_fs_mkdir(neap_engine *engine, neap_op *op, const char *path,
   if (!fs)
     return NEAP_ENOMEM;
   fs->mode = mode > 0 ? mode : 0777;
+  if (engine->grants)
+    return neap__within_begin(
+        op, fs, parents ? neap__within_mkdir_tree : neap__within_mkdir, path,
+        NULL, NEAP__INSIDE_CHANGES, result);
   return neap__fs_op_begin_work(op, fs, parents ? make_tree : make_one, path,
                                 result);
 }
@@ -204,6 +242,21 @@ static void on_tempdir(uv_fs_t *uv) {
       fs, uv_fs_rmdir(&fs->engine->uv, &fs->uv, fs->bytes.bytes, on_removed));
 }
 
+/* Nobody gets a directory that has been made: it is removed again. */
+static void finish_inside(neap_fs_result *fs) {
+  if (!fs->op && fs->status == 0)
+    neap__inside_unlink(fs->engine, fs->bytes.bytes, AT_REMOVEDIR);
+  fs->bytes.size--; /* without the zero byte */
+  neap__fs_op_deliver(fs);
+}
+
+static int make_inside(neap_op *op, neap_fs_result *fs,
+                       neap_fs_result **result) {
+  fs->finish = finish_inside;
+  return neap__within_begin(op, fs, neap__within_make_dir, fs->bytes.bytes,
+                            NULL, NEAP__INSIDE_CHANGES, result);
+}
+
 int neap_fs_tempdir(neap_engine *engine, neap_op *op, const char *prefix,
                     neap_fs_result **result) {
   if (!engine || !neap__op_is_free(op) || !prefix || !result)
@@ -218,6 +271,8 @@ int neap_fs_tempdir(neap_engine *engine, neap_op *op, const char *prefix,
     neap_fs_free(fs);
     return NEAP_ENOMEM;
   }
+  if (engine->grants)
+    return make_inside(op, fs, result);
   path->size--; /* without the zero byte */
   int code = uv_fs_mkdtemp(&fs->engine->uv, &fs->uv, path->bytes, on_tempdir);
   return neap__fs_op_begin(op, fs, code, result);

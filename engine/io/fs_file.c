@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "fs_inside.h"
 #include "fs_op.h"
 
 enum { CHUNK = 1 << 16 /* bytes, of one read */ };
@@ -65,7 +66,9 @@ static neap_file *new_file(neap_engine *engine, const char *path,
 
 /* Removes the path of a temporary file, at once. */
 static void remove_temporary(neap_file *file) {
-  if (file->temporary)
+  if (file->temporary && file->engine->grants)
+    neap__inside_unlink(file->engine, file->path, 0);
+  else if (file->temporary)
     unlink(file->path);
   file->temporary = false;
 }
@@ -229,6 +232,17 @@ static void on_make(uv_fs_t *uv) {
   take_file(fs);
 }
 
+/* The same in a restricted engine: its path is in that of the operation. */
+static void on_make_inside(uv_fs_t *uv) {
+  neap_fs_result *fs = uv->data;
+  neap_file *file = fs->handle;
+  if (uv->result >= 0) {
+    memcpy(file->path, fs->path.bytes, file->path_size);
+    file->temporary = true;
+  }
+  take_file(fs);
+}
+
 /* Makes the operation that opens `file`, which is freed where that fails. */
 static neap_fs_result *new_open(neap_file *file, neap_file **out) {
   neap_fs_result *fs = neap__fs_op_new(file->engine);
@@ -240,6 +254,17 @@ static neap_fs_result *new_open(neap_file *file, neap_file **out) {
   fs->finish = finish_open;
   fs->file_out = out;
   return fs;
+}
+
+/* Begins the step that opens `file` by its path in a restricted engine. Returns
+ * libuv's code. */
+static int step_inside(neap_fs_result *fs, uv_fs_cb then,
+                       int (*begin)(neap_fs_result *fs)) {
+  const neap_file *file = fs->handle;
+  fs->on_opened = then;
+  if (neap__buf_append(&fs->path, &fs->alloc, file->path, file->path_size) < 0)
+    return UV_ENOMEM;
+  return begin(fs);
 }
 
 static int begin_open(neap_op *op, neap_fs_result *fs, int code) {
@@ -266,7 +291,9 @@ int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
     return NEAP_ENOMEM;
   file->appends = *mode == 'a';
   fs->flags = flags;
-  int code = uv_fs_open(&fs->engine->uv, &fs->uv, path, flags, 0666, on_open);
+  int code = engine->grants ? step_inside(fs, on_open, neap__inside_open)
+                            : uv_fs_open(&fs->engine->uv, &fs->uv, path, flags,
+                                         0666, on_open);
   return begin_open(op, fs, code);
 }
 
@@ -278,7 +305,9 @@ int neap_file_temp(neap_engine *engine, neap_op *op, const char *prefix,
   neap_fs_result *fs = file ? new_open(file, out) : NULL;
   if (!fs)
     return NEAP_ENOMEM;
-  int code = uv_fs_mkstemp(&fs->engine->uv, &fs->uv, file->path, on_make);
+  int code = engine->grants
+                 ? step_inside(fs, on_make_inside, neap__inside_make_file)
+                 : uv_fs_mkstemp(&fs->engine->uv, &fs->uv, file->path, on_make);
   return begin_open(op, fs, code);
 }
 
@@ -561,6 +590,8 @@ static void on_unlink(uv_fs_t *uv) {
 }
 
 static void close_first(neap_fs_result *fs) {
+  if (fs->engine->grants)
+    remove_temporary(fs->handle);
   if (fs->handle->temporary)
     neap__fs_op_go_on(fs, uv_fs_unlink(&fs->engine->uv, &fs->uv,
                                        fs->handle->path, on_unlink));

@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -75,7 +77,7 @@ int neap__inside_open_at(neap_fs_result *fs, int which, int flags,
   neap__within *w = &fs->within;
   w->which = which;
   return neap__beneath_open(&w->grant[which]->folder, w->rest[which],
-                            flags | O_NOCTTY, mode);
+                            flags | (flags & O_PATH ? 0 : O_NOCTTY), mode);
 }
 
 static int open_file(neap_fs_result *fs) {
@@ -127,6 +129,60 @@ int neap__inside_changeable(neap_fs_result *fs, int which,
   w->which = which;
   w->why = NEAP__WITHIN_ROOT;
   return neap__sys_fail(NEAP__EREFUSED);
+}
+
+/* Reads the path of what is open. `text` has room for PATH_MAX. */
+static int read_path(int file, char *text) {
+  char link[32];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  ssize_t size = readlink(link, text, PATH_MAX - 1);
+  if (size < 0)
+    return -1;
+  text[size] = '\0';
+  return 0;
+}
+
+int neap__inside_place(const neap_fs_result *fs, int file, char *rest) {
+  char folder[PATH_MAX];
+  if (read_path(file, rest) < 0 ||
+      read_path(fs->within.grant[0]->folder.file, folder) < 0)
+    return -1;
+  size_t size = strlen(folder);
+  if (size == 1) /* "/" */
+    size = 0;
+  if (strncmp(rest, folder, size) != 0 ||
+      (rest[size] != '/' && rest[size] != '\0'))
+    return neap__sys_fail(ENOENT); /* it has been moved away, or removed */
+  size += rest[size] == '/';
+  memmove(rest, rest + size, strlen(rest + size) + 1);
+  return 0;
+}
+
+/* Whether a name leads to the file that is open. */
+static bool is_at(int parent, const char *name, int file) {
+  struct stat found, opened;
+  return fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+         fstat(file, &opened) == 0 && found.st_dev == opened.st_dev &&
+         found.st_ino == opened.st_ino;
+}
+
+int neap__inside_target(neap_fs_result *fs, char name[NAME_MAX + 1]) {
+  char rest[PATH_MAX];
+  bool slash;
+  int file = neap__inside_open_at(fs, 0, O_PATH, 0);
+  if (file < 0)
+    return errno == ENOENT ? neap__inside_parent(fs, 0, name) : -1;
+  int parent = neap__inside_place(fs, file, rest);
+  if (parent == 0)
+    parent = *rest ? neap__beneath_parent(&fs->within.grant[0]->folder, rest,
+                                          name, &slash)
+                   : neap__sys_fail(EISDIR);
+  if (parent >= 0 && !is_at(parent, name, file)) {
+    neap__sys_close(parent);
+    parent = neap__sys_fail(ENOENT);
+  }
+  neap__sys_close(file);
+  return parent;
 }
 
 /* Has `make` make something whose name ends with letters that no other has,

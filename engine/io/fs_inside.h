@@ -42,6 +42,15 @@ int neap__inside_changeable(neap_fs_result *fs, int which,
 /* Opens the file at a path. */
 int neap__inside_open_at(neap_fs_result *fs, int which, int flags, mode_t mode);
 
+/* Finds the path, from the folder of the first grant, of what is open there.
+ * `rest` has room for PATH_MAX. */
+int neap__inside_place(const neap_fs_result *fs, int file, char *rest);
+
+/* Opens the folder that has the file to which the first path leads, over links,
+ * and copies its name there; of a file that is missing, as
+ * neap__inside_parent. */
+int neap__inside_target(neap_fs_result *fs, char name[NAME_MAX + 1]);
+
 /* Has `make` make something whose name ends with letters that no other has,
  * which are written to the end of `text`. Returns what it has returned. */
 int neap__inside_make_up(neap_fs_result *fs, char *text,

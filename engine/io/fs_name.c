@@ -2,7 +2,11 @@
  * SPDX-License-Identifier: MIT */
 #include "fs_op.h"
 
+#include <limits.h>
 #include <string.h>
+
+#include "fs_inside.h"
+#include "fs_within.h"
 
 int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
                    const char *to, neap_fs_result **result) {
@@ -11,6 +15,10 @@ int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return neap__within_begin(op, fs, neap__within_rename, from, to,
+                              NEAP__INSIDE_CHANGES | NEAP__INSIDE_CHANGES_OTHER,
+                              result);
   int code = uv_fs_rename(&fs->engine->uv, &fs->uv, from, to,
                           neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
@@ -23,6 +31,9 @@ int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return neap__within_begin(op, fs, neap__within_copy, from, to,
+                              NEAP__INSIDE_CHANGES_OTHER, result);
   /* FICLONE: file systems that can share the blocks do. */
   int code = uv_fs_copyfile(&fs->engine->uv, &fs->uv, from, to,
                             UV_FS_COPYFILE_FICLONE, neap__fs_op_on_last_step);
@@ -36,6 +47,11 @@ int neap_fs_link(neap_engine *engine, neap_op *op, const char *from,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  /* A second name is one to change the file by. */
+  if (engine->grants)
+    return neap__within_begin(op, fs, neap__within_link, from, to,
+                              NEAP__INSIDE_CHANGES | NEAP__INSIDE_CHANGES_OTHER,
+                              result);
   int code =
       uv_fs_link(&fs->engine->uv, &fs->uv, from, to, neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
@@ -45,9 +61,14 @@ int neap_fs_symlink(neap_engine *engine, neap_op *op, const char *target,
                     const char *path, neap_fs_result **result) {
   if (!engine || !neap__op_is_free(op) || !target || !path || !result)
     return NEAP_EINVAL;
-  neap_fs_result *fs = neap__fs_op_new(engine);
+  neap_fs_result *fs =
+      engine->grants ? neap__fs_op_new_write(engine, target, strlen(target) + 1)
+                     : neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return neap__within_begin(op, fs, neap__within_symlink, path, NULL,
+                              NEAP__INSIDE_CHANGES, result);
   int code = uv_fs_symlink(&fs->engine->uv, &fs->uv, target, path, 0,
                            neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
@@ -60,9 +81,25 @@ int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  fs->mode = mode;
+  if (engine->grants)
+    return neap__within_begin(op, fs, neap__within_chmod, path, NULL,
+                              NEAP__INSIDE_CHANGES, result);
   int code = uv_fs_chmod(&fs->engine->uv, &fs->uv, path, (int)mode,
                          neap__fs_op_on_last_step);
   return neap__fs_op_begin(op, fs, code, result);
+}
+
+/* Begins work that finds a path. */
+static int find_inside(neap_op *op, neap_fs_result *fs,
+                       int (*work)(neap_fs_result *fs), const char *path,
+                       neap_fs_result **result) {
+  if (neap__buf_reserve(&fs->bytes, &fs->alloc, PATH_MAX) < 0) {
+    neap_fs_free(fs);
+    return NEAP_ENOMEM;
+  }
+  return neap__within_begin(op, fs, work, path, NULL, NEAP__INSIDE_READS,
+                            result);
 }
 
 /* The step that finds a path has ended; libuv's copy goes with it. */
@@ -82,6 +119,8 @@ int neap_fs_readlink(neap_engine *engine, neap_op *op, const char *path,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return find_inside(op, fs, neap__within_readlink, path, result);
   int code = uv_fs_readlink(&fs->engine->uv, &fs->uv, path, on_path);
   return neap__fs_op_begin(op, fs, code, result);
 }
@@ -93,6 +132,8 @@ int neap_fs_realpath(neap_engine *engine, neap_op *op, const char *path,
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return find_inside(op, fs, neap__within_realpath, path, result);
   int code = uv_fs_realpath(&fs->engine->uv, &fs->uv, path, on_path);
   return neap__fs_op_begin(op, fs, code, result);
 }

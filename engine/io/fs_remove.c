@@ -19,6 +19,9 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "fs_inside.h"
+#include "fs_within.h"
+#include "grants/files.h"
 
 /* How many of the directories above it a walk remembers. */
 enum { MAX_KNOWN = 2048 };
@@ -147,11 +150,11 @@ static int take_entry(walk *w, bool *end) {
 /* Removes what is in a directory, unless it is told to stop. Sets *again if the
  * tree was so deep that the walk has forgotten its way back to the top; what is
  * left is less deep. */
-static int walk_through(const char *path, const atomic_bool *stop,
+static int walk_through(int at, const char *path, const atomic_bool *stop,
                         bool *again) {
   walk w = {.depth = 0};
   bool end = false;
-  int status = enter(&w, open(path, OPEN_FLAGS));
+  int status = enter(&w, openat(at, path, OPEN_FLAGS));
   while (status == 0 && !end) {
     status = stop && atomic_load(stop) ? neap__sys_fail(ECANCELED)
                                        : take_entry(&w, &end);
@@ -165,11 +168,11 @@ static int walk_through(const char *path, const atomic_bool *stop,
   return status;
 }
 
-static int empty(const char *path, const atomic_bool *stop) {
+static int empty(int at, const char *path, const atomic_bool *stop) {
   bool again = true;
   int status = 0;
   while (status == 0 && again)
-    status = walk_through(path, stop, &again);
+    status = walk_through(at, path, stop, &again);
   return status;
 }
 
@@ -197,7 +200,7 @@ static bool is_nameless(const char *path) {
 }
 
 /* Whether the directory at a path could be removed if it were empty. */
-static int may_remove(const char *path) {
+static int may_remove(int at, const char *path) {
   size_t size;
   const char *name = last_name(path, &size);
   size_t length = (size_t)(name - path);
@@ -210,11 +213,12 @@ static int may_remove(const char *path) {
   }
   place within, itself;
   struct stat above, found;
-  if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0 ||
-      stat(folder, &above) < 0 || lstat(path, &found) < 0 ||
-      find_place(AT_FDCWD, path, &itself) < 0)
+  if (faccessat(at, folder, W_OK | X_OK, AT_EACCESS) < 0 ||
+      fstatat(at, folder, &above, 0) < 0 ||
+      fstatat(at, path, &found, AT_SYMLINK_NOFOLLOW) < 0 ||
+      find_place(at, path, &itself) < 0)
     return -1;
-  int file = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int file = openat(at, folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (file < 0)
     return -1;
   int status = find_place(file, "", &within);
@@ -232,24 +236,40 @@ static int may_remove(const char *path) {
   return -1;
 }
 
-/* Returns 0 or a code of libuv's. */
-static int remove_path(const char *path, bool recursive,
-                       const atomic_bool *stop) {
-  if (is_nameless(path))
-    return UV_EINVAL;
-  int status = remove_name(AT_FDCWD, path);
+/* Removes what `path` names, seen from the folder `at`. Returns 0 or a code of
+ * libuv's. */
+static int remove_at(int at, const char *path, bool recursive,
+                     const atomic_bool *stop) {
+  int status = remove_name(at, path);
   if (status < 0 && recursive && is_not_empty(errno)) {
-    status = may_remove(path);
+    status = may_remove(at, path);
     if (status == 0)
-      status = empty(path, stop);
+      status = empty(at, path, stop);
     if (status == 0)
-      status = remove_name(AT_FDCWD, path);
+      status = remove_name(at, path);
   }
   return neap__sys_code_of(status);
 }
 
+static int remove_path(const char *path, bool recursive,
+                       const atomic_bool *stop) {
+  return is_nameless(path) ? UV_EINVAL
+                           : remove_at(AT_FDCWD, path, recursive, stop);
+}
+
 static int remove_unless_unwanted(neap_fs_result *fs) {
   return remove_path(fs->path.bytes, fs->recursive, &fs->unwanted);
+}
+
+/* The same in a restricted engine. */
+static int remove_inside(neap_fs_result *fs) {
+  char name[NAME_MAX + 1];
+  int parent = neap__inside_changeable(fs, 0, name);
+  if (parent < 0)
+    return neap__sys_code();
+  int code = remove_at(parent, name, fs->recursive, &fs->unwanted);
+  close(parent);
+  return code;
 }
 
 int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
@@ -260,14 +280,40 @@ int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
   if (!fs)
     return NEAP_ENOMEM;
   fs->recursive = recursive;
+  if (engine->grants)
+    return neap__within_begin(op, fs, remove_inside, path, NULL,
+                              NEAP__INSIDE_CHANGES, result);
   return neap__fs_op_begin_work(op, fs, remove_unless_unwanted, path, result);
 }
 
-int neap_fs_remove_now(const char *path, bool recursive, int *detail) {
+/* The same at once, with no operation. */
+static int remove_granted(const neap__grants *grants, const char *path,
+                          bool recursive) {
+  char name[NAME_MAX + 1];
+  const char *rest;
+  bool slash;
+  const neap__grant *g = neap__grants_root(grants, path, &rest);
+  if (!g || g->read_only || strcmp(rest, ".") == 0)
+    return NEAP__REFUSED;
+  int parent = neap__beneath_parent(&g->folder, rest, name, &slash);
+  if (parent < 0)
+    return neap__sys_code();
+  int code = neap__grants_is_root(grants, parent, name)
+                 ? NEAP__REFUSED
+                 : remove_at(parent, name, recursive, NULL);
+  close(parent);
+  return code;
+}
+
+int neap_fs_remove_now(const neap_engine *engine, const char *path,
+                       bool recursive, int *detail) {
   if (!path)
     return NEAP_EINVAL;
-  int code = remove_path(path, recursive, NULL);
+  int code = neap_is_restricted(engine)
+                 ? remove_granted(engine->grants, path, recursive)
+                 : remove_path(path, recursive, NULL);
+  int status = neap__sys_status(code);
   if (detail)
-    *detail = code;
-  return neap__sys_status(code);
+    *detail = status == NEAP_EPERM ? 0 : code;
+  return status;
 }

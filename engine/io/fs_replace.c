@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "fs_inside.h"
+#include "fs_within.h"
 
 enum {
   MAX_WRITE = 1 << 24, /* bytes at once: a cancelled one ends after these */
@@ -48,11 +50,16 @@ static int find_target(const char *path, char *target) {
 
 /* Whether the target can be replaced, and with which mode. Only a regular file
  * can: /dev/null should stay a device. *exists is false where there is none. */
-static int look_at(const char *target, bool *exists, mode_t *mode) {
+static int look_at(int at, const char *target, bool *exists, mode_t *mode) {
   struct stat found;
-  *exists = stat(target, &found) == 0;
+  int flags = at == AT_FDCWD ? 0 : AT_SYMLINK_NOFOLLOW;
+  *exists = fstatat(at, target, &found, flags) == 0;
   if (!*exists)
     return errno == ENOENT ? 0 : -1;
+  if (S_ISLNK(found.st_mode)) { /* it leads nowhere */
+    *exists = false;
+    return 0;
+  }
   *mode = found.st_mode & 07777;
   if (S_ISREG(found.st_mode))
     return 0;
@@ -60,10 +67,11 @@ static int look_at(const char *target, bool *exists, mode_t *mode) {
 }
 
 /* Whether a path leads to the file that is open, and not to another one. */
-static bool is_at(const char *path, int file) {
+static bool is_at(int at, const char *path, int file) {
   struct stat found, opened;
-  return lstat(path, &found) == 0 && fstat(file, &opened) == 0 &&
-         found.st_dev == opened.st_dev && found.st_ino == opened.st_ino;
+  return fstatat(at, path, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+         fstat(file, &opened) == 0 && found.st_dev == opened.st_dev &&
+         found.st_ino == opened.st_ino;
 }
 
 /* Locks a file that is open; false when another process has. Where the file
@@ -75,9 +83,9 @@ static bool lock(int file) {
 /* Creates a file under a name that is free. Its mode is 0666 less the umask, as
  * that of mkstemp would not be. EEXIST also if another process took the file
  * for dead before it was locked. */
-static int create(const char *path) {
-  int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0 || (lock(file) && is_at(path, file)))
+static int create(int at, const char *path) {
+  int file = openat(at, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0 || (lock(file) && is_at(at, path, file)))
     return file;
   close(file);
   return neap__sys_fail(EEXIST);
@@ -85,24 +93,24 @@ static int create(const char *path) {
 
 /* Whether an open file was left behind by a process that has died. If so, this
  * has locked it. */
-static bool is_dead(const char *path, int file) {
+static bool is_dead(int at, const char *path, int file) {
   struct stat found;
   return fstat(file, &found) == 0 && S_ISREG(found.st_mode) &&
          found.st_uid == geteuid() && found.st_nlink == 1 &&
-         flock(file, LOCK_EX | LOCK_NB) == 0 && is_at(path, file);
+         flock(file, LOCK_EX | LOCK_NB) == 0 && is_at(at, path, file);
 }
 
 /* Removes a file that a process which has died left behind. Returns whether
  * there was any file of that name. */
-static bool remove_dead(const char *path) {
+static bool remove_dead(int at, const char *path) {
   int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  int file = open(path, O_RDONLY | flags);
+  int file = openat(at, path, O_RDONLY | flags);
   if (file < 0 && errno == EACCES)
-    file = open(path, O_WRONLY | flags);
+    file = openat(at, path, O_WRONLY | flags);
   if (file < 0)
     return errno != ENOENT;
-  if (is_dead(path, file))
-    unlink(path);
+  if (is_dead(at, path, file))
+    unlinkat(at, path, 0);
   close(file);
   return true;
 }
@@ -110,7 +118,7 @@ static bool remove_dead(const char *path) {
 /* Creates a file beside the target, and removes those of the dead. Numbers are
  * given from 0 on, so that few names have to be looked at. `temp` has room for
  * PATH_MAX + NAME_SIZE. */
-static int create_beside(const char *target, char *temp) {
+static int create_beside(int at, const char *target, char *temp) {
   char other[PATH_MAX + NAME_SIZE];
   const char *slash = strrchr(target, '/');
   int folder = slash ? (int)(slash - target) + 1 : 0;
@@ -121,13 +129,13 @@ static int create_beside(const char *target, char *temp) {
     snprintf(path, PATH_MAX + NAME_SIZE, "%.*s.neap-write-%d", folder, target,
              n);
     if (file < 0) {
-      file = create(path);
+      file = create(at, path);
       if (file < 0 && errno != EEXIST)
         return -1;
       if (file >= 0)
         continue;
     }
-    more = remove_dead(path);
+    more = remove_dead(at, path);
   }
   return file;
 }
@@ -164,26 +172,44 @@ static int fill(neap_fs_result *fs, int file, bool set_mode, mode_t mode) {
   return status == 0 ? close_copy(file) : status;
 }
 
-/* Returns 0 or a code of libuv's. */
-static int replace(neap_fs_result *fs) {
-  char target[PATH_MAX], temp[PATH_MAX + NAME_SIZE];
+/* Replaces the file of this name, seen from the folder `at`. Returns 0 or a
+ * code of libuv's. */
+static int replace_at(neap_fs_result *fs, int at, const char *target) {
+  char temp[PATH_MAX + NAME_SIZE];
   bool exists;
   mode_t mode = 0;
-  if (find_target(fs->path.bytes, target) < 0 ||
-      look_at(target, &exists, &mode) < 0)
+  if (look_at(at, target, &exists, &mode) < 0)
     return neap__sys_code();
-  int file = create_beside(target, temp);
+  int file = create_beside(at, target, temp);
   if (file < 0)
     return neap__sys_code();
   int status = fill(fs, file, exists, mode);
   if (status == 0 && atomic_load(&fs->unwanted))
     status = neap__sys_fail(ECANCELED);
   if (status == 0)
-    status = rename(temp, target);
+    status = renameat(at, temp, at, target);
   int code = neap__sys_code_of(status);
   if (code < 0)
-    unlink(temp);
+    unlinkat(at, temp, 0);
   close(file);
+  return code;
+}
+
+static int replace(neap_fs_result *fs) {
+  char target[PATH_MAX];
+  if (find_target(fs->path.bytes, target) < 0)
+    return neap__sys_code();
+  return replace_at(fs, AT_FDCWD, target);
+}
+
+/* The same in a restricted engine. */
+static int replace_inside(neap_fs_result *fs) {
+  char name[NAME_MAX + 1];
+  int folder = neap__inside_target(fs, name);
+  if (folder < 0)
+    return neap__sys_code();
+  int code = replace_at(fs, folder, name);
+  close(folder);
   return code;
 }
 
@@ -195,5 +221,8 @@ int neap_fs_replace(neap_engine *engine, neap_op *op, const char *path,
   neap_fs_result *fs = neap__fs_op_new_write(engine, bytes, size);
   if (!fs)
     return NEAP_ENOMEM;
+  if (engine->grants)
+    return neap__within_begin(op, fs, replace_inside, path, NULL,
+                              NEAP__INSIDE_CHANGES, result);
   return neap__fs_op_begin_work(op, fs, replace, path, result);
 }

@@ -226,37 +226,20 @@ int neap__within_readlink(neap_fs_result *fs) {
   return end(parent, size < 0 ? -1 : 0);
 }
 
-/* Reads where a descriptor leads. `text` has room for PATH_MAX. */
-static int read_place(int file, char *text) {
-  char link[32];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-  ssize_t size = readlink(link, text, PATH_MAX - 1);
-  if (size < 0)
-    return -1;
-  text[size] = '\0';
-  return 0;
-}
-
 /* The path of the folder is that under which it was granted, also after it has
  * been moved. */
 int neap__within_realpath(neap_fs_result *fs) {
-  char place[PATH_MAX], root[PATH_MAX];
-  const neap__grant *g = fs->within.grant[0];
+  char rest[PATH_MAX];
   int file = neap__inside_open_at(fs, 0, O_PATH, 0);
-  int status = file < 0 ? -1 : read_place(file, place);
-  if (status == 0)
-    status = read_place(g->folder.file, root);
-  size_t size = status == 0 ? strlen(root) : 0;
-  if (size == 1) /* "/" */
-    size = 0;
-  if (status == 0 && (strncmp(place, root, size) != 0 ||
-                      (place[size] != '/' && place[size] != '\0')))
-    status = neap__sys_fail(ENOENT);
+  int status = file < 0 ? -1 : neap__inside_place(fs, file, rest);
   if (status == 0) {
-    int length =
-        snprintf(fs->bytes.bytes, PATH_MAX, "%s%s",
-                 strcmp(g->real, "/") == 0 ? "" : g->real, place + size);
-    fs->bytes.size = length < PATH_MAX ? (size_t)length : PATH_MAX - 1;
+    const char *root = fs->within.grant[0]->real;
+    bool is_top = strcmp(root, "/") == 0;
+    int size = snprintf(fs->bytes.bytes, PATH_MAX, "%s%s%s", is_top ? "" : root,
+                        *rest || is_top ? "/" : "", rest);
+    fs->bytes.size = (size_t)size;
+    if (size >= PATH_MAX)
+      status = neap__sys_fail(ENAMETOOLONG);
   }
   return end(file, status);
 }

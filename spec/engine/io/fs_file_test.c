@@ -26,7 +26,7 @@ typedef struct fixture {
 static int teardown(void **state) {
   fixture *f = *state;
   assert_int_equal(f->files, count_open_files());
-  assert_int_equal(0, neap_fs_remove_now(f->folder, true, NULL));
+  assert_int_equal(0, neap_fs_remove_now(NULL, f->folder, true, NULL));
   free(f);
   return 0;
 }
@@ -188,7 +188,7 @@ static int use_all(neap_engine *engine, const char *folder) {
 static void clean(const char *folder) {
   char path[128];
   snprintf(path, sizeof path, "%s/x", folder);
-  neap_fs_remove_now(path, true, NULL);
+  neap_fs_remove_now(NULL, path, true, NULL);
 }
 
 static void survives_each_allocation_that_fails(void **state) {
