@@ -26,13 +26,18 @@
  *   answer with the outcome, which leads to the next step. A run performs no
  *   I/O and calls nobody.
  *
+ * You need not drive runs yourself: where the phases of nodes are functions in
+ * C, neap_start has the engine do it, which calls them from neap_poll().
+ *
  * Threads: an engine and all that belongs to it are used from one thread at a
- * time. Engines are independent of each other; flows are immutable once
- * sealed and may be shared by runs of the same thread.
+ * time. Any thread may call neap_wake, neap_complete and neap_cancel. Engines
+ * are independent of each other; flows are immutable once sealed and may be
+ * shared by runs of the same thread.
  *
  * The parts, each with a title:
  *   Version and statuses, Memory, Grants, The engine, Operations, Driving,
  *   Nodes and flows, Runs, Events,
+ *   Runs from C, Values, Runs that others drive,
  *   Files, Open files, Watching files, Streams, The network, Processes, HTTP.
  *
  * Lifetimes: an object that is *owned* by the host has to be freed by the host,
@@ -122,7 +127,9 @@ NEAP_API uint32_t neap_version_number(void);
   X(ECLOSED, -14, "closed")                                                    \
   X(EAGAIN, -15, "not ready yet")                                              \
   X(EPERM, -16, "not granted")                                                 \
-  X(ESTALE, -17, "gone")
+  X(ESTALE, -17, "what was named is gone")                                     \
+  X(ENOVALUE, -18, "there is no such value")                                   \
+  X(ETYPE, -19, "the value is of another type")
 
 typedef enum neap_status {
 #define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),
@@ -318,8 +325,8 @@ NEAP_API struct uv_loop_s *neap_uv_loop(neap_engine *engine);
  * engine's own counts, too, from its closing until the next neap_poll. */
 NEAP_API bool neap_uv_alive(const neap_engine *engine);
 
-/* Makes a neap_poll that waits return soon. The only function that may be
- * called from any thread and from a signal handler. */
+/* Makes a neap_poll that waits return soon. May be called from any thread, and
+ * is the only function that may be called from a signal handler. */
 NEAP_API void neap_wake(neap_engine *engine);
 
 /* ---- Operations ---------------------------------------------------------- */
@@ -854,6 +861,397 @@ NEAP_API bool neap_is_watched(const neap_engine *engine);
 /* Reports an event: sets its `size` and `time_ns`, and calls the function that
  * watches, if there is one. */
 NEAP_API void neap_emit(neap_engine *engine, neap_event *event);
+
+/* ---- Runs from C --------------------------------------------------------- */
+
+/* A node whose phases are functions in C, and runs that the engine drives by
+ * itself: neap_flow_add_ops makes the node, neap_start the run. From neap_poll,
+ * the engine then calls the phases, waits between attempts, keeps the time
+ * limits, has items and branches run side by side, and reports the end.
+ *
+ * Of a run, the host holds a *token*, and so it does of a phase that goes on
+ * after it has returned. A token is a number: it is stale when what it stood
+ * for is over, or when it is that of another engine. Every function that takes
+ * one then returns NEAP_ESTALE. 0 is stale always. */
+typedef uint64_t neap_token;
+
+/* What the phase of a node returns when it goes on: see neap_later. */
+#define NEAP_LATER 1
+
+/* The call of one phase, as the phase sees it. It is valid until the phase has
+ * ended: it has returned something else than NEAP_LATER, or it went on and has
+ * been completed or cancelled. Only the thread of the engine may use it. */
+typedef struct neap_call neap_call;
+
+/* A phase returns 0 when it has done its work, NEAP_LATER when it goes on, or a
+ * negative status when it has failed (neap_call_fail gives reasons). Any of the
+ * functions may be NULL; a phase that is NULL is passed over. */
+typedef struct neap_node_ops {
+  size_t size;
+  int (*prep)(neap_call *call);
+  int (*exec)(neap_call *call);
+  int (*fallback)(neap_call *call);
+  int (*post)(neap_call *call);
+  /* The phase that went on is given up, as its time is over, or the run has
+   * been cancelled. Its token is stale, and `call` is valid during this call.
+   * What works for the phase should end soon. It must not touch results any
+   * more that the engine has been given. */
+  void (*cancel)(neap_call *call);
+  /* Called once, with `self`, when the node is freed. */
+  void (*drop)(void *self);
+  /* Called when the phase that went on has been completed with `status`, to set
+   * its results in the thread of the engine. Returns as a phase does, also
+   * NEAP_LATER after another neap_later. NULL: `status` is the outcome. */
+  int (*resume)(neap_call *call, int status);
+  /* Of a batch whose prep has set no items: sets item neap_call_index with
+   * neap_call_set_item, or leaves that out when there are no more. Returns as a
+   * phase does. */
+  int (*fetch)(neap_call *call);
+} neap_node_ops;
+
+#define NEAP_NODE_OPS_INIT NEAP_OPTS_INIT(neap_node_ops)
+
+/* Adds a node as neap_flow_add does. `opts->methods` is ignored: the node has
+ * the phases that are not NULL in `ops`, which is copied. `self` is *kept*
+ * until `drop`. Returns what neap_flow_add does, and NEAP_EINVAL for `ops` that
+ * are none; then `drop` is not called. */
+NEAP_API int neap_flow_add_ops(neap_flow *flow, const neap_node_opts *opts,
+                               const neap_node_ops *ops, void *self,
+                               neap_node **out);
+
+/* The functions of a node that neap_flow_add_ops has made; NULL for others. */
+NEAP_API const neap_node_ops *neap_node_get_ops(const neap_node *node);
+
+/* What phases share: either a plain pointer of the host's, which is `self` then
+ * and `ops` NULL, or something that has values by path, such as a table of Lua:
+ * see "Values". */
+typedef struct neap_value {
+  const struct neap_value_ops *ops;
+  void *self;
+} neap_value;
+
+typedef struct neap_start_opts {
+  size_t size;
+  const neap_node *node; /* the root; NULL: the node that was added first */
+  neap_value shared;     /* *kept* until the run has ended */
+  neap_value params;     /* *kept* as well */
+  uint64_t max_steps;    /* visits, items of batches included; 0: no limit */
+  uint64_t timeout_ns; /* of the whole run, which is cancelled then; 0: none */
+  uint64_t seed;       /* for jitter; 0: by chance */
+  void *data;          /* *kept*, yours: the report has it */
+} neap_start_opts;
+
+#define NEAP_START_OPTS_INIT NEAP_OPTS_INIT(neap_start_opts)
+
+/* Starts a run of a sealed flow (*kept* until the run has ended). Nothing is
+ * called before the next neap_poll. Returns 0 with the token of the run in
+ * *run, NEAP_EINVAL when the flow is not sealed or has no node, or NEAP_ENOMEM.
+ * `opts` may be NULL.
+ *
+ * Every run that has been started is reported, once; the memory for that is
+ * taken here. A run that neap_engine_free meets is not: it is cancelled, and
+ * its engine is gone. */
+NEAP_API int neap_start(neap_engine *engine, neap_flow *flow,
+                        const neap_start_opts *opts, neap_token *run);
+
+/* Called by a phase before it returns NEAP_LATER: gives the token by which it
+ * is completed. Returns 0, NEAP_ENOMEM, or NEAP_EBUSY when the phase has called
+ * it before. When the phase returns something else, the token is stale. */
+NEAP_API int neap_later(neap_call *call, neap_token *token);
+
+/* Completes the phase that went on, with 0 or a negative status. May be called
+ * from any thread, also before the phase has returned; the engine goes on with
+ * the run in its next neap_poll, which it wakes. Completed a second time before
+ * that, the phase keeps the first outcome, and the call returns 0.
+ *
+ * Returns 0, NEAP_ESTALE when the phase is over, or NEAP_EINVAL for a status
+ * above 0 or the token of a run. The engine must not be freed meanwhile. */
+NEAP_API int neap_complete(neap_engine *engine, neap_token token, int status);
+
+/* Cancels a run, whoever drives it: its waits are given up in the next
+ * neap_poll, which it wakes, and the run is reported with NEAP_ECANCELED. May
+ * be called from any thread. Returns 0, also the second time, NEAP_ESTALE when
+ * the run has ended, or NEAP_EINVAL for a token of a phase. The engine must not
+ * be freed meanwhile. */
+NEAP_API int neap_cancel(neap_engine *engine, neap_token run);
+
+/* How a run has ended. The strings are never NULL, and valid until the next
+ * neap_next_report, or during the callback. */
+typedef struct neap_report {
+  size_t size;
+  neap_token run; /* stale by now */
+  void *data;     /* of neap_start_opts */
+  int status;     /* 0, or what the run failed with: NEAP_ECANCELED when it was
+                     cancelled, NEAP_ETIMEDOUT after its time, NEAP_EMAXSTEPS,
+                     NEAP_EACTION, NEAP_ENOMEM, or what a phase returned */
+  const char *code;   /* the kind of failure: "cancelled", "timeout", or what
+                         neap_call_fail was given; "" after success */
+  const char *action; /* after success: "default" unless another was set */
+  size_t action_size; /* it may have zeros in it; one comes after it */
+  const char *path;   /* of the node that failed, as "order > charge[2]"; items
+                         are counted from 1. "" where none did */
+  const char *phase;  /* "exec", ...; "" where none failed */
+  uint32_t attempt;   /* of exec, from 0 */
+  const char *error;  /* a sentence about the failure */
+} neap_report;
+
+#define NEAP_REPORT_INIT NEAP_OPTS_INIT(neap_report)
+
+/* Takes the report of the run that ended first of those not taken. Returns 0,
+ * NEAP_EAGAIN when there is none, or NEAP_EINVAL for a report whose size has
+ * not been set.
+ *
+ * Where memory has run out, texts are shortened. An action is not: when it has
+ * no room, the status is NEAP_ENOMEM. */
+NEAP_API int neap_next_report(neap_engine *engine, neap_report *report);
+
+typedef void (*neap_report_fn)(void *ud, const neap_report *report);
+
+/* Has reports given to `fn`, from neap_poll, instead of neap_next_report. It
+ * may do what `done` of an operation may. NULL ends that. */
+NEAP_API void neap_on_report(neap_engine *engine, neap_report_fn fn, void *ud);
+
+/* What a phase may ask of its call. */
+NEAP_API neap_engine *neap_call_engine(const neap_call *call);
+NEAP_API const neap_node *neap_call_node(const neap_call *call);
+NEAP_API void *neap_call_self(const neap_call *call); /* of neap_flow_add_ops */
+NEAP_API neap_phase neap_call_phase(const neap_call *call);
+NEAP_API uint32_t neap_call_attempt(const neap_call *call); /* from 0 */
+
+/* The store of the run, and the params of the visit. In a run of neap_start
+ * these are what was given to it; inside a batch flow, `self` of the params is
+ * the item. */
+NEAP_API neap_value neap_call_shared(const neap_call *call);
+NEAP_API neap_value neap_call_params(const neap_call *call);
+
+/* The token of the run; 0 where it has none, as runs that Lua code began. */
+NEAP_API neap_token neap_call_run(const neap_call *call);
+
+/* Whether the run has been cancelled, which the phase learns by `cancel` as
+ * soon as it goes on. For a phase that computes for long. */
+NEAP_API bool neap_call_is_cancelled(const neap_call *call);
+
+/* Writes the path of the visit ("order > charge[2]") into a buffer, always
+ * terminated; returns the length that it has in full. */
+NEAP_API size_t neap_call_path(const neap_call *call, char *path, size_t size);
+
+/* Batches. Prep says that the items are `count` elements of `item_size` bytes
+ * from `base` (*kept* until the visit ends; NULL: each item is NULL).
+ * NEAP_EINVAL outside of the prep of a batch. */
+NEAP_API int neap_call_set_items(neap_call *call, void *base, size_t item_size,
+                                 uint64_t count);
+
+/* Fetch gives the item. `drop` may be NULL, or is called with it when the item
+ * has ended. NEAP_EINVAL outside of fetch. */
+NEAP_API int neap_call_set_item(neap_call *call, void *item,
+                                void (*drop)(void *item));
+
+/* The item that the phase works on, and its index from 0: that of the batch of
+ * its node; else, inside a batch flow, the item of that. Of a run of
+ * neap_start, `self` is the pointer; it is NULL where there is no item. */
+NEAP_API neap_value neap_call_item(const neap_call *call);
+NEAP_API uint64_t neap_call_index(const neap_call *call);
+
+/* Results go from prep to exec, and from these to post, as pointers. Prep, exec
+ * and fallback set theirs; one that was set before is dropped. `drop` may be
+ * NULL, or is called with the result when the visit has ended, or the attempt
+ * has failed. Returns 0; NEAP_EINVAL in post, where the result is an action. */
+NEAP_API int neap_call_set_result(neap_call *call, void *result,
+                                  void (*drop)(void *result));
+
+/* The result of prep; in post also that of exec, and in post of a batch those
+ * of the items, NULL for one that failed or has set none. Counts of items. */
+NEAP_API void *neap_call_prep_result(const neap_call *call);
+NEAP_API void *neap_call_exec_result(const neap_call *call);
+NEAP_API void *neap_call_item_result(const neap_call *call, uint64_t index);
+NEAP_API void neap_call_counts(const neap_call *call, uint64_t *items,
+                               uint64_t *failed);
+
+/* Sets the action, in post, or in the fallback of a node that walks. The bytes
+ * are copied. NULL means "default". NEAP_ENOMEM, or NEAP_EINVAL elsewhere. */
+NEAP_API int neap_call_set_action(neap_call *call, const char *action,
+                                  size_t size);
+
+/* Says why the phase fails, and returns `status`, so that a phase may end with
+ * `return neap_call_fail(...)`. `code` names the kind of failure for programs,
+ * `text` says it in a sentence; both are copied, and what has no room is left
+ * out. NULL: those of the status. */
+NEAP_API int neap_call_fail(neap_call *call, int status, const char *code,
+                            const char *text);
+
+/* Says more of the failure: that no attempt should follow, or when. */
+NEAP_API void neap_call_set_failure(neap_call *call,
+                                    const neap_failure *failure);
+
+/* In fallback: how the last attempt failed. The strings are never NULL. */
+NEAP_API int neap_call_failure(const neap_call *call, const char **code,
+                               const char **text);
+
+/* ---- Values -------------------------------------------------------------- */
+
+/* A path leads from a value to one inside of it. It has names with dots between
+ * them, and indices in brackets, which count from 1 as in Lua:
+ *
+ *   npc.mood   npc.bag[2].name   ["a name with. dots"].x   [1]
+ *
+ * A name is any bytes but "." and "[". In brackets and quotes it is any bytes
+ * but the quote; the empty path is the value itself.
+ *
+ * Each function returns 0 or
+ *   NEAP_EINVAL  the path is none (a pointer NULL, ...), or the value is a
+ * plain pointer, which has no values by path NEAP_ENOVALUE  there is nothing at
+ * the path NEAP_ETYPE   there is a value of another type; of set: in the way to
+ * it NEAP_ENOMEM
+ */
+NEAP_API int neap_get_number(neap_value value, const char *path, double *out);
+NEAP_API int neap_get_integer(neap_value value, const char *path, int64_t *out);
+NEAP_API int neap_get_bool(neap_value value, const char *path, bool *out);
+/* A string is *borrowed* until the value at the path changes, or the phase
+ * returns. One zero, which *size does not count, follows it. */
+NEAP_API int neap_get_string(neap_value value, const char *path,
+                             const char **out, size_t *size);
+/* The value as JSON; *borrowed* until the next call with this value. */
+NEAP_API int neap_get_json(neap_value value, const char *path, const char **out,
+                           size_t *size);
+NEAP_API int neap_set_number(neap_value value, const char *path, double number);
+NEAP_API int neap_set_integer(neap_value value, const char *path,
+                              int64_t number);
+NEAP_API int neap_set_bool(neap_value value, const char *path, bool boolean);
+NEAP_API int neap_set_string(neap_value value, const char *path,
+                             const char *text, size_t size);
+/* NEAP_EINVAL also for a text that is no JSON. */
+NEAP_API int neap_set_json(neap_value value, const char *path, const char *json,
+                           size_t size);
+/* Removes what is at the path, if anything is. */
+NEAP_API int neap_set_nil(neap_value value, const char *path);
+
+/* One step of a path: a name, or where `name` is NULL an index from 1. */
+typedef struct neap_key {
+  const char *name; /* not terminated */
+  size_t size;
+  int64_t index;
+} neap_key;
+
+typedef enum neap_type {
+  NEAP_TYPE_NIL = 0,
+  NEAP_TYPE_BOOL,
+  NEAP_TYPE_NUMBER,  /* `number` */
+  NEAP_TYPE_INTEGER, /* `integer` */
+  NEAP_TYPE_STRING,  /* `text`, `size` */
+  NEAP_TYPE_JSON,    /* the same; asked for, and set */
+  NEAP_TYPE_OTHER,   /* a table, ...: only JSON can say more */
+} neap_type;
+
+typedef struct neap_datum {
+  neap_type type;
+  bool boolean;
+  double number;
+  int64_t integer;
+  const char *text;
+  size_t size;
+} neap_datum;
+
+/* What has values by path: the Lua binding has these functions for tables. The
+ * keys are valid during the call. */
+typedef struct neap_value_ops {
+  size_t size;
+  /* Gets what is at the keys. As JSON if `out->type` is NEAP_TYPE_JSON. Returns
+   * 0 with *out filled, NIL where there is nothing, or a negative status. */
+  int (*get)(void *self, const neap_key *keys, size_t count, neap_datum *out);
+  /* Sets it, with the tables on the way that are not there. */
+  int (*set)(void *self, const neap_key *keys, size_t count,
+             const neap_datum *datum);
+} neap_value_ops;
+
+/* ---- Runs that others drive ---------------------------------------------- */
+
+/* For a binding: what code that drives a neap_run by itself needs so that its
+ * runs have tokens and reports as those of neap_start have, and so that it can
+ * call nodes in C. The engine's own driver uses the same functions.
+ *
+ * A *ticket* is the place of a run in its engine: it has the token, and the
+ * memory for the report. */
+typedef struct neap_ticket neap_ticket;
+
+/* Makes a ticket. When somebody calls neap_cancel with its token, `cancel` is
+ * called once, from neap_poll, with `self`; it should make the run end soon.
+ * *out is valid until neap_ticket_end or neap_ticket_drop. NEAP_ENOMEM. */
+NEAP_API int neap_ticket_new(neap_engine *engine, void (*cancel)(void *self),
+                             void *self, neap_ticket **out, neap_token *token);
+
+/* The run has ended: hands in its report, which is copied. `run` and `size` in
+ * it are set by the ticket; strings that are NULL are "", an action that is
+ * NULL is "default". Cannot fail, and calls nobody: reports are given out by
+ * neap_next_report, or from neap_poll. */
+NEAP_API void neap_ticket_end(neap_ticket *ticket, const neap_report *report);
+
+/* Gives a ticket back without a report, for a run that could not be started. */
+NEAP_API void neap_ticket_drop(neap_ticket *ticket);
+
+/* True once neap_cancel has been called with the token. */
+NEAP_API bool neap_ticket_is_cancelled(const neap_ticket *ticket);
+
+typedef struct neap_call_opts {
+  size_t size;
+  neap_ticket *ticket; /* *kept*; NULL: the run has none */
+  neap_call *outer; /* *kept*: of an item, the call of its batch; of an attempt
+                       by a run of its own, the call that it is made for, of
+                       a visit or an item; NULL: it is neither */
+  neap_value shared;
+  neap_value params;
+  neap_value item; /* what neap_call_item gives; where it is empty, an item
+                      takes what its batch has fetched */
+  bool is_item;
+  uint64_t index; /* of that item */
+} neap_call_opts;
+
+#define NEAP_CALL_OPTS_INIT NEAP_OPTS_INIT(neap_call_opts)
+
+/* Makes the call of a visit, of an item or of an attempt, of a node with ops:
+ * the results of its phases are kept there. *out is *owned*. That of an item is
+ * made when the item has been fetched, before the step is answered.
+ * NEAP_ENOMEM.
+ */
+NEAP_API int neap_call_new(neap_engine *engine, const neap_call_opts *opts,
+                           neap_call **out);
+
+/* Cancels what goes on, drops the results, and frees the call. */
+NEAP_API void neap_call_free(neap_call *call);
+
+/* Does the step that `run` is at: NEAP_DO_CALL, NEAP_DO_ITEMS or NEAP_DO_FETCH.
+ * The latter two are done with the call of the batch. Returns 0, the status of
+ * a failure, or NEAP_LATER. Runs code of the host's. */
+NEAP_API int neap_call_do(neap_call *call, neap_run *run);
+
+/* After NEAP_LATER: starts `op`, which ends when the phase has been completed;
+ * then neap_call_settle has to be called. Returns 0. Cancelling `op` does not
+ * end the phase: neap_call_cancel does. */
+NEAP_API int neap_call_wait(neap_call *call, neap_op *op);
+
+/* In `done` of that: returns the outcome of the phase as neap_call_do does;
+ * after NEAP_LATER it waits again. Runs code of the host's. */
+NEAP_API int neap_call_settle(neap_call *call);
+
+/* Gives up a phase that goes on: `cancel` of its node is called. Does nothing
+ * when none does. */
+NEAP_API void neap_call_cancel(neap_call *call);
+
+/* Answers the step that was done with success, and returns the next. */
+NEAP_API const neap_step *neap_call_answer(neap_call *call, neap_run *run);
+
+/* Takes over the result of exec: into the call of a batch that of an item which
+ * has ended, into the call of a visit or an item that of the attempt which has
+ * succeeded. Runs code of the host's. */
+NEAP_API void neap_call_adopt(neap_call *outer, neap_call *inner);
+
+/* Before the step of a fallback: how the last attempt failed. */
+NEAP_API void neap_call_note_failure(neap_call *call, int status,
+                                     const char *code, const char *text);
+
+/* How the step failed: *failure is for neap_run_fail. Returns the status; the
+ * strings are never NULL, and valid until the next neap_call_do. */
+NEAP_API int neap_call_why(const neap_call *call, neap_failure *failure,
+                           const char **code, const char **text);
 
 /* ---- Files --------------------------------------------------------------- */
 

@@ -4,6 +4,9 @@
 
 #include "base/alloc.h"
 #include "base/opts.h"
+#include "drive/call.h"
+#include "drive/drive.h"
+#include "drive/ticket.h"
 #include "grants/grants.h"
 #include "http/load.h"
 #include "idle.h"
@@ -15,13 +18,15 @@
 #include "loop/loop.h"
 #include "loop/op.h"
 #include "loop/timer.h"
+#include "loop/token.h"
 
 static void init_lists(neap_engine *engine) {
   neap_link *const lists[] = {
       &engine->ready,         &engine->draining,     &engine->io,
       &engine->work,          &engine->guests_over,  &engine->streams,
       &engine->files_waiting, &engine->file_handles, &engine->watches,
-      &engine->listeners,     &engine->processes,
+      &engine->listeners,     &engine->processes,    &engine->tickets,
+      &engine->reports,       &engine->calls,        &engine->courses,
   };
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     neap__list_init(lists[i]);
@@ -43,10 +48,13 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   char why[NEAP__GRANTS_WHY_SIZE];
   int status = 0;
   if (o.grants)
-    status = neap__grants_new(&alloc, o.grants, &engine->grants, why,
-                              sizeof why);
+    status =
+        neap__grants_new(&alloc, o.grants, &engine->grants, why, sizeof why);
   if (status < 0)
     goto fail_grants;
+  status = neap__tokens_open(engine);
+  if (status < 0)
+    goto fail_tokens;
   status = neap__loop_open(engine, o.clock);
   if (status < 0)
     goto fail_loop;
@@ -59,6 +67,8 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
 fail_timers:
   neap__loop_close(engine);
 fail_loop:
+  neap__tokens_close(engine);
+fail_tokens:
   neap__grants_free(engine->grants);
 fail_grants:
   neap__free(&alloc, engine, sizeof *engine);
@@ -78,6 +88,10 @@ static void forget_operations(neap_engine *engine) {
 void neap_engine_free(neap_engine *engine) {
   if (!engine || engine->polling)
     return;
+  engine->polling = engine->is_closing = true; /* phases learn of their end */
+  neap__drive_close(engine);
+  neap__calls_close(engine);
+  neap__tickets_close(engine);
   forget_operations(engine);
   neap__listeners_close(engine);
   neap__streams_close(engine);
@@ -87,6 +101,7 @@ void neap_engine_free(neap_engine *engine) {
   neap__http_close(engine->http);
   neap__timers_close(engine);
   neap__loop_close(engine);
+  neap__tokens_close(engine);
   neap__http_free(engine->http);
   neap__grants_free(engine->grants);
   neap_alloc alloc = engine->alloc;

@@ -5,7 +5,7 @@ local helper = require "spec.helper"
 -- The folders of each tree, from the bottom up; "" is the tree's own folder. A file may
 -- include headers of its own folder and of those in lines above it here.
 local layers = {
-  engine = { { "base" }, { "loop" }, { "grants" }, { "io", "http", "flow" }, { "" } },
+  engine = { { "base" }, { "loop" }, { "grants" }, { "io", "http", "flow" }, { "drive" }, { "" } },
   bindings = { { "task" }, { "flow", "io", "sync", "vector" }, { "http", "json" }, { "" },
     { "embed" }, { "program" } },
 }

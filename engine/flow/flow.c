@@ -3,6 +3,7 @@
 #include "flow.h"
 
 #include "base/alloc.h"
+#include "base/opts.h"
 
 int neap_flow_new(const neap_alloc *alloc, neap_flow **out) {
   if (!out)
@@ -44,8 +45,9 @@ void neap__flow_release(neap_flow *flow) {
     destroy(flow);
 }
 
-int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,
-                  neap_node **out) {
+/* Adds a node, with functions in C unless `ops` is NULL. */
+static int add(neap_flow *flow, const neap_node_opts *opts,
+               const neap_node_ops *ops, void *self, neap_node **out) {
   if (!flow || !out)
     return NEAP_EINVAL;
   if (flow->sealed)
@@ -54,10 +56,31 @@ int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,
   int status = neap__node_new(&flow->alloc, opts, &node);
   if (status < 0)
     return status;
+  if (ops)
+    status = neap__node_set_ops(&flow->alloc, node, ops, self);
+  if (status < 0) {
+    neap__node_free(&flow->alloc, node);
+    return status;
+  }
   node->next = flow->nodes;
   flow->nodes = node;
   *out = node;
   return 0;
+}
+
+int neap_flow_add(neap_flow *flow, const neap_node_opts *opts,
+                  neap_node **out) {
+  return add(flow, opts, NULL, NULL, out);
+}
+
+int neap_flow_add_ops(neap_flow *flow, const neap_node_opts *opts,
+                      const neap_node_ops *ops, void *self, neap_node **out) {
+  neap_node_ops own;
+  const size_t first = NEAP__SIZE_WITH(neap_node_ops, fetch);
+  if (neap__opts_take(&own, sizeof own, first, ops) < 0)
+    return NEAP_EINVAL;
+  own.size = sizeof own;
+  return add(flow, opts, &own, self, out);
 }
 
 int neap_flow_start(neap_flow *flow, neap_node *node, neap_node *start) {

@@ -67,12 +67,35 @@ int neap__node_new(const neap_alloc *alloc, const neap_node_opts *opts,
   return 0;
 }
 
+int neap__node_set_ops(const neap_alloc *alloc, neap_node *node,
+                       const neap_node_ops *ops, void *self) {
+  node->ops = neap__alloc(alloc, sizeof *node->ops);
+  if (!node->ops)
+    return NEAP_ENOMEM;
+  *node->ops = *ops;
+  node->self = self;
+  node->opts.methods = (ops->prep ? 1u << NEAP_PREP : 0) |
+                       (ops->exec ? 1u << NEAP_EXEC : 0) |
+                       (ops->fallback ? 1u << NEAP_FALLBACK : 0) |
+                       (ops->post ? 1u << NEAP_POST : 0);
+  return 0;
+}
+
+static void free_ops(const neap_alloc *alloc, neap_node *node) {
+  if (!node->ops)
+    return;
+  if (node->ops->drop)
+    node->ops->drop(node->self);
+  neap__free(alloc, node->ops, sizeof *node->ops);
+}
+
 static void forget_action(const neap_alloc *alloc, neap__successor *successor) {
   if (successor->copied)
     neap__free(alloc, (char *)successor->action, successor->size + 1);
 }
 
 void neap__node_free(const neap_alloc *alloc, neap_node *node) {
+  free_ops(alloc, node);
   for (size_t i = 0; i < node->count; i++)
     forget_action(alloc, &node->successors[i]);
   neap__free(alloc, node->successors,
@@ -238,6 +261,10 @@ uint64_t neap_node_timeout(const neap_node *node) {
 
 bool neap_node_collects(const neap_node *node) {
   return node->opts.collect;
+}
+
+const neap_node_ops *neap_node_get_ops(const neap_node *node) {
+  return node->ops;
 }
 
 void *neap_node_data(const neap_node *node) {

@@ -20,13 +20,21 @@ struct neap_node {
   size_t branch_count, branch_capacity;
   neap__successor *successors;
   size_t count, capacity;
-  uint32_t *index;   /* hash table over many successors: position + 1, or 0 */
-  size_t index_size; /* a power of two, 0 for few successors */
+  uint32_t *index;    /* hash table over many successors: position + 1, or 0 */
+  size_t index_size;  /* a power of two, 0 for few successors */
+  neap_node_ops *ops; /* *owned*: its functions in C; NULL: it has none */
+  void *self;         /* what they work for */
 };
 
 /* Makes a node, or refuses options that are wrong. *out is *owned*. */
 int neap__node_new(const neap_alloc *alloc, const neap_node_opts *opts,
                    neap_node **out);
+
+/* Gives a node functions in C, and the phases that these are. */
+int neap__node_set_ops(const neap_alloc *alloc, neap_node *node,
+                       const neap_node_ops *ops, void *self);
+
+/* Frees a node; `drop` of its functions is called. */
 void neap__node_free(const neap_alloc *alloc, neap_node *node);
 
 /* See neap_flow_wire. */

@@ -3,6 +3,7 @@
 #ifndef NEAP_LOOP_ENGINE_H
 #define NEAP_LOOP_ENGINE_H
 
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "base/list.h"
@@ -40,6 +41,16 @@ struct neap_engine {
   neap_op *preempted; /* comes before all others, the first of `draining`; NULL:
                          none */
 
+  /* token.c */
+  struct neap__slot *slots; /* *owned*; the fields from here to `last_word` are
+                               guarded by `token_lock` */
+  uint32_t slot_capacity;
+  uint32_t free_slot; /* slots are named by their number, from 1; 0: none */
+  uint32_t first_word, last_word; /* the line of slots that word has come for */
+  uv_mutex_t token_lock;
+  atomic_bool has_word; /* there may be such slots */
+  uint64_t token_key;   /* where the stamps of slots begin */
+
   /* timer.c */
   struct neap__timers *timers; /* *owned* */
 
@@ -72,8 +83,23 @@ struct neap_engine {
   /* grants.c */
   struct neap__grants *grants; /* *owned*; NULL: all is allowed */
 
+  /* ticket.c */
+  neap_link tickets;        /* of neap_ticket: of runs that have not ended */
+  neap_link reports;        /* the same, of runs that have */
+  neap_ticket *last_report; /* *owned*: what was taken last; or NULL */
+  neap_report_fn report_fn; /* NULL: there is none */
+  void *report_ud;
+  neap_op report_op; /* gives out reports */
+
+  /* call.c */
+  neap_link calls; /* of neap_call: whose phases go on */
+
+  /* drive.c */
+  neap_link courses; /* the runs that the engine drives */
+
   /* poll.c */
   bool polling;
+  bool is_closing;     /* it is being freed */
   uint64_t idle_since; /* real time of the first poll without a wait that found
                           nothing; 0: none */
 

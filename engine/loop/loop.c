@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "engine.h"
 #include "op.h"
+#include "token.h"
 
 /* How often one drain looks at the queue again before I/O gets its turn. */
 enum { DRAIN_ROUNDS = 64 };
@@ -14,8 +15,8 @@ enum { DRAIN_ROUNDS = 64 };
 /* How often uv runs for handles that are being closed. */
 enum { SETTLE_ROUNDS = 64 };
 
-static void ignore_wake(uv_async_t *handle) {
-  (void)handle;
+static void receive(uv_async_t *handle) {
+  neap__tokens_receive(handle->data);
 }
 
 /* uv_run first calls the timers that are due. Then it would wait for I/O,
@@ -36,7 +37,7 @@ int neap__loop_open(neap_engine *engine, neap_clock clock) {
   engine->is_virtual = clock == NEAP_CLOCK_VIRTUAL;
   if (uv_loop_init(&engine->uv) < 0)
     return NEAP_ESYS;
-  if (uv_async_init(&engine->uv, &engine->wake, ignore_wake) < 0) {
+  if (uv_async_init(&engine->uv, &engine->wake, receive) < 0) {
     uv_loop_close(&engine->uv);
     return NEAP_ESYS;
   }
@@ -47,6 +48,7 @@ int neap__loop_open(neap_engine *engine, neap_clock clock) {
   uv_unref((uv_handle_t *)&engine->alarm);
   uv_unref((uv_handle_t *)&engine->bound);
   engine->alarm.data = engine;
+  engine->wake.data = engine;
   return 0;
 }
 
@@ -174,6 +176,7 @@ static inline int drain(neap_engine *engine, uint64_t until, uint64_t *now) {
   int count = 0;
   engine->broken = false;
   for (int round = 0; round < DRAIN_ROUNDS && !engine->broken; round++) {
+    neap__tokens_receive(engine);
     neap__list_splice(&engine->draining, &engine->ready);
     if (neap__list_empty(&engine->draining))
       break;
