@@ -1,0 +1,109 @@
+-- The game: a foreign project, built against what is installed, and played without a screen.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local neap = require "neap"
+
+-- A program in C that links what was built with sanitizers needs them, too.
+local sanitizers = helper.read(helper.build .. "/CMakeCache.txt")
+  :match("\nNEAP_SANITIZE:%w+=([^\n]+)")
+local flags = sanitizers and "-fsanitize=" .. sanitizers or ""
+
+local has_sdl = os.execute("pkg-config --exists sdl2 zlib")
+local it = has_sdl and it or function(what, f) pending(what .. " (there is no SDL 2)", f) end
+
+local source = helper.root .. "/examples/embed/game"
+local town = helper.read(source .. "/town.lua")
+
+local function succeed(argv, opts)
+  local result = helper.run(argv, opts)
+  if result.status ~= 0 then
+    error(("status %d\n%s%s"):format(result.status, result.stdout, result.stderr), 2)
+  end
+  return result.stdout
+end
+
+describe("the game", function()
+  local prefix, game
+  local env = { SDL_VIDEODRIVER = "dummy", LUA_PATH = "", LUA_CPATH = "", LD_LIBRARY_PATH = "" }
+
+  setup(function()
+    if not has_sdl then return end
+    prefix = helper.tmpdir() .. "/opt"
+    succeed { "cmake", "--install", helper.build, "--prefix", prefix }
+    local folder = helper.tmpdir()
+    succeed { "cmake", "-G", "Ninja", "-S", source, "-B", folder,
+      "-DCMAKE_PREFIX_PATH=" .. prefix, "-DCMAKE_C_FLAGS=-Werror " .. flags }
+    succeed { "ninja", "-C", folder }
+    game = folder .. "/game"
+  end)
+
+  -- Plays; returns what the game says, and its figures by name.
+  local function play(...)
+    local output = succeed({ game, ... }, { cwd = source, env = env })
+    local ended, failed = output:match("\nflows: (%d+) have ended, (%d+) of them failed\n$")
+    local over, frames = output:match("processor, ms: [^\n]* over 16.7: (%d+) of (%d+) frames")
+    return { output = output, ended = tonumber(ended), failed = tonumber(failed),
+      over = tonumber(over), frames = tonumber(frames) }
+  end
+
+  it("plays some seconds, with no frame that neap has made late", function()
+    local picture = helper.build .. "/game.png"
+    os.remove(picture)
+    local played = play("--frames", "480", "--screenshot", picture)
+    assert.equal(480, played.frames)
+    assert.equal(0, played.over, played.output)
+    assert.equal(0, played.failed, played.output)
+    assert.is_true(played.ended > 40, played.output)
+
+    local png = helper.read(picture)
+    assert.equal("\x89PNG\r\n\x1a\n\0\0\0\x0DIHDR", png:sub(1, 16))
+    local width, height = (">I4I4"):unpack(png, 17)
+    assert.same({ 1024, 640 }, { width, height })
+  end)
+
+  it("is built by the one line in its README, too", function()
+    local line = helper.read(helper.root .. "/examples/embed/README.md")
+      :match("\n(cc %-O2 [^\n]+)\n")
+    local folder = helper.tmpdir()
+    succeed({ "sh", "-ec", "cp " .. source .. "/* . && " .. line .. " " .. flags .. " -Wl,-rpath,"
+      .. prefix .. "/lib" },
+      { cwd = folder, env = { PKG_CONFIG_PATH = prefix .. "/lib/pkgconfig" } })
+    assert.matches("^town%.lua is loaded\n", succeed({ folder .. "/harbour", "--frames", "10" },
+      { cwd = folder, env = env }))
+  end)
+
+  it("refuses what is no option, and says of a script what is wrong with it", function()
+    assert.equal(2, helper.run({ game, "--fly", "1" }, { env = env }).status)
+    local path = helper.write(helper.tmpdir() .. "/town.lua", "return 1 +")
+    local result = helper.run({ game, path }, { env = env })
+    assert.equal(1, result.status)
+    assert.matches("town.lua:1: unexpected symbol near <eof>", result.stderr)
+  end)
+
+  it("takes over a script that is edited, and goes on with the old one if it is wrong", function()
+    local folder = helper.tmpdir()
+    -- Writes the file as most editors do.
+    local function save(text)
+      assert(os.rename(helper.write(folder .. "/town.lua~", text), folder .. "/town.lua"))
+    end
+    save(town)
+    local process <close> = neap.process.spawn { game, cwd = folder, env = env, stdin = "null",
+      stderr = "pipe" }
+    local function line(stream)
+      return neap.timeout(30, function() return stream:read() end)
+    end
+    assert.equal("town.lua is loaded", line(process.stdout))
+    save(town .. "end\n")
+    assert.matches("town.lua:%d+: <eof> expected near 'end'", line(process.stderr))
+    save(town .. "\n")
+    assert.equal("town.lua is loaded", line(process.stdout))
+    -- A flow that fails says so, and is started again after a while.
+    save((town:gsub("function Plan:post%(me%)", "%0 if me.id == 7 then me.purse = {} + 1 end")))
+    assert.equal("town.lua is loaded", line(process.stdout))
+    assert.matches("day > Plan %(post%): .*town.lua:%d+: attempt to perform arithmetic",
+      line(process.stderr))
+    process:kill() -- which SDL takes for the window's end
+    assert.matches("^neap, wall clock", line(process.stdout))
+    assert.equal(0, process:wait().code)
+  end)
+end)
