@@ -168,7 +168,7 @@ int luaopen_neap_core(lua_State *L) {
   return 1;
 }
 
-int neapL_core_open(lua_State *L, const neap_engine_opts *engine) {
+int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
   static const luaL_Reg functions[] = {{"now", now},
                                        {"sleep", sleep_for},
                                        {"dump", dump},
@@ -192,7 +192,7 @@ int neapL_core_open(lua_State *L, const neap_engine_opts *engine) {
       {"http", neapL_http_open},     {NULL, NULL}};
   luaL_checkversion(L);
   neapL_error_open(L);
-  int status = neapL_open(L, &neapL_drive_runs, engine);
+  int status = neapL_open(L, &neapL_drive_runs, opts);
   if (status < 0)
     return status;
   neapL_coroutine_open(L);

@@ -5,11 +5,11 @@
 
 #include <lua.h>
 
-#include "neap.h"
+#include "neap_lua.h"
 
-/* Does what luaopen_neap_core does, with an engine of these options (NULL: the
- * defaults), unless the state has an engine already. Returns 0, or the status
+/* Does what luaopen_neap_core does, with these options (NULL: the defaults),
+ * unless the state has an engine already. Returns 0, or the status
  * of neap_engine_new, and then pushes nothing. [-0, +(0|1), v] */
-int neapL_core_open(lua_State *L, const neap_engine_opts *engine);
+int neapL_core_open(lua_State *L, const neap_lua_opts *opts);
 
 #endif

@@ -16,6 +16,11 @@ typedef struct neap_lua_opts {
   const neap_engine_opts *engine; /* of the state's engine; NULL: the defaults.
                                      Its `http_library` is *kept* as long as the
                                      state */
+  /* How long a task may compute without a wait while it is driven by neap_slice
+   * with a budget: processor time of the thread. Then its run is ended with an
+   * error of code "compute", which no pcall of it catches. 0: 50 ms;
+   * NEAP_FOREVER: no limit. */
+  uint64_t compute_limit_ns;
 } neap_lua_opts;
 
 #define NEAP_LUA_OPTS_INIT NEAP_OPTS_INIT(neap_lua_opts)
@@ -50,10 +55,18 @@ NEAP_API int neap_lua_new(const neap_lua_opts *opts, lua_State **out);
  * the module's table on the stack, and raises what goes wrong. [-0, +1, v] */
 NEAP_API int luaopen_neap_core(lua_State *L);
 
-/* The engine of a Lua state in which neap.core is open, *kept* by it: for
- * neap_poll and neap_slice, neap_on_event, neap_wake and the like. Do not free
- * it. NULL when neap is not open, or has ended because the state is being
- * closed. [-0, +0, -] */
+/* The engine of a Lua state in which neap.core is open, *kept* by it: to be
+ * driven by neap_slice or neap_poll, and for neap_on_event, neap_wake and the
+ * like. Do not free it. NULL when neap is not open, or has ended because the
+ * state is being closed. [-0, +0, -]
+ *
+ * A slice with a budget suspends Lua code amid its instructions when the budget
+ * is over, and the next slice goes on there; until that task waits or ends, no
+ * other one of the state runs. What cannot be suspended is what a C function
+ * has called, such as the comparator of table.sort, an on_event, a finalizer, a
+ * C function itself. Those called back, but not the others, can be ended. A
+ * time limit that has passed and a cancellation end code that computes as well.
+ */
 NEAP_API neap_engine *neap_lua_engine(lua_State *L);
 
 /* ---- Flows in Lua, driven by the host ------------------------------------ */

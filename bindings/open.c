@@ -9,6 +9,13 @@
 #include "task/error.h"
 #include "task/task_life.h"
 
+/* How long a task may compute without a wait under a budget, by default. */
+#ifdef NEAP_PREEMPT_TEST
+#define COMPUTE_LIMIT_NS NEAP_FOREVER
+#else
+#define COMPUTE_LIMIT_NS UINT64_C(50000000)
+#endif
+
 /* Warns of the children of the root that failed unheard. [-0, +0, m] */
 static void warn_of_unheard(lua_State *L, neapL_host *host) {
   while (neapL_task_take_failure(L, host->root, 0)) {
@@ -47,7 +54,7 @@ static void wake_driver(neap_op *op) {
 }
 
 int neapL_open(lua_State *L, const neapL_runs *runs,
-               const neap_engine_opts *engine) {
+               const neap_lua_opts *opts) {
   if (neapL_host_is_open(L))
     return 0; /* opened again: its tasks go on */
   struct whole {
@@ -60,11 +67,14 @@ int neapL_open(lua_State *L, const neapL_runs *runs,
   root->state = NEAPL_TASK_DONE; /* it is never resumed, and never ends */
   host->root = root;
   host->runs = runs;
+  host->budget.limit = opts && opts->compute_limit_ns > 0
+                           ? opts->compute_limit_ns
+                           : COMPUTE_LIMIT_NS;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  int status = neap_engine_new(engine, &host->engine);
+  int status = neap_engine_new(opts ? opts->engine : NULL, &host->engine);
   if (status < 0) {
     lua_pop(L, 1);
     return status;

@@ -35,7 +35,7 @@ void neapL_preload(lua_State *L) {
 }
 
 typedef struct opening {
-  const neap_engine_opts *engine;
+  const neap_lua_opts *opts;
   int status;
 } opening;
 
@@ -50,7 +50,7 @@ static int open_protected(lua_State *L) {
   }
   lua_pop(L, 1);
   neapL_preload(L);
-  o->status = neapL_core_open(L, o->engine);
+  o->status = neapL_core_open(L, o->opts);
   if (o->status == 0)
     lua_setfield(L, -2, "neap.core");
   return 0;
@@ -62,7 +62,7 @@ int neap_lua_open(lua_State *L, const neap_lua_opts *opts) {
              neap__opts_take(&own, sizeof own,
                              NEAP__SIZE_WITH(neap_lua_opts, engine), opts) < 0))
     return NEAP_EINVAL;
-  opening o = {.engine = own.engine};
+  opening o = {.opts = &own};
   if (!lua_checkstack(L, 2))
     return NEAP_ENOMEM;
   lua_pushcfunction(L, open_protected);

@@ -15,6 +15,8 @@
 #include "params.h"
 #include "path.h"
 #include "retry.h"
+#include "task/budget.h"
+#include "task/coroutine.h"
 #include "task/task_error.h"
 #include "task/task_life.h"
 #include "task/wait.h"
@@ -336,11 +338,21 @@ static void let_hook_run(lua_State *L) {
   lua_call(L, 0, 0);
 }
 
+/* The budget was over as a visit was to begin. */
+static int enter_later(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  neapL_task *task = neapL_task_current(L);
+  return neapL_drive(L, task, neap_run_step(task->run));
+}
+
 int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step) {
   for (;;) {
     switch (step->what) {
     case NEAP_DO_ENTER:
       if (lua_gethookmask(L) != 0) {
+        if (neapL_budget_is_over(L))
+          return neapL_coroutine_cut(L, enter_later);
         let_hook_run(L);
         step = neap_run_step(task->run);
       }

@@ -3,6 +3,7 @@
 #include "events.h"
 
 #include "event_table.h"
+#include "task/budget.h"
 #include "task/error.h"
 #include "task/host.h"
 
@@ -175,6 +176,8 @@ static void tell_by(lua_CFunction function, neapL_task *task,
   lua_State *T = host->teller, *running = host->running;
   if (!lua_checkstack(T, 4))
     return;
+  neapL_armed armed;
+  neapL_budget_arm(host, &armed, T);
   host->telling = true;
   neapL_host_run(host, T);
   lua_pushcfunction(T, function);
@@ -184,6 +187,7 @@ static void tell_by(lua_CFunction function, neapL_task *task,
     lua_pop(T, 1); /* no memory: the event is lost */
   neapL_host_run(host, running);
   host->telling = false;
+  neapL_budget_disarm(host, &armed);
 }
 
 void neapL_events_task(neapL_task *task, neap_event_kind kind) {

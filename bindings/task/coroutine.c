@@ -12,6 +12,7 @@
 
 #include <lauxlib.h>
 
+#include "budget.h"
 #include "check.h"
 #include "error.h"
 #include "protect.h"
@@ -34,6 +35,18 @@ int neapL_coroutine_suspend(lua_State *L, lua_KContext context,
   return lua_yieldk(L, 1, context, k);
 }
 
+int neapL_coroutine_cut(lua_State *L, lua_KFunction k) {
+  neapL_host_of(L)->budget.is_cut = true;
+  return neapL_coroutine_suspend(L, 0, k);
+}
+
+void neapL_coroutine_mark(neapL_host *host, lua_State *co) {
+  if (host->budget.bare != co)
+    return; /* it has relayed that */
+  host->budget.bare = NULL;
+  lua_pushlightuserdata(co, (void *)&wait_token); /* its hook had room */
+}
+
 bool neapL_coroutine_is_suspended(lua_State *co) {
   return lua_status(co) == LUA_YIELD && lua_touserdata(co, -1) == &wait_token;
 }
@@ -42,7 +55,7 @@ bool neapL_coroutine_is_suspended(lua_State *co) {
  * it. */
 static void raise_end(lua_State *co, lua_Debug *ar) {
   (void)ar;
-  lua_sethook(co, NULL, 0, 0);
+  neapL_budget_rearm(neapL_host_of(co), co);
   lua_pushlightuserdata(co, (void *)&end_token);
   lua_error(co);
 }
@@ -66,7 +79,7 @@ static bool unwind(lua_State *L, lua_State *co) {
     lua_sethook(co, raise_end, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
     status = lua_resume(co, L, 0, &results);
   }
-  lua_sethook(co, NULL, 0, 0);
+  neapL_budget_rearm(host, co);
   neapL_host_run(host, running);
   host->closing = closing;
   return status != LUA_YIELD;
@@ -82,6 +95,8 @@ bool neapL_coroutine_end(lua_State *L, lua_State *co) {
   lua_State *blocked = host->blocked;
   host->can_yield = false;
   host->blocked = L;
+  neapL_armed armed;
+  neapL_budget_arm(host, &armed, co);
   bool failed = false;
   if (!in_xpcall || unwind(L, co)) {
     failed = lua_resetthread(co) != LUA_OK;
@@ -90,6 +105,7 @@ bool neapL_coroutine_end(lua_State *L, lua_State *co) {
       failed = false;
     }
   } /* else its <close> variables are not called */
+  neapL_budget_disarm(host, &armed);
   host->can_yield = could_yield;
   host->blocked = blocked;
   return failed;
@@ -137,9 +153,10 @@ static int enter(lua_State *L, lua_State *co, int count, int *results) {
   }
   lua_State *running = host->running;
   neapL_host_run(host, co);
-  int status = lua_resume(co, L, count, results);
+  int status = neapL_budget_resume(host, co, L, count, results);
   neapL_host_run(host, running);
   host->can_yield = could_yield;
+  neapL_coroutine_mark(host, co);
   return status;
 }
 
@@ -250,10 +267,6 @@ static int co_close(lua_State *L) {
   return 2;
 }
 
-bool neapL_coroutine_is_wrap(lua_State *L, int index) {
-  return lua_tocfunction(L, index) == wrapped_call;
-}
-
 /* As Lua's, but raises in a coroutine of neap's, from which the user must not
  * yield. */
 static int co_yield (lua_State *L) {
@@ -284,4 +297,5 @@ void neapL_coroutine_open(lua_State *L) {
   if (lua_istable(L, -1))
     luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);
+  neapL_host_of(L)->wrapped = wrapped_call;
 }

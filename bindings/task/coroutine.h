@@ -6,6 +6,8 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "host.h"
+
 /* Sets them in the global table `coroutine`. [-0, +0, v] */
 void neapL_coroutine_open(lua_State *L);
 
@@ -14,6 +16,9 @@ void neapL_coroutine_open(lua_State *L);
  * the coroutine pops the token first. */
 int neapL_coroutine_suspend(lua_State *L, lua_KContext context,
                             lua_KFunction k);
+
+/* Suspends this coroutine of a task until the next slice, which calls `k`. */
+int neapL_coroutine_cut(lua_State *L, lua_KFunction k);
 
 /* True for a coroutine that has been suspended in that way. [-0, +0, -] */
 bool neapL_coroutine_is_suspended(lua_State *co);
@@ -24,7 +29,7 @@ bool neapL_coroutine_is_suspended(lua_State *co);
  * otherwise that stack is empty. [-0, +0, -] */
 bool neapL_coroutine_end(lua_State *L, lua_State *co);
 
-/* True when the function at `index` was made by coroutine.wrap. [-0, +0, -] */
-bool neapL_coroutine_is_wrap(lua_State *L, int index);
+/* Marks a coroutine in that way which the budget has suspended. [-0, +0, -] */
+void neapL_coroutine_mark(neapL_host *host, lua_State *co);
 
 #endif

@@ -11,6 +11,25 @@
 typedef struct neapL_host neapL_host;
 typedef struct neapL_task neapL_task;
 
+/* The budget in force; budget.c keeps it. */
+typedef struct neapL_budget {
+  uint64_t until;   /* the slice ends then, by the monotonic clock; 0: there is
+                       no budget in force */
+  uint64_t look_at; /* nothing has to be done before that */
+  uint64_t seen;    /* when the hook first looked since the task was resumed, or
+                       since `used` was counted; 0: not yet */
+  uint64_t used;    /* the thread's processor time then; 0: not known */
+  uint64_t outside; /* when it first looked while no task ran; 0: not yet */
+  uint64_t limit; /* ns of processor time that a task may use without a wait */
+  struct neapL_armed *top; /* the innermost coroutine under the budget */
+  lua_State
+      *bare;     /* the coroutine that a hook has suspended, without a token */
+  bool is_cut;   /* the task that runs has been suspended by the budget */
+  bool is_fresh; /* it has made no progress since it was resumed */
+  bool interrupts; /* it has been cancelled where it was suspended */
+  bool is_blocked; /* it cannot be suspended where it is; that has been named */
+} neapL_budget;
+
 struct neapL_host {
   neap_engine *engine;
   lua_State *driver;   /* the coroutine from which the loop is driven */
@@ -39,6 +58,8 @@ struct neapL_host {
   lua_State *values; /* a coroutine; its stack holds what is always needed */
   uint64_t seed;     /* for the jitter of the next run; 0: by chance */
   uint32_t serial;   /* of the flow that was loaded last */
+  lua_CFunction wrapped; /* what coroutine.wrap returns */
+  neapL_budget budget;
 };
 
 /* The stack of `values`. */
@@ -49,6 +70,7 @@ enum {
   NEAPL_HOST_KILLS,    /* the errors that end tasks: a table with weak keys */
   NEAPL_HOST_DEADLOCK, /* the error of the last deadlock */
   NEAPL_HOST_OFFER, /* the value for which the root waits, or which it sends */
+  NEAPL_HOST_OBSTACLE, /* the name of what could not be cut short last */
 };
 
 /* Returns the host of a Lua state in which neap is open. When Lua closes the

@@ -11,6 +11,7 @@
 #include <lauxlib.h>
 
 #include "check.h"
+#include "frame.h"
 #include "task.h"
 
 /* The registry's key of the xpcall that was there before, by address. */
@@ -34,7 +35,7 @@ bool neapL_protect_must_pass(lua_State *L) {
   const neapL_task *task = host->current;
   if (!task || !task->killed)
     return false;
-  if (task->kills > NEAPL_PROTECT_PATIENCE)
+  if (task->kills > NEAPL_PATIENCE)
     return true;
   neapL_host_push(L, host, NEAPL_HOST_KILLS);
   lua_pushvalue(L, -2);
@@ -95,22 +96,24 @@ bool neapL_protect_drop_handlers(lua_State *L, lua_State *co) {
   lua_CFunction stock = lua_tocfunction(L, -1);
   lua_pop(L, 1);
   bool found = false;
-  lua_Debug ar;
-  for (int level = 0; lua_getstack(co, level, &ar); level++) {
-    if (!lua_getinfo(co, "f", &ar))
+  neapL_frame frame;
+  for (bool is = neapL_frame_first(co, &frame); is;
+       is = neapL_frame_next(&frame)) {
+    if (!lua_getinfo(co, "f", &frame.ar))
       continue;
     lua_CFunction f = lua_tocfunction(co, -1);
     lua_pop(co, 1);
     if (f != protected_call_with && (!f || f != stock))
       continue;
     lua_pushcfunction(co, keep);
-    lua_setlocal(co, &ar, HANDLER);
+    lua_setlocal(co, &frame.ar, HANDLER);
     found = true;
   }
   return found;
 }
 
 void neapL_protect_open(lua_State *L) {
+  neapL_frame_open(L);
   lua_getglobal(L, "xpcall");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &stock_key);
   lua_register(L, "pcall", protected_call);

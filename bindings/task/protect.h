@@ -6,13 +6,6 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* A task that waits again after it got its cancellation is ended by an error
- * that our pcall and xpcall pass on. Code that has Lua's own pcall, or whose
- * <close> variables raise, can still go on. After this number of waits no pcall
- * of ours catches anything in the task; after twice as many, its coroutine is
- * closed. */
-enum { NEAPL_PROTECT_PATIENCE = 1000 };
-
 /* Makes pcall and xpcall pass on the error on top. [-0, +0, v] */
 void neapL_protect_let_pass(lua_State *L);
 

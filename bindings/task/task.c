@@ -121,6 +121,20 @@ void neapL_task_cancel(neapL_task *task, int status) {
   neapL_task_end_wait(task);
 }
 
+void neapL_task_end(neapL_task *task, neapL_ending ending) {
+  for (neapL_task *part = task;; part = part->parent) {
+    if (!part->ending && part->state <= NEAPL_TASK_RUNNING) {
+      part->ending = (uint8_t)ending;
+      part->killed = true;
+      part->kills = NEAPL_PATIENCE + 1;
+      part->told = part->told || part == task;
+      neapL_task_cancel(part, NEAP_ETIMEDOUT);
+    }
+    if (!part->internal)
+      return;
+  }
+}
+
 void neapL_task_own(neapL_task *task, neapL_belonging *belonging) {
   neapL_belonging_add(&task->belongings, belonging, task->spawned++);
 }

@@ -44,6 +44,19 @@ typedef struct neapL_workers {
 
 typedef struct neapL_time_limit neapL_time_limit;
 
+/* A task that waits again after it got its cancellation is ended by an error
+ * that our pcall and xpcall pass on. Code that has Lua's own pcall, or whose
+ * <close> variables raise, can still go on. After this number of waits no pcall
+ * of ours catches anything in the task; after twice as many, its coroutine is
+ * closed. */
+enum { NEAPL_PATIENCE = 1000 };
+
+/* Why a task is being ended, past all that could catch an error. */
+typedef enum neapL_ending {
+  NEAPL_ENDING_NOT = 0,
+  NEAPL_ENDING_COMPUTE, /* it has computed for too long without a wait */
+} neapL_ending;
+
 /* What tasks need to know of runs. The driver of runs sets these functions in
  * the host, so that the code of tasks depends on nothing of bindings/flow. */
 typedef struct neapL_runs {
@@ -108,6 +121,12 @@ struct neapL_task {
   uint16_t kills;     /* the number of waits after `told` */
   uint8_t noted;      /* what task_error.c has noted of its error */
   bool detached;      /* if it fails unheard, that is a warning */
+  bool is_cut;        /* the budget has suspended it amid its code */
+  uint8_t ending;     /* a neapL_ending */
+  uint8_t strikes;    /* how often that has been raised where it computed */
+  uint64_t
+      computed; /* ns of processor time since its last wait, under a budget */
+  uint64_t allowance; /* how much that may be; 0: what the host allows */
 };
 
 /* Returns the task that runs, or the root when none does. */
@@ -133,6 +152,12 @@ void neapL_task_cancel(neapL_task *task, int status);
 
 /* Ends the wait of a cancelled task, unless the wait has ended already. */
 void neapL_task_end_wait(neapL_task *task);
+
+/* Ends a task that computes, and the run that it is a part of: raises an error
+ * in each that no pcall catches. The caller raises it in `task`; the others
+ * wait.
+ */
+void neapL_task_end(neapL_task *task, neapL_ending ending);
 
 /* Returns the seed for the jitter of a run that begins in this task. */
 uint64_t neapL_task_seed(const neapL_task *task);

@@ -98,6 +98,31 @@ int neapL_task_trace(lua_State *L) {
   return 1;
 }
 
+/* Pushes the error of a task that is being ended. [-0, +1, m] */
+static void push_ending(lua_State *L, const neapL_task *task) {
+  uint64_t limit = task->allowance ? task->allowance : task->host->budget.limit;
+  neapL_error_push(L, "compute", "computed for more than %f s without a wait",
+                   (lua_Number)limit / 1e9);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "retryable");
+}
+
+void neapL_task_push_end(lua_State *L, const neapL_task *task) {
+  if (task->ending) {
+    push_ending(L, task);
+    return;
+  }
+  if (task->cancel_status == NEAP_ETIMEDOUT)
+    neapL_error_push(L, "timeout", "timed out after %f s", task->limit);
+  else
+    neapL_error_push(L, "cancelled", "cancelled while waiting for %s",
+                     task->what ? task->what : "its turn");
+  neapL_task_push(L, task);
+  lua_getiuservalue(L, -1, NEAPL_TASK_RESULT);
+  lua_setfield(L, -3, "reason");
+  lua_pop(L, 1);
+}
+
 void neapL_task_unwound(lua_State *L, neapL_task *task, int index) {
   int top = lua_gettop(L);
   index = lua_absindex(L, index);

@@ -43,4 +43,8 @@ void neapL_task_drop(neapL_task *task);
  */
 void neapL_task_hear_of(neapL_task *task);
 
+/* Pushes the error that ends a task which has been cancelled, or has used too
+ * much. [-0, +1, m] */
+void neapL_task_push_end(lua_State *L, const neapL_task *task);
+
 #endif

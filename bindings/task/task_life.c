@@ -16,6 +16,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "budget.h"
 #include "coroutine.h"
 #include "error.h"
 #include "task_error.h"
@@ -52,6 +53,8 @@ static int finish(lua_State *L, int status, lua_KContext context) {
   } else {
     task->outcome = task->cancel_status == NEAP_ECANCELED ? NEAPL_TASK_CANCELLED
                                                           : NEAPL_TASK_FAILED;
+    if (task->ending)
+      neapL_task_push_end(L, task); /* whatever its code has made of that */
     neapL_task_keep_error(L, task);
   }
   return 0;
@@ -139,7 +142,7 @@ static int make_end(lua_State *L) {
     neapL_error_push(L, "yield",
                      "coroutine.yield outside a coroutine of the script");
   else
-    neapL_wait_push_end(L, task);
+    neapL_task_push_end(L, task);
   return 1;
 }
 
@@ -199,15 +202,29 @@ void neapL_task_warn_unbegun(neapL_task *owner) {
   }
 }
 
-/* `done` of a task's operation: the only function that resumes a task. */
-static void wake(neap_op *op) {
-  neapL_task *task = op->data;
+/* The slice that a task was suspended for has gone on. Time limits of the task,
+ * and of those that own it, have had no chance to pass; and an owner may have
+ * been cancelled. Then the task is cancelled as well: it will learn of it where
+ * it computes. */
+static void check_owners(neapL_task *task) {
+  for (neapL_task *owner = task; owner; owner = owner->parent) {
+    neapL_time_limit_check(owner);
+    if (owner != task && owner->cancel_status != 0)
+      neapL_task_cancel(task, NEAP_ECANCELED);
+    if (owner->shielded)
+      return;
+  }
+}
+
+/* Resumes a task. Returns true if it has been cut short, and has to be resumed
+ * again. */
+static bool go_on(neapL_task *task) {
   neapL_host *host = task->host;
   int count = 0;
   if (task->state == NEAPL_TASK_READY) {
     if (task->cancel_status != 0) {
       end_early(task);
-      return;
+      return false;
     }
     count = task->results;
     task->results = 0;
@@ -221,7 +238,8 @@ static void wake(neap_op *op) {
   host->current = task;
   host->can_yield = true;
   int results;
-  int status = lua_resume(task->L, host->driver, count, &results);
+  int status =
+      neapL_budget_resume(host, task->L, host->driver, count, &results);
   host->current = NULL; /* first: the handler of a signal looks at it */
   neapL_host_run(host, NULL);
   if (status == LUA_OK) {
@@ -231,10 +249,40 @@ static void wake(neap_op *op) {
     lua_pushvalue(task->L, -1);
     lua_xmove(task->L, host->scratch, 1);
     break_off(task);
+  } else if (host->budget.is_cut) {
+    neapL_coroutine_mark(host, task->L);
+    task->is_cut = true;
+    return true;
   } else if (!task->waiting) {
     push_end(task);
     break_off(task);
   }
+  return false;
+}
+
+/* The same under a budget. What ends the task has it as well. */
+static bool go_on_until(neapL_task *task, uint64_t until) {
+  neapL_host *host = task->host;
+  if (task->is_cut)
+    check_owners(task);
+  neapL_budget_begin(host, task, until);
+  neapL_armed ends;
+  neapL_budget_arm(host, &ends, host->scratch);
+  bool is_cut = go_on(task);
+  neapL_budget_disarm(host, &ends);
+  neapL_budget_end(host, task);
+  return is_cut;
+}
+
+/* `done` of a task's operation: the only function that resumes a task. */
+static void wake(neap_op *op) {
+  neapL_task *task = op->data;
+  uint64_t until = neapL_budget_until(task->host);
+  if (until == 0)
+    go_on(task);
+  else
+    while (go_on_until(task, until) && neap_preempt(op->engine, op) < 0)
+      ; /* no slice: a build for tests */
 }
 
 /* Frees what a task has outside of its userdata; most have nothing, and three

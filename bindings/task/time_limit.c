@@ -10,6 +10,7 @@ struct neapL_time_limit {
   neapL_time_limit *next; /* of the same task */
   neapL_task *task;
   double seconds;
+  uint64_t deadline;
   bool wakes; /* it counts as something that could end a deadlock */
 };
 
@@ -41,7 +42,19 @@ void neapL_time_limit_set(lua_State *L, neapL_task *task, double seconds,
   if (!wakes)
     task->host->idle++;
   neap_engine *engine = task->host->engine;
-  neap_sleep_until(engine, &limit->op, neapL_deadline(engine, seconds));
+  limit->deadline = neapL_deadline(engine, seconds);
+  neap_sleep_until(engine, &limit->op, limit->deadline);
+}
+
+void neapL_time_limit_check(neapL_task *task) {
+  for (neapL_time_limit *limit = task->time_limits; limit;
+       limit = limit->next) {
+    if (!neap_op_active(&limit->op) ||
+        neap_now(task->host->engine) < limit->deadline)
+      continue;
+    neap_op_forget(&limit->op);
+    time_out(&limit->op);
+  }
 }
 
 void neapL_time_limit_end(neapL_task *task) {

@@ -15,4 +15,8 @@ void neapL_time_limit_set(lua_State *L, neapL_task *task, double seconds,
 /* Frees the time limits of a task that has ended. [-0, +0, -] */
 void neapL_time_limit_end(neapL_task *task);
 
+/* Cancels the task if one of its time limits has passed, although the engine
+ * has not told so. */
+void neapL_time_limit_check(neapL_task *task);
+
 #endif

@@ -3,15 +3,15 @@
 #include "wait.h"
 
 #include <lauxlib.h>
-#include <lualib.h>
-#include <string.h>
 
 #include "base/units.h"
 #include "coroutine.h"
 #include "deadlock.h"
 #include "error.h"
+#include "obstacle.h"
 #include "protect.h"
 #include "task.h"
+#include "task_error.h"
 
 neap_engine *neapL_engine(lua_State *L) {
   return neapL_host_of(L)->engine;
@@ -23,96 +23,13 @@ uint64_t neapL_deadline(neap_engine *engine, double seconds) {
   return neap__time_after(neap_now(engine), neap__ns_of_seconds(seconds));
 }
 
-/* Pushes the name under which the module on top has the function at `index`,
- * and returns true. Otherwise pushes nothing. [-0, +(0|1), m] */
-static bool find_key(lua_State *L, int index) {
-  int module = lua_gettop(L);
-  if (!lua_istable(L, module))
-    return false;
-  lua_pushnil(L);
-  while (lua_next(L, module)) { /* key value */
-    if (lua_type(L, -2) == LUA_TSTRING && lua_rawequal(L, -1, index)) {
-      lua_pop(L, 1);
-      return true;
-    }
-    lua_pop(L, 1);
-  }
-  return false;
-}
-
-/* Replaces the function on top by its name ("table.sort"), or by nil when it is
- * not of Lua's libraries. [-1, +1, m] */
-static void name_function(lua_State *L) {
-  static const char *const libraries[] = {
-      LUA_GNAME,       LUA_TABLIBNAME, LUA_STRLIBNAME,
-      LUA_COLIBNAME,   LUA_IOLIBNAME,  LUA_OSLIBNAME,
-      LUA_UTF8LIBNAME, LUA_DBLIBNAME,  LUA_LOADLIBNAME};
-  int function = lua_gettop(L);
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
-    lua_getfield(L, function + 1, libraries[i]);
-    if (find_key(L, function)) {
-      if (i > 0)
-        lua_pushfstring(L, "%s.%s", libraries[i], lua_tostring(L, -1));
-      lua_replace(L, function);
-      lua_settop(L, function);
-      return;
-    }
-    lua_pop(L, 1);
-  }
-  lua_pushnil(L);
-  lua_replace(L, function);
-  lua_settop(L, function);
-}
-
-/* True for Lua's functions that can be suspended, because they call with
- * continuations. */
-static bool is_transparent(const char *name) {
-  static const char *const names[] = {"pcall", "xpcall", "dofile",
-                                      "coroutine.resume", "coroutine.wrap"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(name, names[i]) == 0)
-      return true;
-  return false;
-}
-
-/* The number of levels to search. Lua counts from the top for each of them. */
-enum { LEVELS = 1000 };
-
-/* Pushes the name of what keeps `blocked` from being suspended: the innermost C
- * function that calls back without a continuation. The search begins below the
- * function that waits. [-0, +1, m] */
-static void push_obstacle(lua_State *L, lua_State *blocked) {
-  lua_Debug ar;
-  for (int level = blocked == L ? 1 : 0;
-       level < LEVELS && lua_getstack(blocked, level, &ar); level++) {
-    lua_getinfo(blocked, "Snf", &ar);
-    lua_xmove(blocked, L, 1);
-    if (*ar.what != 'C' || neapL_coroutine_is_wrap(L, -1)) {
-      lua_pop(L, 1);
-      continue;
-    }
-    name_function(L);
-    const char *name = lua_tostring(L, -1);
-    if (!name)
-      name = ar.name ? ar.name : "a function in C";
-    if (!is_transparent(name)) {
-      lua_pushstring(L, name);
-      lua_replace(L, -2);
-      return;
-    }
-    lua_pop(L, 1);
-  }
-  lua_pushliteral(L, "a metamethod or a function in C");
-}
-
 /* Ends a task that waits again after it got its cancellation: raises an error
  * that pcall passes on. */
 static void end_task(lua_State *L, neapL_task *task) {
   task->killed = true;
-  if (++task->kills > 2 * NEAPL_PROTECT_PATIENCE)
+  if (++task->kills > 2 * NEAPL_PATIENCE)
     neapL_coroutine_suspend(L, 0, NULL); /* `wake` ends the task */
-  neapL_wait_push_end(L, task);
+  neapL_task_push_end(L, task);
   neapL_protect_let_pass(L);
   lua_error(L);
 }
@@ -148,7 +65,8 @@ static bool check(lua_State *L, const neapL_host *host, const char *what) {
 
 /* Raises the error that names what keeps the coroutine from being suspended. */
 static void refuse(lua_State *L, const neapL_host *host, const char *what) {
-  push_obstacle(L, host->can_yield ? L : host->blocked);
+  lua_State *blocked = host->can_yield ? L : host->blocked;
+  neapL_obstacle_push(L, blocked, blocked == L);
   neapL_error_raise(L, "unyieldable",
                     "%s cannot wait here: it is called from %s, which cannot "
                     "be suspended",
@@ -172,7 +90,7 @@ neap_op *neapL_wait_begin(lua_State *L, const char *what) {
     /* Code that cannot be suspended may swallow the error. So there it does not
      * count as the one time that the task gets its cancellation. */
     task->told = task->told || can_yield;
-    neapL_wait_push_end(L, task);
+    neapL_task_push_end(L, task);
     lua_error(L);
   }
   if (!can_yield)
@@ -274,18 +192,6 @@ void neapL_wait_take(lua_State *L, const neapL_task *task, lua_State *co,
   lua_replace(co, index);
 }
 
-void neapL_wait_push_end(lua_State *L, const neapL_task *task) {
-  if (task->cancel_status == NEAP_ETIMEDOUT)
-    neapL_error_push(L, "timeout", "timed out after %f s", task->limit);
-  else
-    neapL_error_push(L, "cancelled", "cancelled while waiting for %s",
-                     task->what ? task->what : "its turn");
-  neapL_task_push(L, task);
-  lua_getiuservalue(L, -1, NEAPL_TASK_RESULT);
-  lua_setfield(L, -3, "reason");
-  lua_pop(L, 1);
-}
-
 bool neapL_wait_is_over(const neapL_task *task) {
   return task->stuck || (task->cancel_status != 0 && !task->told);
 }
@@ -319,7 +225,7 @@ static neap_op *end(lua_State *L, bool settles, void (*discard)(lua_State *)) {
   if (stuck)
     neapL_host_push(L, task->host, NEAPL_HOST_DEADLOCK);
   else if (cancelled)
-    neapL_wait_push_end(L, task);
+    neapL_task_push_end(L, task);
   if (over)
     lua_error(L);
   return &task->op;

@@ -104,9 +104,6 @@ static inline void neapL_wait_accept(lua_State *L, const neapL_task *task,
   lua_replace(L, index);
 }
 
-/* Pushes the error that ends the wait of a cancelled task. [-0, +1, m] */
-void neapL_wait_push_end(lua_State *L, const neapL_task *task);
-
 /* Returns the time `seconds` from now, as neap_sleep_until takes it. For 0 or
  * less that is 0, which is past; for more than the clock can hold,
  * NEAP_FOREVER. */

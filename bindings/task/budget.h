@@ -1,0 +1,60 @@
+/* The budget of a slice, where it runs Lua: how a task is cut short, and ended.
+ * SPDX-License-Identifier: MIT */
+#ifndef NEAP_BINDINGS_TASK_BUDGET_H
+#define NEAP_BINDINGS_TASK_BUDGET_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "host.h"
+#include "task.h"
+
+/* A coroutine that runs under a budget. It lies in memory of whoever resumes
+ * that, who is nested as these are. */
+typedef struct neapL_armed {
+  struct neapL_armed *outer; /* whoever has resumed this one */
+  lua_State *L;
+  lua_Hook former; /* the hook that it had; NULL: none */
+  int former_mask, former_count;
+  int left; /* instructions until its hook is called for a count */
+} neapL_armed;
+
+/* A task is about to be resumed, or to end, under a budget that lasts until
+ * then. */
+void neapL_budget_begin(neapL_host *host, neapL_task *task, uint64_t until);
+
+/* That is over. */
+void neapL_budget_end(neapL_host *host, neapL_task *task);
+
+/* Returns until when the budget in force lasts, 0 when there is none. */
+static inline uint64_t neapL_budget_until(const neapL_host *host) {
+#ifdef NEAP_PREEMPT_TEST
+  (void)host;
+  return 1; /* and is over always */
+#else
+  uint64_t until = neap_slice_deadline(host->engine);
+  return until == NEAP_FOREVER ? 0 : until;
+#endif
+}
+
+/* Resumes a coroutine, as lua_resume does: under the budget, if one is in
+ * force. `from` must not be the one that has been cut short. [-?, +?, -] */
+int neapL_budget_resume(neapL_host *host, lua_State *co, lua_State *from,
+                        int count, int *results);
+
+/* Puts a coroutine under the budget, if one is in force, and takes it out
+ * again: for code that cannot be cut short, but ended. [-0, +0, -] */
+void neapL_budget_arm(neapL_host *host, neapL_armed *armed, lua_State *L);
+void neapL_budget_disarm(neapL_host *host, neapL_armed *armed);
+
+/* Sets the hook of a coroutine that has been armed, which another hook had
+ * replaced meanwhile; removes any hook of a coroutine that is not.
+ * [-0, +0, -] */
+void neapL_budget_rearm(const neapL_host *host, lua_State *L);
+
+/* Called in C code of a task, at a place where it can be suspended: whether it
+ * has to be, because the budget is over. Raises when the task has to end.
+ * [-0, +0, v] */
+bool neapL_budget_is_over(lua_State *L);
+
+#endif
