@@ -2,9 +2,14 @@
  * SPDX-License-Identifier: MIT */
 #include "files.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "base/status.h"
 
 static const char *skip_nothing(const char *path) {
   for (;;) {
@@ -80,15 +85,83 @@ bool neap__grants_is_root(const neap__grants *grants, int folder,
   return false;
 }
 
+int neap__grants_refuse_path(neap__grants *grants, const neap__grant *grant,
+                             const char *path, neap__grants_why why) {
+  const char *slash = strrchr(path, '/');
+  int size = slash > path ? (int)(slash - path) : 1;
+  if (!grant && *path == '/')
+    return neap__grants_refuse(grants, "files=%.*s would allow it", size, path);
+  if (!grant)
+    return neap__grants_refuse(grants, "files=FOLDER would allow it");
+  switch (why) {
+  case NEAP__GRANTS_READ_ONLY:
+    return neap__grants_refuse(grants,
+                               "%s may only be read, files=%s would allow it",
+                               grant->path, grant->path);
+  case NEAP__GRANTS_ROOT:
+    return neap__grants_refuse(grants, "%s was granted, and stays where it is",
+                               grant->path);
+  case NEAP__GRANTS_LINK:
+    return neap__grants_refuse(grants, "the link would lead out of %s",
+                               grant->path);
+  default:
+    return neap__grants_refuse(grants, "it leads out of %s", grant->path);
+  }
+}
+
+int neap__grants_open(neap__grants *grants, const char *path, int flags,
+                      mode_t mode, int *number) {
+  const char *rest;
+  const neap__grant *g = neap__grants_root(grants, path, &rest);
+  bool changes = !(flags & O_PATH) &&
+                 (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND));
+  neap__grants_why why = NEAP__GRANTS_OUTSIDE;
+  int file = -1;
+  errno = NEAP__EREFUSED;
+  if (g && g->read_only && changes)
+    why = NEAP__GRANTS_READ_ONLY;
+  else if (g)
+    file = neap__beneath_open(&g->folder, rest, flags, mode);
+  if (file < 0 && errno == NEAP__EREFUSED) {
+    *number = neap__grants_refuse_path(grants, g, path, why);
+    errno = NEAP__EREFUSED;
+  }
+  return file;
+}
+
+int neap__grants_open_unix(const neap__grant *grant) {
+  struct stat found;
+  int file =
+      openat(grant->folder.file, grant->last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0 || (fstat(file, &found) == 0 && S_ISSOCK(found.st_mode)))
+    return file;
+  neap__sys_close(file);
+  return neap__sys_fail(ECONNREFUSED);
+}
+
+/* A relative path begins in the first folder, as all do. */
+static bool make_absolute(const neap__grants *grants, const char *path,
+                          char out[PATH_MAX]) {
+  const neap__grant *first = NULL;
+  for (size_t i = 0; i < grants->count && !first; i++)
+    if (grants->items[i].kind == NEAP__GRANT_FILES)
+      first = &grants->items[i];
+  bool is_relative = *path != '/' && first;
+  return snprintf(out, PATH_MAX, "%s%s%s", is_relative ? first->path : "",
+                  is_relative ? "/" : "", path) < PATH_MAX;
+}
+
 const neap__grant *neap__grants_unix(neap__grants *grants, const char *path,
                                      int *number) {
-  for (size_t i = 0; i < grants->count; i++) {
+  char full[PATH_MAX] = "";
+  bool fits = make_absolute(grants, path, full);
+  for (size_t i = 0; fits && i < grants->count; i++) {
     const neap__grant *g = &grants->items[i];
     const char *rest =
-        g->kind == NEAP__GRANT_UNIX && *path == '/' ? rest_in(g, path) : NULL;
+        g->kind == NEAP__GRANT_UNIX && *full == '/' ? rest_in(g, full) : NULL;
     if (rest && strcmp(rest, g->last) == 0)
       return g;
   }
-  *number = neap__grants_refuse(grants, "unix=%s would allow it", path);
+  *number = neap__grants_refuse(grants, "unix=%s would allow it", full);
   return NULL;
 }

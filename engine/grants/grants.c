@@ -140,6 +140,17 @@ const char *neap__grants_refusal(const neap__grants *grants, int number) {
   return grants->refusals[number % NEAP__REFUSALS];
 }
 
+bool neap__grants_shows(const neap__grants *grants, const char *entry) {
+  size_t size = strcspn(entry, "=");
+  for (size_t i = 0; i < grants->count; i++) {
+    const neap__grant *g = &grants->items[i];
+    if (g->kind == NEAP__GRANT_ENV && strlen(g->name) == size &&
+        memcmp(g->name, entry, size) == 0)
+      return true;
+  }
+  return false;
+}
+
 bool neap__grants_has(const neap__grants *grants, neap__grant_kind kind) {
   for (size_t i = 0; i < grants->count; i++)
     if (grants->items[i].kind == kind)
@@ -176,12 +187,7 @@ const char *neap_getenv(const neap_engine *engine, const char *name) {
   if (!engine || !name)
     return NULL;
   const neap__grants *grants = engine->grants;
-  for (size_t i = 0; grants && i < grants->count; i++) {
-    const neap__grant *g = &grants->items[i];
-    if (g->kind == NEAP__GRANT_ENV && strcmp(g->name, name) == 0)
-      return getenv(name);
-  }
-  return grants ? NULL : getenv(name);
+  return !grants || neap__grants_shows(grants, name) ? getenv(name) : NULL;
 }
 
 const char *neap_refusal_text(const neap_engine *engine, int detail) {

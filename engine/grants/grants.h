@@ -43,6 +43,9 @@ int neap__grants_refuse(neap__grants *grants, const char *format, ...);
 /* The text of a refusal. */
 const char *neap__grants_refusal(const neap__grants *grants, int number);
 
+/* Whether a variable of the environment, "NAME=value", may be seen. */
+bool neap__grants_shows(const neap__grants *grants, const char *entry);
+
 /* Whether something without a subject is granted. */
 bool neap__grants_has(const neap__grants *grants, neap__grant_kind kind);
 

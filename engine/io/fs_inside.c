@@ -39,15 +39,15 @@ bool neap__inside_look(neap_fs_result *fs, int count, unsigned changes) {
     w->which = i;
     w->given[i] = given;
     w->grant[i] = neap__grants_root(fs->engine->grants, given, &w->rest[i]);
-    w->why = NEAP__WITHIN_OUTSIDE;
+    w->why = NEAP__GRANTS_OUTSIDE;
     if (!w->grant[i])
       return false;
-    w->why = NEAP__WITHIN_READ_ONLY;
+    w->why = NEAP__GRANTS_READ_ONLY;
     if (w->grant[i]->read_only && (changes & 1u << i))
       return false;
     given += strlen(given) + 1;
   }
-  w->why = NEAP__WITHIN_OUTSIDE;
+  w->why = NEAP__GRANTS_OUTSIDE;
   return true;
 }
 
@@ -127,7 +127,7 @@ int neap__inside_changeable(neap_fs_result *fs, int which,
     return parent;
   neap__sys_close(parent);
   w->which = which;
-  w->why = NEAP__WITHIN_ROOT;
+  w->why = NEAP__GRANTS_ROOT;
   return neap__sys_fail(NEAP__EREFUSED);
 }
 
@@ -241,24 +241,6 @@ void neap__inside_unlink(const neap_engine *engine, const char *path,
 
 int neap__inside_refuse(const neap_fs_result *fs) {
   const neap__within *w = &fs->within;
-  const neap__grant *g = w->grant[w->which];
-  const char *given = w->given[w->which];
-  neap__grants *grants = fs->engine->grants;
-  const char *slash = strrchr(given, '/');
-  if (g && w->why == NEAP__WITHIN_READ_ONLY)
-    return neap__grants_refuse(grants,
-                               "%s may only be read, files=%s would allow it",
-                               g->path, g->path);
-  if (g && w->why == NEAP__WITHIN_ROOT)
-    return neap__grants_refuse(grants, "%s was granted, and stays where it is",
-                               g->path);
-  if (g && w->why == NEAP__WITHIN_LINK)
-    return neap__grants_refuse(grants, "the link would lead out of %s",
-                               g->path);
-  if (g)
-    return neap__grants_refuse(grants, "it leads out of %s", g->path);
-  if (*given != '/')
-    return neap__grants_refuse(grants, "files=FOLDER would allow it");
-  int size = slash > given ? (int)(slash - given) : 1;
-  return neap__grants_refuse(grants, "files=%.*s would allow it", size, given);
+  return neap__grants_refuse_path(fs->engine->grants, w->grant[w->which],
+                                  w->given[w->which], w->why);
 }

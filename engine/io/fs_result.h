@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "grants/files.h"
 #include "loop/engine.h"
 #include "loop/op.h"
 
@@ -16,16 +17,11 @@ enum { NEAP__FS_NO_FILE = -1 };
 /* What became of the paths of an operation in a restricted engine: the folders
  * that they lie in, and their rests from there. */
 typedef struct neap__within {
-  const struct neap__grant *grant[2]; /* NULL: there is none */
-  const char *given[2];               /* in `path` of the operation */
+  const neap__grant *grant[2]; /* NULL: there is none */
+  const char *given[2];        /* in `path` of the operation */
   const char *rest[2];
-  int which; /* the one that was refused */
-  enum {
-    NEAP__WITHIN_OUTSIDE = 0, /* because it leads out of all folders, */
-    NEAP__WITHIN_READ_ONLY,   /* what is there may only be read, */
-    NEAP__WITHIN_ROOT,        /* it is the folder of a grant, */
-    NEAP__WITHIN_LINK,        /* or a link would lead out */
-  } why;
+  int which;            /* the one that was refused, */
+  neap__grants_why why; /* and for which reason */
 } neap__within;
 
 /* An entry of a directory. */

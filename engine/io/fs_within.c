@@ -208,7 +208,7 @@ int neap__within_symlink(neap_fs_result *fs) {
   if (parent >= 0 && leads_out(fs->within.rest[0], fs->bytes.bytes)) {
     neap__sys_close(parent);
     parent = -1;
-    fs->within.why = NEAP__WITHIN_LINK;
+    fs->within.why = NEAP__GRANTS_LINK;
     errno = NEAP__EREFUSED;
   }
   int status = parent < 0 ? -1 : symlinkat(fs->bytes.bytes, parent, name);

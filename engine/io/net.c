@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "grants/files.h"
+#include "grants/net.h"
 #include "loop/engine.h"
 #include "loop/op.h"
 #include "net_address.h"
@@ -31,6 +34,10 @@ typedef struct attempt {
   const struct addrinfo *next; /* the address to be tried next */
   int fd;                      /* *owned*, or NO_SOCKET */
   int code; /* why the last address failed, 0 for one that has not */
+
+  /* In a restricted engine. */
+  char *host;  /* *owned*: as it was granted */
+  int refusal; /* of the last address, if `code` is NEAP__REFUSED */
 } attempt;
 
 static void close_socket(attempt *a) {
@@ -44,6 +51,8 @@ static void free_attempt(attempt *a) {
   if (a->list)
     uv_freeaddrinfo(a->list);
   neap_alloc alloc = a->alloc;
+  if (a->host)
+    neap__free(&alloc, a->host, strlen(a->host) + 1);
   neap__free(&alloc, a, sizeof *a);
 }
 
@@ -52,6 +61,10 @@ static void free_attempt(attempt *a) {
 static void finish(attempt *a) {
   neap_op *op = a->op;
   int status = a->code < 0 ? NEAP_ESYS : 0, code = a->code;
+  if (code == NEAP__REFUSED) {
+    status = NEAP_EPERM;
+    code = a->refusal;
+  }
   if (op && status == 0) {
     status = neap_stream_open(a->engine, a->fd, false, a->out);
     if (status == 0)
@@ -90,6 +103,9 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 static int try_address(attempt *a, const struct sockaddr *address,
                        socklen_t size) {
   a->code = 0;
+  if (a->host &&
+      !neap__grants_address(a->engine->grants, a->host, address, &a->refusal))
+    return NEAP__REFUSED;
   a->fd = neap__net_socket(address->sa_family, a->delays);
   if (a->fd < 0) {
     int code = a->fd;
@@ -124,7 +140,10 @@ static void try_next(attempt *a) {
       ((struct sockaddr_in *)info->ai_addr)->sin_port = htons(a->port);
     else if (info->ai_family == AF_INET6)
       ((struct sockaddr_in6 *)info->ai_addr)->sin6_port = htons(a->port);
+    int before = a->code;
     a->code = try_address(a, info->ai_addr, info->ai_addrlen);
+    if (a->code == NEAP__REFUSED && before < 0)
+      a->code = before; /* why one failed that was tried says more */
     if (a->code == UV_EALREADY)
       return;
     if (a->code == 0)
@@ -153,6 +172,37 @@ static void drop(neap_op *op) {
     uv_close((uv_handle_t *)&a->poll, on_poll_closed);
 }
 
+/* Connects to the local socket that was granted at a path: to the file that is
+ * open, whatever the path leads to meanwhile. Returns libuv's code. */
+static int try_local(attempt *a, neap_net_opts *o) {
+  const neap__grant *grant =
+      neap__grants_unix(a->engine->grants, o->path, &a->refusal);
+  if (!grant)
+    return NEAP__REFUSED;
+  int file = neap__grants_open_unix(grant);
+  if (file < 0)
+    return neap__sys_code();
+  char path[40];
+  struct sockaddr_storage address;
+  unsigned size;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+  o->path = path;
+  int code = neap__net_address(o, &address, &size);
+  if (code == 0)
+    code = try_address(a, (struct sockaddr *)&address, size);
+  close(file);
+  return code;
+}
+
+/* Looks whether connecting was granted, before any name is looked up. Returns
+ * libuv's code. */
+static int ask(attempt *a, const neap_net_opts *o) {
+  if (!neap__grants_host(a->engine->grants, o->host, o->port, &a->refusal))
+    return NEAP__REFUSED;
+  a->host = neap__copy(&a->alloc, o->host, strlen(o->host));
+  return a->host ? 0 : UV_ENOMEM;
+}
+
 int neap_net_connect(neap_engine *engine, neap_op *op,
                      const neap_net_opts *opts, neap_stream **result) {
   if (!engine || !neap__op_is_free(op) || !result)
@@ -179,7 +229,17 @@ int neap_net_connect(neap_engine *engine, neap_op *op,
 
   struct sockaddr_storage address;
   unsigned size;
-  int code = neap__net_address(&o, &address, &size);
+  int code = 0;
+  if (engine->grants)
+    code = o.path ? try_local(a, &o) : ask(a, &o);
+  if (code < 0 || (engine->grants && o.path)) {
+    if (code == UV_EALREADY)
+      return 0;
+    a->code = code;
+    finish(a);
+    return 0;
+  }
+  code = neap__net_address(&o, &address, &size);
   if (code == UV_EINVAL && !o.path) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_ADDRCONFIG};

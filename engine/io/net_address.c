@@ -3,6 +3,7 @@
 #include "net_address.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -10,11 +11,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/alloc.h"
 #include "base/opts.h"
 #include "base/status.h"
+#include "grants/net.h"
 #include "loop/engine.h"
 #include "loop/op.h"
 
@@ -124,6 +127,12 @@ int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
   *result = NULL;
   neap__op_begin_work(engine, op, drop);
   op->u.request = addresses;
+  int number;
+  if (engine->grants && !neap__grants_host(engine->grants, host, 0, &number)) {
+    neap_addresses_free(addresses);
+    neap__op_finish(op, NEAP_EPERM, number);
+    return 0;
+  }
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                            .ai_flags = AI_ADDRCONFIG};
   int code =
@@ -131,6 +140,24 @@ int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
   if (code < 0)
     on_found(&addresses->uv, code, NULL);
   return 0;
+}
+
+/* A restricted engine has bound its socket in a folder that is open. Puts the
+ * path of that for its name in /proc. */
+static void show_folder(char *text, size_t size) {
+  static const char start[] = "/proc/self/fd/";
+  char folder[PATH_MAX], name[PATH_MAX];
+  char *slash = strrchr(text, '/');
+  if (strncmp(text, start, sizeof start - 1) != 0 ||
+      slash < text + sizeof start)
+    return;
+  snprintf(name, sizeof name, "%s", slash);
+  *slash = '\0';
+  ssize_t length = readlink(text, folder, sizeof folder);
+  if (length > 0)
+    snprintf(text, size, "%.*s%s", (int)length, folder, name);
+  else
+    *text = '\0';
 }
 
 /* Writes "127.0.0.1:80", "[::1]:80", or the path of a local socket; "" for one
@@ -156,6 +183,7 @@ static int write_name(const struct sockaddr_storage *address, socklen_t length,
     size_t offset = offsetof(struct sockaddr_un, sun_path);
     int count = length > offset ? (int)(length - offset) : 0;
     snprintf(text, size, "%.*s", count, local->sun_path);
+    show_folder(text, size);
     return 0;
   }
   default:

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "grants/files.h"
+#include "grants/net.h"
 #include "loop/engine.h"
 #include "loop/op.h"
 #include "net_address.h"
@@ -248,6 +251,21 @@ static int begin(neap_listener *l, const neap_net_opts *o,
   return code < 0 ? code : begin_listening(l, o);
 }
 
+/* Looks whether listening was granted. Has the path of a local socket begin in
+ * the folder that is open for it: `path` has room for that. */
+static bool ask(neap_engine *engine, neap_net_opts *o, char *path, size_t size,
+                const struct sockaddr_storage *address, int *number) {
+  if (!o->path)
+    return neap__grants_listen(engine->grants, (const struct sockaddr *)address,
+                               number);
+  const neap__grant *grant = neap__grants_unix(engine->grants, o->path, number);
+  if (!grant)
+    return false;
+  snprintf(path, size, "/proc/self/fd/%d/%s", grant->folder.file, grant->last);
+  o->path = path;
+  return true;
+}
+
 int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
                     neap_listener **out) {
   if (!engine || !detail || !out)
@@ -258,7 +276,16 @@ int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
     return status;
   struct sockaddr_storage address;
   unsigned size;
+  char path[PATH_MAX];
   *detail = neap__net_address(&o, &address, &size);
+  if (engine->grants && *detail != UV_EINVAL) {
+    int number;
+    if (!ask(engine, &o, path, sizeof path, &address, &number)) {
+      *detail = number;
+      return NEAP_EPERM;
+    }
+    *detail = neap__net_address(&o, &address, &size);
+  }
   if (*detail < 0)
     return *detail == UV_EINVAL ? NEAP_EINVAL : NEAP_ESYS;
   const neap_alloc *alloc = &engine->alloc;

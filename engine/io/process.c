@@ -173,6 +173,33 @@ static bool are_stdio(const neap_process_opts *o) {
   return true;
 }
 
+/* Starts a program in a restricted engine, if it may: with those variables of
+ * the environment that it may see. Returns libuv's code. */
+static int start_granted(neap_engine *engine, neap_process_opts *o,
+                         neap__child *child, neap_process_failure *failure) {
+  neap__grants *grants = engine->grants;
+  failure->part = NEAP_PROCESS_PROGRAM;
+  if (!neap__grants_has(grants, NEAP__GRANT_PROCESS)) {
+    failure->detail = neap__grants_refuse(grants, "process would allow it");
+    return NEAP__REFUSED;
+  }
+  const char **env = NULL;
+  size_t count = 0, size = (grants->count + 1) * sizeof *env;
+  if (!o->env) {
+    env = neap__alloc(&engine->alloc, size);
+    if (!env)
+      return UV_ENOMEM;
+    for (char **entry = environ; *entry && count < grants->count; entry++)
+      if (neap__grants_shows(grants, *entry))
+        env[count++] = *entry;
+    o->env = env;
+  }
+  int code =
+      neap__child_start(o, grants, child, &failure->part, &failure->detail);
+  neap__free(&engine->alloc, env, size);
+  return code;
+}
+
 int neap_process_spawn(neap_engine *engine, const neap_process_opts *opts,
                        neap_process **out, neap_stream *streams[3],
                        neap_process_failure *failure) {
@@ -189,7 +216,9 @@ int neap_process_spawn(neap_engine *engine, const neap_process_opts *opts,
     return NEAP_ENOMEM;
   neap_stream *made[3] = {NULL, NULL, NULL};
   neap__child child;
-  int code = neap__child_start(&o, &child, &failure->part);
+  int code = engine->grants
+                 ? start_granted(engine, &o, &child, failure)
+                 : neap__child_start(&o, NULL, &child, &failure->part, NULL);
   int status = neap__sys_status(code);
   if (code < 0)
     goto fail_start;
@@ -222,7 +251,8 @@ fail_streams:
   waitpid(p->pid, NULL, 0);
   close(p->pidfd);
 fail_start:
-  failure->detail = code;
+  if (code != NEAP__REFUSED)
+    failure->detail = code;
   neap__free(alloc, p, sizeof *p);
   return status;
 }

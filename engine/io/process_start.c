@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "base/status.h"
+#include "grants/files.h"
 
 /* posix_spawn instead of uv_spawn, and a descriptor for the process (pidfd_open
  * of Linux 5.3) instead of SIGCHLD. uv_spawn handles that signal for the whole
@@ -55,29 +56,48 @@ static int make_pipe(int index, int *ours, int *theirs) {
   return code;
 }
 
-static int open_file(int index, neap_stdio kind, const char *path) {
+/* Opens a file of the host's, if it was granted. */
+static int open_path(neap__grants *grants, const char *path, int flags,
+                     int *number) {
+  return lift(grants ? neap__grants_open(grants, path, flags, 0666, number)
+                     : open(path, flags, 0666));
+}
+
+static int open_file(int index, neap_stdio kind, const char *path,
+                     neap__grants *grants, int *number) {
   int flags = O_CLOEXEC | O_NOCTTY;
   if (kind == NEAP_STDIO_NULL)
     return lift(open("/dev/null", flags | (index == 0 ? O_RDONLY : O_WRONLY)));
   if (index == 0)
-    return lift(open(path, flags | O_RDONLY));
+    return open_path(grants, path, flags | O_RDONLY, number);
   flags |= O_WRONLY | O_CREAT;
   flags |= kind == NEAP_STDIO_APPEND ? O_APPEND : O_TRUNC;
-  return lift(open(path, flags, 0666));
+  return open_path(grants, path, flags, number);
+}
+
+/* Whether the program may have the host's descriptor `index`. */
+static bool may_inherit(neap__grants *grants, int index, int *number) {
+  if (!grants || index != 0 || neap__grants_has(grants, NEAP__GRANT_INPUT))
+    return true;
+  *number = neap__grants_refuse(grants, "input would allow it");
+  return false;
 }
 
 /* Makes the descriptor that the program gets as 0, 1 or 2 (`index`); leaves
  * *theirs at -1 if none has to be made. */
-static int make_stdio(const neap_process_opts *opts, int index, int *ours,
-                      int *theirs) {
+static int make_stdio(const neap_process_opts *opts, int index,
+                      neap__grants *grants, int *ours, int *theirs,
+                      int *number) {
   switch (opts->stdio[index]) {
   case NEAP_STDIO_PIPE:
     return make_pipe(index, ours, theirs);
   case NEAP_STDIO_INHERIT:
+    return may_inherit(grants, index, number) ? 0 : NEAP__REFUSED;
   case NEAP_STDIO_OUTPUT:
     return 0;
   default:
-    *theirs = open_file(index, opts->stdio[index], opts->paths[index]);
+    *theirs = open_file(index, opts->stdio[index], opts->paths[index], grants,
+                        number);
     return neap__sys_code_of(*theirs);
   }
 }
@@ -170,23 +190,31 @@ fail_attributes:
   return error == 0 ? 0 : uv_translate_sys_error(error);
 }
 
-/* Opens the folder to run in, so that its failure can be told from others. */
-static int open_folder(const char *path, int *folder) {
+/* Opens the folder to run in, so that its failure can be told from others. In a
+ * restricted engine that is the first one that was granted, so that relative
+ * paths are the same for programs. */
+static int open_folder(const char *path, neap__grants *grants, int *folder,
+                       int *number) {
+  if (!path && grants && neap__grants_root(grants, ".", &path))
+    path = ".";
   if (!path)
     return 0;
-  *folder = lift(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
-  return *folder < 0 || access(path, X_OK) < 0 ? neap__sys_code() : 0;
+  *folder = open_path(grants, path, O_PATH | O_DIRECTORY | O_CLOEXEC, number);
+  if (*folder < 0)
+    return neap__sys_code();
+  return neap__sys_code_of(faccessat(*folder, ".", X_OK, 0));
 }
 
-int neap__child_start(const neap_process_opts *opts, neap__child *child,
-                      neap_process_part *part) {
+int neap__child_start(const neap_process_opts *opts, neap__grants *grants,
+                      neap__child *child, neap_process_part *part,
+                      int *number) {
   int theirs[3] = {-1, -1, -1}, folder = -1;
   *child = (neap__child){.pidfd = -1, .ends = {-1, -1, -1}};
   *part = NEAP_PROCESS_CWD;
-  int code = open_folder(opts->cwd, &folder);
+  int code = open_folder(opts->cwd, grants, &folder, number);
   for (int i = 0; i < 3 && code == 0; i++) {
     *part = NEAP_PROCESS_STDIN + i;
-    code = make_stdio(opts, i, &child->ends[i], &theirs[i]);
+    code = make_stdio(opts, i, grants, &child->ends[i], &theirs[i], number);
   }
   if (code == 0) {
     *part = NEAP_PROCESS_PROGRAM;
