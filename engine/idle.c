@@ -15,16 +15,17 @@ size_t neap__idle_others(const neap_engine *engine) {
          (engine->idler != NULL);
 }
 
+neap_op *neap__idle_waiter(const neap_engine *engine, size_t others) {
+  if (engine->turn && (!engine->turn_may_wait || others == 0))
+    return engine->turn;
+  return others == 0 ? engine->idler : NULL;
+}
+
 bool neap__idle_end_waiter(neap_engine *engine, size_t others) {
-  if (engine->turn && (!engine->turn_may_wait || others == 0)) {
-    neap_op_cancel(engine->turn, 0);
-    return true;
-  }
-  if (others == 0 && engine->idler) {
-    neap_op_cancel(engine->idler, 0);
-    return true;
-  }
-  return false;
+  neap_op *op = neap__idle_waiter(engine, others);
+  if (op)
+    neap_op_cancel(op, 0);
+  return op != NULL;
 }
 
 /* Threads and programs end by themselves, but a peer may be waiting for the
@@ -62,4 +63,27 @@ void neap__idle_jump(neap_engine *engine, uint64_t patience,
   if (next > now)
     neap__loop_set_now(engine, next);
   neap__timers_expire(engine);
+}
+
+/* The time that is left, in ms and rounded up, until a slice would let the
+ * virtual clock jump; -1: it would not. */
+static int time_to_jump(const neap_engine *engine, size_t others) {
+  uint64_t patience = neap__idle_patience(engine, others);
+  if (others == 0 || patience == NEAP_FOREVER)
+    return -1;
+  if (engine->idle_since == 0)
+    return 0; /* a slice has to see that nothing is ready */
+  uint64_t spent = neap__loop_real_now() - engine->idle_since;
+  return spent < patience ? (int)neap__ms_of_ns(patience - spent) : 0;
+}
+
+int neap_timeout_ms(neap_engine *engine) {
+  if (!engine)
+    return NEAP_EINVAL;
+  size_t others = neap__idle_others(engine);
+  if (neap__loop_has_ready(engine) || neap__idle_waiter(engine, others))
+    return 0;
+  int ms = neap__loop_timeout(engine);
+  int jump = engine->is_virtual ? time_to_jump(engine, others) : -1;
+  return jump >= 0 && (ms < 0 || jump < ms) ? jump : ms;
 }

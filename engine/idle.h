@@ -8,8 +8,10 @@
 /* How many operations are pending but for those that wait for the others. */
 size_t neap__idle_others(const neap_engine *engine);
 
-/* Ends the operation that waits for there to be nothing ready, or nothing
- * pending; false when there is no such one. */
+/* The operation that waits for there to be nothing ready, or nothing pending,
+ * and that has come true, if nothing is ready; NULL when there is no such one.
+ * neap__idle_end_waiter ends it, and is false when there is none. */
+neap_op *neap__idle_waiter(const neap_engine *engine, size_t others);
 bool neap__idle_end_waiter(neap_engine *engine, size_t others);
 
 /* How long, in real time, to wait for I/O before the virtual clock jumps, so

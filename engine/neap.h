@@ -264,14 +264,21 @@ typedef struct neap_engine_opts {
    * looks for shared libraries. */
   const char *http_library;
   const neap_grants *grants; /* *borrowed*: what it may do outside; NULL: all */
+  /* *Kept*: a loop of libuv's that the host runs, and that is to say when the
+   * engine wants a slice, by `wakeup`; see "Driving". NULL: none. */
+  struct uv_loop_s *loop;
+  /* Called when a slice is wanted; see "Driving". NULL: it is not told. */
+  void (*wakeup)(void *ud);
+  void *wakeup_ud; /* *kept*, yours */
 } neap_engine_opts;
 
 #define NEAP_ENGINE_OPTS_INIT NEAP_OPTS_INIT(neap_engine_opts)
 
 /* Makes an engine with an event loop of its own. `opts` may be NULL. On
  * success *out is *owned*; free it with neap_engine_free. Returns 0,
- * NEAP_EINVAL, NEAP_ENOMEM, or NEAP_ESYS when there are no descriptors left or
- * a folder that is granted cannot be opened (see neap_grants_check). */
+ * NEAP_EINVAL (also for a `loop` without `wakeup`), NEAP_ENOMEM, or NEAP_ESYS
+ * when there are no descriptors left or a folder that is granted cannot be
+ * opened (see neap_grants_check). */
 NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
 
 /* Frees an engine. Operations that are pending are dropped: their `done` is not
@@ -305,9 +312,9 @@ NEAP_API int neap_poll(neap_engine *engine, uint64_t max_wait_ns);
 NEAP_API void neap_break(neap_engine *engine);
 
 /* The number of operations that the engine will complete by itself: those that
- * are ready, timers and I/O. Operations that are held (neap_op_hold) do not
- * count. When it is 0, neap_poll will deliver nothing until you settle an
- * operation or start one. */
+ * are ready, owed (neap_owe), timers and I/O. Operations that are held
+ * (neap_op_hold) do not count. When it is 0, neap_poll will deliver nothing
+ * until you settle an operation or start one. */
 NEAP_API size_t neap_pending(const neap_engine *engine);
 
 /* Makes the clock virtual, beginning at 0, or real. What is left of each sleep
@@ -325,8 +332,9 @@ NEAP_API struct uv_loop_s *neap_uv_loop(neap_engine *engine);
  * engine's own counts, too, from its closing until the next neap_poll. */
 NEAP_API bool neap_uv_alive(const neap_engine *engine);
 
-/* Makes a neap_poll that waits return soon. May be called from any thread, and
- * is the only function that may be called from a signal handler. */
+/* Makes a neap_poll that waits return soon, makes neap_fd readable, and calls
+ * `wakeup`. May be called from any thread, and is the only function that may be
+ * called from a signal handler (where `wakeup` must be able to run there). */
 NEAP_API void neap_wake(neap_engine *engine);
 
 /* ---- Operations ---------------------------------------------------------- */
@@ -365,8 +373,15 @@ NEAP_API bool neap_op_active(const neap_op *op);
 /* Begins a wait that you end yourself with neap_op_settle. Returns 0. */
 NEAP_API int neap_op_hold(neap_engine *engine, neap_op *op);
 
-/* Ends a wait begun with neap_op_hold: the next neap_poll calls `done` with
- * this status. Settled a second time it keeps the first outcome. */
+/* Says that somebody outside of the engine will settle `op`, which is held, or
+ * idle and begins such a wait now. The operation counts as pending then, so
+ * that neap_poll waits and no deadlock is seen; another thread has whoever
+ * polls settle it, by neap_wake. The virtual clock treats it as a socket.
+ * Returns 0, or NEAP_EINVAL when `op` waits for something else. */
+NEAP_API int neap_owe(neap_engine *engine, neap_op *op);
+
+/* Ends a wait begun with neap_op_hold or neap_owe: the next neap_poll calls
+ * `done` with this status. Settled a second time it keeps the first outcome. */
 NEAP_API void neap_op_settle(neap_op *op, int status);
 
 /* Drops what the operation waits for, at once, and has the next neap_poll call
@@ -415,7 +430,34 @@ NEAP_API int neap_sleep_until(neap_engine *engine, neap_op *op,
 
 /* A host with a loop of its own drives an engine a *slice* at a time: once a
  * frame, or whenever there is something to do. A slice is a part of one
- * thread's time, with a budget. */
+ * thread's time, with a budget. There are three ways to know that there is
+ * something to do:
+ *
+ *   neap_fd and neap_timeout_ms, for a loop that waits for descriptors;
+ *
+ *   the option `wakeup` of an engine, a function that is called when a slice is
+ *   wanted, and not again before the next slice or poll has begun. What makes
+ *   it called: neap_wake, in the thread that calls that; an operation that
+ *   becomes ready by a call of the host's, outside of slices; a slice or poll
+ *   that leaves work, in itself. I/O and timers do not by themselves, for
+ *   nobody looks for them between slices;
+ *
+ *   the option `loop`, a loop of libuv's that the host runs. The engine puts
+ *   three handles there, which do not keep that loop alive. While the loop
+ *   runs, `wakeup` is called for I/O and timers as well, from a callback of
+ *   libuv. No operation is delivered and no I/O done there: that is for slices.
+ *
+ * `wakeup` may only note that a slice is wanted, by a flag, uv_async_send, an
+ * event in a queue. A slice or poll from inside it is refused with NEAP_EBUSY,
+ * where the engine's own thread is amid something.
+ *
+ * An engine with a `loop` still has the loop of neap_uv_loop for itself, and
+ * neap_poll works as ever; while that waits, the host's loop does not run.
+ * neap_engine_free may be called from a callback of the host's loop, and ends
+ * all that the engine does before it returns. The three handles close then;
+ * their memory, which is from the engine's allocator, is freed when the host's
+ * loop has called their close callbacks, in its next turn. So run the loop once
+ * more before uv_loop_close, which is UV_EBUSY until then. */
 
 /* What a slice did. Set `size` before; the rest is written by neap_slice. */
 typedef struct neap_slice_info {
@@ -446,6 +488,22 @@ typedef struct neap_slice_info {
  * of libuv, or another slice. */
 NEAP_API int neap_slice(neap_engine *engine, uint64_t budget_ns,
                         neap_slice_info *info);
+
+/* A descriptor that is readable when the engine has I/O or a wake-up for its
+ * next slice. It is the engine's: watch it for reading, level-triggered, and do
+ * nothing else with it. It stays the same, and valid until the engine is
+ * freed; stop watching before that. NEAP_EINVAL for NULL. */
+NEAP_API int neap_fd(const neap_engine *engine);
+
+/* How long the host may wait for neap_fd before it has to give a slice, in
+ * milliseconds as poll and epoll_wait take them: 0 when something is ready, no
+ * more than until a timer is due, rounded up, or -1 when only neap_fd can tell.
+ * Ask
+ * anew before each wait: what the host starts or settles changes it, and what
+ * has been started may need one slice before neap_fd sees it (then it is 0). It
+ * is not 0 otherwise, so a loop that waits so does not spin. NEAP_EINVAL, which
+ * is negative as well, for NULL. */
+NEAP_API int neap_timeout_ms(neap_engine *engine);
 
 /* When the slice in force is to end, on the monotonic clock in nanoseconds
  * (clock_gettime with CLOCK_MONOTONIC, uv_hrtime); NEAP_FOREVER for a slice

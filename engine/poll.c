@@ -15,18 +15,21 @@
 #include "io/net_listen.h"
 #include "io/process.h"
 #include "io/stream.h"
+#include "lent.h"
 #include "loop/loop.h"
 #include "loop/op.h"
 #include "loop/timer.h"
 #include "loop/token.h"
+#include "loop/wakeup.h"
 
 static void init_lists(neap_engine *engine) {
   neap_link *const lists[] = {
-      &engine->ready,         &engine->draining,     &engine->io,
-      &engine->work,          &engine->guests_over,  &engine->streams,
-      &engine->files_waiting, &engine->file_handles, &engine->watches,
-      &engine->listeners,     &engine->processes,    &engine->tickets,
-      &engine->reports,       &engine->calls,        &engine->courses,
+      &engine->ready,   &engine->draining,      &engine->io,
+      &engine->work,    &engine->owed,          &engine->guests_over,
+      &engine->streams, &engine->files_waiting, &engine->file_handles,
+      &engine->watches, &engine->listeners,     &engine->processes,
+      &engine->tickets, &engine->reports,       &engine->calls,
+      &engine->courses,
   };
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     neap__list_init(lists[i]);
@@ -36,7 +39,7 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   neap_engine_opts o = {0};
   const size_t first = NEAP__SIZE_WITH(neap_engine_opts, http_library);
   if (!out || (opts && neap__opts_take(&o, sizeof o, first, opts) < 0) ||
-      (unsigned)o.clock > NEAP_CLOCK_VIRTUAL)
+      (unsigned)o.clock > NEAP_CLOCK_VIRTUAL || (o.loop && !o.wakeup))
     return NEAP_EINVAL;
   neap_alloc alloc = neap__alloc_or_default(&o.alloc);
   neap_engine *engine = neap__alloc(&alloc, sizeof *engine);
@@ -44,6 +47,8 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
     return NEAP_ENOMEM;
   engine->alloc = alloc;
   engine->http_library = o.http_library;
+  engine->wakeup = o.wakeup;
+  engine->wakeup_ud = o.wakeup_ud;
   init_lists(engine);
   char why[NEAP__GRANTS_WHY_SIZE];
   int status = 0;
@@ -61,9 +66,14 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   status = neap__timers_open(engine);
   if (status < 0)
     goto fail_timers;
+  status = o.loop ? neap__lent_open(engine, o.loop) : 0;
+  if (status < 0)
+    goto fail_lent;
   *out = engine;
   return 0;
 
+fail_lent:
+  neap__timers_close(engine);
 fail_timers:
   neap__loop_close(engine);
 fail_loop:
@@ -80,6 +90,7 @@ fail_grants:
 static void forget_operations(neap_engine *engine) {
   neap__ops_forget(&engine->io);
   neap__ops_forget(&engine->work);
+  neap__ops_forget(&engine->owed);
   neap__ops_forget(&engine->guests_over);
   neap__ops_forget(&engine->ready);
   neap__ops_forget(&engine->draining);
@@ -88,6 +99,7 @@ static void forget_operations(neap_engine *engine) {
 void neap_engine_free(neap_engine *engine) {
   if (!engine || engine->polling)
     return;
+  neap__lent_close(engine);
   engine->polling = engine->is_closing = true; /* phases learn of their end */
   neap__drive_close(engine);
   neap__calls_close(engine);
@@ -137,6 +149,7 @@ int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
   if (engine->polling)
     return NEAP_EBUSY;
   engine->polling = true;
+  neap__wakeup_begin(engine);
   int count = neap__loop_drain(engine);
   if (count == 0) {
     wait(engine, max_wait_ns);
@@ -146,6 +159,7 @@ int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
   }
   if (count > 0)
     engine->idle_since = 0;
+  neap__wakeup_end(engine, neap__loop_has_ready(engine));
   engine->polling = false;
   return count;
 }

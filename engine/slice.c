@@ -7,11 +7,16 @@
 #include "loop/engine.h"
 #include "loop/loop.h"
 #include "loop/op.h"
+#include "loop/timer.h"
+#include "loop/wakeup.h"
 
 /* How much later than its budget says a slice may end without having overrun
  * it: a share of the budget, but at least so long. */
 enum { TOLERANCE_SHARE = 10 };
 #define TOLERANCE_NS UINT64_C(50000)
+
+/* How often a quiet engine asks the system for I/O all the same. */
+#define LOOK_EVERY_NS UINT64_C(1000000)
 
 /* What a slice has done so far. */
 typedef struct progress {
@@ -28,12 +33,37 @@ static void be_idle(neap_engine *engine) {
     neap__idle_jump(engine, neap__idle_patience(engine, others), 0);
 }
 
+/* Whether nothing can have come, since nothing was waited for. */
+static bool is_quiet(const neap_engine *engine) {
+  const neap_link *const lists[] = {
+      &engine->io,        &engine->work,    &engine->guests_over,
+      &engine->streams,   &engine->watches, &engine->listeners,
+      &engine->processes,
+  };
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    if (!neap__list_empty(lists[i]))
+      return false;
+  return !engine->http && !engine->is_shared && !uv_loop_alive(&engine->uv) &&
+         !atomic_load(&engine->is_woken);
+}
+
+/* Receives I/O. To ask the system costs more than all else in an idle slice, so
+ * a quiet engine does it now and then only; timers need no such question. */
+static void receive(neap_engine *engine, uint64_t now) {
+  if (now - engine->received_at < LOOK_EVERY_NS && is_quiet(engine)) {
+    neap__timers_ring(engine, now);
+    return;
+  }
+  engine->received_at = now;
+  neap__loop_wait(engine, 0);
+}
+
 /* Receives and delivers in turns until the budget is used, or nothing is ready.
  */
 static void work(neap_engine *engine, uint64_t until, progress *p) {
   do {
     p->phase = "io";
-    neap__loop_wait(engine, 0);
+    receive(engine, p->now);
     int count = neap__loop_drain_until(engine, until, &p->now);
     if (count == 0) {
       be_idle(engine);
@@ -65,9 +95,12 @@ int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
   engine->polling = true;
   engine->slice_until = until;
   engine->in_the_way = NULL;
+  neap__wakeup_begin(engine);
   progress p = {.now = begin};
   work(engine, until, &p);
+  bool more = neap__loop_has_ready(engine);
   engine->slice_until = 0;
+  neap__wakeup_end(engine, more);
   engine->polling = false;
   if (info) {
     uint64_t used = p.now - begin;
@@ -76,7 +109,7 @@ int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
         .size = info->size,
         .delivered = p.delivered,
         .used_ns = used,
-        .more = neap__loop_has_ready(engine),
+        .more = more,
         .preempted = engine->preempted != NULL,
         .overran = overran,
     };

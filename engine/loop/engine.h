@@ -4,6 +4,7 @@
 #define NEAP_LOOP_ENGINE_H
 
 #include <stdatomic.h>
+
 #include <uv.h>
 
 #include "base/list.h"
@@ -21,6 +22,7 @@ struct neap_engine {
   neap_link draining; /* those of them that are being delivered */
   neap_link io;       /* those that wait for I/O, without a thread */
   neap_link work;     /* those that wait for a thread */
+  neap_link owed;     /* those that are held, and others will settle */
   size_t pending;     /* how many are pending or ready, in whatever list */
 
   /* loop.c */
@@ -103,7 +105,17 @@ struct neap_engine {
   uint64_t idle_since; /* real time of the first poll without a wait that found
                           nothing; 0: none */
 
+  /* wakeup.c */
+  void (*wakeup)(void *ud); /* NULL: there is none */
+  void *wakeup_ud;
+  atomic_bool is_asked; /* it has been called since the last slice began */
+  atomic_bool is_woken; /* neap_wake has been called since uv ran */
+
+  /* lent.c */
+  struct neap__lent *lent; /* handles on a loop of the host's; NULL: none */
+
   /* slice.c */
+  uint64_t received_at;   /* when a slice last had uv look for I/O */
   uint64_t slice_until;   /* the slice in force ends then; 0: there is none */
   const char *in_the_way; /* what kept it from ending; NULL: unknown */
 };

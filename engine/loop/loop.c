@@ -212,6 +212,8 @@ void neap_break(neap_engine *engine) {
 /* Runs uv. It does nothing unless a handle is referenced, so `wake` is, for
  * this time. */
 static void run(neap_engine *engine, uv_run_mode mode) {
+  if (atomic_load_explicit(&engine->is_woken, memory_order_relaxed))
+    atomic_store(&engine->is_woken, false);
   engine->had_guests = neap_uv_alive(engine);
   uv_ref((uv_handle_t *)&engine->wake);
   uv_run(&engine->uv, mode);
@@ -234,8 +236,19 @@ void neap__loop_wait(neap_engine *engine, uint64_t max_wait_ns) {
   uv_timer_stop(&engine->bound);
 }
 
-void neap_wake(neap_engine *engine) {
-  uv_async_send(&engine->wake);
+int neap__loop_timeout(neap_engine *engine) {
+  uv_update_time(&engine->uv);
+  uv_ref((uv_handle_t *)&engine->wake);
+  int ms = uv_backend_timeout(&engine->uv);
+  uv_unref((uv_handle_t *)&engine->wake);
+  return ms;
+}
+
+/* "uv_backend_fd: This can be used in conjunction with uv_run(loop,
+ * UV_RUN_NOWAIT) to poll in one thread and run the event loop's callbacks in
+ * another." */
+int neap_fd(const neap_engine *engine) {
+  return engine ? uv_backend_fd(&engine->uv) : NEAP_EINVAL;
 }
 
 void neap__loop_on_alarm(neap_engine *engine, void (*fn)(neap_engine *engine)) {

@@ -29,6 +29,10 @@ int neap__loop_drain_until(neap_engine *engine, uint64_t until, uint64_t *now);
 /* Runs uv's callbacks once, waiting for the first at most `max_wait_ns`. */
 void neap__loop_wait(neap_engine *engine, uint64_t max_wait_ns);
 
+/* How long, in ms, uv could wait for I/O before it has to run for something
+ * else; -1: for ever. */
+int neap__loop_timeout(neap_engine *engine);
+
 /* The time of the real clock, whatever the clock of an engine is. */
 uint64_t neap__loop_real_now(void);
 

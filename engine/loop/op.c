@@ -5,11 +5,13 @@
 #include <assert.h>
 
 #include "engine.h"
+#include "wakeup.h"
 
 enum state {
   UNKNOWN = 0, /* has not been initialized, or without a `done` */
   IDLE = NEAP__OP_IDLE,
   HELD,    /* waits for neap_op_settle */
+  OWED,    /* the same, and counts as pending */
   PENDING, /* waits for something of the engine's */
   READY,   /* in the ready queue */
 };
@@ -56,10 +58,13 @@ void neap__op_begin_in(neap_engine *engine, neap_op *op, neap_link *list) {
 
 /* Puts an operation, counted already, in the ready queue. */
 static void make_ready(neap_op *op, int status, int detail) {
+  neap_engine *engine = op->engine;
   op->status = status;
   op->detail = detail;
   op->state = READY;
-  neap__list_append(&op->engine->ready, &op->link);
+  neap__list_append(&engine->ready, &op->link);
+  if (engine->wakeup)
+    neap__wakeup_from_inside(engine);
 }
 
 void neap__op_finish(neap_op *op, int status, int detail) {
@@ -95,17 +100,30 @@ int neap_op_hold(neap_engine *engine, neap_op *op) {
   return 0;
 }
 
+int neap_owe(neap_engine *engine, neap_op *op) {
+  if (!engine || !op || (op->state != HELD && !neap__op_is_free(op)) ||
+      (op->state == HELD && op->engine != engine))
+    return NEAP_EINVAL;
+  op->state = IDLE;
+  neap__op_begin_in(engine, op, &engine->owed);
+  op->state = OWED;
+  return 0;
+}
+
 void neap_op_settle(neap_op *op, int status) {
-  if (!op || op->state != HELD)
+  if (!op || (op->state != HELD && op->state != OWED))
     return;
-  op->engine->pending++;
+  if (op->state == HELD)
+    op->engine->pending++;
+  else
+    neap__list_remove(&op->link);
   make_ready(op, status, 0);
 }
 
 void neap_op_cancel(neap_op *op, int status) {
   if (!op)
     return;
-  if (op->state == HELD) {
+  if (op->state == HELD || op->state == OWED) {
     neap_op_settle(op, status);
   } else if (op->state == PENDING) {
     op->drop(op);
@@ -118,7 +136,7 @@ void neap_op_forget(neap_op *op) {
     return;
   if (op->state == PENDING)
     op->drop(op);
-  if (op->state == PENDING || op->state == READY) {
+  if (op->state >= OWED) {
     if (op->engine->preempted == op)
       op->engine->preempted = NULL;
     neap__list_remove(&op->link);

@@ -40,6 +40,11 @@ static void ring(neap_engine *engine) {
   neap__timers_expire(engine);
 }
 
+void neap__timers_ring(neap_engine *engine, uint64_t now) {
+  if (!engine->is_virtual && now >= engine->timers->alarm)
+    ring(engine);
+}
+
 int neap__timers_open(neap_engine *engine) {
   wheel *w = neap__alloc(&engine->alloc, sizeof *w);
   if (!w)

@@ -14,6 +14,9 @@ void neap__timers_close(neap_engine *engine);
 /* Ends all operations whose time has come. */
 void neap__timers_expire(neap_engine *engine);
 
+/* Does what the alarm would, if that is due at `now` of the real clock. */
+void neap__timers_ring(neap_engine *engine, uint64_t now);
+
 /* How many operations wait for a time. */
 size_t neap__timers_count(const neap_engine *engine);
 

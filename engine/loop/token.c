@@ -162,7 +162,7 @@ int neap__token_send(neap_engine *engine, neap_token token,
   }
   uv_mutex_unlock(&engine->token_lock);
   if (first)
-    uv_async_send(&engine->wake);
+    neap_wake(engine);
   return result;
 }
 
