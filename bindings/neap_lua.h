@@ -125,6 +125,45 @@ NEAP_API int neap_lua_swap(lua_State *L, const char *name, neap_lua_flow flow);
  * [-0, +0, -] */
 NEAP_API int neap_lua_find(lua_State *L, const char *name, neap_lua_flow *out);
 
+/* Starts a run of a flow, as a task of the state. Nothing is called before the
+ * next poll or slice of its engine. The value at the index `shared` of L is the
+ * shared store of the run, and stays the host's: it can read and write it at
+ * any time. With 0 it is that of `opts`, or else a new table. A run of a flow
+ * whose script still runs begins when that has ended; it fails if that fails.
+ *
+ * Of `opts`, which may be NULL, `node` has to be NULL, and the values `shared`
+ * and `params` are those of neap_lua_value_new. Everything else is as with
+ * neap_start: the run has a token, neap_cancel cancels it, and its end is
+ * reported by neap_next_report of the state's engine. The report has the code
+ * of the error object with which the run ended, "user" if it was none.
+ *
+ * Returns 0 with the token in *run; NEAP_ESTALE when there is no such flow;
+ * NEAP_EFAILED when its script has failed, or a value of `opts` is none of this
+ * state: neap_lua_why says more. [-0, +0, -] */
+NEAP_API int neap_lua_start(lua_State *L, neap_lua_flow flow, int shared,
+                            const neap_start_opts *opts, neap_token *run);
+
+/* The same for the flow that has a name now. [-0, +0, -] */
+NEAP_API int neap_lua_start_named(lua_State *L, const char *name, int shared,
+                                  const neap_start_opts *opts, neap_token *run);
+
+/* Makes *out stand for the value at an index, so that neap_get_number and its
+ * like can read it, and set what is in it, by path. *out is *owned*: free it
+ * with neap_lua_value_free, or close the state. Metamethods on the path are
+ * called, and must not wait. What is neither nil nor a boolean, number or
+ * string is given as JSON, as neap.json writes it. [-0, +0, -] */
+NEAP_API int neap_lua_value_new(lua_State *L, int index, neap_value *out);
+
+/* Frees a value, which is empty then. It belongs to a state that has not been
+ * closed. One that is empty or not of Lua's is ignored. [-0, +0, -] */
+NEAP_API void neap_lua_value_free(neap_value *value);
+
+/* Pushes what a value stands for: a plain pointer as a light userdata.
+ * NEAP_EINVAL, and nothing is pushed, when it is a value of another state or
+ * kind.
+ * [-0, +(0|1), -] */
+NEAP_API int neap_lua_value_push(lua_State *L, neap_value value);
+
 #ifdef __cplusplus
 }
 #endif

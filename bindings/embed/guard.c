@@ -14,25 +14,37 @@ void neapL_guard_set_why(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &why_key);
 }
 
-/* What is raised: a function at 2 has the arguments at 1. */
+/* What may raise: calls the function at 3 with the other arguments. */
 static int call(lua_State *L) {
-  lua_CFunction f = *(lua_CFunction *)lua_touserdata(L, 2);
-  lua_settop(L, 1);
+  lua_CFunction f = *(lua_CFunction *)lua_touserdata(L, 3);
+  lua_settop(L, 2);
   /* The key is there from now on, so that a failure can be kept. */
   lua_pushboolean(L, 0);
   neapL_guard_set_why(L);
   return f(L);
 }
 
-int neapL_guard_call(lua_State *L, lua_CFunction f, void *args) {
-  if (!neapL_host_find(L))
+int neapL_guard_call(lua_State *L, lua_CFunction f, void *args, int index) {
+  neapL_host *host = neapL_host_find(L);
+  if (!host)
     return NEAP_EINVAL;
   if (!lua_checkstack(L, LUA_MINSTACK))
     return NEAP_ENOMEM;
+  if (index != 0)
+    index = lua_absindex(L, index);
+  /* What a finalizer calls meanwhile must not drive the loop. */
+  const char *before = host->outside;
+  if (!host->current && !before)
+    host->outside = "a finalizer";
   lua_pushcfunction(L, call);
   lua_pushlightuserdata(L, args);
+  if (index != 0)
+    lua_pushvalue(L, index);
+  else
+    lua_pushnil(L);
   lua_pushlightuserdata(L, &f);
-  int status = lua_pcall(L, 2, 0, 0);
+  int status = lua_pcall(L, 3, 0, 0);
+  host->outside = before;
   if (status == LUA_OK)
     return 0;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &why_key);

@@ -10,7 +10,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "anchor.h"
+#include "task/anchor.h"
 #include "guard.h"
 #include "task/task_life.h"
 
@@ -103,7 +103,7 @@ int neap_lua_load(lua_State *L, const char *name, const char *text, size_t size,
   if (!L || !name || !text || !out)
     return NEAP_EINVAL;
   loading l = {.name = name, .text = text, .size = size};
-  int status = neapL_guard_call(L, load, &l);
+  int status = neapL_guard_call(L, load, &l, 0);
   if (status < 0 && l.number > 0)
     neapL_anchor_drop(L, &loaded_key, l.number);
   if (status == 0)
@@ -180,7 +180,7 @@ int neap_lua_loaded(lua_State *L, neap_lua_flow flow) {
   status = loaded->status;
   naming n = {.flow = flow};
   if (status < 0 && status != NEAP_EAGAIN)
-    neapL_guard_call(L, tell_why, &n);
+    neapL_guard_call(L, tell_why, &n, 0);
   return status;
 }
 
@@ -222,6 +222,7 @@ int neap_lua_unload(lua_State *L, neap_lua_flow flow) {
 
 static int swap(lua_State *L) {
   naming *n = lua_touserdata(L, 1);
+  lua_settop(L, 1);
   push_names(L);
   lua_pushstring(L, n->name);
   /* From here on nothing runs Lua. */
@@ -249,7 +250,7 @@ int neap_lua_swap(lua_State *L, const char *name, neap_lua_flow flow) {
   if (!L || !name)
     return NEAP_EINVAL;
   naming n = {.name = name, .flow = flow};
-  int status = neapL_guard_call(L, swap, &n);
+  int status = neapL_guard_call(L, swap, &n, 0);
   return status < 0 ? status : n.status;
 }
 
@@ -267,7 +268,7 @@ int neap_lua_find(lua_State *L, const char *name, neap_lua_flow *out) {
   if (!L || !name || !out)
     return NEAP_EINVAL;
   naming n = {.name = name};
-  int status = neapL_guard_call(L, find, &n);
+  int status = neapL_guard_call(L, find, &n, 0);
   if (status == 0)
     status = n.status;
   if (status == 0)

@@ -412,14 +412,13 @@ int neapL_drive_begin(lua_State *L) {
   return neapL_drive(L, task, neap_run_step(task->run));
 }
 
-neapL_task *neapL_drive_spawn(lua_State *L, neap_flow *flow,
+neapL_task *neapL_drive_spawn(lua_State *L, neapL_task *owner, neap_flow *flow,
                               const neap_node *node, int on_event,
                               uint64_t max_steps) {
   bool observed = !lua_isnil(L, on_event);
   lua_pushcfunction(L, neapL_task_trace);
-  neapL_task *task =
-      neapL_task_spawn(L, neapL_task_current(L), HANDLER,
-                       observed ? NEAPL_TASK_EVENTS : NEAPL_TASK_ORIGIN);
+  neapL_task *task = neapL_task_spawn(
+      L, owner, HANDLER, observed ? NEAPL_TASK_EVENTS : NEAPL_TASK_ORIGIN);
   neap_run_opts opts = NEAP_RUN_OPTS_INIT;
   opts.max_steps = max_steps;
   opts.data = task;

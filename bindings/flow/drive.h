@@ -12,11 +12,11 @@ extern const neapL_runs neapL_drive_runs;
 /* The function of the task of a run. */
 int neapL_drive_begin(lua_State *L);
 
-/* Pushes a new task that walks `node` of `flow`. It pops four values:
- * neapL_drive_begin, the plan's table, shared, and params or nil. The on_event
- * is at the index `on_event`, or nil. `max_steps` is 0 for no limit.
+/* Pushes a new task of `owner` that walks `node` of `flow`. It pops four
+ * values: neapL_drive_begin, the plan's table, shared, and params or nil. The
+ * on_event is at the index `on_event`, or nil. `max_steps` is 0 for no limit.
  * [-4, +1, v] */
-neapL_task *neapL_drive_spawn(lua_State *L, neap_flow *flow,
+neapL_task *neapL_drive_spawn(lua_State *L, neapL_task *owner, neap_flow *flow,
                               const neap_node *node, int on_event,
                               uint64_t max_steps);
 

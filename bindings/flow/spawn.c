@@ -52,9 +52,9 @@ static int spawner(lua_State *L) {
   return 1;
 }
 
-/* Pushes the task of a run. Its arguments are at 1 to 6: plan, shared, params,
- * on_event, max_steps, timeout. [-0, +1, v] */
-static neapL_task *spawn_run(lua_State *L) {
+/* Pushes the task of a run that belongs to `owner`. Its arguments are at 1 to
+ * 6: plan, shared, params, on_event, max_steps, timeout. [-0, +1, v] */
+static neapL_task *spawn_run(lua_State *L, neapL_task *owner) {
   lua_pushcfunction(L, neapL_drive_begin);
   neapL_plan *plan = neapL_plan_check(L, 1); /* pushes its table */
   lua_Integer max_steps = neapL_opt_integer(L, 5, 0);
@@ -62,8 +62,8 @@ static neapL_task *spawn_run(lua_State *L) {
   double limit = is_limited ? neapL_check_number(L, 6) : 0;
   lua_pushvalue(L, 2);
   lua_pushvalue(L, 3);
-  neapL_task *task =
-      neapL_drive_spawn(L, plan->flow, plan->root, 4, (uint64_t)max_steps);
+  neapL_task *task = neapL_drive_spawn(L, owner, plan->flow, plan->root, 4,
+                                       (uint64_t)max_steps);
   if (is_limited)
     neapL_time_limit_set(L, task, limit, false);
   return task;
@@ -72,8 +72,14 @@ static neapL_task *spawn_run(lua_State *L) {
 /* start(plan, shared, params, on_event, max_steps, timeout) -> task */
 static int start(lua_State *L) {
   lua_settop(L, 6);
-  spawn_run(L);
+  spawn_run(L, neapL_task_current(L));
   neapL_task_tell(neapL_task_current(L), NEAP_EVENT_SPAWN);
+  return 1;
+}
+
+int neapL_spawn_run(lua_State *L) {
+  lua_settop(L, 6);
+  spawn_run(L, neapL_host_of(L)->root);
   return 1;
 }
 
@@ -189,6 +195,8 @@ static bool is_held_up(const neapL_task *task, const neapL_task *until,
   for (neap_link *link = until->waiters.next; link != &until->waiters;
        link = link->next) {
     neapL_join *join = NEAP__ITEM(link, neapL_join, link);
+    if (join->ended != note_end)
+      continue; /* a host waits */
     const joins *j = NEAP__ITEM(join, member, join)->group;
     if (j->mode != ANY && --*steps > 0 && is_held_up(task, j->waiter, steps))
       return true;
@@ -303,7 +311,7 @@ static int run(lua_State *L) {
   neapL_wait_begin(L, "a flow"); /* first, for it may raise */
   lua_settop(L, 6);
   joins *j = push_joins(L, ALL, 1);
-  spawn_run(L);
+  spawn_run(L, j->waiter);
   lua_replace(L, TASK);
   lua_replace(L, JOINS);
   lua_settop(L, JOINS);

@@ -13,4 +13,8 @@ void neapL_spawn_open(lua_State *L);
  * the `count` arguments on top. [-count - 1, +1, v] */
 neapL_task *neapL_spawn(lua_State *L, int count);
 
+/* A function for Lua: (plan, shared, params, on_event, max_steps, timeout) ->
+ * the task of a run, which belongs to the root. */
+int neapL_spawn_run(lua_State *L);
+
 #endif

@@ -195,6 +195,7 @@ neapL_host *neapL_host_new(lua_State *L, size_t size, const char *task_meta) {
   host->scratch = new_thread(L, &host->scratch);
   host->teller = new_thread(L, &host->teller);
   host->values = new_thread(L, &host->values);
+  host->peek = new_thread(L, &host->peek);
   lua_pushvalue(L, -1);
   lua_newtable(L); /* host host anchors */
   luaL_newmetatable(L, task_meta);

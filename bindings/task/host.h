@@ -58,6 +58,7 @@ struct neapL_host {
   lua_State *values; /* a coroutine; its stack holds what is always needed */
   uint64_t seed;     /* for the jitter of the next run; 0: by chance */
   uint32_t serial;   /* of the flow that was loaded last */
+  lua_State *peek;   /* a coroutine in which values are read and set for C */
   lua_CFunction wrapped; /* what coroutine.wrap returns */
   neapL_budget budget;
 };

@@ -1,43 +1,9 @@
 /* neap_lua_load, unload and swap: scripts that a host loads.
  * SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "scripts.h"
 
-#include <cmocka.h>
-#include <lauxlib.h>
-#include <string.h>
-
-#include "neap_lua.h"
-#include "short_memory.h"
-
-static int make(void **state) {
-  lua_State *L;
-  if (neap_lua_new(NULL, &L) < 0)
-    return -1;
-  *state = L;
-  return 0;
-}
-
-static int end(void **state) {
-  lua_close(*state);
-  return 0;
-}
-
-static int load(lua_State *L, const char *text, neap_lua_flow *out) {
-  return neap_lua_load(L, "test.lua", text, strlen(text), out);
-}
-
-/* Drives the loop until the script of a flow has ended. */
-static int finish(lua_State *L, neap_lua_flow flow) {
-  int status;
-  while ((status = neap_lua_loaded(L, flow)) == NEAP_EAGAIN)
-    neap_poll(neap_lua_engine(L), NEAP_FOREVER);
-  return status;
-}
-
-static int loaded(lua_State *L, const char *text) {
+/* What has come of a script that is loaded. */
+static int outcome(lua_State *L, const char *text) {
   neap_lua_flow flow;
   int status = load(L, text, &flow);
   return status < 0 ? status : finish(L, flow);
@@ -72,28 +38,28 @@ static void a_script_is_run_once_and_may_wait(void **state) {
 
 static void what_is_no_flow_is_told(void **state) {
   lua_State *L = *state;
-  assert_int_equal(NEAP_EINVAL, loaded(L, "return = 1"));
+  assert_int_equal(NEAP_EINVAL, outcome(L, "return = 1"));
   assert_why(L, "test.lua:1: unexpected symbol near '='");
-  assert_int_equal(NEAP_EINVAL, loaded(L, "\x1bLua"));
+  assert_int_equal(NEAP_EINVAL, outcome(L, "\x1bLua"));
   assert_why(L, "test.lua: it is compiled; the text of a script expected");
-  assert_int_equal(NEAP_EFAILED, loaded(L, "error 'no luck'"));
+  assert_int_equal(NEAP_EFAILED, outcome(L, "error 'no luck'"));
   assert_why(L, "test.lua:1: no luck");
-  assert_int_equal(NEAP_EFAILED, loaded(L, "return 3"));
+  assert_int_equal(NEAP_EFAILED, outcome(L, "return 3"));
   assert_why(L, "test.lua returns a number; a flow or node expected");
-  assert_int_equal(NEAP_EFAILED, loaded(L, "return require('neap').Flow()"));
+  assert_int_equal(NEAP_EFAILED, outcome(L, "return require('neap').Flow()"));
   assert_non_null(strstr(neap_lua_why(L), "the flow Flow has no start"));
   assert_int_equal(NEAP_EFAILED,
-                   loaded(L, "error(setmetatable({}, {__tostring = function() "
-                             "error 'twice' end}))"));
+                   outcome(L, "error(setmetatable({}, {__tostring = function() "
+                              "error 'twice' end}))"));
   assert_why(L, "a table");
-  assert_int_equal(0, loaded(L, NODE));
+  assert_int_equal(0, outcome(L, NODE));
   assert_why(L, "");
 }
 
 static void each_script_has_globals_of_its_own(void **state) {
   lua_State *L = *state;
-  assert_int_equal(0, loaded(L, "x = 1 _G.y = 2 assert(x and y)\n" NODE));
-  assert_int_equal(0, loaded(L, "assert(not x and not _G.y)\n" NODE));
+  assert_int_equal(0, outcome(L, "x = 1 _G.y = 2 assert(x and y)\n" NODE));
+  assert_int_equal(0, outcome(L, "assert(not x and not _G.y)\n" NODE));
 }
 
 static void what_is_wrong_is_refused(void **state) {
@@ -185,13 +151,6 @@ static void a_coroutine_of_the_host_may_load(void **state) {
   assert_int_equal(0, finish(L, flow));
 }
 
-/* Bytes that the state holds when nothing is left to collect. */
-static int held(lua_State *L) {
-  lua_gc(L, LUA_GCCOLLECT);
-  lua_gc(L, LUA_GCCOLLECT); /* what the first one has finalized */
-  return lua_gc(L, LUA_GCCOUNT) * 1024 + lua_gc(L, LUA_GCCOUNTB);
-}
-
 static void a_thousand_reloads_take_no_memory(void **state) {
   lua_State *L = *state;
   int before = 0;
@@ -225,57 +184,23 @@ static int play(lua_State *L) {
   return status == 0 ? neap_lua_unload(L, flow) : status;
 }
 
-/* Refuses each request for memory in turn. */
-static void sweep(bool for_good) {
-  for (long n = 1; n < 100000; n++) {
-    memory m = {0};
-    neap_engine_opts engine = NEAP_ENGINE_OPTS_INIT;
-    engine.alloc.fn = allocate;
-    engine.alloc.ud = &m;
-    neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
-    opts.engine = &engine;
-    lua_State *L;
-    assert_int_equal(0, neap_lua_new(&opts, &L));
-    m.fail_at = m.requests + n;
-    m.for_good = for_good;
-    int status = play(L);
-    bool was_refused = m.requests >= m.fail_at;
-    m.fail_at = 0;
-    assert_true(was_refused || status == 0);
-    assert_int_equal(0, lua_gettop(L));
-    assert_int_equal(0, play(L)); /* it is still of use */
-    lua_close(L);
-    assert_int_equal(0, m.live);
-    if (!was_refused)
-      return;
-  }
-  fail_msg("there is no end of it");
-}
-
 static void memory_may_be_refused(void **state) {
   (void)state;
-  sweep(false);
-  sweep(true);
+  sweep(play, false);
+  sweep(play, true);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(a_script_is_run_once_and_may_wait, make,
-                                      end),
-      cmocka_unit_test_setup_teardown(what_is_no_flow_is_told, make, end),
-      cmocka_unit_test_setup_teardown(each_script_has_globals_of_its_own, make,
-                                      end),
-      cmocka_unit_test_setup_teardown(what_is_wrong_is_refused, make, end),
-      cmocka_unit_test_setup_teardown(a_flow_of_another_state_is_stale, make,
-                                      end),
-      cmocka_unit_test_setup_teardown(a_name_passes_to_the_newest_flow, make,
-                                      end),
-      cmocka_unit_test_setup_teardown(
-          a_script_that_waits_is_ended_with_its_flow, make, end),
-      cmocka_unit_test_setup_teardown(a_coroutine_of_the_host_may_load, make,
-                                      end),
-      cmocka_unit_test_setup_teardown(a_thousand_reloads_take_no_memory, make,
-                                      end),
+      TEST(a_script_is_run_once_and_may_wait),
+      TEST(what_is_no_flow_is_told),
+      TEST(each_script_has_globals_of_its_own),
+      TEST(what_is_wrong_is_refused),
+      TEST(a_flow_of_another_state_is_stale),
+      TEST(a_name_passes_to_the_newest_flow),
+      TEST(a_script_that_waits_is_ended_with_its_flow),
+      TEST(a_coroutine_of_the_host_may_load),
+      TEST(a_thousand_reloads_take_no_memory),
       cmocka_unit_test(memory_may_be_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

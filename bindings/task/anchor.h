@@ -1,7 +1,7 @@
 /* Values that C holds by a number.
  * SPDX-License-Identifier: MIT */
-#ifndef NEAP_BINDINGS_EMBED_ANCHOR_H
-#define NEAP_BINDINGS_EMBED_ANCHOR_H
+#ifndef NEAP_BINDINGS_TASK_ANCHOR_H
+#define NEAP_BINDINGS_TASK_ANCHOR_H
 
 #include <lua.h>
 
