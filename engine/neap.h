@@ -1895,14 +1895,16 @@ typedef struct neap_http_response neap_http_response;
 /* Starts `op`, which sends a request, follows redirects, and receives the whole
  * response. Returns 0, or a negative status without having started `op`:
  * NEAP_EINVAL when something is wrong with the request (a control character in
- * a header or the method, a scheme other than http and https, ...), NEAP_ENOLIB
- * when the HTTP library cannot be loaded, NEAP_ENOMEM. neap_http_why then has a
- * sentence.
+ * a header or the method, a scheme other than http and https, ...), NEAP_EPERM
+ * when the engine is restricted and the host, or a file or a proxy of the
+ * options, is not granted, NEAP_ENOLIB when the HTTP library cannot be loaded,
+ * NEAP_ENOMEM. neap_http_why then has a sentence.
  *
  * In `done` op->status is 0 for any response that arrived whole, whatever its
  * status code; NEAP_ETIMEDOUT, NEAP_ETOOBIG, NEAP_EHTTP (connection refused,
  * name not found, TLS not verified, cut short, not decodable, not HTTP, ...),
- * NEAP_ENOMEM or NEAP_ECANCELED. *response is set by then and *owned* by the
+ * NEAP_EPERM (an address or a redirect is not granted, which neap_http_error
+ * tells), NEAP_ENOMEM or NEAP_ECANCELED. *response is set by then and *owned* by the
  * caller, except after NEAP_ECANCELED: NULL.
  *
  * With `stream` the operation ends as soon as the head of the last response has

@@ -5,9 +5,28 @@
 
 #include "neap.h"
 
+struct sockaddr;
 struct uv_loop_s;
 
 typedef struct neap__http neap__http;
+
+/* The size of the buffer for what is wrong with a request. */
+#define NEAP__HTTP_WHY_SIZE 1024
+
+/* What a restricted engine is asked. Who may not gets a sentence in `why`. */
+typedef struct neap__http_gate {
+  bool (*may_ask)(neap_engine *engine, const char *host, uint16_t port,
+                  char why[NEAP__HTTP_WHY_SIZE]);
+  bool (*may_connect)(neap_engine *engine, const char *host,
+                      const struct sockaddr *address,
+                      char why[NEAP__HTTP_WHY_SIZE]);
+  /* These return 0, NEAP_EPERM, or NEAP_EINVAL when there is no such file. The
+   * socket is open with O_PATH; -1 where there is none at the path. */
+  int (*open_file)(neap_engine *engine, const char *path, int *file,
+                   char why[NEAP__HTTP_WHY_SIZE]);
+  int (*open_socket)(neap_engine *engine, const char *path, int *file,
+                     char why[NEAP__HTTP_WHY_SIZE]);
+} neap__http_gate;
 
 /* What the library needs of the engine. It reaches the engine by these alone
  * and by no symbol, so that it can be loaded into any program, however the
@@ -18,10 +37,8 @@ typedef struct neap__http_host {
   neap_alloc alloc;
   void (*begin)(neap_engine *engine, neap_op *op, neap_op_fn drop);
   void (*finish)(neap_op *op, int status, int detail);
+  const neap__http_gate *gate; /* NULL: the engine is not restricted */
 } neap__http_host;
-
-/* The size of the buffer for what is wrong with a request. */
-#define NEAP__HTTP_WHY_SIZE 1024
 
 /* What the engine needs of the library, which exports one symbol:
  * `neap__http_library`. `version` has to be the engine's NEAP_VERSION, since
@@ -34,7 +51,7 @@ typedef struct neap__http_api {
    * calls `free`. */
   void (*close)(neap__http *http);
   void (*free)(neap__http *http);
-  /* neap_http_send; with NEAP_EINVAL a sentence is in `why`. */
+  /* neap_http_send; with NEAP_EINVAL or NEAP_EPERM a sentence is in `why`. */
   int (*send)(neap__http *http, neap_op *op, const neap_http_opts *opts,
               neap_http_response **response, char why[NEAP__HTTP_WHY_SIZE]);
   /* Drops the transfer of a response whose body is still coming. */

@@ -107,6 +107,7 @@ static int explain_objection(neap__transfer *transfer) {
     neap__failure_explain(transfer, false, sentence);
     break;
   case NEAP_EHTTP:
+  case NEAP_EPERM:
     neap__failure_explain(transfer, false, transfer->reason);
     break;
   case NEAP_ESYS:

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "gate.h"
 #include "library.h"
 #include "loop/engine.h"
 #include "loop/op.h"
@@ -141,6 +142,7 @@ int neap__http_load(neap_engine *engine, const char *path, neap__http **out,
       .alloc = engine->alloc,
       .begin = neap__op_begin_io,
       .finish = neap__op_finish,
+      .gate = engine->grants ? &neap__http_gate_of_grants : NULL,
   };
   return api->open(&host, out);
 }

@@ -106,6 +106,8 @@ int neap__route_set(CURL *easy, const neap_http_opts *opts,
 void neap__route_drop_certificate(CURL *easy) {
   curl_easy_setopt(easy, CURLOPT_SSLCERT, NULL);
   curl_easy_setopt(easy, CURLOPT_SSLKEY, NULL);
+  curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, NULL);
+  curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, NULL);
   curl_easy_setopt(easy, CURLOPT_KEYPASSWD, NULL);
 }
 

@@ -14,6 +14,7 @@
 #include "body.h"
 #include "coding.h"
 #include "failure.h"
+#include "guard.h"
 #include "jar.h"
 #include "repeat.h"
 #include "rescue.h"
@@ -261,6 +262,8 @@ static int on_connected(void *ud, char *remote_ip, char *local_ip,
   (void)local_port;
   neap__transfer *transfer = ud;
   note_progress(transfer);
+  if (transfer->objection == NEAP_EPERM)
+    transfer->objection = 0; /* another address of the host was admitted */
   neap__repeat_forbid(transfer);
   if (!transfer->rescue.is_on || neap__rescue_serve(transfer))
     return CURL_PREREQFUNC_OK;
@@ -275,6 +278,11 @@ static curl_socket_t on_open_socket(void *ud, curlsocktype purpose,
   curl_socket_t fd;
   if (transfer->rescue.is_on && !neap__rescue_listen(transfer, address)) {
     give_up_rescue(transfer);
+    return CURL_SOCKET_BAD;
+  }
+  if (transfer->guard && !transfer->rescue.is_on &&
+      !neap__guard_admits(transfer, address)) {
+    neap__transfer_object(transfer, NEAP_EPERM, transfer->guard->why);
     return CURL_SOCKET_BAD;
   }
   int status =
@@ -326,6 +334,9 @@ static int set_up(CURL *easy, neap__multi *multi) {
   /* "The callback and data is inherited by a new connection and that connection
    * may live longer than the transfer itself." */
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, multi);
+  if (multi->host.gate) /* not that of the environment */
+    return curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK ? 0
+                                                                 : NEAP_ENOMEM;
   return 0;
 }
 
@@ -425,6 +436,7 @@ static void free_transfer(neap__transfer *transfer) {
   neap__multi *multi = transfer->multi;
   withdraw(transfer);
   neap__rescue_end(transfer);
+  neap__guard_end(transfer);
   if (transfer->jar)
     neap__jar_detach(transfer->jar, transfer->easy);
   if (transfer->easy)
@@ -454,8 +466,8 @@ static bool is_ordinary(const neap_http_opts *opts) {
 }
 
 /* Makes a transfer that is set up, but for `out` and the operation. */
-static int make(neap__multi *multi, const neap_http_opts *opts,
-                neap__transfer **out, char why[NEAP__HTTP_WHY_SIZE]) {
+static int make(neap__multi *multi, neap_http_opts *opts, neap__transfer **out,
+                char why[NEAP__HTTP_WHY_SIZE]) {
   const neap_alloc *alloc = &multi->host.alloc;
   neap__transfer *transfer = neap__alloc(alloc, sizeof *transfer);
   if (!transfer)
@@ -483,8 +495,9 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
   transfer->is_ordinary = is_ordinary(opts);
   transfer->is_fresh = opts->fresh_connection;
   transfer->is_local = opts->unix_socket != NULL;
-  status =
-      transfer->is_ordinary ? 0 : neap__route_set(transfer->easy, opts, why);
+  status = multi->host.gate ? neap__guard_begin(transfer, opts, why) : 0;
+  if (status == 0 && !transfer->is_ordinary)
+    status = neap__route_set(transfer->easy, opts, why);
   if (status == 0 && opts->jar)
     status = neap__jar_attach(opts->jar, transfer->easy);
   if (status < 0)
@@ -493,6 +506,8 @@ static int make(neap__multi *multi, const neap_http_opts *opts,
   status =
       neap__http_request_init(&transfer->request, alloc, opts, transfer->easy,
                               &transfer->response->url, why);
+  if (status == 0 && transfer->guard)
+    status = neap__guard_ask(transfer, why);
   if (status < 0)
     goto fail;
   *out = transfer;
@@ -627,6 +642,13 @@ static int follow(neap__transfer *transfer) {
   if (!transfer->request.has_upload)
     end_upload(transfer);
   neap__http_response_reset(transfer->response, url);
+  if (transfer->guard) {
+    error = neap__guard_ask(transfer, transfer->guard->why);
+    if (error < 0) {
+      neap__failure_explain(transfer, false, transfer->guard->why);
+      return error;
+    }
+  }
   return launch_again(transfer);
 }
 

@@ -20,6 +20,14 @@ typedef struct neap__rescue {
   bool is_on;       /* libcurl reads the answer from there */
 } neap__rescue;
 
+/* What a request of a restricted engine may reach: guard.h. */
+typedef struct neap__guard {
+  char host[256]; /* to which libcurl connects, the proxy's if there is one */
+  bool has_proxy;
+  int local;                     /* the local socket, open; or -1 */
+  char why[NEAP__HTTP_WHY_SIZE]; /* an address was refused */
+} neap__guard;
+
 struct neap__transfer {
   neap_link link; /* in `transfers` of `multi` */
   neap__multi *multi;
@@ -57,6 +65,8 @@ struct neap__transfer {
   uint64_t moved_at; /* when bytes moved last; 0: there is no connection yet,
                         and the time for that has a limit of its own */
   curl_off_t moved;  /* bytes so far, in both directions */
+
+  neap__guard *guard; /* *owned*; NULL: the engine is not restricted */
 
   int objection;               /* status for which a callback gave up; or 0 */
   const char *reason;          /* its sentence, for some */
