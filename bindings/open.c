@@ -25,16 +25,23 @@ static void warn_of_unheard(lua_State *L, neapL_host *host) {
   }
 }
 
-static int collect(lua_State *L) {
-  neapL_host *host = lua_touserdata(L, 1);
-  if (!host->engine)
-    return 0;
+/* Warns of the tasks that the script leaves behind. [-0, +0, m] */
+static void warn_of_tasks(lua_State *L, neapL_host *host) {
   neapL_task *root = host->root;
   warn_of_unheard(L, host);
   neapL_task_warn_unbegun(root); /* in a plain Lua, the root is the script */
   for (neap_link *link = root->children.next; link != &root->children;
        link = link->next)
     neapL_task_warn_unbegun(NEAP__ITEM(link, neapL_task, sibling));
+}
+
+static int collect(lua_State *L) {
+  neapL_host *host = lua_touserdata(L, 1);
+  if (!host->engine)
+    return 0;
+  neapL_task *root = host->root;
+  if (!neapL_host_is_left(host))
+    warn_of_tasks(L, host);
   neapL_task_forget_all(root);
   neap_op_forget(&root->op);
   /* This comes first: the callbacks of luv's handles run from here on. */

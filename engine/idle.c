@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "io/process.h"
 #include "loop/engine.h"
+#include "loop/home.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
 
@@ -78,8 +79,8 @@ static int time_to_jump(const neap_engine *engine, size_t others) {
 }
 
 int neap_timeout_ms(neap_engine *engine) {
-  if (!engine)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine))
+    return neap__home_fault(engine);
   size_t others = neap__idle_others(engine);
   if (neap__loop_has_ready(engine) || neap__idle_waiter(engine, others))
     return 0;

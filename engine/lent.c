@@ -105,6 +105,10 @@ static void on_closed(uv_handle_t *handle) {
   neap__free(&alloc, lent, sizeof *lent);
 }
 
+void neap__lent_disown(neap_engine *engine) {
+  engine->lent = NULL;
+}
+
 void neap__lent_close(neap_engine *engine) {
   struct neap__lent *lent = engine->lent;
   engine->lent = NULL;

@@ -13,4 +13,7 @@ int neap__lent_open(neap_engine *engine, struct uv_loop_s *loop);
  * has called their close callbacks; the engine need not. */
 void neap__lent_close(neap_engine *engine);
 
+/* Leaves the host's loop alone in the child of a fork. */
+void neap__lent_disown(neap_engine *engine);
+
 #endif

@@ -30,9 +30,16 @@
  * C, neap_start has the engine do it, which calls them from neap_poll().
  *
  * Threads: an engine and all that belongs to it are used from one thread at a
- * time. Any thread may call neap_wake, neap_complete and neap_cancel. Engines
- * are independent of each other; flows are immutable once sealed and may be
- * shared by runs of the same thread.
+ * time. Any thread may call neap_wake, neap_complete and neap_cancel. While a
+ * thread is inside neap_poll or neap_slice, the calls of others are refused
+ * with NEAP_EINVAL. At any other time the engine may go over to another thread,
+ * by a lock or a queue of the host's: nothing in it belongs to a thread.
+ * Engines are independent of each other; flows are immutable once sealed and
+ * may be shared by runs of the same thread.
+ *
+ * Forks: in the child of a fork an engine is the parent's still, and stays as
+ * it is there. The child can only free it and its objects; each call is refused
+ * with NEAP_EFORK (see neap_after_fork). It can make an engine of its own.
  *
  * The parts, each with a title:
  *   Version and statuses, Memory, Grants, The engine, Operations, Driving,
@@ -55,12 +62,16 @@
  * macros do); zero in any other field means the default. NEAP_EINVAL refuses a
  * struct that is smaller than in version 0.1, as one is whose size has not been
  * set, and one of a later version in which a field is set that this version
- * does not know.
+ * does not know. A struct that the library makes, and only shows (neap_step,
+ * neap_event), may get further fields at its end. One in the host's memory that
+ * has no `size`, such as neap_failure or neap_file_stat, stays as it is: what
+ * there is to add will come in another.
  *
  * Misuse: a function that returns a status refuses with NEAP_EINVAL a pointer
  * that is NULL, unless its comment says what NULL means, and an operation that
  * is active, or has not been initialized with a `done`. Nothing has changed
- * then.
+ * then. One that returns none ignores NULL, and one that tells something says
+ * that there is nothing: 0, false, "" or NULL.
  *
  * Pointers are *borrowed* (yours, read during the call only) unless a comment
  * says *kept* (yours, must outlive the object) or *owned* (the caller frees).
@@ -129,7 +140,8 @@ NEAP_API uint32_t neap_version_number(void);
   X(EPERM, -16, "not granted")                                                 \
   X(ESTALE, -17, "what was named is gone")                                     \
   X(ENOVALUE, -18, "there is no such value")                                   \
-  X(ETYPE, -19, "the value is of another type")
+  X(ETYPE, -19, "the value is of another type")                                \
+  X(EFORK, -20, "the engine belongs to the process that was forked")
 
 typedef enum neap_status {
 #define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),
@@ -288,6 +300,24 @@ NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
  * on with what is freed. NULL is ignored. */
 NEAP_API void neap_engine_free(neap_engine *engine);
 
+/* Lets the engine of the parent go, in the child of a fork: closes the child's
+ * copies of its descriptors, and forgets all operations. Nothing that the
+ * parent has is touched: its connections, programs and files go on as if there
+ * were no child. The engine still has to be freed. Objects that were made with
+ * it are from then on those of an engine that has been freed.
+ *
+ * Any other call on such an engine or its objects does this as well, before it
+ * returns NEAP_EFORK, or does nothing where it returns no status. So a child
+ * that only frees what it has inherited, or frees nothing, does no harm either.
+ * neap_poll returns NEAP_EFORK in the child, too, when a `done` has forked. A
+ * callback of libuv must not return in the child.
+ *
+ * What libuv and libcurl have allocated stays allocated in the child, in pages
+ * that it shares with the parent. A loop that the host has lent to the engine
+ * must not be run in the child. Returns 0, or NEAP_EINVAL in the process that
+ * has made the engine. */
+NEAP_API int neap_after_fork(neap_engine *engine);
+
 /* The engine's clock in nanoseconds; monotonic, its zero is arbitrary. */
 NEAP_API uint64_t neap_now(neap_engine *engine);
 
@@ -318,8 +348,8 @@ NEAP_API void neap_break(neap_engine *engine);
 NEAP_API size_t neap_pending(const neap_engine *engine);
 
 /* Makes the clock virtual, beginning at 0, or real. What is left of each sleep
- * stays the same. */
-NEAP_API void neap_set_clock(neap_engine *engine, neap_clock clock);
+ * stays the same. Returns 0, or NEAP_EINVAL when there is no such clock. */
+NEAP_API int neap_set_clock(neap_engine *engine, neap_clock clock);
 
 /* The loop of libuv on which the engine does its I/O, for handles and requests
  * of your own: neap_poll calls their callbacks. Only the engine runs and closes
@@ -370,7 +400,8 @@ NEAP_API void neap_op_init(neap_op *op, neap_op_fn done, void *data);
 /* True from the start of an operation until just before its `done`. */
 NEAP_API bool neap_op_active(const neap_op *op);
 
-/* Begins a wait that you end yourself with neap_op_settle. Returns 0. */
+/* Begins a wait that you end yourself with neap_op_settle. Returns 0 or
+ * NEAP_EINVAL. */
 NEAP_API int neap_op_hold(neap_engine *engine, neap_op *op);
 
 /* Says that somebody outside of the engine will settle `op`, which is held, or
@@ -381,13 +412,15 @@ NEAP_API int neap_op_hold(neap_engine *engine, neap_op *op);
 NEAP_API int neap_owe(neap_engine *engine, neap_op *op);
 
 /* Ends a wait begun with neap_op_hold or neap_owe: the next neap_poll calls
- * `done` with this status. Settled a second time it keeps the first outcome. */
-NEAP_API void neap_op_settle(neap_op *op, int status);
+ * `done` with this status. Settled a second time it keeps the first outcome.
+ * Returns 0, or NEAP_EINVAL when it was not held. */
+NEAP_API int neap_op_settle(neap_op *op, int status);
 
 /* Drops what the operation waits for, at once, and has the next neap_poll call
  * `done` with `status` (usually NEAP_ECANCELED). An operation that is ready
- * already keeps its outcome; one that is idle stays idle. */
-NEAP_API void neap_op_cancel(neap_op *op, int status);
+ * already keeps its outcome; one that is idle stays idle. Returns 0, or
+ * NEAP_EINVAL when it has not been initialized. */
+NEAP_API int neap_op_cancel(neap_op *op, int status);
 
 /* Starts `op`, which ends with detail 1 after exactly one other operation has
  * been delivered. So tests go step by step. When no other is ready, not even

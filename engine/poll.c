@@ -11,7 +11,9 @@
 #include "http/load.h"
 #include "idle.h"
 #include "io/fs_file.h"
+#include "io/fs_op.h"
 #include "io/fs_watch.h"
+#include "io/net.h"
 #include "io/net_listen.h"
 #include "io/process.h"
 #include "io/stream.h"
@@ -35,6 +37,41 @@ static void init_lists(neap_engine *engine) {
     neap__list_init(lists[i]);
 }
 
+/* In the child of a fork: gives up what the engine has, all of which is the
+ * parent's as well. What the two share (epoll sets, connections, programs,
+ * files and their names) is neither told nor changed; the child's descriptors
+ * are closed. Objects of the host's become those of an engine that has ended.
+ * Memory that libuv and libcurl know of is left. */
+static void disown(neap_engine *engine) {
+  neap__lent_disown(engine);
+  neap__fs_disown(engine);
+  neap__net_disown(engine);
+  neap__ops_disown(&engine->io);
+  neap__ops_disown(&engine->work);
+  neap__ops_disown(&engine->guests_over);
+  neap__ops_disown(&engine->owed);
+  neap__ops_disown(&engine->ready);
+  neap__ops_disown(&engine->draining);
+  neap__listeners_disown(engine);
+  neap__streams_disown(engine);
+  neap__files_disown(engine);
+  neap__watches_disown(engine);
+  neap__processes_disown(engine);
+  neap__http_disown(engine->http);
+  engine->http = NULL;
+  neap__calls_disown(engine);
+  neap__tickets_disown(engine);
+  neap__timers_close(engine);
+  neap__loop_disown(engine);
+}
+
+int neap_after_fork(neap_engine *engine) {
+  if (!engine || !neap__home_is_left(engine))
+    return NEAP_EINVAL;
+  neap__home_look(engine);
+  return 0;
+}
+
 int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   neap_engine_opts o = {0};
   const size_t first = NEAP__SIZE_WITH(neap_engine_opts, http_library);
@@ -50,6 +87,7 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   engine->wakeup = o.wakeup;
   engine->wakeup_ud = o.wakeup_ud;
   init_lists(engine);
+  engine->disown = disown;
   char why[NEAP__GRANTS_WHY_SIZE];
   int status = 0;
   if (o.grants)
@@ -57,7 +95,9 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
         neap__grants_new(&alloc, o.grants, &engine->grants, why, sizeof why);
   if (status < 0)
     goto fail_grants;
-  status = neap__tokens_open(engine);
+  status = neap__home_open(engine);
+  if (status == 0)
+    status = neap__tokens_open(engine);
   if (status < 0)
     goto fail_tokens;
   status = neap__loop_open(engine, o.clock);
@@ -96,9 +136,7 @@ static void forget_operations(neap_engine *engine) {
   neap__ops_forget(&engine->draining);
 }
 
-void neap_engine_free(neap_engine *engine) {
-  if (!engine || engine->polling)
-    return;
+static void close_all(neap_engine *engine) {
   neap__lent_close(engine);
   engine->polling = engine->is_closing = true; /* phases learn of their end */
   neap__drive_close(engine);
@@ -115,6 +153,16 @@ void neap_engine_free(neap_engine *engine) {
   neap__loop_close(engine);
   neap__tokens_close(engine);
   neap__http_free(engine->http);
+}
+
+void neap_engine_free(neap_engine *engine) {
+  if (!engine)
+    return;
+  neap__home_look(engine);
+  if (engine->polling)
+    return;
+  if (!engine->disowned)
+    close_all(engine);
   neap__grants_free(engine->grants);
   neap_alloc alloc = engine->alloc;
   neap__free(&alloc, engine, sizeof *engine);
@@ -144,22 +192,24 @@ static void wait(neap_engine *engine, uint64_t max_wait_ns) {
 }
 
 int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
-  if (!engine)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine))
+    return neap__home_fault(engine);
   if (engine->polling)
     return NEAP_EBUSY;
   engine->polling = true;
+  neap__home_enter(engine);
   neap__wakeup_begin(engine);
   int count = neap__loop_drain(engine);
   if (count == 0) {
     wait(engine, max_wait_ns);
     count = neap__loop_drain(engine);
-  } else {
+  } else if (count > 0) {
     neap__loop_wait(engine, 0); /* I/O gets its turn, however much is ready */
   }
   if (count > 0)
     engine->idle_since = 0;
   neap__wakeup_end(engine, neap__loop_has_ready(engine));
   engine->polling = false;
+  neap__home_leave(engine);
   return count;
 }

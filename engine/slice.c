@@ -60,22 +60,25 @@ static void receive(neap_engine *engine, uint64_t now) {
 
 /* Receives and delivers in turns until the budget is used, or nothing is ready.
  */
-static void work(neap_engine *engine, uint64_t until, progress *p) {
+static int work(neap_engine *engine, uint64_t until, progress *p) {
   do {
     p->phase = "io";
     receive(engine, p->now);
     int count = neap__loop_drain_until(engine, until, &p->now);
+    if (count < 0)
+      return count;
     if (count == 0) {
       be_idle(engine);
       p->now = neap__loop_real_now();
       if (!neap__loop_has_ready(engine))
-        return;
+        return 0;
     } else {
       p->phase = "done";
       p->delivered += (uint64_t)count;
       engine->idle_since = 0;
     }
   } while (!engine->broken && p->now < until);
+  return 0;
 }
 
 static bool has_overrun(uint64_t used_ns, uint64_t budget_ns) {
@@ -86,8 +89,9 @@ static bool has_overrun(uint64_t used_ns, uint64_t budget_ns) {
 }
 
 int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
-  if (!engine || budget_ns == 0 || (info && info->size < sizeof *info))
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || budget_ns == 0 ||
+      (info && info->size < sizeof *info))
+    return neap__home_fault(engine);
   if (engine->polling)
     return NEAP_EBUSY;
   uint64_t begin = neap__loop_real_now();
@@ -97,7 +101,14 @@ int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
   engine->in_the_way = NULL;
   neap__wakeup_begin(engine);
   progress p = {.now = begin};
-  work(engine, until, &p);
+  neap__home_enter(engine);
+  int status = work(engine, until, &p);
+  neap__home_leave(engine);
+  if (status < 0) {
+    engine->slice_until = 0;
+    engine->polling = false;
+    return status;
+  }
   bool more = neap__loop_has_ready(engine);
   engine->slice_until = 0;
   neap__wakeup_end(engine, more);
@@ -124,8 +135,8 @@ uint64_t neap_slice_deadline(const neap_engine *engine) {
 }
 
 int neap_preempt(neap_engine *engine, neap_op *op) {
-  if (!engine || !neap__op_is_free(op))
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op))
+    return neap__home_fault(engine);
   if (engine->slice_until == 0 || engine->preempted)
     return NEAP_EBUSY;
   neap__op_preempt(engine, op);

@@ -209,6 +209,8 @@ static int remove_now(lua_State *L) {
   const char *path = neapL_fs_call_path(L, 1);
   char name[32], text[128];
   int detail;
+  if (neapL_host_was_forked(L)) /* what is temporary is the parent's */
+    return 0;
   neap_engine *engine = neapL_engine(L);
   int status = neap_fs_remove_now(engine, path, true, &detail);
   if (status == 0)

@@ -267,7 +267,8 @@ static bool drive(lua_State *L, neapL_host *host, neapL_task *task) {
         return false;
       neapL_deadlock_tell(task);
     }
-    neap_poll(host->engine, NEAP_FOREVER);
+    if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EFORK)
+      return neapL_task_has_ended(task);
   }
   has_on_interrupt = 0;
   return true;
@@ -279,9 +280,9 @@ static void end_detached(neapL_host *host) {
   host->root->cancel_status = NEAP_ECANCELED;
   for (;;) {
     cancel_all(host->root);
-    if (host->root->live_children == 0 || neapL_deadlock_is_here(host))
+    if (host->root->live_children == 0 || neapL_deadlock_is_here(host) ||
+        neap_poll(host->engine, NEAP_FOREVER) == NEAP_EFORK)
       return;
-    neap_poll(host->engine, NEAP_FOREVER);
   }
 }
 
@@ -352,7 +353,10 @@ static int run(lua_State *L) {
   if (task->state == NEAPL_TASK_FAILED && task->L)
     neapL_task_release(task); /* its error is reported below */
   int status = EXIT_FAILURE;
-  if (!well) {
+  if (!well && neapL_host_is_left(host)) {
+    fprintf(stderr, "neap: a task has forked, and went on in the child, where "
+                    "no task is driven\n");
+  } else if (!well) {
     report_deadlock(L);
   } else if (stop_signal) {
     status = 128 + stop_signal; /* as shells have it */

@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <lauxlib.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -29,6 +30,24 @@ static _Thread_local struct {
 
 static atomic_uint closed;
 
+/* How many forks lie between the first process that used neap and this one. */
+static unsigned forks;
+
+/* In the child of a fork no host is known from before. */
+static void forget_hosts(void) {
+  forks++;
+  atomic_fetch_add_explicit(&closed, 1, memory_order_release);
+  running.L = NULL;
+}
+
+static void watch_forks(void) {
+  pthread_atfork(NULL, NULL, forget_hosts);
+}
+
+bool neapL_host_is_left(const neapL_host *host) {
+  return host->forks != forks;
+}
+
 void neapL_host_run(neapL_host *host, lua_State *L) {
   host->running = L;
   running.L = L;
@@ -52,7 +71,7 @@ neapL_host *neapL_host_find(lua_State *L) {
   if (last.registry == registry && last.closed == count)
     return last.host;
   neapL_host *host = look_up(L);
-  if (!host || !host->engine)
+  if (!host || !host->engine || neapL_host_is_left(host))
     return NULL;
   last.registry = registry;
   last.host = host;
@@ -60,8 +79,18 @@ neapL_host *neapL_host_find(lua_State *L) {
   return host;
 }
 
+bool neapL_host_was_forked(lua_State *L) {
+  const neapL_host *host = look_up(L);
+  return host && neapL_host_is_left(host);
+}
+
 neapL_host *neapL_host_of(lua_State *L) {
   neapL_host *host = neapL_host_find(L);
+  if (!host && neapL_host_was_forked(L))
+    neapL_error_raise(L, "closed",
+                      "neap has ended here, for this process is a child of "
+                      "the one that uses it; the child needs a Lua state of "
+                      "its own");
   if (!host)
     neapL_error_raise(L, "closed",
                       "neap has ended, for its Lua state is being closed; an "
@@ -190,6 +219,9 @@ void neapL_host_push_weak(lua_State *L, const char *mode) {
 neapL_host *neapL_host_new(lua_State *L, size_t size, const char *task_meta) {
   neapL_host *host = lua_newuserdatauv(L, size, 0);
   memset(host, 0, size);
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, watch_forks);
+  host->forks = forks;
   host->can_yield = true;
   host->driver = L;
   host->scratch = new_thread(L, &host->scratch);

@@ -56,6 +56,7 @@ struct neapL_host {
   size_t pooled, pool_capacity;
   uint32_t slots;    /* in use in the table of anchors */
   lua_State *values; /* a coroutine; its stack holds what is always needed */
+  unsigned forks;    /* before it was made */
   uint64_t seed;     /* for the jitter of the next run; 0: by chance */
   uint32_t serial;   /* of the flow that was loaded last */
   lua_State *peek;   /* a coroutine in which values are read and set for C */
@@ -83,6 +84,12 @@ neapL_host *neapL_host_of(lua_State *L);
 /* The same where nothing may be raised. Returns NULL before neapL_open and when
  * neap has ended. [-0, +0, -] */
 neapL_host *neapL_host_find(lua_State *L);
+
+/* Whether the host was made by a process of which this one is a forked child.
+ * It has ended here. The other tells the same of the host of a state, if that
+ * has one. [-0, +0, -] */
+bool neapL_host_is_left(const neapL_host *host);
+bool neapL_host_was_forked(lua_State *L);
 
 /* Notes which coroutine is about to run; NULL: none that is known. */
 void neapL_host_run(neapL_host *host, lua_State *L);

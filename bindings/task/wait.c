@@ -121,7 +121,10 @@ static void drive(lua_State *L, neapL_host *host) {
         break; /* what it waits for does not end either: leave it */
       neapL_deadlock_tell(root);
     }
-    if (neap_poll(host->engine, NEAP_FOREVER) == NEAP_EBUSY) {
+    int status = neap_poll(host->engine, NEAP_FOREVER);
+    if (status == NEAP_EFORK)
+      break; /* a task has forked, and this is the child */
+    if (status == NEAP_EBUSY) {
       /* A finalizer between two tasks: the loop is being driven already. */
       neapL_deadlock_refuse(root);
       break;

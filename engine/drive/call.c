@@ -83,8 +83,9 @@ int neap_call_new(neap_engine *engine, const neap_call_opts *opts,
                   neap_call **out) {
   neap_call_opts o;
   const size_t first = NEAP__SIZE_WITH(neap_call_opts, index);
-  if (!engine || !out || neap__opts_take(&o, sizeof o, first, opts) < 0)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !out ||
+      neap__opts_take(&o, sizeof o, first, opts) < 0)
+    return neap__home_fault(engine);
   neap_call *call = neap__alloc(&engine->alloc, sizeof *call);
   if (!call)
     return NEAP_ENOMEM;
@@ -99,6 +100,16 @@ void neap_call_free(neap_call *call) {
   neap__call_clear(call);
   neap_alloc alloc = call->alloc;
   neap__free(&alloc, call, sizeof *call);
+}
+
+void neap__calls_disown(neap_engine *engine) {
+  while (!neap__list_empty(&engine->calls)) {
+    neap_call *call = NEAP__ITEM(engine->calls.next, neap_call, link);
+    neap__list_remove(&call->link);
+    call->addressee.token = 0;
+    call->op = NULL;
+    call->goes_on = call->arrived = false;
+  }
 }
 
 void neap__calls_close(neap_engine *engine) {

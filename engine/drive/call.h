@@ -63,6 +63,10 @@ void neap__call_init(neap_call *call, neap_engine *engine,
  */
 void neap__call_clear(neap_call *call);
 
+/* Lets go of the phases that go on, in the child of a fork: what they have
+ * begun is the parent's, so none is cancelled. */
+void neap__calls_disown(neap_engine *engine);
+
 /* Cancels the phases that go on in an engine that is being freed. */
 void neap__calls_close(neap_engine *engine);
 

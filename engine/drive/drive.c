@@ -635,9 +635,9 @@ int neap_start(neap_engine *engine, neap_flow *flow,
                const neap_start_opts *opts, neap_token *run) {
   neap_start_opts o = {0};
   const size_t first = NEAP__SIZE_WITH(neap_start_opts, data);
-  if (!engine || !flow || !run || !flow->sealed ||
+  if (!neap__home_allows(engine) || !flow || !run || !flow->sealed ||
       (opts && neap__opts_take(&o, sizeof o, first, opts) < 0))
-    return NEAP_EINVAL;
+    return neap__home_fault(engine);
   if (!o.node)
     o.node = first_node(flow);
   if (!o.node)

@@ -43,8 +43,8 @@ static void cancel_asked(neap__addressee *to, int status) {
 
 int neap_ticket_new(neap_engine *engine, void (*cancel)(void *self), void *self,
                     neap_ticket **out, neap_token *token) {
-  if (!engine || !cancel || !out || !token)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !cancel || !out || !token)
+    return neap__home_fault(engine);
   neap_ticket *ticket = neap__alloc(&engine->alloc, sizeof *ticket);
   if (!ticket)
     return NEAP_ENOMEM;
@@ -82,6 +82,7 @@ static void settle(neap_ticket *ticket) {
 void neap_ticket_drop(neap_ticket *ticket) {
   if (!ticket)
     return;
+  neap__home_look(ticket->engine);
   if (ticket->engine)
     settle(ticket);
   destroy(ticket);
@@ -140,8 +141,9 @@ static void copy_report(neap_ticket *ticket, const neap_report *given) {
 static void give_out(neap_op *op);
 
 void neap_ticket_end(neap_ticket *ticket, const neap_report *report) {
-  if (!ticket)
+  if (!ticket || !report)
     return;
+  neap__home_look(ticket->engine);
   neap_engine *engine = ticket->engine;
   if (!engine) {
     destroy(ticket);
@@ -173,8 +175,8 @@ static neap_ticket *take(neap_engine *engine) {
 
 int neap_next_report(neap_engine *engine, neap_report *report) {
   const size_t first = NEAP__SIZE_WITH(neap_report, error);
-  if (!engine || !report || report->size < first)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !report || report->size < first)
+    return neap__home_fault(engine);
   if (engine->last_report)
     destroy(engine->last_report);
   neap_ticket *ticket = engine->last_report = take(engine);
@@ -202,6 +204,8 @@ static void give_out(neap_op *op) {
 }
 
 void neap_on_report(neap_engine *engine, neap_report_fn fn, void *ud) {
+  if (!neap__home_allows(engine))
+    return;
   engine->report_fn = fn;
   engine->report_ud = ud;
   if (!engine->report_op.done)
@@ -211,6 +215,15 @@ void neap_on_report(neap_engine *engine, neap_report_fn fn, void *ud) {
     return;
   neap__op_begin_in(engine, &engine->report_op, &engine->io);
   neap__op_finish(&engine->report_op, 0, 0);
+}
+
+void neap__tickets_disown(neap_engine *engine) {
+  while (!neap__list_empty(&engine->tickets)) {
+    neap_ticket *ticket = NEAP__ITEM(engine->tickets.next, neap_ticket, link);
+    neap__list_remove(&ticket->link);
+    ticket->addressee.token = 0;
+    ticket->engine = NULL;
+  }
 }
 
 void neap__tickets_close(neap_engine *engine) {

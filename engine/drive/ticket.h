@@ -9,6 +9,9 @@
  * frees those whose reports nobody has taken. */
 void neap__tickets_close(neap_engine *engine);
 
+/* Cuts them off in the child of a fork. */
+void neap__tickets_disown(neap_engine *engine);
+
 neap_token neap__ticket_token(const neap_ticket *ticket);
 
 #endif

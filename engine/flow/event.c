@@ -1,6 +1,7 @@
 /* Events: what happens in runs, for the function that watches the engine.
  * SPDX-License-Identifier: MIT */
 #include "loop/engine.h"
+#include "loop/home.h"
 
 const char *neap_event_name(neap_event_kind kind) {
   static const char *const names[] = {
@@ -13,15 +14,19 @@ const char *neap_event_name(neap_event_kind kind) {
 }
 
 void neap_on_event(neap_engine *engine, neap_event_fn fn, void *ud) {
+  if (!neap__home_allows(engine))
+    return;
   engine->event_fn = fn;
   engine->event_ud = ud;
 }
 
 bool neap_is_watched(const neap_engine *engine) {
-  return engine->event_fn != NULL;
+  return engine && engine->event_fn != NULL;
 }
 
 void neap_emit(neap_engine *engine, neap_event *event) {
+  if (!event || !neap__home_allows(engine))
+    return;
   event->size = sizeof *event;
   event->time_ns = neap_now(engine);
   if (engine->event_fn)

@@ -51,6 +51,10 @@ typedef struct neap__http_api {
    * calls `free`. */
   void (*close)(neap__http *http);
   void (*free)(neap__http *http);
+  /* In the child of a fork, instead of these two: closes the descriptors of
+   * connections, and lets go of responses and bodies. libcurl is not called: it
+   * would take leave of the servers in the parent's name. */
+  void (*disown)(neap__http *http);
   /* neap_http_send; with NEAP_EINVAL or NEAP_EPERM a sentence is in `why`. */
   int (*send)(neap__http *http, neap_op *op, const neap_http_opts *opts,
               neap_http_response **response, char why[NEAP__HTTP_WHY_SIZE]);

@@ -24,8 +24,8 @@ static int load(neap_engine *engine) {
 
 int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,
                    neap_http_response **response) {
-  if (!engine)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine))
+    return neap__home_fault(engine);
   if (!neap__op_is_free(op) || !response) {
     snprintf(engine->http_why, sizeof engine->http_why,
              "the operation is active, or has not been initialized, or there "
@@ -40,31 +40,37 @@ int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,
 }
 
 const char *neap_http_why(const neap_engine *engine) {
-  return engine->http_why;
+  return engine ? engine->http_why : "";
+}
+
+/* In the child of a fork, ends the transfer of a response. */
+static void look(const neap_http_response *response) {
+  if (response->transfer)
+    neap__home_look(response->engine);
 }
 
 bool neap_http_is_stale(const neap_http_response *response) {
-  return response->is_stale;
+  return response && response->is_stale;
 }
 
 const char *neap_http_error(const neap_http_response *response,
                             bool *transient) {
   if (transient)
-    *transient = response->transient;
-  return response->error;
+    *transient = response && response->transient;
+  return response ? response->error : "";
 }
 
 int neap_http_status(const neap_http_response *response) {
-  return response->status;
+  return response ? response->status : 0;
 }
 
 const char *neap_http_url(const neap_http_response *response) {
-  return response->url;
+  return response ? response->url : NULL;
 }
 
 bool neap_http_get_header(const neap_http_response *response, size_t index,
                           neap_http_header *out) {
-  if (index >= response->field_count)
+  if (!response || !out || index >= response->field_count)
     return false;
   const neap__http_field *field = &response->fields[index];
   out->name = response->head.bytes + field->name;
@@ -73,8 +79,10 @@ bool neap_http_get_header(const neap_http_response *response, size_t index,
 }
 
 const char *neap_http_body(const neap_http_response *response, size_t *size) {
-  *size = neap__http_response_unread(response);
-  return *size > 0 ? response->body.bytes + response->taken : "";
+  size_t unread = response ? neap__http_response_unread(response) : 0;
+  if (size)
+    *size = unread;
+  return unread > 0 ? response->body.bytes + response->taken : "";
 }
 
 /* Ends the operation that waits to read, if there is one. */
@@ -88,6 +96,7 @@ static void end_read(neap_http_response *response, int status) {
 void neap_http_free(neap_http_response *response) {
   if (!response)
     return;
+  look(response);
   if (response->transfer)
     response->api->abandon(response);
   end_read(response, NEAP_ECLOSED);
@@ -101,8 +110,9 @@ static void forget_reader(neap_op *op) {
 
 int neap_http_read(neap_engine *engine, neap_op *op,
                    neap_http_response *response) {
-  if (!engine || !neap__op_is_free(op) || !response)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !response)
+    return neap__home_fault(engine);
+  look(response);
   if (response->reader)
     return NEAP_EBUSY;
   neap__op_begin_io(engine, op, forget_reader);
@@ -117,6 +127,7 @@ int neap_http_peek(const neap_http_response *response, const char **bytes,
                    size_t *size) {
   if (!response || !bytes || !size)
     return NEAP_EINVAL;
+  look(response);
   *bytes = neap_http_body(response, size);
   if (*size > 0)
     return 0;
@@ -124,7 +135,11 @@ int neap_http_peek(const neap_http_response *response, const char **bytes,
 }
 
 void neap_http_take(neap_http_response *response, size_t size) {
-  response->taken += size;
+  if (!response)
+    return;
+  look(response);
+  size_t unread = neap__http_response_unread(response);
+  response->taken += size < unread ? size : unread;
   if (response->taken == response->body.size)
     response->taken = response->body.size = 0;
   if (response->transfer)
@@ -132,14 +147,17 @@ void neap_http_take(neap_http_response *response, size_t size) {
 }
 
 void neap_http_limit_idle(neap_http_response *response, uint64_t ns) {
+  if (!response)
+    return;
+  look(response);
   if (response->transfer)
     response->api->limit_idle(response, ns);
 }
 
 int neap_http_upload_new(neap_engine *engine, uint64_t size,
                          neap_http_upload **out) {
-  if (!engine || !out)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !out)
+    return neap__home_fault(engine);
   const neap_alloc *alloc = &engine->alloc;
   neap_http_upload *upload = neap__alloc(alloc, sizeof *upload);
   if (!upload)
@@ -148,6 +166,12 @@ int neap_http_upload_new(neap_engine *engine, uint64_t size,
   upload->size = size;
   *out = upload;
   return 0;
+}
+
+/* In the child of a fork, ends the sending of a body. */
+static void look_at_upload(const neap_http_upload *upload) {
+  if (upload->state == NEAP__UPLOAD_SENDING)
+    neap__home_look(upload->engine);
 }
 
 static void forget_writer(neap_op *op) {
@@ -159,13 +183,14 @@ int neap_http_upload_write(neap_engine *engine, neap_op *op,
                            size_t size, bool *written) {
   if (!upload)
     return NEAP_EINVAL;
+  look_at_upload(upload);
   if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
     return NEAP_ECLOSED;
   if (upload->writer)
     return NEAP_EBUSY;
-  if (!engine || !neap__op_is_free(op) || (!bytes && size > 0) || !written ||
+  if (!neap__op_may_start(engine, op) || (!bytes && size > 0) || !written ||
       size > upload->size - upload->written)
-    return NEAP_EINVAL;
+    return neap__home_fault(engine);
   int status = neap__buf_append(&upload->bytes, &upload->alloc, bytes, size);
   if (status < 0)
     return status;
@@ -186,6 +211,7 @@ int neap_http_upload_write(neap_engine *engine, neap_op *op,
 int neap_http_upload_end(neap_http_upload *upload) {
   if (!upload)
     return NEAP_EINVAL;
+  look_at_upload(upload);
   if (upload->ended || upload->state == NEAP__UPLOAD_OVER)
     return NEAP_ECLOSED;
   if (upload->size != NEAP_HTTP_SIZE_UNKNOWN && upload->written < upload->size)
@@ -199,6 +225,7 @@ int neap_http_upload_end(neap_http_upload *upload) {
 void neap_http_upload_free(neap_http_upload *upload) {
   if (!upload)
     return;
+  look_at_upload(upload);
   neap_op *writer = neap__http_upload_take_writer(upload);
   if (writer)
     neap__op_finish(writer, NEAP_ECLOSED, 0);
@@ -211,8 +238,8 @@ void neap_http_upload_free(neap_http_upload *upload) {
 }
 
 int neap_http_jar_new(neap_engine *engine, neap_http_jar **out) {
-  if (!engine || !out)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !out)
+    return neap__home_fault(engine);
   int status = load(engine);
   return status < 0 ? status : engine->http->api->jar_new(engine->http, out);
 }

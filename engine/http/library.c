@@ -26,11 +26,17 @@ static void free_library(neap__http *http) {
   neap__multi_free((neap__multi *)http);
 }
 
+static void disown_library(neap__http *http) {
+  neap__send_disown_all((neap__multi *)http);
+  neap__multi_disown((neap__multi *)http);
+}
+
 const neap__http_api neap__http_library = {
     .version = NEAP_VERSION,
     .open = open_library,
     .close = close_library,
     .free = free_library,
+    .disown = disown_library,
     .send = neap__send_start,
     .abandon = neap__send_abandon,
     .taken = neap__send_taken,

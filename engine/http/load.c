@@ -156,3 +156,8 @@ void neap__http_free(neap__http *http) {
   if (http)
     http->api->free(http);
 }
+
+void neap__http_disown(neap__http *http) {
+  if (http)
+    http->api->disown(http);
+}

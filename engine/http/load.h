@@ -15,4 +15,7 @@ int neap__http_load(neap_engine *engine, const char *path, neap__http **out,
 void neap__http_close(neap__http *http);
 void neap__http_free(neap__http *http);
 
+/* Lets go of the library's handles in the child of a fork. NULL is ignored. */
+void neap__http_disown(neap__http *http);
+
 #endif

@@ -367,6 +367,15 @@ void neap__multi_close(neap__multi *multi) {
   uv_close((uv_handle_t *)&multi->idle, NULL);
 }
 
+/* Of other sockets it is not known whether they are open still: the number may
+ * be that of another file. */
+void neap__multi_disown(neap__multi *multi) {
+  for (size_t fd = 0; fd < multi->socket_capacity; fd++) {
+    if (multi->sockets[fd] && multi->sockets[fd]->is_connection)
+      close((int)fd);
+  }
+}
+
 void neap__multi_free(neap__multi *multi) {
   neap_alloc alloc = multi->host.alloc;
   neap__free(&alloc, multi->sockets, multi->socket_capacity * sizeof(void *));

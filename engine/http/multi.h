@@ -49,6 +49,9 @@ int neap__multi_open(const neap__http_host *host,
 void neap__multi_close(neap__multi *multi);
 void neap__multi_free(neap__multi *multi);
 
+/* Closes the sockets of connections in the child of a fork. */
+void neap__multi_disown(neap__multi *multi);
+
 /* Opens a socket for `easy` that the loop can watch. NEAP_ESYS with errno, or
  * NEAP_ENOMEM. */
 int neap__multi_open_socket(neap__multi *multi, CURL *easy,

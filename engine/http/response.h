@@ -38,6 +38,7 @@ struct neap_http_response {
   /* Of a response that is streamed, from the end of its head on: */
   struct neap__transfer *transfer; /* NULL: it has ended */
   const struct neap__http_api *api;
+  neap_engine *engine;
   int outcome;     /* of the transfer: 0, or a negative status */
   neap_op *reader; /* waits for the next bytes; or NULL */
 };

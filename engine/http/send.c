@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/opts.h"
@@ -97,6 +98,7 @@ static void give_head(neap__transfer *transfer) {
   response->status = status;
   response->transfer = transfer;
   response->api = transfer->multi->http.api;
+  response->engine = transfer->multi->host.engine;
   response->outcome = NEAP_ECLOSED; /* unless it ends otherwise */
   transfer->given = true;
   *transfer->out = response;
@@ -546,6 +548,7 @@ int neap__send_start(neap__http *http, neap_op *op, const neap_http_opts *opts,
     transfer->upload->state = NEAP__UPLOAD_SENDING;
     transfer->upload->transfer = transfer;
     transfer->upload->api = multi->http.api;
+    transfer->upload->engine = multi->host.engine;
   }
   neap__list_append(&multi->transfers, &transfer->link);
   transfer->op = op;
@@ -718,6 +721,30 @@ static void on_idle(uv_timer_t *timer) {
   }
   if (next != NEAP_FOREVER)
     watch_idle(multi, next);
+}
+
+/* Lets go of a transfer in the child of a fork. Its memory stays, since libcurl
+ * has pointers into it. */
+static void disown(neap__transfer *transfer) {
+  neap_http_response *response = transfer->response;
+  neap_http_upload *upload = transfer->upload;
+  if (transfer->rescue.socket >= 0)
+    close(transfer->rescue.socket);
+  if (transfer->given) {
+    response->transfer = NULL;
+    response->reader = NULL;
+  }
+  if (upload) {
+    upload->state = NEAP__UPLOAD_OVER;
+    upload->transfer = NULL;
+    upload->writer = NULL;
+  }
+}
+
+void neap__send_disown_all(neap__multi *multi) {
+  neap_link *list = &multi->transfers;
+  for (neap_link *link = list->next; link != list; link = link->next)
+    disown(NEAP__ITEM(link, neap__transfer, link));
 }
 
 void neap__send_drop_all(neap__multi *multi) {

@@ -23,6 +23,10 @@ void neap__send_end(neap__transfer *transfer, CURLcode code);
  * libcurl's. */
 void neap__send_check_refusal(neap__transfer *transfer);
 
+/* Lets go of all transfers in the child of a fork, without a call of libcurl.
+ */
+void neap__send_disown_all(neap__multi *multi);
+
 /* Drops all transfers; their operations never end. */
 void neap__send_drop_all(neap__multi *multi);
 

@@ -28,6 +28,7 @@ struct neap_http_upload {
   neap_op *writer; /* waits for room; or NULL */
   struct neap__transfer *transfer;
   const struct neap__http_api *api;
+  neap_engine *engine; /* valid while `transfer` sends it */
 };
 
 static inline size_t neap__http_upload_unsent(const neap_http_upload *upload) {

@@ -76,8 +76,8 @@ static void on_open_to_read(uv_fs_t *uv) {
 
 int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
                  uint64_t max_size, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -88,8 +88,9 @@ int neap_fs_read(neap_engine *engine, neap_op *op, const char *path,
 }
 
 const char *neap_fs_bytes(const neap_fs_result *result, size_t *size) {
-  *size = result->bytes.size;
-  return result->bytes.bytes ? result->bytes.bytes : "";
+  if (size)
+    *size = result ? result->bytes.size : 0;
+  return result && result->bytes.bytes ? result->bytes.bytes : "";
 }
 
 static void on_write(uv_fs_t *uv) {
@@ -110,9 +111,9 @@ static void on_open_to_write(uv_fs_t *uv) {
 int neap_fs_write(neap_engine *engine, neap_op *op, const char *path,
                   const void *bytes, size_t size, bool append,
                   neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || (!bytes && size > 0) ||
+  if (!neap__op_may_start(engine, op) || !path || (!bytes && size > 0) ||
       !result)
-    return NEAP_EINVAL;
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new_write(engine, bytes, size);
   if (!fs)
     return NEAP_ENOMEM;
@@ -132,8 +133,8 @@ static void on_stat(uv_fs_t *uv) {
 
 int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
                  neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -146,8 +147,8 @@ int neap_fs_stat(neap_engine *engine, neap_op *op, const char *path,
 
 int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
                   neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -159,5 +160,6 @@ int neap_fs_lstat(neap_engine *engine, neap_op *op, const char *path,
 }
 
 void neap_fs_get_stat(const neap_fs_result *result, neap_file_stat *out) {
-  *out = result->stat;
+  if (out)
+    *out = result ? result->stat : (neap_file_stat){0};
 }

@@ -134,8 +134,8 @@ static int list_inside(neap_op *op, neap_fs_result *fs, const char *path,
 
 int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
                  neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -155,7 +155,7 @@ int neap_fs_list(neap_engine *engine, neap_op *op, const char *path,
 
 bool neap_fs_entry(const neap_fs_result *result, size_t index,
                    neap_file_entry *out) {
-  if (index >= result->count)
+  if (!result || !out || index >= result->count)
     return false;
   const neap__fs_entry *found = &result->entries[index];
   *out = (neap_file_entry){.name = found->name, .type = found->type};
@@ -205,8 +205,8 @@ static int make_one(neap_fs_result *fs) {
 
 int neap_fs_mkdir(neap_engine *engine, neap_op *op, const char *path,
                   uint32_t mode, bool parents, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -259,8 +259,8 @@ static int make_inside(neap_op *op, neap_fs_result *fs,
 
 int neap_fs_tempdir(neap_engine *engine, neap_op *op, const char *prefix,
                     neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !prefix || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !prefix || !result)
+    return neap__home_fault(engine);
   static const char suffix[] = "XXXXXX";
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)

@@ -141,20 +141,46 @@ void neap__files_close(neap_engine *engine) {
   }
 }
 
+/* Closes a file in the child of a fork. A thread of the parent's may be closing
+ * it: then its number may be that of another. */
+static void disown(neap_file *file) {
+  neap__list_remove(&file->link);
+  bool closing = file->shutting ||
+                 (file->current && file->current->file != NEAP__FS_NO_FILE);
+  if (file->fd != NEAP__FS_NO_FILE && !closing)
+    close(file->fd);
+  file->fd = NEAP__FS_NO_FILE;
+  file->current = NULL;
+  file->closed = true;
+  file->shutting = file->temporary = false;
+  while (!neap__list_empty(&file->line)) {
+    neap_fs_result *fs = NEAP__ITEM(file->line.next, neap_fs_result, turn);
+    neap__list_remove(&fs->turn);
+    neap_fs_free(fs);
+  }
+}
+
+void neap__files_disown(neap_engine *engine) {
+  while (!neap__list_empty(&engine->file_handles))
+    disown(NEAP__ITEM(engine->file_handles.next, neap_file, link));
+}
+
 void neap_file_free(neap_file *file) {
   if (!file)
     return;
+  if (!neap__list_empty(&file->link))
+    neap__home_look(file->engine);
   file->owned = false;
   file->closed = true;
   proceed(file);
 }
 
 const char *neap_file_path(const neap_file *file) {
-  return file->path;
+  return file ? file->path : NULL;
 }
 
 bool neap_file_is_open(const neap_file *file) {
-  return !file->closed;
+  return file && !file->closed && !neap__home_is_left(file->engine);
 }
 
 /* The flags for one of the modes of neap_file_open, -1 for none of them. */
@@ -280,8 +306,8 @@ static int begin_open(neap_op *op, neap_fs_result *fs, int code) {
 
 int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
                    const char *mode, neap_file **out) {
-  if (!engine || !neap__op_is_free(op) || !path || !mode || !out)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !mode || !out)
+    return neap__home_fault(engine);
   int flags = flags_of(mode);
   if (flags < 0)
     return NEAP_EINVAL;
@@ -299,8 +325,8 @@ int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
 
 int neap_file_temp(neap_engine *engine, neap_op *op, const char *prefix,
                    neap_file **out) {
-  if (!engine || !neap__op_is_free(op) || !prefix || !out)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !prefix || !out)
+    return neap__home_fault(engine);
   neap_file *file = new_file(engine, prefix, "XXXXXX");
   neap_fs_result *fs = file ? new_open(file, out) : NULL;
   if (!fs)
@@ -323,7 +349,7 @@ static void finish_operation(neap_fs_result *fs) {
 static int new_operation(neap_file *file, const neap_op *op,
                          void (*first)(neap_fs_result *fs),
                          neap_fs_result **out) {
-  if (!file || file->closed || !neap__op_is_free(op))
+  if (!file || file->closed || !neap__op_may_start(file->engine, op))
     return NEAP_EINVAL;
   neap_fs_result *fs = neap__fs_op_new(file->engine);
   if (!fs)
@@ -417,6 +443,8 @@ int neap_file_read(neap_file *file, neap_op *op, neap_fs_result **result) {
 }
 
 void neap_file_put_back(neap_file *file, neap_fs_result *read) {
+  if (!file || !read)
+    return;
   if (file->seekable) {
     file->position -= read->bytes.size;
     neap_fs_free(read);
@@ -428,7 +456,7 @@ void neap_file_put_back(neap_file *file, neap_fs_result *read) {
 }
 
 bool neap_file_back(neap_file *file, uint64_t size) {
-  if (!file->seekable || size > file->position)
+  if (!file || !file->seekable || size > file->position)
     return false;
   file->position -= size;
   return true;
@@ -463,6 +491,8 @@ static void on_write(uv_fs_t *uv) {
 int neap_file_write(neap_file *file, neap_op *op, const void *bytes,
                     size_t size, neap_fs_result **result) {
   neap_fs_result *fs;
+  if (!bytes && size > 0)
+    return NEAP_EINVAL;
   int status = new_operation(file, op, write_more, &fs);
   if (status < 0)
     return status;
@@ -519,7 +549,7 @@ int neap_file_seek(neap_file *file, neap_op *op, neap_seek whence, int64_t by,
 }
 
 uint64_t neap_fs_offset(const neap_fs_result *result) {
-  return result->offset;
+  return result ? result->offset : 0;
 }
 
 static void on_stat(uv_fs_t *uv) {

@@ -9,4 +9,8 @@
  * handles still belong to their owners, who can only free them from now on. */
 void neap__files_close(neap_engine *engine);
 
+/* Closes the files of an engine in the child of a fork, without their
+ * operations and without removing what is temporary. */
+void neap__files_disown(neap_engine *engine);
+
 #endif

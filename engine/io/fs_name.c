@@ -10,8 +10,8 @@
 
 int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
                    const char *to, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !from || !to || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !from || !to || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -26,8 +26,8 @@ int neap_fs_rename(neap_engine *engine, neap_op *op, const char *from,
 
 int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
                  const char *to, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !from || !to || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !from || !to || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -42,8 +42,8 @@ int neap_fs_copy(neap_engine *engine, neap_op *op, const char *from,
 
 int neap_fs_link(neap_engine *engine, neap_op *op, const char *from,
                  const char *to, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !from || !to || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !from || !to || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -59,8 +59,8 @@ int neap_fs_link(neap_engine *engine, neap_op *op, const char *from,
 
 int neap_fs_symlink(neap_engine *engine, neap_op *op, const char *target,
                     const char *path, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !target || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !target || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs =
       engine->grants ? neap__fs_op_new_write(engine, target, strlen(target) + 1)
                      : neap__fs_op_new(engine);
@@ -76,8 +76,8 @@ int neap_fs_symlink(neap_engine *engine, neap_op *op, const char *target,
 
 int neap_fs_chmod(neap_engine *engine, neap_op *op, const char *path,
                   uint32_t mode, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -114,8 +114,8 @@ static void on_path(uv_fs_t *uv) {
 
 int neap_fs_readlink(neap_engine *engine, neap_op *op, const char *path,
                      neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;
@@ -127,8 +127,8 @@ int neap_fs_readlink(neap_engine *engine, neap_op *op, const char *path,
 
 int neap_fs_realpath(neap_engine *engine, neap_op *op, const char *path,
                      neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/status.h"
 #include "base/units.h"
@@ -69,6 +70,28 @@ static void drop(neap_op *op) {
    * the others, which end unseen. A file must be closed in any case. */
   if (uv_fs_get_type(&fs->uv) != UV_FS_CLOSE)
     uv_cancel((uv_req_t *)&fs->uv);
+}
+
+/* A thread of the parent's may have opened the file since the loop had a turn;
+ * or may have closed it, and its number is another's. */
+static void disown(neap_fs_result *fs) {
+  uv_fs_type step = uv_fs_get_type(&fs->uv);
+  fs->op = NULL;
+  if (step == UV_FS_OPEN || step == UV_FS_MKSTEMP)
+    fs->file = uv_fs_get_result(&fs->uv) > 0
+                   ? (uv_file)uv_fs_get_result(&fs->uv)
+                   : NEAP__FS_NO_FILE;
+  if (fs->file != NEAP__FS_NO_FILE && step != UV_FS_CLOSE)
+    close(fs->file);
+}
+
+void neap__fs_disown(neap_engine *engine) {
+  neap_link *list = &engine->work;
+  for (neap_link *link = list->next; link != list; link = link->next) {
+    neap_op *op = NEAP__ITEM(link, neap_op, link);
+    if (op->drop == drop)
+      disown(op->u.request);
+  }
 }
 
 int neap__fs_op_begin(neap_op *op, neap_fs_result *fs, int code,

@@ -5,6 +5,10 @@
 
 #include "fs_result.h"
 
+/* Lets go of the operations of an engine in the child of a fork, where no
+ * thread takes their steps: closes the files that they have open. */
+void neap__fs_disown(neap_engine *engine);
+
 /* Makes an operation, NULL when there is no memory. Until it has begun it is
  * returned with neap_fs_free. */
 neap_fs_result *neap__fs_op_new(neap_engine *engine);

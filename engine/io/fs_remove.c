@@ -274,8 +274,8 @@ static int remove_inside(neap_fs_result *fs) {
 
 int neap_fs_remove(neap_engine *engine, neap_op *op, const char *path,
                    bool recursive, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !path || !result)
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new(engine);
   if (!fs)
     return NEAP_ENOMEM;

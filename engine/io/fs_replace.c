@@ -215,9 +215,9 @@ static int replace_inside(neap_fs_result *fs) {
 
 int neap_fs_replace(neap_engine *engine, neap_op *op, const char *path,
                     const void *bytes, size_t size, neap_fs_result **result) {
-  if (!engine || !neap__op_is_free(op) || !path || (!bytes && size > 0) ||
+  if (!neap__op_may_start(engine, op) || !path || (!bytes && size > 0) ||
       !result)
-    return NEAP_EINVAL;
+    return neap__home_fault(engine);
   neap_fs_result *fs = neap__fs_op_new_write(engine, bytes, size);
   if (!fs)
     return NEAP_ENOMEM;

@@ -446,22 +446,20 @@ static int make_watch(neap_engine *engine, const char *path, bool waits,
 
 int neap_watch_new(neap_engine *engine, const char *path, int *detail,
                    neap_watch **watch) {
-  if (!engine || !path || !watch)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !path || !watch)
+    return neap__home_fault(engine);
   return make_watch(engine, path, false, detail, watch);
 }
 
 int neap_watch_missing(neap_engine *engine, const char *path, int *detail,
                        neap_watch **watch) {
-  if (!engine || !path || !watch)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !path || !watch)
+    return neap__home_fault(engine);
   return make_watch(engine, path, true, detail, watch);
 }
 
 int neap_watch_wait(neap_watch *watch, neap_op *op) {
-  if (!watch || !neap__op_is_free(op))
-    return NEAP_EINVAL;
-  if (watch->closing)
+  if (!watch || watch->closing || !neap__op_may_start(watch->engine, op))
     return NEAP_EINVAL;
   neap__op_begin_in(watch->engine, op, &watch->waiting);
   if (watch->count > 0 || watch->overflow || watch->ended)
@@ -470,6 +468,8 @@ int neap_watch_wait(neap_watch *watch, neap_op *op) {
 }
 
 bool neap_watch_take(neap_watch *watch, neap_change *out) {
+  if (!watch || !out)
+    return false;
   free_change(&watch->alloc, watch->taken);
   watch->taken = NULL;
   if (watch->closing)
@@ -489,21 +489,43 @@ bool neap_watch_take(neap_watch *watch, neap_change *out) {
 }
 
 bool neap_watch_has_ended(const neap_watch *watch) {
-  return watch->closing ||
+  return !watch || watch->closing ||
          (watch->ended && watch->count == 0 && !watch->overflow);
 }
 
 void neap_watch_close(neap_watch *watch) {
+  if (!watch || watch->closing)
+    return;
+  neap__home_look(watch->engine);
   end(watch);
 }
 
 void neap_watch_free(neap_watch *watch) {
   if (!watch)
     return;
+  if (!watch->closing)
+    neap__home_look(watch->engine);
   watch->owned = false;
   end(watch);
   if (watch->handles == 0)
     free_watch(watch);
+}
+
+/* Ends a watch in the child of a fork, where libuv does not know of it any
+ * more. */
+static void disown(neap_watch *watch) {
+  neap__ops_disown(&watch->waiting);
+  neap__list_remove(&watch->link);
+  discard_points(&watch->alloc, &watch->points);
+  watch->handles = 0;
+  watch->ended = watch->closing = true;
+  if (!watch->owned)
+    free_watch(watch);
+}
+
+void neap__watches_disown(neap_engine *engine) {
+  while (!neap__list_empty(&engine->watches))
+    disown(NEAP__ITEM(engine->watches.next, neap_watch, link));
 }
 
 void neap__watches_close(neap_engine *engine) {

@@ -9,4 +9,8 @@
  * belong to their owners, who can only free them from now on. */
 void neap__watches_close(neap_engine *engine);
 
+/* Ends all watches in the child of a fork: what tells of changes is the
+ * parent's. */
+void neap__watches_disown(neap_engine *engine);
+
 #endif

@@ -1,5 +1,7 @@
 /* Connections that are made.
  * SPDX-License-Identifier: MIT */
+#include "net.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -203,10 +205,19 @@ static int ask(attempt *a, const neap_net_opts *o) {
   return a->host ? 0 : UV_ENOMEM;
 }
 
+void neap__net_disown(neap_engine *engine) {
+  neap_link *list = &engine->io;
+  for (neap_link *link = list->next; link != list; link = link->next) {
+    neap_op *op = NEAP__ITEM(link, neap_op, link);
+    if (op->drop == drop)
+      close_socket(op->u.request);
+  }
+}
+
 int neap_net_connect(neap_engine *engine, neap_op *op,
                      const neap_net_opts *opts, neap_stream **result) {
-  if (!engine || !neap__op_is_free(op) || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !result)
+    return neap__home_fault(engine);
   neap_net_opts o;
   int status = neap__net_opts(opts, &o);
   if (status < 0)

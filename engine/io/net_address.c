@@ -85,6 +85,8 @@ void neap_addresses_free(neap_addresses *addresses) {
 
 bool neap_addresses_get(const neap_addresses *addresses, size_t index,
                         char *text, size_t size) {
+  if (!addresses || !text)
+    return false;
   const struct addrinfo *info = addresses->list;
   while (info && index > 0) {
     info = info->ai_next;
@@ -114,8 +116,8 @@ static void drop(neap_op *op) {
 
 int neap_net_lookup(neap_engine *engine, neap_op *op, const char *host,
                     neap_addresses **result) {
-  if (!engine || !neap__op_is_free(op) || !host || !result)
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op) || !host || !result)
+    return neap__home_fault(engine);
   const neap_alloc *alloc = &engine->alloc;
   neap_addresses *addresses = neap__alloc(alloc, sizeof *addresses);
   if (!addresses)
@@ -192,6 +194,8 @@ static int write_name(const struct sockaddr_storage *address, socklen_t length,
 }
 
 int neap_net_name(int fd, bool peer, char *text, size_t size) {
+  if (!text || size == 0)
+    return NEAP_EINVAL;
   struct sockaddr_storage address = {0};
   socklen_t length = sizeof address;
   int result = peer ? getpeername(fd, (struct sockaddr *)&address, &length)

@@ -101,6 +101,7 @@ void neap_listener_close(neap_listener *l) {
   if (!l)
     return;
   l->closed = true;
+  neap__home_look(l->engine);
   if (l->engine)
     shut(l);
   else
@@ -114,6 +115,22 @@ void neap__listeners_close(neap_engine *engine) {
     shut(l);
     l->engine = NULL;
   }
+}
+
+/* Closes the socket in the child of a fork. The parent listens there still, so
+ * the file of a local one stays. */
+static void disown(neap_listener *l) {
+  neap__ops_disown(&l->waiting);
+  neap__list_remove(&l->link);
+  l->poll_closing = false;
+  close(l->fd);
+  l->fd = -1;
+  l->engine = NULL;
+}
+
+void neap__listeners_disown(neap_engine *engine) {
+  while (!neap__list_empty(&engine->listeners))
+    disown(NEAP__ITEM(engine->listeners.next, neap_listener, link));
 }
 
 /* Whether a file is a local socket at which nobody answers, since its owner has
@@ -268,8 +285,8 @@ static bool ask(neap_engine *engine, neap_net_opts *o, char *path, size_t size,
 
 int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
                     neap_listener **out) {
-  if (!engine || !detail || !out)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !detail || !out)
+    return neap__home_fault(engine);
   neap_net_opts o;
   int status = neap__net_opts(opts, &o);
   if (status < 0)
@@ -320,7 +337,7 @@ fail_socket:
 }
 
 int neap_listener_fd(const neap_listener *l) {
-  return l->fd;
+  return l && l->engine && !neap__home_is_left(l->engine) ? l->fd : -1;
 }
 
 static void drop(neap_op *op) {
@@ -333,8 +350,9 @@ static void drop(neap_op *op) {
 int neap_listener_wait(neap_listener *l, neap_op *op) {
   if (!l || !neap__op_is_free(op))
     return NEAP_EINVAL;
-  if (!l->engine)
-    return NEAP_ECLOSED;
+  int status = neap__home_of(&l->engine);
+  if (status < 0)
+    return status;
   neap__op_begin(l->engine, op, drop);
   op->u.request = l;
   neap__list_append(&l->waiting, &op->link);
@@ -368,8 +386,9 @@ static bool is_of_connection(int why) {
 int neap_listener_accept(neap_listener *l, int *detail, neap_stream **out) {
   if (!l || !detail || !out)
     return NEAP_EINVAL;
-  if (!l->engine)
-    return NEAP_ECLOSED;
+  int status = neap__home_of(&l->engine);
+  if (status < 0)
+    return status;
   int fd;
   do
     fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -379,7 +398,7 @@ int neap_listener_accept(neap_listener *l, int *detail, neap_stream **out) {
     bool none = *detail == UV_EAGAIN || is_of_connection(errno);
     return none ? NEAP_EAGAIN : NEAP_ESYS;
   }
-  int status = neap_stream_open(l->engine, fd, false, out);
+  status = neap_stream_open(l->engine, fd, false, out);
   if (status < 0)
     close(fd);
   return status;

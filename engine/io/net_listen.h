@@ -9,4 +9,7 @@
  * memory still belongs to their owners. */
 void neap__listeners_close(neap_engine *engine);
 
+/* Closes the sockets of listeners in the child of a fork. */
+void neap__listeners_disown(neap_engine *engine);
+
 #endif

@@ -33,6 +33,7 @@ struct neap_process {
   uv_poll_t poll;      /* of `pidfd` */
   uv_timer_t grace;    /* rings at `kill_at`; initialised when `stopping` */
   unsigned handles;    /* of those two that are not closed */
+  bool lost;           /* this is a child of the process that has started it */
   bool stopping;       /* it has been asked to end */
   bool freed;          /* its owner has let go of it */
   uint64_t kill_at;    /* by uv_hrtime */
@@ -203,8 +204,8 @@ static int start_granted(neap_engine *engine, neap_process_opts *o,
 int neap_process_spawn(neap_engine *engine, const neap_process_opts *opts,
                        neap_process **out, neap_stream *streams[3],
                        neap_process_failure *failure) {
-  if (!engine || !out || !streams || !failure)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !out || !streams || !failure)
+    return neap__home_fault(engine);
   neap_process_opts o;
   const size_t first = NEAP__SIZE_WITH(neap_process_opts, same_group);
   if (neap__opts_take(&o, sizeof o, first, opts) < 0 || !o.argv || !o.argv[0] ||
@@ -266,15 +267,36 @@ bool neap__processes_awaited(const neap_engine *engine) {
   return false;
 }
 
+/* In the child of a fork programs are none of its children: they are neither
+ * ended nor waited for. */
+static void disown(neap_process *p) {
+  neap__ops_disown(&p->waiters);
+  neap__list_remove(&p->link);
+  if (p->pidfd >= 0)
+    close(p->pidfd);
+  p->lost = p->lost || !has_ended(p);
+  p->pidfd = -1;
+  p->reaped = true;
+  p->handles = 0;
+  p->engine = NULL;
+  let_go(p);
+}
+
+void neap__processes_disown(neap_engine *engine) {
+  while (!neap__list_empty(&engine->processes))
+    disown(NEAP__ITEM(engine->processes.next, neap_process, link));
+}
+
 int neap_process_pid(const neap_process *p) {
-  return p->pid;
+  return p ? p->pid : -1;
 }
 
 int neap_process_wait(neap_process *p, neap_op *op) {
   if (!p || !neap__op_is_free(op))
     return NEAP_EINVAL;
-  if (!p->engine)
-    return NEAP_ECLOSED;
+  int status = neap__home_of(&p->engine);
+  if (status < 0)
+    return status;
   neap__op_begin_in(p->engine, op, &p->waiters);
   if (has_ended(p))
     neap__op_finish(op, p->status, p->detail);
@@ -282,7 +304,7 @@ int neap_process_wait(neap_process *p, neap_op *op) {
 }
 
 bool neap_process_result(const neap_process *p, int *code, int *signal) {
-  if (!has_ended(p))
+  if (!p || !code || !signal || !has_ended(p) || p->lost)
     return false;
   *code = p->code;
   *signal = p->signal;
@@ -290,8 +312,9 @@ bool neap_process_result(const neap_process *p, int *code, int *signal) {
 }
 
 int neap_process_kill(neap_process *p, int signal, int *detail) {
-  if (!p)
+  if (!p || !detail)
     return NEAP_EINVAL;
+  neap__home_look(p->engine);
   if (has_ended(p))
     return NEAP_ECLOSED;
   int code = send_signal(p, signal);
@@ -312,6 +335,9 @@ static void ask_to_end(neap_process *p, uint64_t grace_ns) {
 }
 
 void neap_process_stop(neap_process *p, uint64_t grace_ns) {
+  if (!p)
+    return;
+  neap__home_look(p->engine);
   if (has_ended(p))
     end_group(p);
   if (has_ended(p) || p->stopping)
@@ -329,6 +355,7 @@ void neap_process_stop(neap_process *p, uint64_t grace_ns) {
 void neap_process_free(neap_process *p) {
   if (!p)
     return;
+  neap__home_look(p->engine);
   neap__ops_finish(&p->waiters, NEAP_ECLOSED, 0);
   p->freed = true;
   neap_process_stop(p, GRACE);
@@ -354,6 +381,8 @@ static void await_end(neap_process *p) {
 }
 
 void neap_end_processes(neap_engine *engine) {
+  if (!neap__home_allows(engine))
+    return;
   neap_link *list = &engine->processes;
   /* All are asked to end before the first is waited for. */
   for (neap_link *link = list->next; link != list; link = link->next) {

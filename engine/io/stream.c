@@ -190,8 +190,8 @@ static int adopt(neap_stream *s, bool shared) {
 
 int neap_stream_open(neap_engine *engine, int fd, bool shared,
                      neap_stream **out) {
-  if (!engine || !out)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !out)
+    return neap__home_fault(engine);
   const neap_alloc *alloc = &engine->alloc;
   neap_stream *s = neap__alloc(alloc, sizeof *s);
   if (!s)
@@ -213,8 +213,8 @@ int neap_stream_open(neap_engine *engine, int fd, bool shared,
 }
 
 int neap_stream_pair(neap_engine *engine, neap_stream *out[2]) {
-  if (!engine || !out)
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !out)
+    return neap__home_fault(engine);
   int fds[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) <
       0)
@@ -267,10 +267,35 @@ void neap_stream_close(neap_stream *s) {
   if (!s)
     return;
   s->closed = true;
+  neap__home_look(s->engine);
   if (s->engine)
     shut(s);
   if (!s->poll_closing)
     on_poll_closed((uv_handle_t *)&s->poll);
+}
+
+/* Closes the descriptor in the child of a fork. The connection, or the pipe, is
+ * the parent's, and stays open there. */
+static void disown(neap_stream *s) {
+  neap__list_remove(&s->link);
+  s->reader = NULL;
+  while (!neap__list_empty(&s->outgoing)) {
+    outgoing *o = NEAP__ITEM(s->outgoing.next, outgoing, link);
+    o->op = NULL;
+    end_outgoing(o, 0, 0);
+  }
+  s->ended = true;
+  drop_held(s);
+  s->watched = s->poll_closing = false;
+  neap__channel_close(&s->channel);
+  s->engine = NULL;
+}
+
+void neap__streams_disown(neap_engine *engine) {
+  while (!neap__list_empty(&engine->streams))
+    disown(NEAP__ITEM(engine->streams.next, neap_stream, link));
+  neap__free(&engine->alloc, engine->slab, SLAB);
+  engine->slab = NULL;
 }
 
 void neap__streams_close(neap_engine *engine) {
@@ -284,11 +309,11 @@ void neap__streams_close(neap_engine *engine) {
 }
 
 int neap_stream_fd(const neap_stream *s) {
-  return s->channel.fd;
+  return s && s->engine && !neap__home_is_left(s->engine) ? s->channel.fd : -1;
 }
 
 int neap_stream_detail(const neap_stream *s) {
-  return s->detail;
+  return s ? s->detail : 0;
 }
 
 static void drop_reader(neap_op *op) {
@@ -299,6 +324,9 @@ static void drop_reader(neap_op *op) {
 int neap_stream_read(neap_stream *s, neap_op *op) {
   if (!s || !neap__op_is_free(op))
     return NEAP_EINVAL;
+  int status = neap__home_of(&s->engine);
+  if (status < 0)
+    return status;
   if (s->reader)
     return NEAP_EBUSY;
   if (s->channel.fd < 0)
@@ -339,10 +367,13 @@ static int clear_slab(neap_engine *engine) {
 int neap_stream_peek(neap_stream *s, const char **bytes, size_t *size) {
   if (!s || !bytes || !size)
     return NEAP_EINVAL;
+  int status = neap__home_of(&s->engine);
+  if (status < 0)
+    return status;
   if (s->held_size == 0) {
     if (s->channel.fd < 0)
       return NEAP_ECLOSED;
-    int status = clear_slab(s->engine);
+    status = clear_slab(s->engine);
     if (status < 0)
       return status;
     ssize_t count = neap__channel_read(&s->channel, s->engine->slab, SLAB);
@@ -363,10 +394,14 @@ int neap_stream_peek(neap_stream *s, const char **bytes, size_t *size) {
 }
 
 size_t neap_stream_available(const neap_stream *s) {
+  if (!s || !s->engine || neap__home_is_left(s->engine))
+    return 0;
   return s->held_size + neap__channel_available(&s->channel);
 }
 
 void neap_stream_take(neap_stream *s, size_t size) {
+  if (!s)
+    return;
   if (size >= s->held_size) {
     drop_held(s);
     return;
@@ -435,6 +470,9 @@ int neap_stream_write(neap_stream *s, neap_op *op, const void *bytes,
     return NEAP_EINVAL;
   if (written)
     *written = false;
+  int status = neap__home_of(&s->engine);
+  if (status < 0)
+    return status;
   if (s->ended)
     return NEAP_ECLOSED;
   if (s->torn)
@@ -458,7 +496,7 @@ int neap_stream_write(neap_stream *s, neap_op *op, const void *bytes,
       begin_ended(s, op, 0, 0);
     return 0;
   }
-  int status =
+  status =
       put_in_line(s, op, (const char *)bytes + sum, size - sum, sum > 0, false);
   s->torn = status < 0 && sum > 0;
   return status;
@@ -467,10 +505,11 @@ int neap_stream_write(neap_stream *s, neap_op *op, const void *bytes,
 int neap_stream_end(neap_stream *s, neap_op *op) {
   if (!s || !neap__op_is_free(op))
     return NEAP_EINVAL;
-  if (!s->engine)
-    return NEAP_ECLOSED;
+  int status = neap__home_of(&s->engine);
+  if (status < 0)
+    return status;
   if (!neap__list_empty(&s->outgoing)) {
-    int status = put_in_line(s, op, NULL, 0, true, true);
+    status = put_in_line(s, op, NULL, 0, true, true);
     s->ended = s->ended || status == 0;
     return status;
   }

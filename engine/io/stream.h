@@ -9,4 +9,8 @@
  * memory still belongs to their owners. */
 void neap__streams_close(neap_engine *engine);
 
+/* Closes the descriptors of streams in the child of a fork, and drops what was
+ * to be written. */
+void neap__streams_disown(neap_engine *engine);
+
 #endif

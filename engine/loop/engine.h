@@ -17,6 +17,12 @@ struct neap_engine {
   neap_alloc alloc;
   uv_loop_t uv;
 
+  /* home.c */
+  unsigned forks;                      /* neap__forks when it was made */
+  _Atomic(uintptr_t) poller;           /* the thread that polls; 0: none */
+  bool disowned;                       /* `disown` has been called */
+  void (*disown)(neap_engine *engine); /* poll.c's */
+
   /* op.c: lists of neap_op, by their `link`. */
   neap_link ready;    /* those that have ended */
   neap_link draining; /* those of them that are being delivered */

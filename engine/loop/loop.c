@@ -3,9 +3,11 @@
 #include "loop.h"
 
 #include <assert.h>
+#include <unistd.h>
 
 #include "base/units.h"
 #include "engine.h"
+#include "home.h"
 #include "op.h"
 #include "token.h"
 
@@ -28,7 +30,8 @@ static void end_wait(uv_timer_t *handle) {
 
 static void ring(uv_timer_t *handle) {
   neap_engine *engine = handle->data;
-  engine->on_alarm(engine);
+  if (!neap__home_is_left(engine)) /* a callback of a guest's may fork */
+    engine->on_alarm(engine);
   if (neap__loop_has_ready(engine))
     uv_stop(&engine->uv);
 }
@@ -66,6 +69,23 @@ void neap__loop_close(neap_engine *engine) {
   (void)status;
 }
 
+/* The descriptors of a loop. libuv's own functions would act on what they lead
+ * to: the epoll set, which parent and child share. Its memory is not freed
+ * either; since it is not written to, it stays shared with the parent's. */
+void neap__loop_disown(neap_engine *engine) {
+  uv_loop_t *uv = &engine->uv;
+  const int fds[] = {
+      uv_backend_fd(uv), uv->async_io_watcher.fd, uv->async_wfd,
+      uv->inotify_fd,    uv->signal_pipefd[0],    uv->signal_pipefd[1],
+      uv->emfile_fd,
+  };
+  for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+    if (fds[i] >= 0)
+      close(fds[i]);
+  engine->turn = engine->idler = engine->preempted = NULL;
+  engine->broken = true;
+}
+
 bool neap__loop_has_ready(const neap_engine *engine) {
   return !neap__list_empty(&engine->ready) ||
          !neap__list_empty(&engine->draining);
@@ -74,7 +94,8 @@ bool neap__loop_has_ready(const neap_engine *engine) {
 /* Others put handles on `uv`, too: guests. They are known by being referenced,
  * as none of the engine's own handles is that is open. */
 bool neap_uv_alive(const neap_engine *engine) {
-  return engine->is_shared && uv_loop_alive(&engine->uv);
+  return engine && engine->is_shared && !neap__home_is_left(engine) &&
+         uv_loop_alive(&engine->uv);
 }
 
 /* The timers of guests have been called. If the last guest is gone now, or an
@@ -98,12 +119,16 @@ static void share(neap_engine *engine) {
 }
 
 struct uv_loop_s *neap_uv_loop(neap_engine *engine) {
+  if (!neap__home_allows(engine))
+    return NULL;
   if (!engine->is_shared)
     share(engine);
   return &engine->uv;
 }
 
 uint64_t neap_now(neap_engine *engine) {
+  if (!engine)
+    return 0;
   return engine->is_virtual ? engine->virtual_now : uv_hrtime();
 }
 
@@ -112,6 +137,8 @@ uint64_t neap__loop_real_now(void) {
 }
 
 uint64_t neap_tick(neap_engine *engine) {
+  if (!engine)
+    return 0;
   return engine->is_virtual ? engine->virtual_now
                             : uv_now(&engine->uv) * NEAP__NS_PER_MS;
 }
@@ -128,6 +155,8 @@ void neap__loop_set_clock(neap_engine *engine, neap_clock clock) {
 }
 
 size_t neap_pending(const neap_engine *engine) {
+  if (!engine || neap__home_is_left(engine))
+    return 0;
   return engine->pending + neap_uv_alive(engine);
 }
 
@@ -136,8 +165,8 @@ static void drop_turn(neap_op *op) {
 }
 
 int neap_turn(neap_engine *engine, neap_op *op, bool may_wait) {
-  if (!engine || !neap__op_is_free(op))
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op))
+    return neap__home_fault(engine);
   if (engine->turn)
     return NEAP_EBUSY;
   neap__op_begin_io(engine, op, drop_turn);
@@ -151,8 +180,8 @@ static void drop_idler(neap_op *op) {
 }
 
 int neap_wait_idle(neap_engine *engine, neap_op *op) {
-  if (!engine || !neap__op_is_free(op))
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op))
+    return neap__home_fault(engine);
   if (engine->idler)
     return NEAP_EBUSY;
   neap__op_begin_io(engine, op, drop_idler);
@@ -184,6 +213,8 @@ static inline int drain(neap_engine *engine, uint64_t until, uint64_t *now) {
       neap_op *turn = engine->turn;
       neap__op_deliver(NEAP__ITEM(engine->draining.next, neap_op, link));
       count++;
+      if (neap__home_is_left(engine))
+        return neap__home_fault(engine);
       if (turn && turn == engine->turn && !engine->preempted)
         end_turn(engine);
       if (until != NEAP_FOREVER && (*now = uv_hrtime()) >= until)
@@ -206,7 +237,8 @@ int neap__loop_drain_until(neap_engine *engine, uint64_t until, uint64_t *now) {
 }
 
 void neap_break(neap_engine *engine) {
-  engine->broken = true;
+  if (engine)
+    engine->broken = true;
 }
 
 /* Runs uv. It does nothing unless a handle is referenced, so `wake` is, for
@@ -248,7 +280,8 @@ int neap__loop_timeout(neap_engine *engine) {
  * UV_RUN_NOWAIT) to poll in one thread and run the event loop's callbacks in
  * another." */
 int neap_fd(const neap_engine *engine) {
-  return engine ? uv_backend_fd(&engine->uv) : NEAP_EINVAL;
+  return neap__home_allows(engine) ? uv_backend_fd(&engine->uv)
+                                   : neap__home_fault(engine);
 }
 
 void neap__loop_on_alarm(neap_engine *engine, void (*fn)(neap_engine *engine)) {
@@ -265,8 +298,8 @@ void neap__loop_set_alarm(neap_engine *engine, uint64_t at_ns) {
 }
 
 int neap_uv_wait(neap_engine *engine, neap_op *op) {
-  if (!engine || !neap__op_is_free(op))
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op))
+    return neap__home_fault(engine);
   neap__op_begin_in(engine, op, &engine->guests_over);
   if (!neap_uv_alive(engine))
     neap__op_finish(op, 0, 0);
@@ -279,7 +312,7 @@ static void note_closing(uv_handle_t *handle, void *ud) {
 }
 
 void neap_uv_settle(neap_engine *engine) {
-  if (!engine->is_shared)
+  if (!neap__home_allows(engine) || !engine->is_shared)
     return;
   /* A callback may close another handle. */
   for (int round = 0; round < SETTLE_ROUNDS; round++) {

@@ -14,11 +14,16 @@ int neap__loop_open(neap_engine *engine, neap_clock clock);
  * been forgotten, and the owners of handles have begun to close them. */
 void neap__loop_close(neap_engine *engine);
 
+/* Closes the descriptors of the loop in the child of a fork, and leaves its
+ * memory: no function of libuv may be called with it any more. */
+void neap__loop_disown(neap_engine *engine);
+
 /* Whether there are operations to be delivered. */
 bool neap__loop_has_ready(const neap_engine *engine);
 
 /* Calls `done` of the operations that are ready, and of those that become
- * ready meanwhile, for a bounded number of rounds. Returns how many. */
+ * ready meanwhile, for a bounded number of rounds. Returns how many, or
+ * NEAP_EFORK when one has forked and this is the child. */
 int neap__loop_drain(neap_engine *engine);
 
 /* The same, but no further once the real clock is at `until`. If any was

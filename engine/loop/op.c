@@ -93,47 +93,56 @@ void neap__op_deliver(neap_op *op) {
 }
 
 int neap_op_hold(neap_engine *engine, neap_op *op) {
-  if (!engine || !neap__op_is_free(op))
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op))
+    return neap__home_fault(engine);
   op->engine = engine;
   op->state = HELD;
   return 0;
 }
 
 int neap_owe(neap_engine *engine, neap_op *op) {
-  if (!engine || !op || (op->state != HELD && !neap__op_is_free(op)) ||
+  if (!neap__home_allows(engine) || !op ||
+      (op->state != HELD && !neap__op_is_free(op)) ||
       (op->state == HELD && op->engine != engine))
-    return NEAP_EINVAL;
+    return neap__home_fault(engine);
   op->state = IDLE;
   neap__op_begin_in(engine, op, &engine->owed);
   op->state = OWED;
   return 0;
 }
 
-void neap_op_settle(neap_op *op, int status) {
+int neap_op_settle(neap_op *op, int status) {
   if (!op || (op->state != HELD && op->state != OWED))
-    return;
+    return op && op->state == READY ? 0 : NEAP_EINVAL;
+  if (!neap__home_allows(op->engine))
+    return neap__home_fault(op->engine);
   if (op->state == HELD)
     op->engine->pending++;
   else
     neap__list_remove(&op->link);
   make_ready(op, status, 0);
+  return 0;
 }
 
-void neap_op_cancel(neap_op *op, int status) {
-  if (!op)
-    return;
-  if (op->state == HELD || op->state == OWED) {
-    neap_op_settle(op, status);
-  } else if (op->state == PENDING) {
-    op->drop(op);
-    neap__op_finish(op, status, 0);
-  }
+int neap_op_cancel(neap_op *op, int status) {
+  if (!op || op->state == UNKNOWN)
+    return NEAP_EINVAL;
+  if (op->state == HELD || op->state == OWED)
+    return neap_op_settle(op, status);
+  if (op->state != PENDING)
+    return 0;
+  if (!neap__home_allows(op->engine))
+    return neap__home_fault(op->engine);
+  op->drop(op);
+  neap__op_finish(op, status, 0);
+  return 0;
 }
 
 void neap_op_forget(neap_op *op) {
   if (!op)
     return;
+  if (op->state >= OWED)
+    neap__home_look(op->engine); /* which may forget it */
   if (op->state == PENDING)
     op->drop(op);
   if (op->state >= OWED) {
@@ -158,6 +167,15 @@ void neap__ops_finish_first(neap_link *list, int status, int detail) {
 void neap__ops_finish(neap_link *list, int status, int detail) {
   while (!neap__list_empty(list))
     neap__op_finish(first_of(list), status, detail);
+}
+
+void neap__ops_disown(neap_link *list) {
+  while (!neap__list_empty(list)) {
+    neap_op *op = first_of(list);
+    neap__list_remove(&op->link);
+    op->engine->pending--;
+    op->state = IDLE;
+  }
 }
 
 void neap__ops_forget(neap_link *list) {

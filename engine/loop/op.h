@@ -4,6 +4,7 @@
 #define NEAP_LOOP_OP_H
 
 #include "base/list.h"
+#include "home.h"
 
 /* The state of an operation that is idle. Smaller is one that has not been
  * initialized, greater one that is active. */
@@ -12,6 +13,12 @@ enum { NEAP__OP_IDLE = 1 };
 /* Whether a host may start an operation. It is asked often. */
 static inline bool neap__op_is_free(const neap_op *op) {
   return op && op->state == NEAP__OP_IDLE;
+}
+
+/* Whether a host may start it in this engine, here and now. */
+static inline bool neap__op_may_start(const neap_engine *engine,
+                                      const neap_op *op) {
+  return neap__op_is_free(op) && neap__home_allows(engine);
 }
 
 /* Begins an operation that is idle: it counts as pending, and `drop` (which
@@ -44,6 +51,10 @@ void neap__op_deliver(neap_op *op);
 /* Ends all operations of a list, or forgets them. */
 void neap__ops_finish(neap_link *list, int status, int detail);
 void neap__ops_forget(neap_link *list);
+
+/* Forgets all operations of a list without dropping what they wait for: in the
+ * child of a fork that is the parent's. */
+void neap__ops_disown(neap_link *list);
 
 /* Ends the first operation of a list, if it has any. */
 void neap__ops_finish_first(neap_link *list, int status, int detail);

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "engine.h"
+#include "home.h"
 #include "loop.h"
 #include "op.h"
 
@@ -94,6 +95,7 @@ static bool first_slot(wheel *w, int *level, int *slot) {
 void neap__timers_close(neap_engine *engine) {
   wheel *w = engine->timers;
   int level, slot;
+  engine->timers = NULL;
   while (first_slot(w, &level, &slot))
     neap__ops_forget(&w->slots[level][slot]);
   neap__free(&engine->alloc, w, sizeof *w);
@@ -160,12 +162,13 @@ static void set_alarm(neap_engine *engine) {
 
 /* The caller of `drop` takes the operation out of its list. */
 static void drop(neap_op *op) {
-  op->engine->timers->count--;
+  if (op->engine->timers)
+    op->engine->timers->count--;
 }
 
 int neap_sleep_until(neap_engine *engine, neap_op *op, uint64_t deadline) {
-  if (!engine || !neap__op_is_free(op))
-    return NEAP_EINVAL;
+  if (!neap__op_may_start(engine, op))
+    return neap__home_fault(engine);
   neap__op_begin(engine, op, drop);
   if (deadline == 0) {
     neap__op_finish(op, 0, 0);
@@ -252,10 +255,13 @@ static void rebase(neap_engine *engine, uint64_t before) {
   set_alarm(engine);
 }
 
-void neap_set_clock(neap_engine *engine, neap_clock clock) {
+int neap_set_clock(neap_engine *engine, neap_clock clock) {
+  if (!neap__home_allows(engine) || (unsigned)clock > NEAP_CLOCK_VIRTUAL)
+    return neap__home_fault(engine);
   uint64_t before = neap_now(engine);
   neap__loop_set_clock(engine, clock);
   rebase(engine, before);
+  return 0;
 }
 
 size_t neap__timers_count(const neap_engine *engine) {

@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "engine.h"
+#include "home.h"
 
 /* A token has the number of its slot, from 1, in its low bits. */
 enum { INDEX_BITS = 24, STAMP_BITS = 64 - INDEX_BITS };
@@ -120,6 +121,10 @@ static void release(neap_engine *engine, slot *s) {
 void neap__token_close(neap_engine *engine, neap__addressee *to) {
   if (to->token == 0)
     return;
+  if (neap__home_is_left(engine)) {
+    to->token = 0; /* a thread of the parent's may have had the lock */
+    return;
+  }
   uv_mutex_lock(&engine->token_lock);
   slot *s = &engine->slots[(to->token & MAX_SLOTS) - 1];
   s->stamp = (s->stamp + 1) % STAMPS;
@@ -144,6 +149,8 @@ static slot *find(neap_engine *engine, neap_token token) {
 
 int neap__token_send(neap_engine *engine, neap_token token,
                      neap__token_kind kind, int status) {
+  if (neap__home_is_left(engine))
+    return NEAP_EFORK;
   uv_mutex_lock(&engine->token_lock);
   slot *s = find(engine, token);
   int result = !s ? NEAP_ESTALE : s->kind != kind ? NEAP_EINVAL : 0;

@@ -3,6 +3,7 @@
 #include "wakeup.h"
 
 #include "engine.h"
+#include "home.h"
 
 /* Any thread may be here. */
 static void tell(neap_engine *engine) {
@@ -11,7 +12,7 @@ static void tell(neap_engine *engine) {
 }
 
 void neap_wake(neap_engine *engine) {
-  if (!engine)
+  if (!engine || neap__home_is_left(engine))
     return;
   atomic_store(&engine->is_woken, true);
   uv_async_send(&engine->wake);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "neap.h"
 
@@ -233,6 +234,63 @@ static void a_callback_neither_polls_nor_frees_its_engine(void **state) {
   assert_int_equal(1, neap_poll(f->engine, 0));
 }
 
+/* What another thread does while the first is inside neap_poll. */
+static void *meddle(void *ud) {
+  fixture *f = ud;
+  neap_op other;
+  neap_op_init(&other, done, f);
+  f->status = 0;
+  if (neap_poll(f->engine, 0) != NEAP_EINVAL ||
+      neap_sleep_until(f->engine, &other, 0) != NEAP_EINVAL ||
+      neap_op_hold(f->engine, &other) != NEAP_EINVAL ||
+      neap_op_settle(&f->op, 0) != NEAP_EINVAL ||
+      neap_op_cancel(&f->op, 0) != NEAP_EINVAL ||
+      neap_set_clock(f->engine, NEAP_CLOCK_VIRTUAL) != NEAP_EINVAL)
+    f->status = 1;
+  neap_engine_free(f->engine); /* does nothing */
+  neap_wake(f->engine);
+  return NULL;
+}
+
+static void meddle_meanwhile(neap_op *op) {
+  pthread_t thread;
+  assert_int_equal(0, pthread_create(&thread, NULL, meddle, op->data));
+  assert_int_equal(0, pthread_join(thread, NULL));
+}
+
+static void a_thread_leaves_alone_what_another_polls(void **state) {
+  fixture *f = *state;
+  neap_op op;
+  neap_op_init(&op, meddle_meanwhile, f);
+  assert_int_equal(0, neap_op_hold(f->engine, &f->op));
+  assert_int_equal(0, neap_sleep_until(f->engine, &op, 0));
+  assert_int_equal(1, neap_poll(f->engine, 0));
+  assert_int_equal(0, f->status);
+  assert_int_equal(0, f->count);
+  assert_int_equal(0, neap_op_settle(&f->op, 0));
+  assert_int_equal(1, neap_poll(f->engine, 0));
+}
+
+/* Between polls an engine may go over to another thread. */
+static void *use(void *ud) {
+  fixture *f = ud;
+  if (neap_sleep_until(f->engine, &f->op, 0) == 0)
+    neap_poll(f->engine, 0);
+  return NULL;
+}
+
+static void an_engine_goes_over_to_another_thread(void **state) {
+  fixture *f = *state;
+  pthread_t thread;
+  use(f);
+  assert_int_equal(1, f->count);
+  assert_int_equal(0, pthread_create(&thread, NULL, use, f));
+  assert_int_equal(0, pthread_join(thread, NULL));
+  assert_int_equal(2, f->count);
+  use(f);
+  assert_int_equal(3, f->count);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -243,6 +301,8 @@ int main(void) {
       TEST(objects_that_are_missing_are_refused),
       TEST(a_flow_that_is_none_is_refused),
       TEST(a_callback_neither_polls_nor_frees_its_engine),
+      TEST(a_thread_leaves_alone_what_another_polls),
+      TEST(an_engine_goes_over_to_another_thread),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
