@@ -123,6 +123,33 @@ static int suppress(lua_State *L) {
   return 0;
 }
 
+/* getenv(name) -> the variable of the environment, if it may be seen */
+static int get_variable(lua_State *L) {
+  lua_pushstring(L, neap_getenv(neapL_engine(L), neapL_check_string(L, 1)));
+  return 1;
+}
+
+/* is_granted(grant) -> boolean */
+static int is_granted(lua_State *L) {
+  const char *grant = neapL_check_string(L, 1);
+  lua_pushboolean(L, neap_is_granted(neapL_engine(L), grant));
+  return 1;
+}
+
+/* first_folder() -> the folder in which relative paths begin; nil if the engine
+ * is not restricted, and false if it is, and has none */
+static int first_folder(lua_State *L) {
+  const neap_engine *engine = neapL_engine(L);
+  const char *folder = neap_first_folder(engine);
+  if (folder)
+    lua_pushstring(L, folder);
+  else if (neap_is_restricted(engine))
+    lua_pushboolean(L, false);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 /* isatty(fd) -> boolean */
 static int is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty((int)neapL_check_integer(L, 1)));
@@ -178,6 +205,9 @@ int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
                                        {"may_wait", may_wait},
                                        {"suppress", suppress},
                                        {"isatty", is_terminal},
+                                       {"getenv", get_variable},
+                                       {"is_granted", is_granted},
+                                       {"first_folder", first_folder},
                                        {"on_leave", on_leave},
                                        {"on_complaint", on_complaint},
                                        {"on_describe", on_describe},

@@ -10,6 +10,7 @@
 #include "task/check.h"
 #include "task/class.h"
 #include "task/error.h"
+#include "task/refusal.h"
 #include "task/wait.h"
 
 #define RESPONSE_META "neap.http.response"
@@ -109,8 +110,11 @@ int neapL_http_fail(lua_State *L, int index, int status, const char *text) {
   } else {
     lua_pushnil(L);
   }
-  neapL_error_push(L, status == NEAP_ETIMEDOUT ? "timeout" : "http", "%s %s",
-                   held->what, lua_tostring(L, -2)); /* text url error */
+  const char *code = status == NEAP_ETIMEDOUT ? "timeout"
+                     : status == NEAP_EPERM   ? NEAPL_DENIED
+                                              : "http";
+  neapL_error_push(L, code, "%s %s", held->what,
+                   lua_tostring(L, -2)); /* text url error */
   lua_insert(L, -2);
   lua_setfield(L, -2, "url");
   lua_pushboolean(L, transient);

@@ -8,7 +8,7 @@
 
 #include "task/check.h"
 #include "task/class.h"
-#include "task/error.h"
+#include "task/refusal.h"
 #include "task/wait.h"
 
 /* A holder of a result until Lua has it: a userdata, so that the collector
@@ -70,7 +70,7 @@ int neapL_fs_call_fail(lua_State *L, const char *what, bool second_path,
   int path_index = lua_gettop(L);
   lua_pushfstring(L, "%s %s%s%s", what, *path ? path : "\"\"",
                   second_path ? " to " : "", second_path && !*to ? "\"\"" : to);
-  neapL_error_push_status(L, "fs", lua_tostring(L, -1), status, detail);
+  neapL_refusal_push_status(L, "fs", lua_tostring(L, -1), status, detail);
   lua_pushvalue(L, path_index);
   lua_setfield(L, -2, "path");
   if (second_path) {

@@ -9,6 +9,7 @@
 #include "task/check.h"
 #include "task/class.h"
 #include "task/error.h"
+#include "task/refusal.h"
 #include "task/wait.h"
 
 #define LISTENER_META  "neap.listener"
@@ -34,8 +35,8 @@ static neap_net_opts check_opts(lua_State *L) {
 
 /* Raises an error that begins with the string at `label`. [-0, +0, v] */
 static int fail(lua_State *L, int label, int status, int detail) {
-  neapL_error_push_status(L, status == NEAP_ECLOSED ? "closed" : "net",
-                          lua_tostring(L, label), status, detail);
+  neapL_refusal_push_status(L, status == NEAP_ECLOSED ? "closed" : "net",
+                            lua_tostring(L, label), status, detail);
   return lua_error(L);
 }
 

@@ -14,6 +14,7 @@
 #include "task/check.h"
 #include "task/class.h"
 #include "task/error.h"
+#include "task/refusal.h"
 #include "task/task.h"
 #include "task/wait.h"
 
@@ -144,6 +145,12 @@ static int refuse(lua_State *L, int status,
   char name[32], text[128];
   lua_pushnil(L);
   lua_pushstring(L, parts[failure->part]);
+  if (status == NEAP_EPERM) {
+    lua_pushstring(L, neapL_refusal_text(L, failure->detail));
+    lua_pushnil(L);
+    lua_pushliteral(L, NEAPL_DENIED);
+    return 5;
+  }
   if (status != NEAP_ESYS) {
     lua_pushstring(L, neap_status_text(status));
     return 3;
@@ -302,14 +309,19 @@ static int number_of_signal(lua_State *L) {
   return 0;
 }
 
-/* environment() -> { name = value } */
+/* environment() -> { name = value }, of those that may be seen */
 static int environment(lua_State *L) {
+  const neap_engine *engine = neapL_engine(L);
   lua_newtable(L);
   for (char **entry = environ; entry && *entry; entry++) {
     const char *value = strchr(*entry, '=');
     if (!value)
       continue;
-    lua_pushlstring(L, *entry, (size_t)(value - *entry));
+    const char *name = lua_pushlstring(L, *entry, (size_t)(value - *entry));
+    if (!neap_getenv(engine, name)) {
+      lua_pop(L, 1);
+      continue;
+    }
     lua_pushstring(L, value + 1);
     lua_rawset(L, -3);
   }

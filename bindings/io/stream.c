@@ -9,6 +9,7 @@
 #include "task/check.h"
 #include "task/class.h"
 #include "task/error.h"
+#include "task/refusal.h"
 #include "task/wait.h"
 
 #define STREAM_META "neap.stream"
@@ -61,8 +62,8 @@ static int fail(lua_State *L, method which, int status, int detail) {
     return neapL_error_raise(L, "busy",
                              "%s: another task is waiting for that already",
                              words_for(L, which));
-  neapL_error_push_status(L, status == NEAP_ECLOSED ? "closed" : b->code,
-                          words_for(L, which), status, detail);
+  neapL_refusal_push_status(L, status == NEAP_ECLOSED ? "closed" : b->code,
+                            words_for(L, which), status, detail);
   return lua_error(L);
 }
 
@@ -184,6 +185,7 @@ static int pair(lua_State *L) {
 
 /* input() -> stream of the standard input, with a descriptor of its own */
 static int open_input(lua_State *L) {
+  neapL_refusal_check(L, "standard input", "input");
   lua_pushliteral(L, "standard input");
   neap_stream **held = neapL_stream_push(L, "stream");
   int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

@@ -4,17 +4,20 @@
 #include "fs_trail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/status.h"
 #include "neap.h"
 
 enum { MAX_LINKS = 40 }; /* as many as Linux follows */
 
 /* The walk along a path: where it is, and the rest of the path. */
 typedef struct walk {
+  const neap__folder *root; /* "/" is this folder; NULL: that of the system */
   char here[PATH_MAX]; /* a directory, without links; "/" or without a slash at
                           its end */
   char rest[PATH_MAX];
@@ -57,12 +60,43 @@ static void go_up(walk *w) {
   slash[slash == w->here] = '\0';
 }
 
+/* As lstat, from the root. The names on the way may have become links by now;
+ * none leads out of it. */
+static int look_at(const walk *w, const char *path, struct stat *found) {
+  char name[NAME_MAX + 1];
+  bool slash;
+  if (!w->root)
+    return lstat(path, found);
+  if (path[1] == '\0')
+    return fstat(w->root->file, found);
+  int folder = neap__beneath_parent(w->root, path + 1, name, &slash);
+  int status =
+      folder < 0 ? -1 : fstatat(folder, name, found, AT_SYMLINK_NOFOLLOW);
+  neap__sys_close(folder);
+  return status;
+}
+
+/* As readlink, from the root. */
+static ssize_t read_link(const walk *w, const char *path, char *target,
+                         size_t size) {
+  char name[NAME_MAX + 1];
+  bool slash;
+  if (!w->root)
+    return readlink(path, target, size);
+  int folder = neap__beneath_parent(w->root, path + 1, name, &slash);
+  ssize_t count = folder < 0 ? -1 : readlinkat(folder, name, target, size);
+  neap__sys_close(folder);
+  if (count > 0 && *target == '/')
+    return neap__sys_fail(NEAP__EREFUSED);
+  return count;
+}
+
 /* Puts where a link leads before the rest. Returns 0 or an errno. */
 static int follow_link(walk *w, const char *link) {
   char target[PATH_MAX];
   if (++w->links > MAX_LINKS)
     return ELOOP;
-  ssize_t size = readlink(link, target, sizeof target - 1);
+  ssize_t size = read_link(w, link, target, sizeof target - 1);
   if (size < 0)
     return errno;
   target[size] = '\0';
@@ -93,9 +127,9 @@ static int end_nowhere(const walk *w, int why, neap__trail *out) {
   return end_at(w, NEAP__TRAIL_MISSING, NULL, why, out);
 }
 
-int neap__trail_follow(const char *path, neap__trail_fn visit, void *ud,
-                       neap__trail *out) {
-  walk w = {.here = "/"};
+int neap__trail_follow(const neap__folder *root, const char *path,
+                       neap__trail_fn visit, void *ud, neap__trail *out) {
+  walk w = {.root = root, .here = "/"};
   char name[PATH_MAX];
   struct stat found;
   copy(out->real, "/");
@@ -106,13 +140,15 @@ int neap__trail_follow(const char *path, neap__trail_fn visit, void *ud,
     if (strcmp(name, ".") == 0)
       continue;
     if (strcmp(name, "..") == 0) {
+      if (root && w.here[1] == '\0')
+        return end_nowhere(&w, NEAP__EREFUSED, out);
       go_up(&w);
       continue;
     }
     copy(out->real, w.here);
     if (!join(out->real, name))
       return end_nowhere(&w, ENAMETOOLONG, out);
-    int why = lstat(out->real, &found) < 0 ? errno : 0;
+    int why = look_at(&w, out->real, &found) < 0 ? errno : 0;
     if (why == 0 && S_ISDIR(found.st_mode)) {
       copy(w.here, out->real);
       continue;
@@ -131,7 +167,7 @@ int neap__trail_follow(const char *path, neap__trail_fn visit, void *ud,
       return end_at(&w, NEAP__TRAIL_FILE, &found, 0, out);
   }
   copy(out->real, w.here);
-  if (lstat(out->real, &found) < 0)
+  if (look_at(&w, out->real, &found) < 0)
     return end_nowhere(&w, errno, out);
   return end_at(&w, NEAP__TRAIL_FOLDER, &found, 0, out);
 }

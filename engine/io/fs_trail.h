@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "grants/beneath.h"
+
 typedef enum neap__trail_kind {
   NEAP__TRAIL_MISSING = 0, /* the path leads nowhere */
   NEAP__TRAIL_FILE,
@@ -29,9 +31,10 @@ typedef struct neap__trail {
 typedef int (*neap__trail_fn)(void *ud, const char *folder, const char *name,
                               bool is_link);
 
-/* Follows an absolute path. Returns 0, or the negative status with which
- * `visit` has ended the walk. */
-int neap__trail_follow(const char *path, neap__trail_fn visit, void *ud,
-                       neap__trail *out);
+/* Follows an absolute path. With `root` it begins in that folder, and is
+ * nowhere (NEAP__REFUSED) where it leads out of it. Returns 0, or the negative
+ * status with which `visit` has ended the walk. */
+int neap__trail_follow(const neap__folder *root, const char *path,
+                       neap__trail_fn visit, void *ud, neap__trail *out);
 
 #endif

@@ -16,11 +16,14 @@
  */
 #include "fs_watch.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/status.h"
+#include "grants/files.h"
 #include "fs_op.h"
 #include "fs_trail.h"
 #include "loop/op.h"
@@ -63,9 +66,10 @@ struct neap_watch {
   bool by_name;  /* only its name leads to the directory: the watch ends when
                     that leads elsewhere */
   bool overflow; /* changes have been lost since the last in `changes` */
-  char *path;    /* *owned*: as it was given */
-  char *full;    /* *owned*: the same, absolute */
-  char *real;    /* *owned*: where it led when it was followed last */
+  const neap__grant *grant; /* in whose folder it is; NULL: not restricted */
+  char *path;               /* *owned*: as it was given */
+  char *full; /* *owned*: the same, absolute; or from that folder */
+  char *real; /* *owned*: where it led when it was followed last */
   neap__trail_kind kind;
   uint64_t device, inode; /* of that; 0 where that is nowhere */
   bool last;              /* no name was missing but perhaps the last */
@@ -143,11 +147,27 @@ static void free_point(const neap_alloc *alloc, point *p) {
   neap__free(alloc, p, sizeof *p + p->size);
 }
 
+/* Opens a folder of a watch in a restricted engine. -1 with errno. */
+static int open_folder(const neap_watch *watch, const char *folder) {
+  return neap__beneath_open(&watch->grant->folder, folder[1] ? folder + 1 : ".",
+                            O_PATH | O_DIRECTORY, 0);
+}
+
+static int look_at(const neap_watch *watch, const char *folder,
+                   struct stat *found) {
+  if (!watch->grant)
+    return stat(folder, found);
+  int file = open_folder(watch, folder);
+  int status = file < 0 ? -1 : fstat(file, found);
+  neap__sys_close(file);
+  return status;
+}
+
 /* Makes a point, at the end of a list. */
 static int add_point(neap_watch *watch, neap_link *list, const char *folder,
                      const char *name, bool is_link) {
   struct stat found;
-  if (stat(folder, &found) < 0)
+  if (look_at(watch, folder, &found) < 0)
     found = (struct stat){0}; /* gone: it cannot be watched either */
   size_t size = strlen(folder) + 1, more = name ? strlen(name) + 1 : 0;
   point *p = neap__alloc(&watch->alloc, sizeof *p + size + more);
@@ -216,13 +236,27 @@ static void discard_points(const neap_alloc *alloc, neap_link *list) {
 static void on_change(uv_fs_event_t *uv, const char *name, int events,
                       int status);
 
+/* Watches the folder that is open, whatever its path leads to by now: its name
+ * in /proc leads there, for as long as libuv needs it. */
+static int start_inside(point *p) {
+  char path[40];
+  int file = open_folder(p->watch, p->text);
+  if (file < 0)
+    return neap__sys_code();
+  snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+  int code = uv_fs_event_start(&p->uv, on_change, path, 0);
+  close(file);
+  return code;
+}
+
 /* Starts a point that is in no list. Returns a code of libuv's; if that is
  * negative, the point is closed and freed. */
 static int start_point(point *p) {
   uv_fs_event_init(&p->watch->engine->uv, &p->uv);
   uv_unref((uv_handle_t *)&p->uv);
   p->watch->handles++;
-  int code = uv_fs_event_start(&p->uv, on_change, p->text, 0);
+  int code = p->watch->grant ? start_inside(p)
+                             : uv_fs_event_start(&p->uv, on_change, p->text, 0);
   if (code < 0)
     close_point(p);
   return code;
@@ -280,7 +314,8 @@ static int follow(neap_watch *watch, neap__trail *trail, int *detail) {
   for (int round = 0; changed && round < MAX_ROUNDS; round++) {
     finding h = {.watch = watch};
     neap__list_init(&h.points);
-    int status = neap__trail_follow(watch->full, visit, &h, trail);
+    int status = neap__trail_follow(watch->grant ? &watch->grant->folder : NULL,
+                                    watch->full, visit, &h, trail);
     if (status == 0 && trail->kind == NEAP__TRAIL_FOLDER)
       status = add_point(watch, &h.points, trail->real, NULL, false);
     if (status < 0) {
@@ -377,15 +412,28 @@ static void end(neap_watch *watch) {
   wake_all(watch);
 }
 
+/* Notes the refusal of a path. */
+static int refuse(const neap_watch *watch, const char *path, int *detail) {
+  *detail = neap__grants_refuse_path(watch->engine->grants, watch->grant, path,
+                                     NEAP__GRANTS_OUTSIDE);
+  return NEAP_EPERM;
+}
+
 /* Sets the paths of a watch. Returns a status, and libuv's code. */
 static int name_watch(neap_watch *watch, const char *path, int *detail) {
   char full[2 * PATH_MAX];
+  const char *path_inside = path;
   size_t size = 0;
   if (*path == '\0' || strlen(path) >= PATH_MAX) {
     *detail = *path ? UV_ENAMETOOLONG : UV_ENOENT;
     return NEAP_ESYS;
   }
-  if (*path != '/') {
+  if (watch->engine->grants) {
+    watch->grant = neap__grants_root(watch->engine->grants, path, &path_inside);
+    if (!watch->grant)
+      return refuse(watch, path, detail);
+    full[size++] = '/';
+  } else if (*path != '/') {
     if (!getcwd(full, PATH_MAX)) {
       *detail = UV_ENOENT;
       return NEAP_ESYS;
@@ -393,7 +441,7 @@ static int name_watch(neap_watch *watch, const char *path, int *detail) {
     size = strlen(full);
     full[size++] = '/';
   }
-  memcpy(full + size, path, strlen(path) + 1);
+  memcpy(full + size, path_inside, strlen(path_inside) + 1);
   watch->path = neap__copy(&watch->alloc, path, strlen(path));
   watch->full = neap__copy(&watch->alloc, full, strlen(full));
   return watch->path && watch->full ? 0 : NEAP_ENOMEM;
@@ -414,6 +462,8 @@ static int begin(neap_watch *watch, const char *path, int *detail) {
   bool is_there = trail.kind != NEAP__TRAIL_MISSING;
   if (is_there || (watch->waits && trail.why == UV_ENOENT))
     return 0;
+  if (trail.why == NEAP__REFUSED)
+    return refuse(watch, path, detail);
   *detail = trail.why;
   return NEAP_ESYS;
 }

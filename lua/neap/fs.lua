@@ -4,7 +4,8 @@
 -- A failure raises an error object of code "fs" with `path` and, if the system refused,
 -- `errno` ("ENOENT").
 local class = require "neap.base.class"
-local core = require "neap.core".fs
+local neap_core = require "neap.core"
+local core = neap_core.fs
 local new_error = require "neap.error".new
 local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
@@ -301,7 +302,8 @@ local function temporary_prefix(prefix, where)
   if tostring(prefix):find("/", 1, true) then
     options.blame(("bad argument #1 to '%s' (the prefix of a name contains a slash)"):format(where))
   end
-  local folder = os.getenv("TMPDIR")
+  -- In a restricted engine it lies in what was granted, or nowhere.
+  local folder = neap_core.first_folder() or neap_core.getenv("TMPDIR")
   if not folder or folder == "" then folder = "/tmp" end
   return ("%s/%s"):format(folder:gsub("(.)/+$", "%1"), prefix)
 end

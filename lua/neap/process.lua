@@ -93,7 +93,7 @@ local STREAMS = { "stdin", "stdout", "stderr" }
 local TRANSIENT = { EMFILE = true, ENFILE = true, EAGAIN = true, ENOMEM = true, ETXTBSY = true }
 
 -- Raises the error for a program that was not started.
-local function refuse(what, argv, opts, part, why, errno)
+local function refuse(what, argv, opts, part, why, errno, code)
   local path, about
   if part == "cwd" then
     path, about = opts.cwd, ("cannot run in %s: "):format(opts.cwd)
@@ -102,9 +102,9 @@ local function refuse(what, argv, opts, part, why, errno)
     about = ("%s, %s: "):format(part, path)
   end
   local final -- false where trying again is of no use
-  if errno and not TRANSIENT[errno] then final = false end
+  if code or (errno and not TRANSIENT[errno]) then final = false end
   error(new_error {
-    code = "process",
+    code = code or "process",
     message = ("%s %s: %s%s"):format(what, argv[1], about or "", why),
     program = argv[1],
     path = path,
@@ -145,13 +145,13 @@ local function start(what, argv, opts)
     end
   end
   local env, hidden = environment(opts.env)
-  local handle, stdin, stdout, stderr = core.process.spawn {
+  local handle, stdin, stdout, stderr, code = core.process.spawn {
     argv = argv, env = env, hidden = hidden, cwd = opts.cwd, stdio = stdio, paths = paths,
     -- In a group of its own, the program could not read from the terminal.
     same_group = opts.stdin == "inherit" and core.isatty(0),
     grace = opts.grace,
   }
-  if not handle then refuse(what, argv, opts, stdin, stdout, stderr) end
+  if not handle then refuse(what, argv, opts, stdin, stdout, stderr, code) end
   local started = setmetatable({ handle = handle, pid = handle:pid(), program = argv[1],
     stdin = stream_of(stdin, handle), stdout = stream_of(stdout, handle),
     stderr = stream_of(stderr, handle) }, ProcessMeta)

@@ -1,5 +1,6 @@
 --- What clients and calls go by: options, the environment, addresses.
 -- SPDX-License-Identifier: MIT
+local core = require "neap.core"
 local new_error = require "neap.error".new
 local options = require "neap.base.options"
 local public = require "neap.http.response".public
@@ -72,6 +73,7 @@ end
 ---@param name string
 ---@return string|nil
 function M.environment(name)
+  if not core.is_granted("env=" .. name) then return nil end
   local value = os.getenv(name)
   return value ~= "" and value or nil
 end
