@@ -28,9 +28,12 @@ static void title(int y, const char *text, const char *right) {
   draw_right(RIGHT, y, right, FAINT);
 }
 
-/* Each of the last frames is a column, from the left to now. */
-static void draw_last(const times *t, int y, int height, double most_ms) {
+/* Each of the last frames is a column, from the left to now; a line marks the
+ * budget. */
+static void draw_last(const times *t, int y, int height, double budget_ms) {
+  double most_ms = budget_ms * 1.25;
   fill(LEFT, y, INNER, height, BOX);
+  fill(LEFT, y + height / 5, INNER, 1, 0x414b66);
   for (int i = 0; i < TIMES_LAST; i++) {
     float ms = t->last_ms[(t->frames + (unsigned)i) % TIMES_LAST];
     int bar = (int)(ms / most_ms * height + 0.5);
@@ -93,7 +96,7 @@ static void draw_nodes(int y, int lines) {
     fill(LEFT + 46, y + 1, room, 5, BOX);
     fill(LEFT + 46, y + 1, bar > room ? room : bar, 5, 0x6fb6d6);
     draw_right(RIGHT, y, text, TEXT);
-    y += 10;
+    y += 9;
   }
 }
 
@@ -125,7 +128,7 @@ static void draw_keys(int y) {
                                         {"S", "slow motion"},
                                         {"H", "a hog: endless loop"},
                                         {"R", "load town.lua"}};
-  for (int i = 0; i < 4; i++, y += 10) {
+  for (int i = 0; i < 4; i++, y += 9) {
     draw_text(LEFT, y, keys[i][0], WARM);
     draw_text(LEFT + 30, y, keys[i][1], FAINT);
   }
@@ -146,7 +149,9 @@ void panel_draw(const times *t, double speed, uint64_t budget_ns) {
 
   double budget_ms = (double)budget_ns / 1e6;
   snprintf(right, sizeof right, "budget %.0f ms", budget_ms);
-  title(35, "neap, a frame", right);
+  title(35, "neap, a frame", script.cut_short ? "" : right);
+  if (script.cut_short)
+    draw_right(RIGHT, 35, "cut short", WARM);
   draw_last(t, 45, 28, budget_ms);
   title(79, "frames by ms", "");
   draw_histogram(t, 89, 30);
@@ -160,10 +165,10 @@ void panel_draw(const times *t, double speed, uint64_t budget_ns) {
   title(160, "at the nodes", "people");
   draw_nodes(170, 8);
   snprintf(right, sizeof right, "loaded %dx", script.loads);
-  title(254, "town.lua", right);
+  title(246, "town.lua", right);
   if (script.error[0])
-    draw_wrapped(264, 2, script.error, BAD);
+    draw_wrapped(256, 3, script.error, BAD);
   else
-    draw_text(LEFT, 264, "no errors", GOOD);
-  draw_keys(280);
+    draw_text(LEFT, 256, "no errors", GOOD);
+  draw_keys(284);
 }

@@ -15,7 +15,7 @@ static area trees[TREES]; /* where they stand */
 
 static const color roofs[] = {0xc8553d, 0xb98a3d, 0x5b7b9a, 0x9a5b6e, 0x6f8a5b};
 
-/* ---- the ground ---------------------------------------------------------- */
+/* ---- The ground ---------------------------------------------------------- */
 
 /* Scatters spots of a colour over an area, so that it is not one flat colour.
  */
@@ -114,8 +114,7 @@ void scene_begin(void) {
   }
 }
 
-/* ---- what stands and walks on it ------------------------------------------
- */
+/* ---- What stands and walks on it ----------------------------------------- */
 
 static void draw_house(int index) {
   area h = houses[index];
@@ -221,8 +220,7 @@ static void draw_person(const person *p, unsigned frame) {
   sprite(x, y - 1, hats[p->trade], 2, false, palette);
 }
 
-/* ---- from back to front ----------------------------------------------------
- */
+/* ---- From back to front -------------------------------------------------- */
 
 typedef struct thing {
   int y, kind, index;
@@ -286,8 +284,7 @@ static void draw_boat(int x, int y, color sail, unsigned frame) {
     fill(x + 11, y - 17 + row, 1 + row * 2 / 3, 1, sail);
 }
 
-/* ---- light, and words ------------------------------------------------------
- */
+/* ---- Light, and words ---------------------------------------------------- */
 
 static color light(float hour) {
   static const struct {

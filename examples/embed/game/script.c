@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <neap_lua.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,11 @@ script_state script;
 static lua_State *L;
 static const char *path;
 static struct timespec changed; /* when the file was, as it has been loaded */
-static int flow = LUA_NOREF;    /* what people start with */
-static bool runs[PEOPLE];       /* whether a person has a flow at the moment */
-static double waits[PEOPLE];    /* seconds until one is started */
+static neap_lua_flow loading, hog; /* 0: none */
+static bool runs[PEOPLE];    /* whether a person has a flow at the moment */
+static double waits[PEOPLE]; /* seconds until one is started */
 
-/* ---- what flows call --------------------------------------------------------
- */
+/* ---- What flows call ----------------------------------------------------- */
 
 static int check_person(lua_State *S) {
   lua_Integer who = luaL_checkinteger(S, 1);
@@ -70,52 +70,31 @@ static int l_halt(lua_State *S) {
   return 0;
 }
 
-static int l_ended(lua_State *S) {
-  int who = check_person(S);
-  runs[who] = false;
-  waits[who] = 0;
-  script.ended++;
-  if (!lua_isnil(S, 2)) {
-    snprintf(script.error, sizeof script.error, "%s", lua_tostring(S, 2));
-    script.failed++;
-    waits[who] = 1;
-  }
-  return 0;
-}
-
 static const luaL_Reg functions[] = {
-    {"send", l_send},           {"say", l_say},     {"near", l_near},
-    {"face", l_face},           {"hour", l_hour},   {"halt", l_halt},
-    {"go_inside", l_go_inside}, {"ended", l_ended}, {NULL, NULL}};
+    {"send", l_send},           {"say", l_say},   {"near", l_near},
+    {"face", l_face},           {"hour", l_hour}, {"halt", l_halt},
+    {"go_inside", l_go_inside}, {NULL, NULL}};
 
-static const char prelude[] =
-    "local town, neap = ..., require 'neap'\n"
-    "local ways = {}\n"
-    "function town.walk_to(who, place)\n"
-    "  local way = neap.event()\n"
-    "  town.send(who, place)\n"
-    "  ways[who] = way\n"
-    "  way:wait()\n"
-    "  return not way.stopped\n"
-    "end\n"
-    "function town.arrived(who)\n"
-    "  local way = ways[who]\n"
-    "  ways[who] = nil\n"
-    "  if way then way:set() end\n"
-    "end\n"
-    "function town.stop(who)\n"
-    "  town.halt(who)\n"
-    "  town.arrived(who)\n"
-    "end\n"
-    "function town.start(flow, who)\n"
-    "  neap.spawn_detached(function()\n"
-    "    local ok, err = neap.try(flow.run, flow, town.people[who])\n"
-    "    town.ended(who, not ok and tostring(err) or nil)\n"
-    "  end)\n"
-    "end\n";
+static const char prelude[] = "local town, neap = ..., require 'neap'\n"
+                              "local ways = {}\n"
+                              "function town.walk_to(who, place)\n"
+                              "  local way = neap.event()\n"
+                              "  town.send(who, place)\n"
+                              "  ways[who] = way\n"
+                              "  way:wait()\n"
+                              "  return not way.stopped\n"
+                              "end\n"
+                              "function town.arrived(who)\n"
+                              "  local way = ways[who]\n"
+                              "  ways[who] = nil\n"
+                              "  if way then way:set() end\n"
+                              "end\n"
+                              "function town.stop(who)\n"
+                              "  town.halt(who)\n"
+                              "  town.arrived(who)\n"
+                              "end\n";
 
-/* ---- what is shown
- * ------------------------------------------------------------ */
+/* ---- What is shown ------------------------------------------------------- */
 
 static int *people_at(const char *name) {
   for (int i = 0; i < SCRIPT_NODES; i++) {
@@ -143,113 +122,184 @@ static void on_event(void *ud, const neap_event *event) {
     *here += event->kind == NEAP_EVENT_NODE_START ? 1 : -1;
 }
 
-/* ---- loading, and frames
- * --------------------------------------------------------- */
+/* ---- Loading ------------------------------------------------------------- */
 
-/* Calls what is on the stack; an error is noted, and false returned. */
-static bool call(int arguments, int results) {
-  if (lua_pcall(L, arguments, results, 0) == LUA_OK)
-    return true;
-  snprintf(script.error, sizeof script.error, "%s",
-           luaL_tolstring(L, -1, NULL));
-  lua_pop(L, 2);
-  return false;
+static void note(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(script.error, sizeof script.error, format, arguments);
+  va_end(arguments);
 }
 
-/* Puts the number of the person, and a function of `town` below it. */
-static void push_call(const char *name) {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  lua_getfield(L, -1, "town");
-  lua_getfield(L, -1, name);
-  lua_replace(L, -3);
-  lua_pop(L, 1);
-}
-
-static bool load(void) {
+/* Reads the whole file; NULL when that cannot be done. */
+static char *read_file(size_t *size) {
   struct stat info;
-  if (stat(path, &info) == 0)
+  FILE *file = fopen(path, "rb");
+  char *text = NULL;
+  if (file && fstat(fileno(file), &info) == 0) {
     changed = info.st_mtim;
-  if (luaL_loadfilex(L, path, "t") != LUA_OK) {
-    snprintf(script.error, sizeof script.error, "%s", lua_tostring(L, -1));
-    lua_pop(L, 1);
-    return false;
+    text = malloc((size_t)info.st_size + 1);
+    *size = text ? fread(text, 1, (size_t)info.st_size, file) : 0;
   }
-  if (!call(0, 1))
-    return false;
-  luaL_unref(L, LUA_REGISTRYINDEX, flow);
-  flow = luaL_ref(L, LUA_REGISTRYINDEX);
-  script.error[0] = '\0';
-  script.loads++;
-  return true;
+  if (file)
+    fclose(file);
+  return text;
 }
 
-bool script_open(const char *file, unsigned seed) {
-  path = file;
-  if (neap_lua_new(NULL, &L) < 0)
-    return false;
-  neap_on_event(neap_lua_engine(L), on_event, NULL);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  luaL_newlib(L, functions);
-  lua_createtable(L, PEOPLE, 0);
-  for (int who = 0; who < PEOPLE; who++) {
-    lua_createtable(L, 0, 6);
-    lua_pushinteger(L, who + 1);
-    lua_setfield(L, -2, "id");
-    lua_pushstring(L, people[who].name);
-    lua_setfield(L, -2, "name");
-    lua_pushstring(L, town_trade(who));
-    lua_setfield(L, -2, "trade");
-    lua_pushinteger(L, 3);
-    lua_setfield(L, -2, "purse");
-    lua_rawseti(L, -2, who + 1);
-    waits[who] = town_random(4000) / 1000.0;
-  }
-  lua_setfield(L, -2, "people");
-  luaL_loadstring(L, prelude);
-  lua_pushvalue(L, -2);
-  lua_call(L, 1, 0);
-  lua_setfield(L, -2, "town");
-  lua_pop(L, 1);
-  lua_getglobal(L, "math");
-  lua_getfield(L, -1, "randomseed");
-  lua_pushinteger(L, (lua_Integer)seed);
-  lua_call(L, 1, 0);
-  lua_pop(L, 1);
-  return load();
+/* Begins to load the script, which a task of neap's will run. */
+static void begin_loading(void) {
+  size_t size;
+  char *text = read_file(&size);
+  neap_lua_unload(L, loading);
+  loading = 0;
+  if (!text)
+    note("%s cannot be read", path);
+  else if (neap_lua_load(L, path, text, size, &loading) < 0)
+    note("%s", neap_lua_why(L));
+  free(text);
 }
 
-void script_frame(double seconds, uint64_t budget_ns) {
-  for (int who = 0; who < PEOPLE; who++) {
-    waits[who] -= runs[who] ? 0 : seconds;
-    if (runs[who] || waits[who] > 0)
-      continue;
-    push_call("start");
-    lua_rawgeti(L, LUA_REGISTRYINDEX, flow);
-    lua_pushinteger(L, who + 1);
-    runs[who] = call(2, 0);
+/* When the script has been loaded, the next flows of people are those of it. */
+static void end_loading(void) {
+  int status = loading ? neap_lua_loaded(L, loading) : NEAP_EAGAIN;
+  if (status == NEAP_EAGAIN)
+    return;
+  if (status == 0 && neap_lua_swap(L, "town", loading) == 0) {
+    script.error[0] = '\0';
+    script.loads++;
+  } else {
+    note("%s", neap_lua_why(L));
+    neap_lua_unload(L, loading);
   }
-  neap_slice_info info = NEAP_SLICE_INFO_INIT;
-  neap_slice(neap_lua_engine(L), budget_ns, &info);
-  script.cut_short = info.preempted;
+  loading = 0;
 }
 
 void script_reload(bool in_any_case) {
   struct stat info;
   if (in_any_case || (stat(path, &info) == 0 &&
                       memcmp(&info.st_mtim, &changed, sizeof changed) != 0))
-    load();
+    begin_loading();
 }
 
-void script_arrived(int who) {
-  push_call("arrived");
-  lua_pushinteger(L, who + 1);
-  call(1, 0);
+/* ---- The state ----------------------------------------------------------- */
+
+/* Pushes the store of each person, by number. */
+static void push_people(lua_State *S) {
+  lua_createtable(S, PEOPLE, 0);
+  for (int who = 0; who < PEOPLE; who++) {
+    lua_createtable(S, 0, 6);
+    lua_pushinteger(S, who + 1);
+    lua_setfield(S, -2, "id");
+    lua_pushstring(S, people[who].name);
+    lua_setfield(S, -2, "name");
+    lua_pushstring(S, town_trade(who));
+    lua_setfield(S, -2, "trade");
+    lua_pushinteger(S, 3);
+    lua_setfield(S, -2, "purse");
+    lua_rawseti(S, -2, who + 1);
+  }
 }
 
-void script_hog(void) {
+/* Makes the module "town", and what else scripts find in the state. */
+static int prepare(lua_State *S) {
+  luaL_getsubtable(S, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  luaL_newlib(S, functions);
+  push_people(S);
+  lua_pushvalue(S, -1);
+  lua_setfield(S, LUA_REGISTRYINDEX, "people");
+  lua_setfield(S, -2, "people");
+  if (luaL_loadstring(S, prelude) != LUA_OK)
+    return lua_error(S);
+  lua_pushvalue(S, -2);
+  lua_call(S, 1, 0);
+  lua_pushvalue(S, -1);
+  lua_setfield(S, LUA_REGISTRYINDEX, "town");
+  lua_setfield(S, -2, "town");
+  lua_getglobal(S, "math");
+  lua_getfield(S, -1, "randomseed");
+  lua_pushvalue(S, 1);
+  lua_call(S, 1, 0);
+  return 0;
+}
+
+bool script_open(const char *file, unsigned seed) {
+  static const char hogs[] =
+      "return require('neap').Node { name = 'hog', exec = function()\n"
+      "  while true do end\n"
+      "end }";
+  path = file;
+  if (neap_lua_new(NULL, &L) < 0)
+    return false;
+  neap_on_event(neap_lua_engine(L), on_event, NULL);
+  lua_pushcfunction(L, prepare);
+  lua_pushinteger(L, (lua_Integer)seed);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    note("%s", luaL_tolstring(L, -1, NULL));
+    return false;
+  }
+  neap_lua_load(L, "hog", hogs, sizeof hogs - 1, &hog);
+  for (int who = 0; who < PEOPLE; who++)
+    waits[who] = town_random(4000) / 1000.0;
+  for (begin_loading(); loading; end_loading())
+    neap_poll(neap_lua_engine(L), NEAP_FOREVER);
+  return script.loads > 0;
 }
 
 void script_close(void) {
   if (L)
     lua_close(L);
+}
+
+/* ---- Frames -------------------------------------------------------------- */
+
+static void start(int who) {
+  neap_start_opts opts = NEAP_START_OPTS_INIT;
+  neap_token run;
+  opts.data = &people[who];
+  lua_getfield(L, LUA_REGISTRYINDEX, "people");
+  lua_rawgeti(L, -1, who + 1);
+  runs[who] = neap_lua_start_named(L, "town", -1, &opts, &run) == 0;
+  lua_pop(L, 2);
+}
+
+/* A flow has ended: that of a person, who will begin another, or the hog. */
+static void end(const neap_report *report) {
+  bool has_failed = report->status < 0;
+  if (has_failed)
+    note("%s (%s): %s", report->path, report->phase, report->error);
+  script.ended++;
+  script.failed += has_failed;
+  if (report->data) {
+    int who = (int)((person *)report->data - people);
+    runs[who] = false;
+    waits[who] = has_failed ? 1 : 0;
+  }
+}
+
+void script_frame(double seconds, uint64_t budget_ns) {
+  neap_slice_info info = NEAP_SLICE_INFO_INIT;
+  neap_report report = NEAP_REPORT_INIT;
+  for (int who = 0; who < PEOPLE; who++) {
+    waits[who] -= seconds;
+    if (!runs[who] && waits[who] <= 0)
+      start(who);
+  }
+  neap_slice(neap_lua_engine(L), budget_ns, &info);
+  while (neap_next_report(neap_lua_engine(L), &report) == 0)
+    end(&report);
+  end_loading();
+}
+
+void script_arrived(int who) {
+  lua_getfield(L, LUA_REGISTRYINDEX, "town");
+  lua_getfield(L, -1, "arrived");
+  lua_pushinteger(L, who + 1);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+    note("%s", luaL_tolstring(L, -1, NULL));
+  lua_settop(L, 0);
+}
+
+void script_hog(void) {
+  neap_token run;
+  neap_lua_start(L, hog, 0, NULL, &run);
 }

@@ -142,7 +142,7 @@ void town_face(int who, int other) {
   people[other].looks_left = !people[who].looks_left;
 }
 
-/* ---- walking ------------------------------------------------------------- */
+/* ---- Walking ------------------------------------------------------------- */
 
 static bool is_within(area a, float x, float y) {
   return x > (float)a.x && x < (float)(a.x + a.width) && y > (float)a.y &&
@@ -184,16 +184,18 @@ static float side(float at, float aim, int from, int size) {
  * person is there. */
 static bool walk(person *p, float way) {
   float aim_x = p->to_x, aim_y = p->to_y;
-  if ((p->y > SHORE) != (aim_y > SHORE)) { /* onto the pier, or off it */
-    aim_y = aim_y > SHORE ? SHORE + 2 : SHORE - 2;
+  bool is_last = (p->y > SHORE) == (aim_y > SHORE);
+  if (!is_last) { /* onto the pier, or off it, by its foot */
+    bool is_at_foot = fabsf(p->x - 104) < 7 && p->y > SHORE - 4;
     aim_x = 104;
+    aim_y = aim_y > SHORE && is_at_foot ? SHORE + 2 : SHORE - 2;
   }
   float dx = aim_x - p->x, dy = aim_y - p->y;
   float left = sqrtf(dx * dx + dy * dy);
   if (left <= way) {
     p->x = aim_x;
     p->y = aim_y;
-    return aim_y == p->to_y;
+    return is_last;
   }
   float step_x = dx / left * way, step_y = dy / left * way;
   const area *hit = wall_at(p->x + step_x, p->y + step_y);

@@ -39,11 +39,15 @@ describe("the game", function()
 
   -- Plays; returns what the game says, and its figures by name.
   local function play(...)
-    local output = succeed({ game, ... }, { cwd = source, env = env })
+    local result = helper.run({ game, ... }, { cwd = source, env = env })
+    local output = result.stdout
+    assert.equal(0, result.status, output .. result.stderr)
     local ended, failed = output:match("\nflows: (%d+) have ended, (%d+) of them failed\n$")
-    local over, frames = output:match("processor, ms: [^\n]* over 16.7: (%d+) of (%d+) frames")
-    return { output = output, ended = tonumber(ended), failed = tonumber(failed),
-      over = tonumber(over), frames = tonumber(frames) }
+    local longest, over, frames = output:match(
+      "processor, ms: [^\n]* longest ([%d.]+)  over 16.7: (%d+) of (%d+) frames")
+    return { output = output, errors = result.stderr, longest = tonumber(longest),
+      over = tonumber(over), frames = tonumber(frames), ended = tonumber(ended),
+      failed = tonumber(failed) }
   end
 
   it("plays some seconds, with no frame that neap has made late", function()
@@ -59,6 +63,14 @@ describe("the game", function()
     assert.equal("\x89PNG\r\n\x1a\n\0\0\0\x0DIHDR", png:sub(1, 16))
     local width, height = (">I4I4"):unpack(png, 17)
     assert.same({ 1024, 640 }, { width, height })
+  end)
+
+  it("goes on while a flow computes without an end, which is then ended", function()
+    local played = play("--frames", "180", "--press", "60", "H")
+    assert.equal(1, played.failed, played.output)
+    assert.equal(0, played.over, played.output)
+    assert.is_true(played.longest < 5, played.output)
+    assert.matches("hog %(exec%): computed for more than 0.05 s", played.errors)
   end)
 
   it("is built by the one line in its README, too", function()
@@ -100,7 +112,7 @@ describe("the game", function()
     -- A flow that fails says so, and is started again after a while.
     save((town:gsub("function Plan:post%(me%)", "%0 if me.id == 7 then me.purse = {} + 1 end")))
     assert.equal("town.lua is loaded", line(process.stdout))
-    assert.matches("day > Plan %(post%): .*town.lua:%d+: attempt to perform arithmetic",
+    assert.matches("^day > Plan %(post%): .*town.lua:%d+: attempt to perform arithmetic",
       line(process.stderr))
     process:kill() -- which SDL takes for the window's end
     assert.matches("^neap, wall clock", line(process.stdout))
