@@ -24,6 +24,7 @@
 #include "sync/channel.h"
 #include "sync/event.h"
 #include "sync/semaphore.h"
+#include "system.h"
 #include "task/check.h"
 #include "task/coroutine.h"
 #include "task/dump.h"
@@ -38,7 +39,8 @@
 
 /* now() -> seconds */
 static int now(lua_State *L) {
-  lua_pushnumber(L, neap__seconds_of_ns(neap_now(neapL_engine(L))));
+  const neapL_host *host = neapL_host_of(L);
+  lua_pushnumber(L, neap__seconds_of_ns(neap_now(host->engine) - host->epoch));
   return 1;
 }
 
@@ -214,12 +216,17 @@ int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
                                        {"tasks", tasks},
                                        {NULL, NULL}};
   /* Each of these pushes the value of its field. */
-  static const luaL_Reg modules[] = {
-      {"plan", neapL_plan_open},     {"json", neapL_json_open},
-      {"fs", neapL_fs_open},         {"net", neapL_net_open},
-      {"stream", neapL_stream_open}, {"process", neapL_process_open},
-      {"luv", neapL_luv_open},       {"testing", neapL_testing_open},
-      {"http", neapL_http_open},     {NULL, NULL}};
+  static const luaL_Reg modules[] = {{"plan", neapL_plan_open},
+                                     {"json", neapL_json_open},
+                                     {"fs", neapL_fs_open},
+                                     {"net", neapL_net_open},
+                                     {"stream", neapL_stream_open},
+                                     {"process", neapL_process_open},
+                                     {"luv", neapL_luv_open},
+                                     {"testing", neapL_testing_open},
+                                     {"http", neapL_http_open},
+                                     {"system", neapL_system_open},
+                                     {NULL, NULL}};
   luaL_checkversion(L);
   neapL_error_open(L);
   int status = neapL_open(L, &neapL_drive_runs, opts);

@@ -11,6 +11,16 @@ extern "C" {
 
 #include <lua.h> /* which does not know of C++ */
 
+/* Which scripts a Lua state is for. */
+typedef enum neap_lua_profile {
+  NEAP_TRUSTED = 0, /* they may do all that the process may */
+  NEAP_UNTRUSTED,   /* nobody trusts them. They have no `io`, `debug` and
+                       `package`, and of `os` what tells the time; they load
+                       source text only; what library functions do is bounded;
+                       and the engine does what its grants allow, without
+                       grants nothing. docs/sandbox.md has all of it */
+} neap_lua_profile;
+
 typedef struct neap_lua_opts {
   size_t size;
   const neap_engine_opts *engine; /* of the state's engine; NULL: the defaults.
@@ -21,6 +31,15 @@ typedef struct neap_lua_opts {
    * error of code "compute", which no pcall of it catches. 0: 50 ms;
    * NEAP_FOREVER: no limit. */
   uint64_t compute_limit_ns;
+  neap_lua_profile profile; /* for neap_lua_new alone */
+  /* For scripts that nobody trusts: what gets the text that they print, for
+   * `fd` 1, or have to say about errors, for 2. `text` is *borrowed*. It must
+   * not call into the state. NULL: stdout and stderr of the process. */
+  void (*print)(void *ud, int fd, const char *text, size_t size);
+  void *print_ud;
+  uint64_t max_output;     /* bytes that they may print; 0: 1 MiB */
+  uint32_t max_coroutines; /* that they may have at a time; 0: 10,000 */
+  uint32_t max_tasks;      /* that they may have at a time; 0: 10,000 */
 } neap_lua_opts;
 
 #define NEAP_LUA_OPTS_INIT NEAP_OPTS_INIT(neap_lua_opts)

@@ -58,9 +58,11 @@ static int open_protected(lua_State *L) {
 
 int neap_lua_open(lua_State *L, const neap_lua_opts *opts) {
   neap_lua_opts own = {0};
-  if (!L || (opts &&
-             neap__opts_take(&own, sizeof own,
-                             NEAP__SIZE_WITH(neap_lua_opts, engine), opts) < 0))
+  if (!L ||
+      (opts &&
+       neap__opts_take(&own, sizeof own, NEAP__SIZE_WITH(neap_lua_opts, engine),
+                       opts) < 0) ||
+      own.profile != NEAP_TRUSTED)
     return NEAP_EINVAL;
   opening o = {.opts = &own};
   if (!lua_checkstack(L, 2))

@@ -7,7 +7,7 @@ local helper = require "spec.helper"
 local layers = {
   engine = { { "base" }, { "loop" }, { "grants" }, { "io", "http", "flow" }, { "drive" }, { "" } },
   bindings = { { "task" }, { "flow", "io", "sync", "vector" }, { "http", "json" }, { "" },
-    { "embed" }, { "program" } },
+    { "sandbox" }, { "embed" }, { "program" } },
 }
 
 -- Which files may include the headers of a library, as patterns of their paths.

@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "path.h"
+#include "task/host.h"
 
 static void set_integer(lua_State *L, const char *key, uint64_t value) {
   lua_pushinteger(L, (lua_Integer)value);
@@ -32,7 +33,7 @@ void neapL_event_push(lua_State *L, const neap_event *event, int value) {
     add_fields(L, value);
   lua_pushstring(L, is_own ? neap_event_name(event->kind) : event->message);
   lua_setfield(L, -2, "kind");
-  set_seconds(L, "time", event->time_ns);
+  set_seconds(L, "time", event->time_ns - neapL_host_of(L)->epoch);
   neapL_path_push(L, event->run, event->depth);
   lua_setfield(L, -2, "node");
   set_integer(L, "visit", event->visit);

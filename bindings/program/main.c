@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "box.h"
 #include "flow/spawn.h"
 #include "interpreter.h"
 #include "neap_lua.h"
@@ -47,26 +48,6 @@ static struct {
 /* The registry's key of the script's on_interrupt, by address. */
 static const char on_interrupt_key;
 
-/* Cancels a task and all tasks below it at once, but none that neap.shield
- * protects. Otherwise those below would be cancelled only after their owner has
- * run once more, and it may compute without an end. Needs no memory, and no
- * more stack for a deeper tree. */
-static void cancel_all(neapL_task *root) {
-  neapL_task *task = root;
-  for (;;) {
-    if (!task->shielded)
-      neapL_task_cancel(task, NEAP_ECANCELED);
-    neap_link *link = task->shielded ? &task->children : task->children.next;
-    while (link == &task->children) { /* after the last child */
-      if (task == root)
-        return;
-      link = task->sibling.next;
-      task = task->parent;
-    }
-    task = NEAP__ITEM(link, neapL_task, sibling);
-  }
-}
-
 /* Whether neap.shield protects a task: it, or a task that owns it. */
 static bool is_shielded(const neapL_task *task) {
   while (task && !task->shielded)
@@ -78,12 +59,12 @@ static bool is_shielded(const neapL_task *task) {
 static void stop_computing(lua_State *L, lua_Debug *ar) {
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
-  cancel_all(stopped_task);
+  neapL_task_cancel_all(stopped_task);
   neapL_task *task = stopped_host->current;
   if (is_shielded(task))
     return;
   if (task) {
-    cancel_all(task); /* it may be detached */
+    neapL_task_cancel_all(task); /* it may be detached */
     task->told = true;
   }
   neapL_error_raise(L, "cancelled", "stopped by signal %d", (int)stop_signal);
@@ -261,7 +242,7 @@ static bool drive(lua_State *L, neapL_host *host, neapL_task *task) {
       catch_signals(host, task);
     } else if (stop_signal && !cancelled) {
       cancelled = true;
-      cancel_all(task);
+      neapL_task_cancel_all(task);
     } else if (neapL_deadlock_is_here(host)) {
       if (!task->waiting || task->stuck)
         return false;
@@ -279,7 +260,7 @@ static bool drive(lua_State *L, neapL_host *host, neapL_task *task) {
 static void end_detached(neapL_host *host) {
   host->root->cancel_status = NEAP_ECANCELED;
   for (;;) {
-    cancel_all(host->root);
+    neapL_task_cancel_all(host->root);
     if (host->root->live_children == 0 || neapL_deadlock_is_here(host) ||
         neap_poll(host->engine, NEAP_FOREVER) == NEAP_EFORK)
       return;
@@ -389,6 +370,13 @@ static int load_watch_slow(lua_State *L) {
   return 1;
 }
 
+/* The module neap.cli.box: the function of box.h. */
+static int load_box(lua_State *L) {
+  neapL_box_open(L);
+  lua_pushcfunction(L, neapL_box);
+  return 1;
+}
+
 static void preload(lua_State *L) {
   neapL_preload(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -396,6 +384,8 @@ static void preload(lua_State *L) {
   lua_setfield(L, -2, "neap.cli.has_lost_reader");
   lua_pushcfunction(L, load_watch_slow);
   lua_setfield(L, -2, "neap.cli.watch_slow");
+  lua_pushcfunction(L, load_box);
+  lua_setfield(L, -2, "neap.cli.box");
   lua_pop(L, 1);
 }
 

@@ -57,6 +57,8 @@ struct neapL_host {
   uint32_t slots;    /* in use in the table of anchors */
   lua_State *values; /* a coroutine; its stack holds what is always needed */
   unsigned forks;    /* before it was made */
+  size_t max_tasks;  /* how many may live at a time; 0: any number */
+  uint64_t epoch;    /* where the clock that scripts see begins, in ns */
   uint64_t seed;     /* for the jitter of the next run; 0: by chance */
   uint32_t serial;   /* of the flow that was loaded last */
   lua_State *peek;   /* a coroutine in which values are read and set for C */

@@ -184,3 +184,19 @@ neapL_task *neapL_task_next(neap_link *line) {
   neapL_task_leave(task);
   return task;
 }
+
+void neapL_task_cancel_all(neapL_task *root) {
+  neapL_task *task = root;
+  for (;;) {
+    if (!task->shielded)
+      neapL_task_cancel(task, NEAP_ECANCELED);
+    neap_link *link = task->shielded ? &task->children : task->children.next;
+    while (link == &task->children) { /* after the last child */
+      if (task == root)
+        return;
+      link = task->sibling.next;
+      task = task->parent;
+    }
+    task = NEAP__ITEM(link, neapL_task, sibling);
+  }
+}

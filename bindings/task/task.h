@@ -150,6 +150,12 @@ void neapL_task_give_up(neapL_task *task);
  * limit has passed. Cancelling again changes nothing. */
 void neapL_task_cancel(neapL_task *task, int status);
 
+/* Cancels a task and all tasks below it at once, but none that neap.shield
+ * protects. Otherwise those below would be cancelled only after their owner has
+ * run once more, and it may compute without an end. Needs no memory, and no
+ * more stack for a deeper tree. */
+void neapL_task_cancel_all(neapL_task *root);
+
 /* Ends the wait of a cancelled task, unless the wait has ended already. */
 void neapL_task_end_wait(neapL_task *task);
 

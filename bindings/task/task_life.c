@@ -80,6 +80,9 @@ neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
   if (parent != host->root && parent->state != NEAPL_TASK_RUNNING)
     neapL_error_raise(L, "closed",
                       "a task that has ended cannot spawn another");
+  if (host->max_tasks > 0 && host->live >= host->max_tasks)
+    neapL_error_raise(L, "limit", "more than %d tasks have not ended",
+                      (int)host->max_tasks);
   lua_State *thread = host->pool[host->pooled - 1].L;
   if (!lua_checkstack(thread, count + LUA_MINSTACK))
     luaL_error(L, "too many arguments for a task");

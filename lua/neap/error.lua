@@ -24,19 +24,23 @@ local meta = core.error_meta
 ---@field retryable? boolean false: no further attempts
 ---@field retry_after? number seconds that the next attempt waits at least
 
---- Makes an error object.
----@param fields table with `message` and `code`
----@return neap.Error
-function M.new(fields)
+-- Functions here call these, not the fields of the module: a script can replace those, and
+-- in a sandbox one copy of the module serves all scripts.
+local function new(fields)
   return setmetatable(fields, meta)
 end
 
---- Whether a value is an error object.
----@param value any
----@return boolean
-function M.is(value)
+local function is(value)
   return getmetatable(value) == meta
 end
+
+--- Makes an error object.
+---@type fun(fields: table): neap.Error `fields` has `message` and `code`
+M.new = new
+
+--- Whether a value is an error object.
+---@type fun(value: any): boolean
+M.is = is
 
 -- Shortens a very long path of a node in its middle.
 local function shorten(path)
@@ -66,12 +70,14 @@ local function fields_of(value)
   return ("{ %s }"):format(table.concat(list, ", "))
 end
 
--- The text of a value. If its __tostring raises, the type stands in for the text.
+-- The text of a value. If its __tostring raises, the type stands in for the text. In a
+-- sandbox no metamethod is called.
 local function text_of(value)
   local describe = tostring
   if type(value) == "table" then
     local message = rawget(value, "message")
     if type(message) == "string" then return message end
+    if core.sandboxed then return "an error that is a table" end
     if getmetatable(value) == nil and next(value) ~= nil then describe = fields_of end
   end
   local ok, text = pcall(describe, value)
@@ -80,10 +86,14 @@ end
 
 local function advice_of(cause) return cause.retryable, cause.retry_after end
 
+local function raw_advice_of(cause)
+  return rawget(cause, "retryable"), rawget(cause, "retry_after")
+end
+
 -- The `retryable` and `retry_after` of an error. A metamethod may compute them, and raise.
 local function advice(cause)
   if type(cause) ~= "table" then return nil, nil end
-  local ok, retryable, retry_after = pcall(advice_of, cause)
+  local ok, retryable, retry_after = pcall(core.sandboxed and raw_advice_of or advice_of, cause)
   if not ok then return nil, nil end
   return retryable, retry_after
 end
@@ -93,7 +103,7 @@ end
 local function leave(cause, origin)
   if not (origin and origin.node) then error("not enough memory", 0) end
   local fields = {}
-  if M.is(cause) then
+  if is(cause) then
     for key, value in pairs(cause) do fields[key] = value end
   else
     fields.message, fields.code = text_of(cause), "user"
@@ -107,7 +117,7 @@ local function leave(cause, origin)
     fields.traceback = origin.traceback
     fields.cause = cause
   end
-  return M.new(fields)
+  return new(fields)
 end
 
 core.on_leave(leave)

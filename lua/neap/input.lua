@@ -11,8 +11,7 @@ local source -- a reader of the standard input, made when it is first needed
 -- Prompts for a line and reads it. neap.testing.input replaces this field.
 function core.stream.ask(prompt)
   if prompt then
-    io.stdout:write(prompt)
-    io.stdout:flush()
+    core.system.write(tostring(prompt))
   end
   source = source or stream.new(core.stream.input())
   return source:read()

@@ -1,8 +1,10 @@
 --- Which script is the main one.
 -- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+
 local M = {}
 
---- The source of the main script, as debug.getinfo names it. The executable sets it;
+--- The source of the main script, as Lua names it. The executable sets it;
 --- false means that a command runs a file only for its flow. Where it is nil, Lua's own
 --- `arg` names the main script.
 ---@type string|false|nil
@@ -18,7 +20,7 @@ function M.is_main()
     local args = rawget(_G, "arg")
     main = type(args) == "table" and args[0] and "@" .. tostring(args[0])
   end
-  return main and debug.getinfo(2, "S").source == main or false
+  return main and core.system.source(2) == main or false
 end
 
 return M

@@ -8,35 +8,25 @@ local M = {}
 
 -- The beginning of the sources of neap's own functions: "=neap" in the executable, "@" and
 -- the folder elsewhere.
-local own = debug.getinfo(1, "S").source:gsub("base/options%.lua$", ""):gsub("%.base%.options$", "")
+local own = core.system.source(1):gsub("base/options%.lua$", ""):gsub("%.base%.options$", "")
 core.own_source(own)
-
--- Whether a function with this debug.getinfo is neap's. Of the functions in C, only spawn
--- calls back into code that checks options.
-local function is_own(info)
-  if info.what ~= "C" then return info.source:sub(1, #own) == own end
-  local neap = package.loaded.neap
-  return type(neap) == "table" and info.func == rawget(neap, "spawn")
-end
 
 --- Functions of neap that other functions of neap tail-call. A tail call seen at one of
 --- them is therefore neap's and hides no line of the script.
 ---@type table<function, true>
 M.tail_called = setmetatable({}, { __mode = "k" })
 
+--- The function in C that calls back into code that checks options; neap.task.concurrent
+--- sets it.
+---@type function|nil
+M.calls_back = nil
+
 --- The line of the script that has called neap: "file:line". Nil where the call was a tail
 --- call, as in `return Flow { ... }`.
 ---@return string|nil
 function M.place()
-  local level, hidden = 1, false
-  local info = debug.getinfo(level, "fSlt")
-  while info and is_own(info) do
-    hidden = info.istailcall and not M.tail_called[info.func]
-    level = level + 1
-    info = debug.getinfo(level, "fSlt")
-  end
-  if not info or hidden or info.currentline < 0 then return nil end
-  return ("%s:%d"):format(info.short_src, info.currentline)
+  local place = core.system.place(own, M.tail_called, M.calls_back)
+  return place -- no tail call: it would hide this function, which is neap's
 end
 
 --- Raises an error at that line.

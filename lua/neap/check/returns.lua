@@ -1,5 +1,7 @@
 --- Finding the actions that a post method returns, by its source.
 -- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+
 local M = {}
 
 ---@class neap.Returns
@@ -127,23 +129,22 @@ local function read_body(tokens, from)
 end
 
 -- The text of the lines of a function; nil if its source is not available.
-local function source_of(info)
+local function source_of(f)
+  local from, first, last = core.system.source(f)
   local source
-  if info.source:find("^@") then
-    local file = io.open(info.source:sub(2), "rb")
-    source = file and file:read("a")
-    if file then file:close() end
-  elseif not info.source:find("^=") then
-    source = info.source
+  if from:find("^@") then
+    source = core.system.read_file(from:sub(2))
+  elseif not from:find("^=") then
+    source = from
   end
   if not source then return nil end
   local lines, number = {}, 0
   for line in source:gmatch("[^\n]*") do
     number = number + 1
-    if number >= info.linedefined then lines[#lines + 1] = line end
-    if number == info.lastlinedefined then break end
+    if number >= first then lines[#lines + 1] = line end
+    if number == last then break end
   end
-  return number == info.lastlinedefined and table.concat(lines, "\n") or nil
+  return number == last and table.concat(lines, "\n") or nil
 end
 
 --- Finds what a function returns. If that is unknown (no source, several functions begin on
@@ -152,7 +153,7 @@ end
 ---@return neap.Returns
 function M.of(f)
   local unknown = { actions = {}, open = true, silent = true }
-  local source = source_of(debug.getinfo(f, "S"))
+  local source = source_of(f)
   if not source then return unknown end
   local tokens, from = scan(source), nil
   for i, token in ipairs(tokens) do

@@ -27,7 +27,15 @@ M.known = {
   json = {},
   traceback = {},
   quiet = {},
+  untrusted = {},
+  grant = { value = "files=DIR, net=HOST, ...", many = true },
+  memory = { value = "bytes, as in 64M" },
+  compute = { value = "seconds, as in 1s" },
+  output = { value = "bytes, as in 1M" },
 }
+
+-- The options that are for files that nobody trusts.
+local of_sandbox = { "grant", "memory", "compute", "output" }
 
 local function decode(text, what)
   local ok, value = pcall(neap.json.decode, text)
@@ -120,6 +128,12 @@ local function error_fields(err, traceback)
     phase = err.phase, attempt = err.attempt, traceback = traceback and err.traceback or nil }
 end
 
+-- The fields of an error that a sandbox has told.
+local function told(fields, traceback)
+  return { message = fields.message, code = fields.code, kind = fields.kind, node = fields.node,
+    phase = fields.phase, attempt = fields.attempt, traceback = traceback and fields.traceback }
+end
+
 -- Rounds to microseconds: further digits of the clock are noise.
 local function round(seconds)
   return math.floor(seconds * 1e6 + 0.5) / 1e6
@@ -188,6 +202,50 @@ local function perform(args, shared, opts)
   return core.is_cancelled() and not outcome.ok and cancelled(outcome, args.file) or outcome
 end
 
+-- Reads the options of a file that nobody trusts. Returns nil where it is not one, and what
+-- is wrong with them.
+local function read_sandbox(given, shared, opts)
+  if not given.untrusted then
+    for _, name in ipairs(of_sandbox) do
+      if given[name] then
+        return nil, ("'--%s' is for files that nobody trusts: add --untrusted"):format(name)
+      end
+    end
+    return nil
+  end
+  local untrusted = require "neap.cli.untrusted"
+  local function read(name, default, reader, expected)
+    local value = reader(given[name] or default)
+    if value then return value end
+    return nil, ("'--%s' is %s, got '%s'"):format(name, expected, given[name])
+  end
+  local sandbox = { grants = given.grant or {}, timeout = opts.timeout,
+    options = { shared = shared, params = opts.params, max_steps = opts.max_steps,
+      quiet = given.quiet } }
+  local problem
+  sandbox.memory, problem = read("memory", "64M", untrusted.bytes, "bytes, as in 64M")
+  if problem then return nil, problem end
+  sandbox.compute, problem = read("compute", "1s", untrusted.seconds, "seconds, as in 1s")
+  if problem then return nil, problem end
+  sandbox.output, problem = read("output", "1M", untrusted.bytes, "bytes, as in 1M")
+  if problem then return nil, problem end
+  return sandbox
+end
+
+-- Runs the flow of a file that nobody trusts. Returns its outcome as that of perform, or nil
+-- and what is wrong with the options.
+local function perform_untrusted(args, sandbox)
+  local inside, problem = require("neap.cli.untrusted").run(args.file, args.rest, sandbox,
+    args.options.json ~= nil)
+  if not inside then return nil, problem end
+  local err = inside.error
+  return { ok = err == nil, action = inside.action, err = err, text = err and
+    (err.text or err.message), trace = err and err.traceback, seconds = inside.seconds or 0,
+    fields = err, shared = inside.shared,
+    watch = inside.steps and { steps = inside.steps, retries = inside.retries,
+      models = inside.models, models_by_node = inside.models_by_node } or nil }
+end
+
 local function summary(outcome)
   local text = ("done: action '%s' in %s"):format(outcome.action,
     progress.duration(outcome.seconds))
@@ -223,7 +281,15 @@ function M.main(...)
   local problem = slow.watch()
   if problem then return report.misuse("run: " .. problem, "run") end
 
-  local outcome = perform(args, shared, opts)
+  local sandbox, wrong = read_sandbox(given, shared, opts)
+  if wrong then return report.misuse("run: " .. wrong, "run") end
+  local outcome
+  if sandbox then
+    outcome, wrong = perform_untrusted(args, sandbox)
+    if not outcome then return report.misuse("run: " .. wrong, "run") end
+  else
+    outcome = perform(args, shared, opts)
+  end
   if require "neap.cli.has_lost_reader"() then return 1 end -- a filter ends silently
   local ok, err, trace = outcome.ok, outcome.err, outcome.trace
   if not ok then
@@ -235,9 +301,10 @@ function M.main(...)
   end
   if given.json then
     status = report.result(neap.json.encode(plain.of {
-      action = outcome.action, shared = shared, seconds = round(outcome.seconds),
+      action = outcome.action, shared = outcome.shared or shared, seconds = round(outcome.seconds),
       steps = outcome.watch and outcome.watch.steps, llm = models_of(outcome.watch),
-      error = not ok and error_fields(err, given.traceback) or nil,
+      error = not ok and (outcome.fields and told(outcome.fields, given.traceback)
+        or error_fields(err, given.traceback)) or nil,
     }), "\n")
   end
   return ok and (status or 0) or 1

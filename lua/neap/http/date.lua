@@ -1,5 +1,7 @@
 --- The dates of HTTP, and the wait that a server asks for.
 -- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+
 local M = {}
 
 local MONTHS = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
@@ -19,14 +21,19 @@ local DATES = {
     "month", "day", "hour", "min", "sec", "year" },
 }
 
--- Returns the seconds of a date in GMT on a scale on which only differences have a meaning.
--- Both ends of a difference are read as local standard time, so the time zone cancels out.
+-- The seconds of a year, on average.
+local YEAR <const> = 31556952
+
+-- Returns the seconds since 1970 of a date in GMT. Years are counted from March on, so that
+-- the day that some of them have more is their last.
 local function seconds_of(date)
-  date.isdst = false
-  return os.time(date)
+  local year = date.month > 2 and date.year or date.year - 1
+  local before = (153 * ((date.month + 9) % 12) + 2) // 5 -- days of the months before
+  local days = 365 * year + year // 4 - year // 100 + year // 400 + before + date.day - 719469
+  return ((days * 24 + date.hour) * 60 + date.min) * 60 + date.sec
 end
 
--- Returns the seconds, as above, of an HTTP date; nil for any other text.
+-- Returns the seconds since 1970 of an HTTP date; nil for any other text.
 local function parse_date(text)
   for _, form in ipairs(DATES) do
     local found = { text:match(form[1]) }
@@ -38,7 +45,7 @@ local function parse_date(text)
       if not date.month then return nil end
       if date.year < 100 then
         -- Section 5.6.7: not more than 50 years in the future.
-        local this_year = os.date("!*t").year
+        local this_year = 1970 + core.system.time() // YEAR
         date.year = date.year + this_year - this_year % 100
         if date.year > this_year + 50 then date.year = date.year - 100 end
       end
@@ -47,7 +54,7 @@ local function parse_date(text)
   end
 end
 
--- Returns the seconds, as above, of a time of RFC 3339; nil for any other text.
+-- Returns the seconds since 1970 of a time of RFC 3339; nil for any other text.
 local function parse_time(text)
   local year, month, day, hour, min, sec, zone =
     text:match("^(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(%d%d%.?%d*)(.*)$")
@@ -56,13 +63,13 @@ local function parse_time(text)
   if not sign and zone ~= "Z" and zone ~= "z" then return nil end
   local whole = math.tointeger(tonumber(sec) // 1)
   local ahead = sign and (hours * 3600 + minutes * 60) * (sign == "-" and -1 or 1) or 0
-  return seconds_of { year = year, month = month, day = day, hour = hour, min = min, sec = whole }
-    + tonumber(sec) % 1 - ahead
+  return seconds_of { year = tonumber(year), month = tonumber(month), day = tonumber(day),
+    hour = tonumber(hour), min = tonumber(min), sec = whole } + tonumber(sec) % 1 - ahead
 end
 
--- Returns the seconds, as above, that it is: by the server's own clock if the response tells.
+-- Returns the seconds since 1970 that it is: by the server's own clock if the response tells.
 local function now_of(headers)
-  return parse_date(headers["date"] or "") or seconds_of(os.date("!*t"))
+  return parse_date(headers["date"] or "") or core.system.time()
 end
 
 --- Returns the seconds until a time of RFC 3339; 0 if it has passed, nil for any other text.

@@ -40,10 +40,12 @@ end
 ---@return table guard
 function M.to_stderr()
   local old_print, old_stdout, old_output = print, io.stdout, io.output()
+  local system, old_system = core.system, core.system.write
   print, io.stdout = print_to(io.stderr), io.stderr
+  system.write = system.say
   io.output(io.stderr)
   return undone_by(function()
-    print, io.stdout = old_print, old_stdout
+    print, io.stdout, system.write = old_print, old_stdout, old_system
     io.output(old_output)
   end)
 end
@@ -64,6 +66,16 @@ function M.announce(announce)
     end
     return write(file, ...)
   end
+  local system = core.system
+  local old_system, old_say = system.write, system.say
+  function system.write(text)
+    if core.isatty(1) then announce(is_open(text)) end
+    old_system(text)
+  end
+  function system.say(text)
+    if core.isatty(2) then announce(is_open(text)) end
+    old_say(text)
+  end
   function io.write(...)
     return io.output():write(...)
   end
@@ -74,6 +86,7 @@ function M.announce(announce)
   print = print_to(io.stdout)
   return undone_by(function()
     print, warn, io.write, methods.write = old_print, old_warn, old_io_write, write
+    system.write, system.say = old_system, old_say
   end)
 end
 

@@ -32,11 +32,8 @@ local function refuse(path, message, ...)
 end
 
 -- Writes to the file of a cassette.
-local function write(path, mode, bytes)
-  local file <close>, err = io.open(path, mode)
-  local ok = file
-  if file then ok, err = file:write(bytes) end
-  if file and ok then ok, err = file:close() end
+local function write(path, bytes, append)
+  local ok, err = core.system.write_file(path, bytes, append)
   if not ok then refuse(path, "cannot be written: %s", err) end
 end
 
@@ -74,12 +71,12 @@ local function write_down(self, err)
   end
   local reply = contents.plain(reply_of(self.state, ask.call.vendor), hide)
   if vectors then reply.vectors = vectors end
-  write(self.path, "ab", json.encode(json.object({
+  write(self.path, json.encode(json.object({
     version = VERSION,
     request = contents.of(ask.call, hide),
     reply = reply,
     error = contents.plain(kept, hide),
-  }, LINE)) .. "\n")
+  }, LINE)) .. "\n", true)
 end
 
 -- Writes down that nobody waited for the rest.
@@ -96,7 +93,7 @@ local begun = {}
 ---@param path string
 function M.begin(path)
   if begun[path] then return end
-  write(path, "wb", "")
+  write(path, "")
   begun[path] = true
 end
 
@@ -214,9 +211,7 @@ end
 ---@param path string
 ---@return neap.llm.Cassette
 function M.load(path)
-  local file <close>, err = io.open(path, "rb")
-  local bytes
-  if file then bytes, err = file:read("a") end
+  local bytes, err = core.system.read_file(path)
   if not bytes then refuse(path, "cannot be read: %s", err) end
   local cassette = { path = path, lines = {}, by_key = {} }
   for each, ending in bytes:gmatch("([^\n]*)(\n?)") do

@@ -60,7 +60,7 @@ local told_offline = false
 local function tell_offline(what)
   if told_offline then return end
   told_offline = true
-  io.stderr:write("neap: NEAP_LLM_URL is not set; ", what, "\n")
+  core.system.say(("neap: NEAP_LLM_URL is not set; %s\n"):format(what))
 end
 
 -- What answers where no model is named: the answers of the script, else the summariser.

@@ -73,8 +73,7 @@ end
 ---@param name string
 ---@return string|nil
 function M.environment(name)
-  if not core.is_granted("env=" .. name) then return nil end
-  local value = os.getenv(name)
+  local value = core.getenv(name)
   return value ~= "" and value or nil
 end
 

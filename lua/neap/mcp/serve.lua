@@ -215,11 +215,10 @@ function M.serve(opts)
     function serving.write(line) opts.output:write(line) end
     return answer_all(serving, opts.input:lines())
   end
-  local out = io.stdout
+  local write = core.system.write
   local _ <close> = output.to_stderr() -- what tools print is no message
   function serving.write(line)
-    out:write(line)
-    out:flush()
+    write(line)
   end
   answer_all(serving, neap.input)
 end

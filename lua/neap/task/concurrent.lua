@@ -54,6 +54,7 @@ end
 ---@param ... any
 ---@return neap.Task task with await(), cancel(reason) and status
 M.spawn = core.spawner(spawn_other)
+options.calls_back = M.spawn
 
 --- Spawns a detached task, which belongs to nobody. It is cancelled only by `cancel` or when
 --- the script ends. If it fails while nobody awaits it, that is a warning.

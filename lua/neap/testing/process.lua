@@ -110,7 +110,7 @@ function Handle:stop() self:kill(core.process.signal("TERM")) end
 -- What handles of outputs that are not pipes do with written bytes.
 local outputs = {
   null = function() end,
-  inherit = function(own, bytes) own.ours:write(bytes) end,
+  inherit = function(own, bytes) own.ours(bytes) end,
   file = function(own, bytes) fs.append(own.path, bytes) end,
   append = function(own, bytes) fs.append(own.path, bytes) end,
 }
@@ -127,7 +127,7 @@ local function open(call, i, kind, path)
   end
   if kind == "file" then fs.write(path, "") end
   return { write = outputs[kind], close = function() end, finish = function() end, path = path,
-    ours = i == 2 and io.stdout or io.stderr }
+    ours = i == 2 and core.system.write or core.system.say }
 end
 
 -- Performs an outcome. Returns the exit code and the signal that ends the program.

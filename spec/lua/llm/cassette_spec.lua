@@ -274,15 +274,16 @@ describe("a cassette", function()
   end)
 
   describe("of the environment", function()
-    local getenv, variables = os.getenv, nil
+    local core = require "neap.core"
+    local getenv, variables = core.getenv, nil
     before_each(function()
       variables = {}
-      os.getenv = function(name) -- luacheck: ignore 122
+      core.getenv = function(name)
         if name:find("^NEAP_LLM_") or name:find("_API_KEY$") then return variables[name] end
         return getenv(name)
       end
     end)
-    after_each(function() os.getenv = getenv end) -- luacheck: ignore 122
+    after_each(function() core.getenv = getenv end)
 
     it("is recorded and replayed by a script that knows of none", function()
       local function script(http)

@@ -20,25 +20,22 @@ local function answer(text, reason)
 end
 
 describe("neap.llm", function()
-  local getenv, stderr = os.getenv, io.stderr
+  local system = require "neap.core".system
+  local core = require "neap.core"
+  local getenv, say = core.getenv, system.say
   local variables, written
 
   before_each(function()
     variables, written = {}, ""
-    os.getenv = function(name) -- luacheck: ignore 122
+    core.getenv = function(name)
       if name:find("^NEAP_LLM_") or name:find("_API_KEY$") then return variables[name] end
       return getenv(name)
     end
-    io.stderr = { -- luacheck: ignore 122
-      write = function(self, ...)
-        written = written .. table.concat { ... }
-        return self
-      end,
-    }
+    system.say = function(text) written = written .. text end
   end)
 
   after_each(function()
-    os.getenv, io.stderr = getenv, stderr -- luacheck: ignore 122
+    core.getenv, system.say = getenv, say
   end)
 
   describe("asks and", function()

@@ -5,6 +5,7 @@
 
 #include "base/opts.h"
 #include "neap_lua.h"
+#include "sandbox/sandbox.h"
 #include "task/memory.h"
 
 static int open_libraries(lua_State *L) {
@@ -12,12 +13,24 @@ static int open_libraries(lua_State *L) {
   return 0;
 }
 
+static int make_sandbox(lua_State *L) {
+  neapL_sandbox_open(L, lua_touserdata(L, 1));
+  return 0;
+}
+
 /* Opens the libraries of Lua and neap in a new state. */
-static int fill(lua_State *L, const neap_lua_opts *opts) {
+static int fill(lua_State *L, neap_lua_opts *opts) {
   lua_pushcfunction(L, open_libraries); /* a new state has room for it */
   if (lua_pcall(L, 0, 0, 0) != LUA_OK)
     return NEAP_ENOMEM;
-  return neap_lua_open(L, opts);
+  neap_lua_profile profile = opts->profile;
+  opts->profile = NEAP_TRUSTED;
+  int status = neap_lua_open(L, opts);
+  if (status < 0 || profile == NEAP_TRUSTED)
+    return status;
+  lua_pushcfunction(L, make_sandbox);
+  lua_pushlightuserdata(L, opts);
+  return lua_pcall(L, 1, 0, 0) == LUA_OK ? 0 : NEAP_ENOMEM;
 }
 
 int neap_lua_new(const neap_lua_opts *opts, lua_State **out) {
@@ -30,6 +43,11 @@ int neap_lua_new(const neap_lua_opts *opts, lua_State **out) {
   if (own.engine &&
       neap__opts_take(&engine, sizeof engine, first, own.engine) < 0)
     return NEAP_EINVAL;
+  if (own.profile != NEAP_TRUSTED && own.profile != NEAP_UNTRUSTED)
+    return NEAP_EINVAL;
+  neap_grants none = NEAP_GRANTS_INIT;
+  if (own.profile == NEAP_UNTRUSTED && !engine.grants)
+    engine.grants = &none;
   neapL_memory *memory = neapL_memory_new(&engine.alloc);
   if (!memory)
     return NEAP_ENOMEM;

@@ -1,0 +1,46 @@
+/* The work that one call of a library function does in a sandbox.
+ * SPDX-License-Identifier: MIT */
+#include "work.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "task/budget.h"
+#include "task/error.h"
+
+void neapL_work_begin(neapL_work *work, lua_State *L, const char *what) {
+  *work = (neapL_work){.L = L,
+                       .what = what,
+                       .left = NEAPL_WORK_MOST - NEAPL_WORK_PERIOD,
+                       .now = NEAPL_WORK_PERIOD};
+}
+
+/* The time by the clock of slices. */
+static uint64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+void neapL_work_look(neapL_work *work) {
+  uint64_t taken = NEAPL_WORK_PERIOD;
+  if (work->now < 0)
+    taken += (uint64_t)-work->now;
+  if (taken > work->left)
+    neapL_error_raise(work->L, "limit",
+                      "%s: one call would do more work than it may",
+                      work->what);
+  work->left -= taken;
+  work->now = NEAPL_WORK_PERIOD;
+  neapL_budget_is_over(work->L); /* raises when the task has to end */
+  const neapL_host *host = neapL_host_of(work->L);
+  uint64_t until = neapL_budget_until(host);
+  if (until > 0 && now() >= until)
+    neap_note_overrun(host->engine, work->what);
+}
+
+void neapL_work_check_size(lua_State *L, const char *what, uint64_t size) {
+  if (size > NEAPL_WORK_LARGEST)
+    neapL_error_raise(
+        L, "limit", "%s: strings of more than 16 MiB are not worked on", what);
+}
