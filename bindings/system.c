@@ -146,7 +146,6 @@ static int write_file(lua_State *L) {
 int neapL_system_open(lua_State *L) {
   static const luaL_Reg functions[] = {{"source", source},
                                        {"place", place},
-                                       {"getenv", get_variable},
                                        {"time", seconds},
                                        {"write", write_text},
                                        {"say", say},
