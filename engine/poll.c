@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/opts.h"
 #include "drive/call.h"
-#include "drive/drive.h"
+#include "drive/course.h"
 #include "drive/ticket.h"
 #include "grants/grants.h"
 #include "http/load.h"
@@ -139,7 +139,7 @@ static void forget_operations(neap_engine *engine) {
 static void close_all(neap_engine *engine) {
   neap__lent_close(engine);
   engine->polling = engine->is_closing = true; /* phases learn of their end */
-  neap__drive_close(engine);
+  neap__courses_close(engine);
   neap__calls_close(engine);
   neap__tickets_close(engine);
   forget_operations(engine);

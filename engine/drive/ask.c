@@ -180,26 +180,7 @@ int neap_call_set_action(neap_call *call, const char *action, size_t size) {
                (call->phase == NEAP_FALLBACK && neap__node_walks(call->node)));
   if (!may || (!action && size > 0))
     return NEAP_EINVAL;
-  if (!action) {
-    call->has_action = false;
-    return 0;
-  }
-  if (size + 1 > sizeof call->room && size + 1 > call->action_room) {
-    char *copy = neap__copy(&call->alloc, action, size);
-    if (!copy)
-      return NEAP_ENOMEM;
-    neap__free(&call->alloc, call->heap, call->action_room);
-    call->heap = copy;
-    call->action_room = size + 1;
-    call->action = copy;
-  } else {
-    call->action = size + 1 > sizeof call->room ? call->heap : call->room;
-    memmove(call->action, action, size);
-    call->action[size] = '\0';
-  }
-  call->action_size = size;
-  call->has_action = true;
-  return 0;
+  return neap__call_keep_action(call, action, size);
 }
 
 int neap_call_fail(neap_call *call, int status, const char *code,

@@ -60,6 +60,27 @@ static void forget_action(neap_call *call) {
   call->has_action = false;
 }
 
+int neap__call_keep_action(neap_call *call, const char *action, size_t size) {
+  call->has_action = false;
+  if (!action)
+    return 0;
+  char *place = size < sizeof call->room ? call->room : call->heap;
+  if (size >= sizeof call->room && size >= call->action_room) {
+    place = neap__alloc(&call->alloc, size + 1);
+    if (!place)
+      return NEAP_ENOMEM;
+    neap__free(&call->alloc, call->heap, call->action_room);
+    call->heap = place;
+    call->action_room = size + 1;
+  }
+  memmove(place, action, size);
+  place[size] = '\0';
+  call->action = place;
+  call->action_size = size;
+  call->has_action = true;
+  return 0;
+}
+
 void neap__call_clear(neap_call *call) {
   neap_call_cancel(call);
   drop(&call->prep);
@@ -257,8 +278,7 @@ void neap_call_cancel(neap_call *call) {
     ops->cancel(call);
 }
 
-/* How many items the batch has, as far as its prep has said. */
-static uint64_t count_of(const neap_call *call) {
+uint64_t neap__call_count(const neap_call *call) {
   const neap_node_ops *ops = neap_node_get_ops(call->node);
   if (call->has_items)
     return call->item_count;
@@ -277,7 +297,7 @@ const neap_step *neap_call_answer(neap_call *call, neap_run *run) {
   case LISTING:
     if (neap__node_is_parallel(call->node))
       break;
-    return neap_run_items(run, count_of(call));
+    return neap_run_items(run, neap__call_count(call));
   case FETCHING:
     if (!call->has_fetched && !neap__node_is_parallel(call->node))
       return neap_run_none(run);

@@ -67,6 +67,13 @@ void neap__call_clear(neap_call *call);
  * begun is the parent's, so none is cancelled. */
 void neap__calls_disown(neap_engine *engine);
 
+/* Copies an action to where it stays until the call is cleared, or another is
+ * kept; NULL is "default". */
+int neap__call_keep_action(neap_call *call, const char *action, size_t size);
+
+/* How many items a batch has, as far as its prep has said. */
+uint64_t neap__call_count(const neap_call *call);
+
 /* Cancels the phases that go on in an engine that is being freed. */
 void neap__calls_close(neap_engine *engine);
 

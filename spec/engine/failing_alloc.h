@@ -25,11 +25,12 @@
  * Whatever grows also moves, and what has been freed is overwritten, so that
  * pointers kept too long are noticed. A wrong `old_size` aborts the test. */
 typedef struct failing_state {
-  long calls;   /* requests for memory so far, those to grow included */
-  long fail_at; /* which of them gets none; 0: each gets what it wants */
-  bool failed;  /* that one has come */
-  size_t live;  /* bytes not returned */
-  size_t peak;  /* the most that `live` has been */
+  long calls;    /* requests for memory so far, those to grow included */
+  long fail_at;  /* which of them gets none; 0: each gets what it wants */
+  bool for_good; /* all after it get none, either */
+  bool failed;   /* that one has come */
+  size_t live;   /* bytes not returned */
+  size_t peak;   /* the most that `live` has been */
 } failing_state;
 
 /* Stands before each block and keeps it aligned. */
@@ -48,9 +49,12 @@ static inline void *failing_realloc(void *ud, void *ptr, size_t old_size,
             old_size);
     abort();
   }
-  if (new_size > old_size && ++state->calls == state->fail_at) {
-    state->failed = true;
-    return NULL;
+  if (new_size > old_size) {
+    state->calls++;
+    if (state->calls == state->fail_at)
+      state->failed = true;
+    if (state->calls == state->fail_at || (state->failed && state->for_good))
+      return NULL;
   }
   failing_block *block = NULL;
   if (new_size > 0) {
