@@ -40,6 +40,12 @@ typedef struct neap_lua_opts {
   uint64_t max_output;     /* bytes that they may print; 0: 1 MiB */
   uint32_t max_coroutines; /* that they may have at a time; 0: 10,000 */
   uint32_t max_tasks;      /* that they may have at a time; 0: 10,000 */
+  /* Bytes that the state and its engine may use together, what they receive and
+   * send included; 0: no limit. Only for neap_lua_new. When it is reached, the
+   * run that has grown most is ended with an error of code "memory", which no
+   * pcall of it catches; all else goes on, if need be in 256 KB more. A single
+   * request for more than the cap is an ordinary error of Lua's. */
+  size_t memory_cap;
 } neap_lua_opts;
 
 #define NEAP_LUA_OPTS_INIT NEAP_OPTS_INIT(neap_lua_opts)
@@ -67,6 +73,23 @@ NEAP_API int neap_lua_open(lua_State *L, const neap_lua_opts *opts);
  * `opts` or those of the engine are wrong, NEAP_ENOMEM, or NEAP_ESYS when there
  * are no more descriptors. */
 NEAP_API int neap_lua_new(const neap_lua_opts *opts, lua_State **out);
+
+/* What a state that neap_lua_new has made, and its engine, use. Set `size`
+ * before. */
+typedef struct neap_lua_memory {
+  size_t size;
+  size_t used; /* bytes, garbage included */
+  size_t peak; /* the most that was used */
+  size_t cap;  /* 0: no limit */
+  bool full;   /* the cap was reached, and runs used less than half: globals or
+                  modules keep the rest, which stays when runs end */
+} neap_lua_memory;
+
+#define NEAP_LUA_MEMORY_INIT NEAP_OPTS_INIT(neap_lua_memory)
+
+/* Returns 0, or NEAP_EINVAL when *out has no size, or neap has not made the
+ * state. Allocates nothing. [-0, +0, -] */
+NEAP_API int neap_lua_usage(lua_State *L, neap_lua_memory *out);
 
 /* Opens `neap.core`, the part of neap that is written in C, and nothing else:
  * for a state that finds the Lua modules in `package.path`. A host calls it

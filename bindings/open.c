@@ -7,6 +7,7 @@
 #include "io/luv.h"
 #include "task/class.h"
 #include "task/error.h"
+#include "task/memory.h"
 #include "task/task_life.h"
 
 /* How long a task may compute without a wait under a budget, by default. */
@@ -46,6 +47,8 @@ static int collect(lua_State *L) {
   neap_op_forget(&root->op);
   /* This comes first: the callbacks of luv's handles run from here on. */
   neap_engine *engine = neapL_host_close(host);
+  if (host->memory)
+    host->memory->host = NULL;
   neapL_class_end(L);
   neap_engine_free(engine);
   neapL_luv_end(L);
@@ -86,6 +89,9 @@ int neapL_open(lua_State *L, const neapL_runs *runs,
     lua_pop(L, 1);
     return status;
   }
+  neapL_memory *memory = neapL_memory_of(L);
+  if (memory)
+    neapL_memory_begin(memory, host);
   neapL_host_open(L);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "core.h"
 #include "modules.h"
 #include "neap_lua.h"
+#include "task/memory.h"
 
 /* Loads a module of modules.h. Upvalue 1 says which. */
 static int load_module(lua_State *L) {
@@ -62,7 +63,8 @@ int neap_lua_open(lua_State *L, const neap_lua_opts *opts) {
       (opts &&
        neap__opts_take(&own, sizeof own, NEAP__SIZE_WITH(neap_lua_opts, engine),
                        opts) < 0) ||
-      own.profile != NEAP_TRUSTED)
+      own.profile != NEAP_TRUSTED ||
+      (own.memory_cap > 0 && !neapL_memory_of(L)))
     return NEAP_EINVAL;
   opening o = {.opts = &own};
   if (!lua_checkstack(L, 2))

@@ -51,14 +51,15 @@ int neap_lua_new(const neap_lua_opts *opts, lua_State **out) {
   neapL_memory *memory = neapL_memory_new(&engine.alloc);
   if (!memory)
     return NEAP_ENOMEM;
+  memory->cap = own.memory_cap;
   lua_State *L = lua_newstate(neapL_memory_alloc, memory);
   if (!L) {
     neapL_memory_free(memory);
     return NEAP_ENOMEM;
   }
-  memory->ends = true;
+  memory->has_begun = true;
   engine.size = sizeof engine;
-  engine.alloc = (neap_alloc){.fn = neapL_memory_alloc, .ud = memory};
+  engine.alloc = (neap_alloc){.fn = neapL_memory_alloc_engine, .ud = memory};
   own.size = sizeof own;
   own.engine = &engine;
   int status = fill(L, &own);
@@ -67,5 +68,16 @@ int neap_lua_new(const neap_lua_opts *opts, lua_State **out) {
     return status;
   }
   *out = L;
+  return 0;
+}
+
+int neap_lua_usage(lua_State *L, neap_lua_memory *out) {
+  const neapL_memory *memory = L ? neapL_memory_of(L) : NULL;
+  if (!memory || !out || out->size < sizeof *out)
+    return NEAP_EINVAL;
+  out->used = memory->used;
+  out->peak = memory->peak;
+  out->cap = memory->cap;
+  out->full = memory->is_full && memory->used > memory->cap / 4 * 3;
   return 0;
 }

@@ -42,6 +42,7 @@ enum { STRIDE = 100 };
 /* How long a task may compute after it has been told to end: the first time,
  * and the second time, as shares of the limit. Then it may not any more. */
 enum { FIRST_SHARE = 8, SECOND_SHARE = 64 };
+#define MOST_GRACE_NS UINT64_C(50000000)
 
 static uint64_t read_clock(clockid_t id) {
   struct timespec now;
@@ -90,6 +91,13 @@ static bool call_former(neapL_armed *armed, lua_Debug *ar) {
   return lua_gethook(L) == look && lua_status(L) == LUA_OK;
 }
 
+/* Whether the hook is needed: not for a cap of memory, until that is reached.
+ */
+static bool needs_hook(const neapL_host *host) {
+  return host->budget.until != NEAP_FOREVER || host->to_end ||
+         (host->current && host->current->ending);
+}
+
 void neapL_budget_arm(neapL_host *host, neapL_armed *armed, lua_State *L) {
   neapL_budget *budget = &host->budget;
   armed->L = NULL;
@@ -112,7 +120,8 @@ void neapL_budget_arm(neapL_host *host, neapL_armed *armed, lua_State *L) {
   }
   armed->left = armed->former_count;
   budget->top = armed;
-  set_hook(armed, 0, stride_of(host));
+  if (needs_hook(host))
+    set_hook(armed, 0, stride_of(host));
 }
 
 void neapL_budget_disarm(neapL_host *host, neapL_armed *armed) {
@@ -134,10 +143,17 @@ static neapL_armed *find(const neapL_host *host, const lua_State *L) {
 
 void neapL_budget_rearm(const neapL_host *host, lua_State *L) {
   const neapL_armed *armed = find(host, L);
-  if (armed)
+  if (armed && needs_hook(host))
     set_hook(armed, 0, stride_of(host));
   else
     lua_sethook(L, NULL, 0, 0);
+}
+
+void neapL_budget_alarm(neapL_host *host) {
+  neapL_armed *armed = host->budget.top;
+  host->budget.look_at = 0;
+  if (armed && armed->L == host->running)
+    set_hook(armed, 0, 1);
 }
 
 /* ---- Processor time ------------------------------------------------------ */
@@ -150,13 +166,15 @@ static uint64_t grain_of(const neapL_budget *budget) {
 static uint64_t allowance_of(const neapL_budget *budget,
                              const neapL_task *task) {
   uint64_t limit = task->allowance ? task->allowance : budget->limit;
+  if (task->strikes > 0)
+    limit = smaller(limit, MOST_GRACE_NS);
   switch (task->strikes) {
   case 0:
     return limit;
   case 1:
-    return smaller(limit, budget->limit) / FIRST_SHARE;
+    return limit / FIRST_SHARE;
   case 2:
-    return smaller(limit, budget->limit) / SECOND_SHARE;
+    return limit / SECOND_SHARE;
   default:
     return 0;
   }
@@ -186,7 +204,7 @@ static void count_rest(neapL_budget *budget, neapL_task *task) {
 
 /* When the hook has to do more than to look at the clock. */
 static uint64_t next_look(const neapL_budget *budget, const neapL_task *task) {
-  if (budget->limit == NEAP_FOREVER)
+  if (budget->limit == NEAP_FOREVER && !(task && task->ending))
     return budget->until;
   if (!task)
     return smaller(budget->until,
@@ -218,14 +236,14 @@ static void interrupt(lua_State *L, neapL_host *host, neapL_task *task) {
 }
 
 /* Raises the error that ends the task, in the coroutine that runs. */
-static void strike(lua_State *L, neapL_host *host, neapL_task *task) {
+static void strike(lua_State *L, neapL_host *host, neapL_task *task,
+                   neapL_ending ending) {
   if (task->strikes < UINT8_MAX)
     task->strikes++;
   task->computed = 0;
-  if (task->strikes == 1) {
+  if (!task->ending) {
     task->noted = 0; /* its error is this one now */
-    neapL_task_end(task, task->ending ? (neapL_ending)task->ending
-                                      : NEAPL_ENDING_COMPUTE);
+    neapL_task_end(task, ending);
   }
   drop_handlers(L, host);
   for (neapL_armed *armed = host->budget.top; armed; armed = armed->outer)
@@ -261,11 +279,18 @@ static void check_task(lua_State *L, neapL_host *host, uint64_t now) {
   }
   if (budget->interrupts && !host->telling)
     interrupt(L, host, task);
+  if (host->to_end && host->to_end == neapL_task_whole(task)) {
+    host->to_end = NULL;
+    if (!task->ending)
+      strike(L, host, task, NEAPL_ENDING_MEMORY);
+  }
+  if (budget->until == NEAP_FOREVER && !task->ending)
+    return; /* no time is limited */
   if (budget->limit == NEAP_FOREVER && !task->ending)
     return;
   count(budget, task, now);
   if (task->computed >= allowance_of(budget, task))
-    strike(L, host, task);
+    strike(L, host, task, NEAPL_ENDING_COMPUTE);
 }
 
 /* ---- Cutting a slice short ----------------------------------------------- */

@@ -20,7 +20,7 @@ typedef struct neapL_armed {
 } neapL_armed;
 
 /* A task is about to be resumed, or to end, under a budget that lasts until
- * then. */
+ * then; NEAP_FOREVER: under a cap of memory alone. */
 void neapL_budget_begin(neapL_host *host, neapL_task *task, uint64_t until);
 
 /* That is over. */
@@ -33,7 +33,9 @@ static inline uint64_t neapL_budget_until(const neapL_host *host) {
   return 1; /* and is over always */
 #else
   uint64_t until = neap_slice_deadline(host->engine);
-  return until == NEAP_FOREVER ? 0 : until;
+  if (host->memory && until == 0)
+    return NEAP_FOREVER;
+  return until == NEAP_FOREVER && !host->memory ? 0 : until;
 #endif
 }
 
@@ -51,6 +53,10 @@ void neapL_budget_disarm(neapL_host *host, neapL_armed *armed);
  * replaced meanwhile; removes any hook of a coroutine that is not.
  * [-0, +0, -] */
 void neapL_budget_rearm(const neapL_host *host, lua_State *L);
+
+/* Has the hook look at the next instruction of the coroutine that runs.
+ * Allocates nothing. */
+void neapL_budget_alarm(neapL_host *host);
 
 /* Called in C code of a task, at a place where it can be suspended: whether it
  * has to be, because the budget is over. Raises when the task has to end.

@@ -14,7 +14,7 @@ typedef struct neapL_task neapL_task;
 /* The budget in force; budget.c keeps it. */
 typedef struct neapL_budget {
   uint64_t until;   /* the slice ends then, by the monotonic clock; 0: there is
-                       no budget in force */
+                       no budget in force; NEAP_FOREVER: only a cap of memory */
   uint64_t look_at; /* nothing has to be done before that */
   uint64_t seen;    /* when the hook first looked since the task was resumed, or
                        since `used` was counted; 0: not yet */
@@ -64,6 +64,8 @@ struct neapL_host {
   lua_State *peek;   /* a coroutine in which values are read and set for C */
   lua_CFunction wrapped; /* what coroutine.wrap returns */
   neapL_budget budget;
+  struct neapL_memory *memory; /* what has a cap; NULL: there is none */
+  neapL_task *to_end; /* the task that has to be ended for what it uses */
 };
 
 /* The stack of `values`. */

@@ -127,7 +127,10 @@ void neapL_task_end(neapL_task *task, neapL_ending ending) {
       part->ending = (uint8_t)ending;
       part->killed = true;
       part->kills = NEAPL_PATIENCE + 1;
-      part->told = part->told || part == task;
+      if (part == task->host->current)
+        part->told = true; /* the caller raises it */
+      else
+        part->strikes = 1; /* its wait does */
       neapL_task_cancel(part, NEAP_ETIMEDOUT);
     }
     if (!part->internal)

@@ -55,6 +55,7 @@ enum { NEAPL_PATIENCE = 1000 };
 typedef enum neapL_ending {
   NEAPL_ENDING_NOT = 0,
   NEAPL_ENDING_COMPUTE, /* it has computed for too long without a wait */
+  NEAPL_ENDING_MEMORY,  /* it has grown most as the cap was reached */
 } neapL_ending;
 
 /* What tasks need to know of runs. The driver of runs sets these functions in
@@ -125,7 +126,8 @@ struct neapL_task {
   uint8_t ending;     /* a neapL_ending */
   uint8_t strikes;    /* how often that has been raised where it computed */
   uint64_t
-      computed; /* ns of processor time since its last wait, under a budget */
+      computed;  /* ns of processor time since its last wait, under a budget */
+  int64_t grown; /* net bytes that it uses, where there is a cap */
   uint64_t allowance; /* how much that may be; 0: what the host allows */
 };
 
@@ -159,9 +161,9 @@ void neapL_task_cancel_all(neapL_task *root);
 /* Ends the wait of a cancelled task, unless the wait has ended already. */
 void neapL_task_end_wait(neapL_task *task);
 
-/* Ends a task that computes, and the run that it is a part of: raises an error
- * in each that no pcall catches. The caller raises it in `task`; the others
- * wait.
+/* Ends a task, and the run that it is a part of, by errors that no pcall of
+ * ours catches. The caller raises it in the task that runs, if that is among
+ * them.
  */
 void neapL_task_end(neapL_task *task, neapL_ending ending);
 
@@ -199,6 +201,13 @@ neapL_task *neapL_task_first_failure(neapL_task *task, uint32_t serial);
 /* Takes that child from the list and pushes its error. Returns false when there
  * is none. [-0, +(1|0), -] */
 bool neapL_task_take_failure(lua_State *L, neapL_task *task, uint32_t serial);
+
+/* Returns the task that a part of a run works for; itself, if it is no part. */
+static inline neapL_task *neapL_task_whole(neapL_task *task) {
+  while (task->internal)
+    task = task->parent;
+  return task;
+}
 
 /* Pushes the object of a task. [-0, +1, -] */
 void neapL_task_push(lua_State *L, const neapL_task *task);

@@ -19,6 +19,7 @@
 #include "budget.h"
 #include "coroutine.h"
 #include "error.h"
+#include "memory.h"
 #include "task_error.h"
 #include "time_limit.h"
 #include "wait.h"
@@ -114,6 +115,25 @@ static const char *begin_outside(neapL_host *host, const char *who) {
   return before;
 }
 
+/* Runs below lua_pcall: makes the error of a task (at 1) that ends before it
+ * has begun, or that has yielded without waiting for the engine. */
+static int make_end(lua_State *L) {
+  neapL_task *task = lua_touserdata(L, 1);
+  if (task->cancel_status == 0 && !task->ending)
+    neapL_error_push(L, "yield",
+                     "coroutine.yield outside a coroutine of the script");
+  else
+    neapL_task_push_end(L, task);
+  return 1;
+}
+
+static void push_end(neapL_task *task) {
+  lua_State *S = task->host->scratch;
+  lua_pushcfunction(S, make_end);
+  lua_pushlightuserdata(S, task);
+  lua_pcall(S, 1, 1, 0);
+}
+
 /* Ends a task whose coroutine cannot go on, with the error that is the only
  * value on the host's scratch stack. The user's code that is called for <close>
  * variables counts as the task's, and may not wait. */
@@ -129,31 +149,16 @@ static void break_off(neapL_task *task) {
     lua_replace(S, 1);
   }
   task->broken = true;
+  if (task->ending) {
+    push_end(task);
+    lua_replace(S, 1);
+  }
   neapL_task_keep_error(S, task);
   host->current = NULL;
   host->can_yield = true;
   lua_settop(S, 0);
   end_task(task, task->cancel_status == NEAP_ECANCELED ? NEAPL_TASK_CANCELLED
                                                        : NEAPL_TASK_FAILED);
-}
-
-/* Runs below lua_pcall: makes the error of a task (at 1) that ends before it
- * has begun, or that has yielded without waiting for the engine. */
-static int make_end(lua_State *L) {
-  neapL_task *task = lua_touserdata(L, 1);
-  if (task->cancel_status == 0)
-    neapL_error_push(L, "yield",
-                     "coroutine.yield outside a coroutine of the script");
-  else
-    neapL_task_push_end(L, task);
-  return 1;
-}
-
-static void push_end(neapL_task *task) {
-  lua_State *S = task->host->scratch;
-  lua_pushcfunction(S, make_end);
-  lua_pushlightuserdata(S, task);
-  lua_pcall(S, 1, 1, 0);
 }
 
 /* Ends a task that was cancelled before it began. */
@@ -243,6 +248,8 @@ static bool go_on(neapL_task *task) {
   int results;
   int status =
       neapL_budget_resume(host, task->L, host->driver, count, &results);
+  if (host->memory)
+    neapL_memory_charge(host->memory, task);
   host->current = NULL; /* first: the handler of a signal looks at it */
   neapL_host_run(host, NULL);
   if (status == LUA_OK) {
@@ -269,11 +276,15 @@ static bool go_on_until(neapL_task *task, uint64_t until) {
   if (task->is_cut)
     check_owners(task);
   neapL_budget_begin(host, task, until);
+  if (host->memory)
+    neapL_memory_enter(host->memory);
   neapL_armed ends;
   neapL_budget_arm(host, &ends, host->scratch);
   bool is_cut = go_on(task);
-  neapL_budget_disarm(host, &ends);
   neapL_budget_end(host, task);
+  if (host->memory)
+    neapL_memory_leave(host->memory);
+  neapL_budget_disarm(host, &ends);
   return is_cut;
 }
 
@@ -333,6 +344,8 @@ static void tell_waiters(neapL_task *task) {
 static void complete(neapL_task *task) {
   neapL_host *host = task->host;
   neapL_task *parent = task->parent;
+  if (host->to_end == task)
+    host->to_end = NULL;
   if (task->run && task->outcome != NEAPL_TASK_DONE)
     host->runs->abandon(task);
   strip(task);
