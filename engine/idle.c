@@ -8,6 +8,7 @@
 #include "loop/home.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
+#include "receive.h"
 
 #define PATIENCE_NS (50 * NEAP__NS_PER_MS)
 
@@ -82,7 +83,7 @@ int neap_timeout_ms(neap_engine *engine) {
   if (!neap__home_allows(engine))
     return neap__home_fault(engine);
   size_t others = neap__idle_others(engine);
-  if (neap__loop_has_ready(engine) || neap__idle_waiter(engine, others))
+  if (neap__has_work(engine) || neap__idle_waiter(engine, others))
     return 0;
   int ms = neap__loop_timeout(engine);
   int jump = engine->is_virtual ? time_to_jump(engine, others) : -1;

@@ -1965,6 +1965,14 @@ NEAP_API int neap_http_send(neap_engine *engine, neap_op *op,
                             const neap_http_opts *opts,
                             neap_http_response **response);
 
+/* Starts `op`, which loads the HTTP library in a thread of the pool and gets
+ * libcurl ready, so that the first request need not: that takes some 20 ms
+ * otherwise, in the call of neap_http_send. It ends with 0, at once when all of
+ * that has been done; with NEAP_ENOLIB when the library cannot be loaded
+ * (neap_http_why has a sentence), or NEAP_ENOMEM. Cancelling it does not stop
+ * the thread. Returns 0, NEAP_EINVAL, NEAP_ENOMEM or NEAP_ESYS. */
+NEAP_API int neap_http_preload(neap_engine *engine, neap_op *op);
+
 /* Why the last neap_http_send of this engine refused; "" if it did not. */
 NEAP_API const char *neap_http_why(const neap_engine *engine);
 

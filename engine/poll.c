@@ -23,6 +23,7 @@
 #include "loop/timer.h"
 #include "loop/token.h"
 #include "loop/wakeup.h"
+#include "receive.h"
 
 static void init_lists(neap_engine *engine) {
   neap_link *const lists[] = {
@@ -171,8 +172,8 @@ void neap_engine_free(neap_engine *engine) {
 /* Waits until something is ready, or for as long as that makes sense. */
 static void wait(neap_engine *engine, uint64_t max_wait_ns) {
   if (engine->turn) {
-    neap__loop_wait(engine, 0);
-    if (neap__loop_has_ready(engine))
+    neap__receive(engine, 0, NEAP_FOREVER);
+    if (neap__has_work(engine))
       return;
   }
   size_t others = neap__idle_others(engine);
@@ -180,14 +181,15 @@ static void wait(neap_engine *engine, uint64_t max_wait_ns) {
     return;
   if (others > 0 && engine->is_virtual) {
     uint64_t patience = neap__idle_patience(engine, others);
-    neap__loop_wait(engine, patience < max_wait_ns ? patience : max_wait_ns);
-    if (!neap__loop_has_ready(engine))
+    neap__receive(engine, patience < max_wait_ns ? patience : max_wait_ns,
+                  NEAP_FOREVER);
+    if (!neap__has_work(engine))
       neap__idle_jump(engine, patience, max_wait_ns);
   } else if (others > 0) {
-    neap__loop_wait(engine, max_wait_ns);
+    neap__receive(engine, max_wait_ns, NEAP_FOREVER);
   } else if (!neap__list_empty(&engine->processes)) {
     /* Processes have to be ended even if no operation waits for them. */
-    neap__loop_wait(engine, 0);
+    neap__receive(engine, 0, NEAP_FOREVER);
   }
 }
 
@@ -204,11 +206,12 @@ int neap_poll(neap_engine *engine, uint64_t max_wait_ns) {
     wait(engine, max_wait_ns);
     count = neap__loop_drain(engine);
   } else if (count > 0) {
-    neap__loop_wait(engine, 0); /* I/O gets its turn, however much is ready */
+    /* I/O gets its turn, however much is ready. */
+    neap__receive(engine, 0, NEAP_FOREVER);
   }
   if (count > 0)
     engine->idle_since = 0;
-  neap__wakeup_end(engine, neap__loop_has_ready(engine));
+  neap__wakeup_end(engine, neap__has_work(engine));
   engine->polling = false;
   neap__home_leave(engine);
   return count;

@@ -3,12 +3,14 @@
 #include <limits.h>
 
 #include "base/units.h"
+#include "http/load.h"
 #include "idle.h"
 #include "loop/engine.h"
 #include "loop/loop.h"
 #include "loop/op.h"
 #include "loop/timer.h"
 #include "loop/wakeup.h"
+#include "receive.h"
 
 /* How much later than its budget says a slice may end without having overrun
  * it: a share of the budget, but at least so long. */
@@ -49,13 +51,22 @@ static bool is_quiet(const neap_engine *engine) {
 
 /* Receives I/O. To ask the system costs more than all else in an idle slice, so
  * a quiet engine does it now and then only; timers need no such question. */
-static void receive(neap_engine *engine, uint64_t now) {
+static void receive(neap_engine *engine, uint64_t now, uint64_t until) {
   if (now - engine->received_at < LOOK_EVERY_NS && is_quiet(engine)) {
     neap__timers_ring(engine, now);
     return;
   }
   engine->received_at = now;
-  neap__loop_wait(engine, 0);
+  neap__receive(engine, 0, until);
+}
+
+/* When HTTP has to stop: it gets half of the time that is left, if anybody
+ * waits for the other half. */
+static uint64_t http_until(const neap_engine *engine, uint64_t now,
+                           uint64_t until) {
+  if (until == NEAP_FOREVER || !neap__loop_has_ready(engine))
+    return until;
+  return now + (until - now) / 2;
 }
 
 /* Receives and delivers in turns until the budget is used, or nothing is ready.
@@ -63,17 +74,25 @@ static void receive(neap_engine *engine, uint64_t now) {
 static int work(neap_engine *engine, uint64_t until, progress *p) {
   do {
     p->phase = "io";
-    receive(engine, p->now);
+    receive(engine, p->now, http_until(engine, p->now, until));
+    bool is_late = false;
+    if (engine->http) {
+      p->now = neap__loop_real_now();
+      is_late = p->now >= until;
+      p->phase = is_late ? "http" : p->phase;
+    }
     int count = neap__loop_drain_until(engine, until, &p->now);
     if (count < 0)
       return count;
     if (count == 0) {
-      be_idle(engine);
+      if (!neap__has_work(engine))
+        be_idle(engine);
       p->now = neap__loop_real_now();
-      if (!neap__loop_has_ready(engine))
+      if (!neap__has_work(engine))
         return 0;
     } else {
-      p->phase = "done";
+      if (!is_late)
+        p->phase = "done";
       p->delivered += (uint64_t)count;
       engine->idle_since = 0;
     }
@@ -109,7 +128,7 @@ int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
     engine->polling = false;
     return status;
   }
-  bool more = neap__loop_has_ready(engine);
+  bool more = neap__has_work(engine);
   engine->slice_until = 0;
   neap__wakeup_end(engine, more);
   engine->polling = false;

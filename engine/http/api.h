@@ -51,6 +51,13 @@ typedef struct neap__http_api {
    * calls `free`. */
   void (*close)(neap__http *http);
   void (*free)(neap__http *http);
+  /* Has libcurl do what is due, until the clock of uv_hrtime is at `until`, but
+   * at least one thing; with NEAP_FOREVER all of it. Nothing else drives
+   * libcurl: the callbacks of uv only note what is due. */
+  void (*drive)(neap__http *http, uint64_t until);
+  /* Initializes libcurl, which `open` does otherwise; from any thread.
+   * NEAP_ENOMEM. */
+  int (*prepare)(void);
   /* In the child of a fork, instead of these two: closes the descriptors of
    * connections, and lets go of responses and bodies. libcurl is not called: it
    * would take leave of the servers in the parent's name. */
@@ -79,6 +86,7 @@ typedef struct neap__http_api {
 /* How each library's own structs begin. */
 struct neap__http {
   const neap__http_api *api;
+  bool is_due; /* there is something for `drive` to do */
 };
 
 struct neap_http_jar {

@@ -19,7 +19,9 @@ static int load(neap_engine *engine) {
   why[0] = '\0';
   if (engine->http)
     return 0;
-  return neap__http_load(engine, engine->http_library, &engine->http, why);
+  const neap__http_api *api;
+  int status = neap__http_find(engine->http_library, &api, why);
+  return status < 0 ? status : neap__http_open(engine, api, &engine->http);
 }
 
 int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "library.h"
 
+#include "drive.h"
 #include "jar.h"
 #include "multi.h"
 #include "send.h"
@@ -37,6 +38,8 @@ const neap__http_api neap__http_library = {
     .close = close_library,
     .free = free_library,
     .disown = disown_library,
+    .drive = neap__drive,
+    .prepare = neap__multi_prepare,
     .send = neap__send_start,
     .abandon = neap__send_abandon,
     .taken = neap__send_taken,

@@ -130,12 +130,13 @@ static int find_library(const neap__http_api **out,
   return NEAP_ENOLIB;
 }
 
-int neap__http_load(neap_engine *engine, const char *path, neap__http **out,
+int neap__http_find(const char *path, const neap__http_api **out,
                     char why[NEAP__HTTP_WHY_SIZE]) {
-  const neap__http_api *api;
-  int status = path ? open_library(path, &api, why) : find_library(&api, why);
-  if (status < 0)
-    return status;
+  return path ? open_library(path, out, why) : find_library(out, why);
+}
+
+int neap__http_open(neap_engine *engine, const neap__http_api *api,
+                    neap__http **out) {
   neap__http_host host = {
       .engine = engine,
       .uv = &engine->uv,

@@ -5,10 +5,14 @@
 
 #include "api.h"
 
-/* Loads the library at `path`, or if that is NULL, where neap_engine_opts says.
- * On failure, NEAP_ENOLIB or NEAP_ENOMEM, `why` has a sentence. */
-int neap__http_load(neap_engine *engine, const char *path, neap__http **out,
+/* Finds the library at `path`, or if that is NULL, where neap_engine_opts says.
+ * From any thread. On failure, NEAP_ENOLIB, `why` has a sentence. */
+int neap__http_find(const char *path, const neap__http_api **out,
                     char why[NEAP__HTTP_WHY_SIZE]);
+
+/* Opens the library for an engine, once it has been found. NEAP_ENOMEM. */
+int neap__http_open(neap_engine *engine, const neap__http_api *api,
+                    neap__http **out);
 
 /* Begins to close the library's handles; and frees the rest when the loop has
  * been closed. NULL is ignored. */

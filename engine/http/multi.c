@@ -25,6 +25,8 @@
  */
 struct neap__http_socket {
   uv_poll_t poll;
+  neap_link due; /* in `due` of `multi` while there are `events` */
+  int events;    /* that have come, and of which libcurl has not been told */
   neap__multi *multi;
   curl_socket_t fd;
   int wanted;           /* the events that libcurl waits for */
@@ -72,6 +74,7 @@ static int add_socket(neap__multi *multi, curl_socket_t fd, CURL *opener,
     neap__free(&multi->host.alloc, socket, sizeof *socket);
     return NEAP_ESYS;
   }
+  neap__list_init(&socket->due);
   uv_unref((uv_handle_t *)&socket->poll);
   socket->poll.data = socket;
   multi->sockets[fd] = socket;
@@ -95,6 +98,7 @@ static void end_socket(neap__http_socket *socket) {
   if (socket->user)
     neap__multi_release_socket(socket->user);
   socket->multi->sockets[socket->fd] = NULL;
+  neap__list_remove(&socket->due);
   uv_close((uv_handle_t *)&socket->poll, free_socket);
 }
 
@@ -181,12 +185,12 @@ static bool is_open(const neap__http_socket *socket) {
   return find_socket(socket->multi, socket->fd) == socket;
 }
 
-/* Bytes that have come are read before anything is sent, since they may say
- * that nothing need be sent. If libcurl were told of both events, or of an
- * error, it would send all the same, and fail at a connection that the server
- * has reset, with an answer unread. */
+/* Only notes what has come: libcurl is told of it by neap__multi_act_socket.
+ * The socket goes on being watched until then, for it costs less to hear of
+ * events again than to stop. */
 static void on_poll(uv_poll_t *poll, int status, int events) {
   neap__http_socket *socket = poll->data;
+  neap__multi *multi = socket->multi;
   int wanted = told_events(socket);
   if (!wanted) {
     /* The other side closes a connection that we keep, or speaks unasked:
@@ -201,15 +205,35 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     socket->watched = 0;
     events = wanted & UV_READABLE ? UV_READABLE : UV_WRITABLE;
   }
-  if (events & UV_READABLE) {
-    act(socket->multi, socket->fd, CURL_CSELECT_IN);
+  if (socket->events == 0) {
+    neap__list_append(&multi->due, &socket->due);
+    multi->http.is_due = true;
+  }
+  socket->events |= events;
+}
+
+/* Bytes that have come are read before anything is sent, since they may say
+ * that nothing need be sent. If libcurl were told of both events, or of an
+ * error, it would send all the same, and fail at a connection that the server
+ * has reset, with an answer unread. */
+bool neap__multi_act_socket(neap__multi *multi) {
+  if (neap__list_empty(&multi->due))
+    return false;
+  neap__http_socket *socket =
+      NEAP__ITEM(multi->due.next, neap__http_socket, due);
+  neap__list_remove(&socket->due);
+  int events = socket->events;
+  socket->events = 0;
+  if (events & told_events(socket) & UV_READABLE) {
+    act(multi, socket->fd, CURL_CSELECT_IN);
     if (socket->user)
-      socket->multi->on_read(socket->user);
+      multi->on_read(socket->user);
   }
   if ((events & told_events(socket) & UV_WRITABLE) && is_open(socket))
-    act(socket->multi, socket->fd, CURL_CSELECT_OUT);
+    act(multi, socket->fd, CURL_CSELECT_OUT);
   if (is_open(socket))
     watch(socket);
+  return true;
 }
 
 static int events_of(int what) {
@@ -280,22 +304,35 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud,
   return 0;
 }
 
+/* The timer of libcurl is due. */
+static void note_timer(neap__multi *multi) {
+  multi->timer_is_due = multi->http.is_due = true;
+}
+
+void neap__multi_act_timer(neap__multi *multi) {
+  multi->timer_is_due = false;
+  act(multi, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* uv_run first calls the callbacks of timers. Then it would wait for I/O. */
 static void on_timer(uv_timer_t *timer) {
-  act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+  note_timer(timer->data);
+  uv_stop(timer->loop);
 }
 
 /* CURLMOPT_TIMERFUNCTION. "Do not call libcurl directly from within the
- * callback": a time of 0 goes through the timer as well. */
+ * callback." */
 static int on_timeout(CURLM *curl, long ms, void *ud) {
   (void)curl;
   neap__multi *multi = ud;
-  if (ms < 0) {
-    uv_timer_stop(&multi->timer);
-    return 0;
-  }
-  if (ms > 0)
+  uv_timer_stop(&multi->timer);
+  multi->timer_is_due = false;
+  if (ms == 0) {
+    note_timer(multi);
+  } else if (ms > 0) {
     uv_update_time(multi->host.uv);
-  uv_timer_start(&multi->timer, on_timer, (uint64_t)ms, 0);
+    uv_timer_start(&multi->timer, on_timer, (uint64_t)ms, 0);
+  }
   return 0;
 }
 
@@ -316,14 +353,19 @@ static void init_curl(void) {
   global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+int neap__multi_prepare(void) {
+  static uv_once_t once = UV_ONCE_INIT;
+  uv_once(&once, init_curl);
+  return global_code == CURLE_OK ? 0 : NEAP_ENOMEM;
+}
+
 int neap__multi_open(const neap__http_host *host,
                      void (*on_end)(neap__transfer *transfer, CURLcode code),
                      void (*on_read)(neap__transfer *transfer),
                      neap__multi **out) {
-  static uv_once_t once = UV_ONCE_INIT;
-  uv_once(&once, init_curl);
-  if (global_code != CURLE_OK)
-    return NEAP_ENOMEM;
+  int status = neap__multi_prepare();
+  if (status < 0)
+    return status;
   neap__multi *multi = neap__alloc(&host->alloc, sizeof *multi);
   if (!multi)
     return NEAP_ENOMEM;
@@ -336,7 +378,9 @@ int neap__multi_open(const neap__http_host *host,
   multi->on_read = on_read;
   multi->host = *host;
   multi->idle_at = NEAP_FOREVER;
+  neap__list_init(&multi->due);
   neap__list_init(&multi->transfers);
+  neap__list_init(&multi->launches);
   uv_timer_init(host->uv, &multi->timer);
   uv_timer_init(host->uv, &multi->idle);
   uv_unref((uv_handle_t *)&multi->timer);
@@ -382,11 +426,8 @@ void neap__multi_free(neap__multi *multi) {
   neap__free(&alloc, multi, sizeof *multi);
 }
 
-/* uv_run first calls the callbacks of timers. Then it would wait for I/O,
- * although there is something to deliver. */
 void neap__multi_finish(neap__multi *multi, neap_op *op, int status) {
   multi->host.finish(op, status, 0);
-  uv_stop(multi->host.uv);
 }
 
 void neap__multi_wake_reader(neap__multi *multi, neap_http_response *response) {

@@ -24,12 +24,16 @@ struct neap__multi {
   uv_timer_t timer;            /* libcurl's */
   neap__http_socket **sockets; /* by descriptor */
   size_t socket_capacity;
-  uint64_t actions; /* calls of curl_multi_socket_action so far */
+  uint64_t actions;  /* calls of curl_multi_socket_action so far */
+  neap_link due;     /* of neap__http_socket: libcurl is to be told of them */
+  bool timer_is_due; /* libcurl's */
   void (*on_end)(neap__transfer *transfer, CURLcode code);
   void (*on_read)(neap__transfer *transfer);
 
   /* send.c */
   neap_link transfers;
+  neap_link launches; /* of neap__transfer: they are to be given to libcurl */
+  bool idle_is_due;   /* idle transfers are to be looked for */
   uv_timer_t idle;  /* rings when a transfer may have been idle for too long */
   uint64_t idle_at; /* when that is, by uv_hrtime; NEAP_FOREVER: not set */
   CURL *handles[NEAP__HTTP_HANDLES]; /* not in use; set up for any request */
@@ -52,6 +56,15 @@ void neap__multi_free(neap__multi *multi);
 /* Closes the sockets of connections in the child of a fork. */
 void neap__multi_disown(neap__multi *multi);
 
+/* Initializes libcurl, once in a process, in any thread. NEAP_ENOMEM. */
+int neap__multi_prepare(void);
+
+/* Tells libcurl of the first socket that is due; false when none is. */
+bool neap__multi_act_socket(neap__multi *multi);
+
+/* Tells libcurl that its time has come. */
+void neap__multi_act_timer(neap__multi *multi);
+
 /* Opens a socket for `easy` that the loop can watch. NEAP_ESYS with errno, or
  * NEAP_ENOMEM. */
 int neap__multi_open_socket(neap__multi *multi, CURL *easy,
@@ -67,7 +80,7 @@ bool neap__multi_is_read(const neap__http_socket *socket);
 /* Parts a transfer from the socket that sends its body. */
 void neap__multi_release_socket(neap__transfer *transfer);
 
-/* Ends an operation, and has it delivered soon. */
+/* Ends an operation. */
 void neap__multi_finish(neap__multi *multi, neap_op *op, int status);
 
 /* Ends the operation that waits for bytes of a streamed body, if there is one.

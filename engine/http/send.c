@@ -397,17 +397,10 @@ static void configure(neap__transfer *transfer) {
     watch_progress(transfer);
 }
 
-/* Gives the request, or the one to which it was redirected, to libcurl. */
-static int launch(neap__transfer *transfer) {
-  uint64_t now = uv_hrtime();
-  long total = 0;
-  if (transfer->timeout > 0) {
-    uint64_t spent = now - transfer->started;
-    total = spent < transfer->timeout ? to_ms(transfer->timeout - spent) : 1;
-  }
-  curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, total);
-  curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   to_ms(transfer->connect_timeout));
+/* Has the request, or the one to which it was redirected, given to libcurl
+ * when that is driven next. */
+static void launch(neap__transfer *transfer) {
+  neap__multi *multi = transfer->multi;
   /* With https the connection that is being made may be HTTP/2: wait for it
    * instead of making another. */
   curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT,
@@ -417,16 +410,15 @@ static int launch(neap__transfer *transfer) {
   transfer->moved = 0;
   transfer->paused = 0;
   transfer->refused = transfer->is_hushed = transfer->is_withheld = false;
-  if (curl_multi_add_handle(transfer->multi->curl, transfer->easy) != CURLM_OK)
-    return NEAP_ENOMEM;
-  transfer->added = true;
-  uint64_t at = idle_at(transfer, now);
+  neap__list_append(&multi->launches, &transfer->launch);
+  multi->http.is_due = true;
+  uint64_t at = idle_at(transfer, uv_hrtime());
   if (at != NEAP_FOREVER)
-    watch_idle(transfer->multi, at);
-  return 0;
+    watch_idle(multi, at);
 }
 
 static void withdraw(neap__transfer *transfer) {
+  neap__list_remove(&transfer->launch);
   neap__multi_release_socket(transfer);
   if (transfer->added)
     curl_multi_remove_handle(transfer->multi->curl, transfer->easy);
@@ -488,6 +480,7 @@ static int make(neap__multi *multi, neap_http_opts *opts, neap__transfer **out,
     transfer->max_body = opts->max_body;
   transfer->upload = opts->upload;
   neap__list_init(&transfer->link);
+  neap__list_init(&transfer->launch);
   int status = NEAP_ENOMEM;
   transfer->easy = take_handle(multi);
   transfer->response = neap__http_response_new(alloc);
@@ -538,12 +531,7 @@ int neap__send_start(neap__http *http, neap_op *op, const neap_http_opts *opts,
   if (status < 0)
     return status;
   transfer->started = uv_hrtime();
-  status = launch(transfer);
-  if (status < 0) {
-    transfer->upload = NULL;
-    free_transfer(transfer);
-    return status;
-  }
+  launch(transfer);
   if (transfer->upload) {
     transfer->upload->state = NEAP__UPLOAD_SENDING;
     transfer->upload->transfer = transfer;
@@ -603,13 +591,38 @@ void neap__send_written(neap_http_upload *upload) {
     set_paused(transfer, transfer->paused & ~CURLPAUSE_SEND);
 }
 
-/* Gives the request to libcurl once more. */
-static int launch_again(neap__transfer *transfer) {
-  withdraw(transfer);
-  int status = launch(transfer);
-  if (status < 0)
+/* Gives a transfer to libcurl. */
+static bool give(neap__transfer *transfer) {
+  long total = 0;
+  if (transfer->timeout > 0) {
+    uint64_t spent = uv_hrtime() - transfer->started;
+    total = spent < transfer->timeout ? to_ms(transfer->timeout - spent) : 1;
+  }
+  curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, total);
+  curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   to_ms(transfer->connect_timeout));
+  transfer->added =
+      curl_multi_add_handle(transfer->multi->curl, transfer->easy) == CURLM_OK;
+  return transfer->added;
+}
+
+bool neap__send_launch(neap__multi *multi) {
+  if (neap__list_empty(&multi->launches))
+    return false;
+  neap__transfer *transfer =
+      NEAP__ITEM(multi->launches.next, neap__transfer, launch);
+  neap__list_remove(&transfer->launch);
+  if (!give(transfer)) {
     neap__failure_explain(transfer, true, neap__failure_no_memory);
-  return status;
+    finish(transfer, NEAP_ENOMEM);
+  }
+  return true;
+}
+
+/* Gives the request to libcurl once more. */
+static void launch_again(neap__transfer *transfer) {
+  withdraw(transfer);
+  launch(transfer);
 }
 
 /* Follows a redirect. libcurl could do that by itself, but it would repeat a
@@ -652,7 +665,8 @@ static int follow(neap__transfer *transfer) {
       return error;
     }
   }
-  return launch_again(transfer);
+  launch_again(transfer);
+  return 0;
 }
 
 /* Forgets the response that has come so far. */
@@ -670,15 +684,16 @@ static int rescue(neap__transfer *transfer) {
     neap__failure_explain(transfer, true, neap__failure_no_memory);
     return status;
   }
-  return launch_again(transfer);
+  launch_again(transfer);
+  return 0;
 }
 
 void neap__send_end(neap__transfer *transfer, CURLcode code) {
-  int status;
+  int status = 0;
   if (neap__repeat_is_due(transfer, code)) {
     begin_anew(transfer);
     neap__rescue_end(transfer);
-    status = launch_again(transfer);
+    launch_again(transfer);
   } else if (neap__rescue_is_due(transfer, code)) {
     status = rescue(transfer);
   } else {
@@ -707,18 +722,27 @@ static void end_idle(neap__transfer *transfer) {
 
 static void on_idle(uv_timer_t *timer) {
   neap__multi *multi = timer->data;
-  uint64_t now = uv_hrtime(), next = NEAP_FOREVER;
   multi->idle_at = NEAP_FOREVER;
+  multi->idle_is_due = multi->http.is_due = true;
+  uv_stop(timer->loop); /* it would wait for I/O now */
+}
+
+void neap__send_end_idle(neap__multi *multi, uint64_t until) {
+  uint64_t now = uv_hrtime(), next = NEAP_FOREVER;
   neap_link *link = multi->transfers.next;
   while (link != &multi->transfers) {
     neap__transfer *transfer = NEAP__ITEM(link, neap__transfer, link);
     link = link->next;
     uint64_t at = idle_at(transfer, now);
-    if (at <= now)
+    if (at <= now) {
       end_idle(transfer);
-    else if (at < next)
+      if (until != NEAP_FOREVER && uv_hrtime() >= until)
+        return;
+    } else if (at < next) {
       next = at;
+    }
   }
+  multi->idle_is_due = false;
   if (next != NEAP_FOREVER)
     watch_idle(multi, next);
 }

@@ -30,4 +30,12 @@ void neap__send_disown_all(neap__multi *multi);
 /* Drops all transfers; their operations never end. */
 void neap__send_drop_all(neap__multi *multi);
 
+/* Gives the next transfer that is to be launched to libcurl; false when there
+ * is none. */
+bool neap__send_launch(neap__multi *multi);
+
+/* Ends transfers that have passed one of their limits, until the clock is at
+ * `until`, but at least one. */
+void neap__send_end_idle(neap__multi *multi, uint64_t until);
+
 #endif

@@ -34,8 +34,10 @@ struct neap__transfer {
   neap_op *op;
   neap_http_response **out;
 
-  CURL *easy;       /* CURLOPT_PRIVATE leads back here */
-  bool added;       /* `easy` is in the multi handle */
+  CURL *easy; /* CURLOPT_PRIVATE leads back here */
+  neap_link
+      launch; /* in `launches` of `multi`, until `easy` is in the handle */
+  bool added; /* `easy` is in the multi handle */
   bool is_ordinary; /* `easy` has no option that has to be undone */
   bool is_spoilt;   /* `easy` remembers what would spoil other requests */
   bool is_fresh;    /* no connection that was kept is used */
