@@ -29,7 +29,7 @@ local function verdict(goal, unit)
 end
 
 local function line(measure, label, values, ratio, goal)
-  local text = ("  %-7s%-36s %-30s %-26s %s"):format(measure, label, values, ratio, goal)
+  local text = ("  %-12s%-36s %-30s %-26s %s"):format(measure, label, values, ratio, goal)
   return (text:gsub("%s+$", ""))
 end
 

@@ -13,7 +13,7 @@
 ---@field above table<string, number>|nil of a peer: by measure how much more neap may take
 
 ---@class bench.Measure
----@field [1] "wall"|"cpu"|"memory"
+---@field [1] string          "wall", "cpu", "memory", or what a line before these calls it
 ---@field [2] string           a key of units
 ---@field per integer          it is divided by this: what is told is that of one of so many
 
@@ -42,10 +42,10 @@
 local M = {}
 
 --- How many of each unit a second or a byte has.
-M.units = { ns = 1e9, us = 1e6, ms = 1e3, s = 1, B = 1, KB = 1e-3, MB = 1e-6 }
+M.units = { ns = 1e9, us = 1e6, ms = 1e3, s = 1, B = 1, KB = 1e-3, MB = 1e-6, times = 1 }
 
 local TOPICS = { "nodes", "waiting", "tasks", "batch", "http", "llm", "json", "start", "frame",
-  "growth" }
+  "growth", "embed" }
 
 -- The first line that a command prints, nil if there is none.
 local function ask(command)

@@ -71,17 +71,20 @@ local function command_line(program, servers)
   return table.concat(words, " ")
 end
 
--- Returns what a program measured, and what it says it is.
+-- Returns what a program measured, and what it says it is. Lines such as "cpu max: 0.001" may
+-- stand before the last.
 local function run(command)
   local pipe = assert(io.popen(command))
   local output = pipe:read("a")
   local ok, how, code = pipe:close()
-  local wall, cpu, memory, version = output:match("^wall (%S+) cpu (%S+) memory (%S+) ?([^\n]*)\n$")
+  local more, wall, cpu, memory, version =
+    ("\n" .. output):match("^(.*\n)wall (%S+) cpu (%S+) memory (%S+) ?([^\n]*)\n$")
   if not ok or not wall then
     error(("%s: ended by %s %d after printing %q"):format(command, how, code, output), 0)
   end
-  return { wall = tonumber(wall), cpu = tonumber(cpu), memory = tonumber(memory) },
-    version ~= "" and version or nil
+  local measured = { wall = tonumber(wall), cpu = tonumber(cpu), memory = tonumber(memory) }
+  for name, value in more:gmatch("([^\n]+): (%S+)\n") do measured[name] = tonumber(value) end
+  return measured, version ~= "" and version or nil
 end
 
 -- Runs each program of the rows once in each of `count` rounds, so that what
@@ -129,7 +132,8 @@ end
 -- What a program measured, in the unit.
 local function scaled(measure_of, program, samples)
   local scale = rows.units[measure_of[2]] / measure_of.per
-  if measure_of[1] ~= "memory" then scale = scale / (program.share or 1) end
+  local is_time = measure_of[1] == "wall" or measure_of[1] == "cpu"
+  if is_time then scale = scale / (program.share or 1) end
   local list = {}
   for i, sample in ipairs(samples[program] or {}) do list[i] = sample[measure_of[1]] * scale end
   return list

@@ -38,7 +38,8 @@ static void stop_watching(struct neap__lent *lent) {
 
 static void tell(struct neap__lent *lent) {
   stop_watching(lent);
-  neap__wakeup_from_inside(lent->engine);
+  if (lent->engine)
+    neap__wakeup_from_inside(lent->engine);
 }
 
 static void on_time(uv_timer_t *timer) {
@@ -53,7 +54,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 
 static void look(uv_prepare_t *prepare) {
   struct neap__lent *lent = prepare->data;
-  if (atomic_load(&lent->engine->is_asked)) {
+  if (!lent->engine || atomic_load(&lent->engine->is_asked)) {
     stop_watching(lent);
     return;
   }
@@ -105,7 +106,10 @@ static void on_closed(uv_handle_t *handle) {
   neap__free(&alloc, lent, sizeof *lent);
 }
 
+/* The child may have a copy of the host's loop. */
 void neap__lent_disown(neap_engine *engine) {
+  if (engine->lent)
+    engine->lent->engine = NULL;
   engine->lent = NULL;
 }
 

@@ -4,6 +4,10 @@
 local helper = require "spec.helper"
 local neap = require "neap"
 
+-- What is told of many slices.
+local SLICES = { "cpu p50", "cpu p99", "cpu p99.9", "cpu max", "wall p50", "wall p99",
+  "wall p99.9", "wall max" }
+
 -- The rows and what each of them measures.
 local figures = {
   ["node/loop"] = { "wall" },
@@ -44,6 +48,13 @@ local figures = {
   ["growth/waiters"] = { "cpu" },
   ["growth/nodes"] = { "cpu" },
   ["growth/successors"] = { "cpu" },
+  ["embed/idle"] = SLICES,
+  ["embed/timers"] = SLICES,
+  ["embed/gets"] = SLICES,
+  ["embed/first"] = SLICES,
+  ["embed/turns"] = { "turns", "cpu" },
+  ["embed/engine"] = { "cpu p50", "cpu max", "heap", "descriptors" },
+  ["embed/size"] = { "memory" },
 }
 
 -- A folder like that of a build with NEAP_BENCH=ON: the executable under test,

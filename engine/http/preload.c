@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "load.h"
 #include "loop/engine.h"
+#include "loop/home.h"
 #include "loop/op.h"
 
 typedef struct preload {
@@ -46,8 +47,8 @@ static void on_found(uv_work_t *work, int status) {
 }
 
 int neap_http_preload(neap_engine *engine, neap_op *op) {
-  if (!engine || !neap__op_is_free(op))
-    return NEAP_EINVAL;
+  if (!neap__home_allows(engine) || !neap__op_is_free(op))
+    return neap__home_fault(engine);
   preload *p = NULL;
   if (!engine->http) {
     p = neap__alloc(&engine->alloc, sizeof *p);
