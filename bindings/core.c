@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "flow/drive.h"
 #include "flow/emit.h"
+#include "flow/native.h"
 #include "flow/params.h"
 #include "flow/plan.h"
 #include "flow/retry.h"
@@ -244,6 +245,7 @@ int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
   neapL_params_open(L);
   neapL_retry_open(L);
   neapL_emit_open(L);
+  neapL_native_open(L);
   neapL_trace_open(L);
   for (const luaL_Reg *module = modules; module->name; module++) {
     module->func(L);

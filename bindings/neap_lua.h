@@ -206,6 +206,66 @@ NEAP_API void neap_lua_value_free(neap_value *value);
  * [-0, +(0|1), -] */
 NEAP_API int neap_lua_value_push(lua_State *L, neap_value value);
 
+/* ---- Functions and nodes in C, for Lua ----------------------------------- */
+
+/* Makes a function in C a global of the state, which scripts call like any that
+ * waits. Of `ops`, which is copied, `exec` is the function. It returns 0, a
+ * negative status, which is raised as an error object with that `status`, or
+ * NEAP_LATER after neap_later: then the task waits until neap_complete is
+ * called, from any thread. `resume`, if there is one, is called then, in the
+ * thread of the engine, and may give the results. `cancel` is called when the
+ * task is cancelled while it waits, and `drop`, with `self`, when Lua has let
+ * go of the function. The other functions are not called.
+ *
+ * The arguments are a list: neap_call_params(call) has the first at "[1]", and
+ * their number at "n". The results are another list: see neap_lua_call_results.
+ * A host that knows Lua finds the arguments on the stack of
+ * neap_lua_call_state.
+ *
+ * The function must not raise. It raises for its caller where Lua cannot be
+ * suspended, as sleep does.
+ *
+ * Returns 0, or NEAP_EFAILED for `ops` that are none or have no exec, and
+ * neap_lua_why says more; `drop` is not called then. [-0, +0, -] */
+NEAP_API int neap_lua_register(lua_State *L, const char *name,
+                               const neap_node_ops *ops, void *self);
+
+/* Makes a node in C known to scripts: neap.native(name, opts) is a node with
+ * these functions, as neap_flow_add_ops makes one, which can be wired, retried
+ * and timed like any node of Lua. neap_call_shared of its calls is the shared
+ * store of the run, neap_call_params its params. `drop` is called when no flow
+ * has the node any more and another has taken its name, or when the state is
+ * closed. The node is no batch: `fetch` is not called. Returns what
+ * neap_lua_register does. [-0, +0, -] */
+NEAP_API int neap_lua_register_node(lua_State *L, const char *name,
+                                    const neap_node_ops *ops, void *self);
+
+/* Of a function's call: the coroutine that has called it. Its arguments are on
+ * the stack from index 1 on; leave the stack as it is but for what
+ * neap_lua_call_return takes. NULL for other calls. */
+NEAP_API lua_State *neap_lua_call_state(const neap_call *call);
+
+/* Of a function's call: the list of its results, to be set by path, "[1]" being
+ * the first. With an element "n" it has so many, nil included. An empty value
+ * for other calls. */
+NEAP_API neap_value neap_lua_call_results(const neap_call *call);
+
+/* Makes the `count` values on top of that stack the results, and pops them.
+ * NEAP_EINVAL for other calls and a wrong count; NEAP_ENOMEM, and they are
+ * popped. To be called in exec or resume. [-count, +0, -] */
+NEAP_API int neap_lua_call_return(const neap_call *call, int count);
+
+/* Adds a flow in Lua to a flow in C, as a node: its exec is a run of the flow
+ * of this name at that time, or without a name (NULL) of the flow `lua`. The
+ * node ends with the action of that run, and fails as it does. Of a run in C
+ * whose shared store is a value of this state, the run in Lua has the same
+ * table; a plain pointer is a light userdata there. `opts` are those of
+ * neap_flow_add, for a node of the kind NEAP_NODE. The runs in C are started on
+ * the engine of the state. Returns what neap_flow_add_ops does. [-0, +0, -] */
+NEAP_API int neap_lua_add_node(lua_State *L, neap_flow *flow,
+                               const neap_node_opts *opts, const char *name,
+                               neap_lua_flow lua, neap_node **out);
+
 #ifdef __cplusplus
 }
 #endif

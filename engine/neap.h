@@ -1330,6 +1330,11 @@ NEAP_API void neap_call_cancel(neap_call *call);
 /* Answers the step that was done with success, and returns the next. */
 NEAP_API const neap_step *neap_call_answer(neap_call *call, neap_run *run);
 
+/* The action that has been set, in place of neap_call_answer where the call
+ * ends before the bytes are of no more use. False, and NULL, for "default". */
+NEAP_API bool neap_call_action(const neap_call *call, const char **action,
+                               size_t *size);
+
 /* Takes over the result of exec: into the call of a batch that of an item which
  * has ended, into the call of a visit or an item that of the attempt which has
  * succeeded. Runs code of the host's. */
@@ -1937,8 +1942,8 @@ typedef struct neap_http_response neap_http_response;
  * status code; NEAP_ETIMEDOUT, NEAP_ETOOBIG, NEAP_EHTTP (connection refused,
  * name not found, TLS not verified, cut short, not decodable, not HTTP, ...),
  * NEAP_EPERM (an address or a redirect is not granted, which neap_http_error
- * tells), NEAP_ENOMEM or NEAP_ECANCELED. *response is set by then and *owned* by the
- * caller, except after NEAP_ECANCELED: NULL.
+ * tells), NEAP_ENOMEM or NEAP_ECANCELED. *response is set by then and *owned*
+ * by the caller, except after NEAP_ECANCELED: NULL.
  *
  * With `stream` the operation ends as soon as the head of the last response has
  * come. The body is then read with neap_http_read. neap_http_peek reports a

@@ -35,6 +35,7 @@ local public = { ["neap.h"] = true, ["base/list.h"] = true, ["base/opts.h"] = tr
 -- Files that are one machine, and may include each other; no others may.
 local machine = {
   ["bindings/flow/drive"] = true, ["bindings/flow/batch"] = true, ["bindings/flow/worker"] = true,
+  ["bindings/flow/native_node"] = true,
 }
 
 -- "engine/http/load.c" is of the tree "engine", in its folder "http".

@@ -86,7 +86,7 @@ const char *neap_lua_why(lua_State *L) {
   return text;
 }
 
-void neapL_guard_push(lua_State *L, const char *module, const char *name) {
+void neapL_guard_push(lua_State *L, const char *module) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, module) == LUA_TNIL) {
     lua_pop(L, 1);
@@ -94,7 +94,5 @@ void neapL_guard_push(lua_State *L, const char *module, const char *name) {
     lua_pushstring(L, module);
     lua_call(L, 1, 1);
   }
-  lua_getfield(L, -1, name);
-  lua_replace(L, -3);
-  lua_pop(L, 1);
+  lua_replace(L, -2);
 }

@@ -15,7 +15,7 @@ int neapL_guard_call(lua_State *L, lua_CFunction f, void *args, int index);
 /* Makes the value on top what neap_lua_why has to say. [-1, +0, m] */
 void neapL_guard_set_why(lua_State *L);
 
-/* Pushes a function of a module of neap's. [-0, +1, v] */
-void neapL_guard_push(lua_State *L, const char *module, const char *name);
+/* Pushes a module of neap's. [-0, +1, v] */
+void neapL_guard_push(lua_State *L, const char *module);
 
 #endif

@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include "task/anchor.h"
+#include "functions.h"
 #include "guard.h"
+#include "sandbox/chunk.h"
+#include "sandbox/sandbox.h"
 #include "task/task_life.h"
 
 /* The registry's keys, by address: the objects by number, and by name. */
@@ -65,28 +68,71 @@ static neap_lua_flow flow_of(const neapL_loaded *loaded) {
   return (neap_lua_flow)loaded->serial << 32 | (uint32_t)loaded->number;
 }
 
+/* Pushes the module of a script, and its chunk; or nil and what is wrong with
+ * the text. [-0, +2, v] */
+static void compile(lua_State *L, const loading *l) {
+  neapL_guard_push(L, module);
+  lua_getfield(L, -1, "compile");
+  lua_pushstring(L, l->name);
+  lua_pushlstring(L, l->text, l->size);
+  lua_call(L, 2, 2); /* module chunk problem */
+  if (lua_isnil(L, -2))
+    lua_remove(L, -3);
+  else
+    lua_pop(L, 1);
+}
+
+/* The same in a state for scripts that nobody trusts: each has globals and
+ * modules of neap of its own. */
+static void compile_in_sandbox(lua_State *L, const loading *l) {
+  int globals = lua_gettop(L) + 1;
+  neapL_sandbox_push_script(L); /* globals require */
+  neapL_functions_copy(L, globals);
+  lua_pushstring(L, module);
+  lua_call(L, 1, 1); /* globals module */
+  size_t size = l->size;
+  const char *text = l->text;
+  if (size > 0 && *text == '#') { /* a line for the shell */
+    const char *end = memchr(text, '\n', size);
+    size = end ? size - (size_t)(end - text) : 0;
+    text = end ? end : text;
+  }
+  lua_pushfstring(L, "@%s", l->name);
+  if (neapL_chunk_push(L, text, size, lua_tostring(L, -1), globals) != LUA_OK) {
+    lua_pushnil(L);
+    lua_replace(L, globals);
+    lua_replace(L, globals + 1);
+  } else {
+    lua_replace(L, globals + 2); /* globals module chunk */
+    lua_remove(L, globals);
+  }
+  lua_settop(L, globals + 1);
+}
+
 static int load(lua_State *L) {
   loading *l = lua_touserdata(L, 1);
   neapL_host *host = neapL_host_of(L);
-  neapL_guard_push(L, module, "compile");
-  lua_pushstring(L, l->name);
-  lua_pushlstring(L, l->text, l->size);
-  lua_call(L, 2, 2); /* chunk problem */
+  if (neapL_sandbox_is(L))
+    compile_in_sandbox(L, l);
+  else
+    compile(L, l);
   if (lua_isnil(L, -2)) {
     neapL_guard_set_why(L);
     l->status = NEAP_EINVAL;
     return 0;
   }
-  lua_pop(L, 1);
-  neapL_loaded *loaded = lua_newuserdatauv(L, sizeof *loaded, 1);
+  neapL_loaded *loaded = lua_newuserdatauv(L, sizeof *loaded, NEAPL_LOADED_RUN);
   *loaded = (neapL_loaded){.join = {.ended = end_script},
                            .status = NEAP_EAGAIN,
                            .serial = next_serial(host)};
   neap__list_init(&loaded->join.link);
   lua_pushvalue(L, -1);
   l->number = loaded->number = neapL_anchor_put(L, &loaded_key);
-  neapL_guard_push(L, module, "define");
-  lua_pushvalue(L, -3); /* chunk loaded define chunk */
+  lua_insert(L, -3); /* loaded module chunk */
+  lua_getfield(L, -2, "run");
+  lua_setiuservalue(L, -4, NEAPL_LOADED_RUN);
+  lua_getfield(L, -2, "define");
+  lua_replace(L, -3); /* loaded define chunk */
   lua_pushstring(L, l->name);
   neapL_task *task = neapL_task_spawn(L, host->root, 2, NEAPL_TASK_ORIGIN);
   lua_setiuservalue(L, -2, NEAPL_LOADED_RESULT);

@@ -16,9 +16,10 @@ typedef struct neapL_loaded {
   bool named;       /* it has a name */
 } neapL_loaded;
 
-/* The user value of such an object. */
+/* The user values of such an object. */
 enum {
   NEAPL_LOADED_RESULT = 1, /* the task; then the plan, or the error */
+  NEAPL_LOADED_RUN = 2,    /* the function that runs a flow after that task */
 };
 
 /* Pushes the object of a flow, and returns it; NULL, with a nil, when there is

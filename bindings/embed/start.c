@@ -242,7 +242,7 @@ static int begin(lua_State *L) {
       return 0;
     }
   }
-  neapL_guard_push(L, "neap.flow.loaded", "run");
+  lua_pushnil(L); /* RUN */
   lua_pushcfunction(L, neapL_spawn_run);
   /* The arguments of core.run, but for the plan. */
   lua_pushnil(L); /* LOADED */
@@ -251,7 +251,9 @@ static int begin(lua_State *L) {
   if (!lua_isnil(L, -1) && !lua_istable(L, -1))
     return luaL_error(L, "the params are no table");
   if (lua_istable(L, -1)) {
-    neapL_guard_push(L, "neap.core", "read_only");
+    neapL_guard_push(L, "neap.core");
+    lua_getfield(L, -1, "read_only");
+    lua_replace(L, -2);
     lua_insert(L, -2);
     lua_call(L, 1, 1);
   }
@@ -267,6 +269,8 @@ static int begin(lua_State *L) {
     b->status = NEAP_ESTALE;
     return 0;
   }
+  lua_getiuservalue(L, -1, NEAPL_LOADED_RUN);
+  lua_replace(L, RUN);
   lua_getiuservalue(L, -1, NEAPL_LOADED_RESULT);
   lua_replace(L, LOADED);
   lua_pop(L, 1);
@@ -284,7 +288,7 @@ static int begin(lua_State *L) {
   neap__list_append(&task->waiters, &r->join.link);
   task->detached = true;
   r->task = task;
-  r->ticket = b->ticket;
+  r->ticket = task->ticket = b->ticket;
   b->ticket = NULL;
   b->s->number = r->number;
   b->number = 0;

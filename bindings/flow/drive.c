@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "batch.h"
 #include "events.h"
+#include "native_node.h"
 #include "params.h"
 #include "path.h"
 #include "retry.h"
@@ -171,7 +172,11 @@ static void enter(lua_State *L, neapL_task *task, const neap_step *step) {
   const neapL_record *record = record_of(step->node);
   bool given = !lua_isnil(L, outer);
   int self = first;
-  if (neap_node_kind(step->node) != NEAP_NODE) {
+  if (record->native) {
+    push_params(L, record, outer);
+    neapL_native_enter(L, task, self);
+    lua_replace(L, self);
+  } else if (neap_node_kind(step->node) != NEAP_NODE) {
     if (has_items(step->node)) {
       lua_pushnil(L); /* item_meta */
       self++;
@@ -244,6 +249,8 @@ static const neap_step *call_method(lua_State *L, neapL_task *task,
   int self = self_of(*step->note);
   const neapL_record *record = record_of(step->node);
   int count, results = 1;
+  if (record->native)
+    return neapL_native_call(L, task, step);
   if (step->attempt > 0) {
     lua_pushinteger(L, step->attempt);
     lua_setfield(L, self, "cur_retry");

@@ -11,6 +11,7 @@
 #include <lauxlib.h>
 
 #include "base/units.h"
+#include "native.h"
 #include "task/check.h"
 #include "task/class.h"
 
@@ -74,7 +75,10 @@ static neap_node *add(lua_State *L, neap_flow *flow, neapL_record *record) {
   record->is_batch =
       opts.kind == NEAP_BATCH_NODE || opts.kind == NEAP_BATCH_FLOW;
   record->has_items = record->is_batch || opts.kind == NEAP_PARALLEL;
-  record->selfless = opts.kind == NEAP_FLOW && opts.methods == 0;
+  lua_rawgeti(L, TABLE, record->methods + NEAPL_PLAN_VIEW);
+  record->native = neapL_native_at(L, -1) != NULL;
+  record->selfless =
+      record->native || (opts.kind == NEAP_FLOW && opts.methods == 0);
   opts.max_attempts = (uint32_t)number(L, "max_retries");
   opts.wait_ns = nanoseconds(L, "wait");
   opts.backoff = number(L, "backoff");
@@ -89,8 +93,9 @@ static neap_node *add(lua_State *L, neap_flow *flow, neapL_record *record) {
   lua_getfield(L, RECORD, "name");
   opts.name = lua_tostring(L, -1);
   neap_node *node;
-  check(L, neap_flow_add(flow, &opts, &node));
-  lua_pop(L, 1);
+  check(L, record->native ? neapL_native_add(L, -2, flow, &opts, &node)
+                          : neap_flow_add(flow, &opts, &node));
+  lua_pop(L, 2);
   if (flag(L, "atomic"))
     record->atomic = neap_node_name(node);
   return node;

@@ -15,12 +15,14 @@ typedef struct neapL_record {
   bool is_batch;      /* its prep returns the items */
   bool has_items;     /* as those of a batch and of a parallel */
   bool selfless;      /* a flow without methods: its visits need no self */
+  bool native;        /* a node in C; its call is its self */
   const char *atomic; /* the node's name if its methods must not wait */
 } neapL_record;
 
 /* The plan's table has these values for each node, from `methods` on. */
 enum {
-  NEAPL_PLAN_VIEW,  /* the metatable of a visit's self */
+  NEAPL_PLAN_VIEW,  /* the metatable of a visit's self; of a node in C, what
+                       has been registered */
   NEAPL_PLAN_PHASE, /* the four methods, in the order of neap_phase */
   NEAPL_PLAN_PARAMS = NEAPL_PLAN_PHASE + 4, /* the node's own, or false */
   NEAPL_PLAN_BRANCHES, /* of a parallel: the list of its branches, or false */

@@ -15,7 +15,8 @@
 /* What a value's `self` points at: a userdata. */
 typedef struct value {
   neapL_host *host;
-  int number; /* that of its anchor */
+  int number;   /* that of its anchor */
+  lua_State *L; /* where a call is whose arguments it has; else NULL */
 } value;
 
 /* Its user values. */
@@ -222,7 +223,7 @@ static const neap_value_ops value_ops = {
 void neapL_value_new(lua_State *L, neap_value *out) {
   neapL_host *host = neapL_host_of(L);
   value *v = lua_newuserdatauv(L, sizeof *v, LAST);
-  v->host = host;
+  *v = (value){.host = host};
   lua_insert(L, -2);
   lua_setiuservalue(L, -2, VALUE);
   v->number = neapL_anchor_put(L, &values_key);
@@ -251,4 +252,20 @@ bool neapL_value_push(lua_State *L, neap_value given) {
     return false;
   push_value(L, v);
   return true;
+}
+
+void neapL_value_set(lua_State *L, neap_value given) {
+  const value *v = given.self;
+  neapL_anchor_push(L, &values_key, v->number);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, VALUE);
+  lua_pop(L, 1);
+}
+
+void neapL_value_set_state(neap_value given, lua_State *L) {
+  ((value *)given.self)->L = L;
+}
+
+lua_State *neapL_value_state(neap_value given) {
+  return given.ops == &value_ops ? ((const value *)given.self)->L : NULL;
 }

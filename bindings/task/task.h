@@ -122,9 +122,10 @@ struct neapL_task {
   uint16_t kills;     /* the number of waits after `told` */
   uint8_t noted;      /* what task_error.c has noted of its error */
   bool detached;      /* if it fails unheard, that is a warning */
-  bool is_cut;        /* the budget has suspended it amid its code */
-  uint8_t ending;     /* a neapL_ending */
-  uint8_t strikes;    /* how often that has been raised where it computed */
+  neap_ticket *ticket; /* of a run that a host has started; else NULL */
+  bool is_cut;         /* the budget has suspended it amid its code */
+  uint8_t ending;      /* a neapL_ending */
+  uint8_t strikes;     /* how often that has been raised where it computed */
   uint64_t
       computed;  /* ns of processor time since its last wait, under a budget */
   int64_t grown; /* net bytes that it uses, where there is a cap */

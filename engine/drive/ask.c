@@ -56,6 +56,13 @@ uint64_t neap_call_index(const neap_call *call) {
   return call->phase == NEAP__CALL_FETCHING ? call->next : call->index;
 }
 
+bool neap_call_action(const neap_call *call, const char **action,
+                      size_t *size) {
+  *action = call->has_action ? call->action : NULL;
+  *size = call->has_action ? call->action_size : 0;
+  return *action != NULL;
+}
+
 int neap_later(neap_call *call, neap_token *token) {
   if (!call || !token)
     return NEAP_EINVAL;

@@ -116,6 +116,16 @@ M.isatty = core.isatty
 
 M.json = core.json
 
+--- Makes a node in C: one that the program has registered, in which this script is embedded.
+--- It is wired, retried and timed like any other. Its params and the shared store are what
+--- its functions read and set.
+---@param name string
+---@param opts? table options of a node, without methods; the name is that of the node in C
+---@return neap.Node
+function M.native(name, opts)
+  return (require("neap.flow.native").new(M.Node, name, opts))
+end
+
 --- Makes a limiter; see neap.limiter.
 ---@param opts { rate: number, per?: number, burst?: number }
 ---@return neap.Limiter

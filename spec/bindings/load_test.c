@@ -141,6 +141,44 @@ static void a_script_that_waits_is_ended_with_its_flow(void **state) {
   lua_pop(L, 1);
 }
 
+static int answer(neap_call *call) {
+  return neap_set_number(neap_lua_call_results(call), "[1]", 42);
+}
+
+static void a_script_that_nobody_trusts_is_apart(void **state) {
+  (void)state;
+  neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
+  opts.profile = NEAP_UNTRUSTED;
+  lua_State *L;
+  assert_int_equal(0, neap_lua_new(&opts, &L));
+  neap_node_ops ops = NEAP_NODE_OPS_INIT;
+  ops.exec = answer;
+  assert_int_equal(0, neap_lua_register(L, "answer", &ops, NULL));
+  assert_int_equal(0, neap_lua_register_node(L, "guard", &ops, NULL));
+  assert_int_equal(NEAP_EINVAL, outcome(L, "return = 1"));
+  assert_why(L, "test.lua:1: unexpected symbol near '='");
+  assert_int_equal(NEAP_EINVAL, outcome(L, "\x1bLua"));
+  assert_int_equal(NEAP_EFAILED, outcome(L, "return 3"));
+  assert_why(L, "test.lua returns a number; a flow or node expected");
+  assert_int_equal(0, outcome(L, "#!/usr/bin/env neap\n"
+                                 "x = 1 assert(not io and not debug) " NODE));
+  assert_int_equal(0, outcome(L, "assert(not x and ... == 'test.lua') " NODE));
+  neap_lua_flow flow;
+  assert_int_equal(
+      0, load(L,
+              "local neap = require 'neap' neap.sleep(0.001)\n"
+              "local node = neap.Node { name = 'n', post = function() "
+              "return tostring(answer()) end }\n"
+              "return neap.Flow { start = neap.native 'guard' >> node }",
+              &flow));
+  neap_token run;
+  assert_int_equal(0, neap_lua_start(L, flow, 0, NULL, &run));
+  neap_report report = next_report(L);
+  assert_string_equal("", report.error);
+  assert_string_equal("42.0", report.action);
+  lua_close(L);
+}
+
 static void a_coroutine_of_the_host_may_load(void **state) {
   lua_State *L = *state, *co = lua_newthread(L);
   neap_lua_flow flow;
@@ -202,6 +240,7 @@ int main(void) {
       TEST(a_script_that_waits_is_ended_with_its_flow),
       TEST(a_coroutine_of_the_host_may_load),
       TEST(a_thousand_reloads_take_no_memory),
+      cmocka_unit_test(a_script_that_nobody_trusts_is_apart),
       cmocka_unit_test(memory_may_be_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,7 +181,7 @@ local function record(node, index_of, is_walked)
   return {
     kind = state.kind,
     name = fields.name,
-    view = view_of(state, params),
+    view = state.native or view_of(state, params),
     prep = fields.prep,
     exec = fields.exec,
     process_after_fail = fields.process_after_fail,

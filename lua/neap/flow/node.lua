@@ -17,6 +17,9 @@ M.kinds = { Node = 0, Flow = 1, BatchNode = 2, BatchFlow = 3, Parallel = 4 }
 
 local names = schema.options.Node -- every name that means something
 
+--- The names of the methods that are called in a visit.
+M.phases = { prep = true, exec = true, process_after_fail = true, post = true }
+
 local function is_flow(kind) return kind == M.kinds.Flow or kind == M.kinds.BatchFlow end
 local function is_parallel(kind) return kind == M.kinds.Parallel end
 
@@ -76,6 +79,9 @@ local function check_field(state, key, value)
   if type(key) ~= "string" then return end
   local known = names[key]
   local what = state.label
+  if state.native and M.phases[key] then
+    blame(("%s: '%s' cannot be set: the node is in C"):format(what, key))
+  end
   if known then
     if value == nil then return end
     if not is_for(state.kind, known) then
@@ -109,6 +115,7 @@ end
 ---@field plans table<table, true>|nil the plans that were made from this state
 ---@field mentioned table[]|nil of a flow: the nodes in its table that have no name
 ---@field branches table[]|nil of a parallel
+---@field native userdata|nil of a node in C: what the host has registered
 
 --- If this is a list, every node and class that is made is added to it; see neap.check.
 ---@type table[]|nil
