@@ -243,6 +243,310 @@ static void tokens_of_another_engine_are_stale(void **s) {
   neap_engine_free(one);
 }
 
+/* A batch: its items come from an array, or are fetched one by one. */
+typedef struct list {
+  int numbers[4];
+  int fetched, dropped;
+} list;
+
+static int set_numbers(neap_call *call) {
+  list *l = neap_call_shared(call).self;
+  return neap_call_set_items(call, l->numbers, sizeof *l->numbers, 4);
+}
+
+static void drop_number(void *item) {
+  list *l = (list *)((char *)item - offsetof(list, numbers));
+  l->dropped++;
+}
+
+static int fetch_number(neap_call *call) {
+  list *l = neap_call_shared(call).self;
+  assert_true(neap_call_index(call) == (uint64_t)l->fetched);
+  if (l->fetched++ == 3)
+    return 0;
+  return neap_call_set_item(call, &l->numbers[0], drop_number);
+}
+
+static int double_number(neap_call *call) {
+  int *number = neap_call_item(call).self;
+  char path[64];
+  assert_int_equal(10, neap_call_path(call, path, sizeof path));
+  assert_int_equal('1' + (int)neap_call_index(call), path[8]);
+  *number *= 2;
+  return *number == 6 ? neap_call_fail(call, NEAP_EFAILED, NULL, NULL)
+                      : neap_call_set_result(call, number, NULL);
+}
+
+static int check_numbers(neap_call *call) {
+  list *l = neap_call_shared(call).self;
+  uint64_t items, failed;
+  neap_call_counts(call, &items, &failed);
+  assert_int_equal(l->fetched > 0 ? 3 : 4, items);
+  if (l->fetched == 0) {
+    assert_int_equal(1, failed);
+    assert_ptr_equal(&l->numbers[0], neap_call_item_result(call, 0));
+    assert_null(neap_call_item_result(call, 2));
+  }
+  assert_null(neap_call_item_result(call, 4));
+  assert_int_equal(NEAP_EINVAL, neap_call_set_items(call, l, 1, 1));
+  assert_int_equal(NEAP_EINVAL, neap_call_set_result(call, l, NULL));
+  return 0;
+}
+
+static void items_come_from_an_array_or_are_fetched(void **s) {
+  (void)s;
+  for (int concurrency = 1; concurrency <= 3; concurrency++) {
+    neap_engine *engine = new_engine();
+    neap_node_opts opts = {.concurrency = (uint32_t)concurrency,
+                           .collect = true};
+    neap_flow *array = new_flow(), *fetched = new_flow();
+    add(array, "numbers", NEAP_BATCH_NODE, opts,
+        (neap_node_ops){
+            .prep = set_numbers, .exec = double_number, .post = check_numbers});
+    add(fetched, "numbers", NEAP_BATCH_NODE, opts,
+        (neap_node_ops){.fetch = fetch_number,
+                        .exec = double_number,
+                        .post = check_numbers});
+    neap_flow_seal(array);
+    neap_flow_seal(fetched);
+    list a = {{1, 2, 3, 4}, 0, 0}, b = {{1}, 0, 0};
+    neap_start_opts start_opts = NEAP_START_OPTS_INIT;
+    neap_token run;
+    start_opts.shared.self = &a;
+    assert_int_equal(0, neap_start(engine, array, &start_opts, &run));
+    neap_report report = await_report(engine);
+    assert_int_equal(0, report.status);
+    assert_int_equal(8, a.numbers[3]);
+    start_opts.shared.self = &b;
+    assert_int_equal(0, neap_start(engine, fetched, &start_opts, &run));
+    report = await_report(engine);
+    assert_int_equal(0, report.status);
+    assert_int_equal(8, b.numbers[0]);
+    assert_int_equal(3, b.dropped);
+    neap_flow_free(array);
+    neap_flow_free(fetched);
+    neap_engine_free(engine);
+  }
+}
+
+static int see_param(neap_call *call) {
+  const int *number = neap_call_params(call).self;
+  assert_ptr_equal(number, neap_call_item(call).self);
+  if (*number == 7)
+    return neap_call_fail(call, NEAP_EFAILED, NULL, NULL);
+  return 0;
+}
+
+static void nodes_in_a_batch_flow_have_the_item_as_params(void **s) {
+  (void)s;
+  neap_engine *engine = new_engine();
+  neap_flow *flow = new_flow();
+  neap_node *root =
+      add(flow, "each", NEAP_BATCH_FLOW, (neap_node_opts){.concurrency = 2},
+          (neap_node_ops){.prep = set_numbers});
+  neap_node *inner = add(flow, "look", NEAP_NODE, (neap_node_opts){0},
+                         (neap_node_ops){.exec = see_param});
+  neap_flow_start(flow, root, inner);
+  neap_flow_seal(flow);
+  list l = {{1, 2, 7, 4}, 0, 0};
+  neap_start_opts opts = NEAP_START_OPTS_INIT;
+  opts.shared.self = &l;
+  neap_token run;
+  assert_int_equal(0, neap_start(engine, flow, &opts, &run));
+  neap_report report = await_report(engine);
+  assert_int_equal(NEAP_EFAILED, report.status);
+  assert_string_equal("each[3] > look", report.path);
+  assert_string_equal("failed", report.code);
+  assert_string_equal(neap_status_text(NEAP_EFAILED), report.error);
+  neap_flow_free(flow);
+  neap_engine_free(engine);
+}
+
+static void a_run_has_a_time_and_a_number_of_steps(void **s) {
+  (void)s;
+  neap_engine *engine = new_engine();
+  neap_flow *flow = waiting_flow((neap_node_opts){0});
+  world w = {0};
+  neap_start_opts opts = NEAP_START_OPTS_INIT;
+  opts.shared.self = &w;
+  opts.timeout_ns = 5000;
+  neap_token run;
+  assert_int_equal(0, neap_start(engine, flow, &opts, &run));
+  neap_report report = await_report(engine);
+  assert_int_equal(NEAP_ETIMEDOUT, report.status);
+  assert_string_equal("timeout", report.code);
+  assert_string_equal("ask", report.path);
+  assert_int_equal(1, w.cancelled);
+  neap_flow_free(flow);
+  flow = new_flow();
+  neap_node *root =
+      add(flow, "root", NEAP_FLOW, (neap_node_opts){0}, (neap_node_ops){0});
+  neap_node *a = add(flow, "a", NEAP_NODE, (neap_node_opts){0},
+                     (neap_node_ops){.exec = tell});
+  neap_flow_start(flow, root, a);
+  neap_flow_wire(flow, a, "default", 7, false, a);
+  neap_flow_seal(flow);
+  w = (world){0};
+  opts.max_steps = 4;
+  opts.timeout_ns = 0;
+  assert_int_equal(0, neap_start(engine, flow, &opts, &run));
+  report = await_report(engine);
+  assert_int_equal(NEAP_EMAXSTEPS, report.status);
+  assert_string_equal("max_steps", report.code);
+  assert_string_equal("a.exec a.exec a.exec ", w.log);
+  neap_flow_free(flow);
+  neap_engine_free(engine);
+}
+
+static int tick(neap_call *call) {
+  ++*(long *)neap_call_shared(call).self;
+  return 0;
+}
+
+/* A flow without an end, which never waits. */
+static void a_run_that_never_waits_leaves_time_to_others(void **s) {
+  (void)s;
+  neap_engine *engine;
+  assert_int_equal(0, neap_engine_new(NULL, &engine));
+  neap_flow *flow = new_flow();
+  neap_node *root =
+      add(flow, "root", NEAP_FLOW, (neap_node_opts){0}, (neap_node_ops){0});
+  neap_node *a = add(flow, "a", NEAP_NODE, (neap_node_opts){0},
+                     (neap_node_ops){.exec = tick});
+  neap_flow_start(flow, root, a);
+  neap_flow_wire(flow, a, "default", 7, false, a);
+  neap_flow_seal(flow);
+  long ticks = 0;
+  neap_start_opts opts = NEAP_START_OPTS_INIT;
+  opts.shared.self = &ticks;
+  neap_token run;
+  assert_int_equal(0, neap_start(engine, flow, &opts, &run));
+  neap_slice_info info = NEAP_SLICE_INFO_INIT;
+  for (int i = 1; i <= 10; i++) {
+    long before = ticks;
+    assert_true(neap_slice(engine, 200000, &info) > 0);
+    assert_true(info.more);
+    assert_true(ticks > before); /* each slice goes on with the run */
+  }
+  assert_true(neap_poll(engine, 0) > 0); /* which returns */
+  neap_cancel(engine, run);
+  neap_report report = await_report(engine);
+  assert_int_equal(NEAP_ECANCELED, report.status);
+  neap_flow_free(flow);
+  neap_engine_free(engine);
+}
+
+static int promise_nothing(neap_call *call) {
+  (void)call;
+  return NEAP_LATER;
+}
+
+static int promise_twice(neap_call *call) {
+  world *w = world_of(call);
+  neap_token other;
+  assert_int_equal(0, neap_later(call, &w->token));
+  assert_int_equal(NEAP_EBUSY, neap_later(call, &other));
+  return 0; /* it does not go on */
+}
+
+static int return_seven(neap_call *call) {
+  (void)call;
+  return 7;
+}
+
+static void what_a_phase_does_wrong_is_a_failure(void **s) {
+  (void)s;
+  neap_engine *engine = new_engine();
+  int (*const phases[])(neap_call *) = {promise_nothing, return_seven,
+                                        promise_twice};
+  for (int i = 0; i < 3; i++) {
+    neap_flow *flow = new_flow();
+    add(flow, "odd", NEAP_NODE, (neap_node_opts){0},
+        (neap_node_ops){.exec = phases[i]});
+    neap_flow_seal(flow);
+    world w = {0};
+    start(engine, flow, &w);
+    neap_report report = await_report(engine);
+    assert_int_equal(i == 2 ? 0 : NEAP_EINVAL, report.status);
+    if (i == 2)
+      assert_int_equal(NEAP_ESTALE, neap_complete(engine, w.token, 0));
+    neap_flow_free(flow);
+  }
+  neap_flow *flow = new_flow(); /* a node without functions */
+  neap_node_opts opts = NEAP_NODE_OPTS_INIT;
+  neap_node *node;
+  opts.methods = 1 << NEAP_EXEC;
+  neap_flow_add(flow, &opts, &node);
+  neap_token run;
+  assert_int_equal(NEAP_EINVAL, neap_start(engine, flow, NULL, &run));
+  neap_flow_seal(flow);
+  assert_int_equal(0, neap_start(engine, flow, NULL, &run));
+  assert_int_equal(NEAP_EINVAL, await_report(engine).status);
+  neap_flow_free(flow);
+  flow = new_flow();
+  neap_flow_seal(flow);
+  assert_int_equal(NEAP_EINVAL, neap_start(engine, flow, NULL, &run));
+  neap_flow_free(flow);
+  neap_engine_free(engine);
+}
+
+static void count_drop(void *self) {
+  ++*(int *)self;
+}
+
+static void a_node_is_dropped_when_the_last_run_has_ended(void **s) {
+  (void)s;
+  neap_engine *engine = new_engine();
+  neap_flow *flow = new_flow();
+  neap_node_opts opts = NEAP_NODE_OPTS_INIT;
+  neap_node_ops ops = NEAP_NODE_OPS_INIT;
+  neap_node *node;
+  int drops = 0;
+  ops.drop = count_drop;
+  ops.exec = go_on;
+  assert_int_equal(NEAP_EINVAL,
+                   neap_flow_add_ops(flow, &opts, NULL, &drops, &node));
+  assert_int_equal(0, neap_flow_add_ops(flow, &opts, &ops, &drops, &node));
+  neap_flow_seal(flow);
+  world w = {0};
+  start(engine, flow, &w);
+  neap_poll(engine, 0);
+  neap_flow_free(flow);
+  assert_int_equal(0, drops);
+  neap_complete(engine, w.token, 0);
+  await_report(engine);
+  assert_int_equal(1, drops);
+  neap_engine_free(engine);
+}
+
+/* Many runs, whose phases go on: none leaves anything. */
+static void a_hundred_thousand_runs_need_no_more_memory_than_some(void **s) {
+  (void)s;
+  failing_state memory;
+  neap_engine_opts engine_opts = NEAP_ENGINE_OPTS_INIT;
+  engine_opts.alloc = failing_alloc(&memory, 0);
+  neap_engine *engine;
+  assert_int_equal(0, neap_engine_new(&engine_opts, &engine));
+  neap_flow *flow =
+      waiting_flow((neap_node_opts){.timeout_ns = UINT64_MAX / 4});
+  size_t live = 0;
+  for (int i = 0; i < 100000; i++) {
+    world w = {0};
+    start(engine, flow, &w);
+    neap_poll(engine, 0);
+    assert_int_equal(0, neap_complete(engine, w.token, 0));
+    neap_report report = await_report(engine);
+    assert_int_equal(0, report.status);
+    if (i == 100)
+      live = memory.live;
+    if (i > 100)
+      assert_int_equal(live, memory.live);
+  }
+  neap_flow_free(flow);
+  neap_engine_free(engine);
+  assert_int_equal(0, memory.live);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(phases_are_called_in_order_and_the_action_is_reported),
@@ -251,6 +555,13 @@ int main(void) {
       cmocka_unit_test(a_time_limit_gives_the_phase_up),
       cmocka_unit_test(a_run_is_cancelled),
       cmocka_unit_test(tokens_of_another_engine_are_stale),
+      cmocka_unit_test(items_come_from_an_array_or_are_fetched),
+      cmocka_unit_test(nodes_in_a_batch_flow_have_the_item_as_params),
+      cmocka_unit_test(a_run_has_a_time_and_a_number_of_steps),
+      cmocka_unit_test(a_run_that_never_waits_leaves_time_to_others),
+      cmocka_unit_test(what_a_phase_does_wrong_is_a_failure),
+      cmocka_unit_test(a_node_is_dropped_when_the_last_run_has_ended),
+      cmocka_unit_test(a_hundred_thousand_runs_need_no_more_memory_than_some),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
