@@ -31,7 +31,30 @@ return function(t)
     'strip -o "$1" "$0" && echo "wall 0 cpu 0 memory $(stat -c %s "$1") neap"',
     t.build .. "/engine/libneap.so", stripped }
 
+  local cuts, states = t.part(10000), t.part(1000)
+
+  -- A slice that ends while Lua computes.
+  local function cut(id, title, most, longest)
+    return { id = "embed/" .. id, title = "a slice of " .. title, measures = distribution "us",
+      goals = { ["cpu p99.9"] = most, ["cpu max"] = longest },
+      neap = t.c_by("neap", "embed_lua", id, cuts), peers = {} }
+  end
+
   return {
+    cut("loop", "Lua: an endless loop", 1100, 2000),
+    cut("pcalls", "Lua: nested pcalls", 1100, 2000),
+    cut("coroutines", "Lua: coroutines of the script", 1100, 2000),
+    cut("metamethods", "Lua: metamethods", 1100, 2000),
+    cut("frames", "Lua: a loop below 10000 calls", 1100, 2000),
+    cut("strings", "Lua: strings of 64 KB", 1600),
+    cut("tables", "Lua: tables of 64 KB", 1600),
+    cut("sort", "Lua: table.sort of 2000, with a comparator", 3000),
+    cut("gsub", "Lua: string.gsub with a function", 3000),
+    { id = "embed/state", title = "a Lua state with an engine, made and closed", measures = {
+      { "cpu p50", "us", per = 1 }, { "cpu max", "us", per = 1 }, { "heap", "KB", per = 1 },
+      { "descriptors", "times", per = 1 },
+    }, goals = { ["cpu p50"] = 500, heap = 200, descriptors = 4 },
+      neap = t.c_by("neap", "embed_lua", "state", states), peers = {} },
     row("idle", "a slice in which nothing is to be done", distribution "ns", { ["cpu p50"] = 300 },
       "idle", slices, 0),
     row("timers", "the same, 10000 operations waiting", distribution "ns", { ["cpu p50"] = 300 },

@@ -29,11 +29,16 @@
 #include "protect.h"
 #include "task_error.h"
 
+/* The most instructions between two calls of the hook. */
 #ifdef NEAP_PREEMPT_TEST
 enum { STRIDE = 1 };
 #else
 enum { STRIDE = 100 };
 #endif
+
+/* Where functions in C take long, there are fewer: so many that they take less
+ * than this together, as far as the last ones can tell. */
+#define STRIDE_NS UINT64_C(20000)
 
 /* How exactly processor time is counted, unless the limit is small: asking for
  * it is a system call. */
@@ -68,7 +73,25 @@ static void set_hook(const neapL_armed *armed, int mask, int count) {
 /* The number of instructions after which our hook is called. A task that has
  * been told to end often enough cannot do anything between two of them. */
 static int stride_of(const neapL_host *host) {
-  return host->current && host->current->strikes > 2 ? 1 : STRIDE;
+  bool is_last = host->current && host->current->strikes > 2;
+  return is_last ? 1 : STRIDE / (1 << host->budget.haste);
+}
+
+/* Sets how many instructions are to be between two calls of the hook, after the
+ * last of them have taken so long. Returns whether that is another number. */
+static bool adapt(neapL_budget *budget, uint64_t took) {
+  int haste = budget->haste, slowest = 0;
+  while (STRIDE >> slowest > 1)
+    slowest++;
+  while (haste < slowest && took > STRIDE_NS) {
+    haste++;
+    took /= 2;
+  }
+  if (haste > 0 && took < STRIDE_NS / 8)
+    haste--;
+  bool changes = haste != budget->haste;
+  budget->haste = haste;
+  return changes;
 }
 
 /* Calls the hook that was there before, if it wants the event. Returns whether
@@ -343,6 +366,10 @@ static void look(lua_State *L, lua_Debug *ar) {
     return;
   neapL_budget *budget = &host->budget;
   uint64_t now = read_clock(CLOCK_MONOTONIC);
+  if (ar->event == LUA_HOOKCOUNT && budget->last != 0 &&
+      adapt(budget, now - budget->last) && budget->until > now)
+    set_hook(armed, 0, stride_of(host));
+  budget->last = now;
   if (now < budget->look_at)
     return;
   check_task(L, host, now);
@@ -394,7 +421,9 @@ int neapL_budget_resume(neapL_host *host, lua_State *co, lua_State *from,
 void neapL_budget_begin(neapL_host *host, neapL_task *task, uint64_t until) {
   neapL_budget *budget = &host->budget;
   budget->until = until;
-  budget->interrupts = task->is_cut && task->cancel_status != 0 && !task->told;
+  budget->interrupts =
+      task->is_cut && task->cancel_status != 0 && !task->told && !task->knows;
+  budget->last = 0;
   budget->look_at = budget->seen = budget->used = budget->outside = 0;
   budget->is_cut = budget->is_blocked = false;
   budget->is_fresh = true;

@@ -124,11 +124,12 @@ struct neapL_task {
   bool detached;      /* if it fails unheard, that is a warning */
   neap_ticket *ticket; /* of a run that a host has started; else NULL */
   bool is_cut;         /* the budget has suspended it amid its code */
-  uint8_t ending;      /* a neapL_ending */
-  uint8_t strikes;     /* how often that has been raised where it computed */
-  uint64_t
-      computed;  /* ns of processor time since its last wait, under a budget */
-  int64_t grown; /* net bytes that it uses, where there is a cap */
+  bool knows;         /* it or an owner had been cancelled by then: its own code
+                         may have done that, and goes on to its next wait */
+  uint8_t ending;     /* a neapL_ending */
+  uint8_t strikes;    /* how often that has been raised where it computed */
+  uint64_t computed;  /* ns of processor time without a wait, under a budget */
+  int64_t grown;      /* net bytes that it uses, where there is a cap */
   uint64_t allowance; /* how much that may be; 0: what the host allows */
 };
 

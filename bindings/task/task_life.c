@@ -210,6 +210,13 @@ void neapL_task_warn_unbegun(neapL_task *owner) {
   }
 }
 
+/* Whether a task has been cancelled, or an owner that it will end with. */
+static bool is_cancelled(const neapL_task *task) {
+  while (task->cancel_status == 0 && !task->shielded && task->parent)
+    task = task->parent;
+  return task->cancel_status != 0;
+}
+
 /* The slice that a task was suspended for has gone on. Time limits of the task,
  * and of those that own it, have had no chance to pass; and an owner may have
  * been cancelled. Then the task is cancelled as well: it will learn of it where
@@ -217,11 +224,11 @@ void neapL_task_warn_unbegun(neapL_task *owner) {
 static void check_owners(neapL_task *task) {
   for (neapL_task *owner = task; owner; owner = owner->parent) {
     neapL_time_limit_check(owner);
-    if (owner != task && owner->cancel_status != 0)
-      neapL_task_cancel(task, NEAP_ECANCELED);
     if (owner->shielded)
-      return;
+      break;
   }
+  if (!task->knows && is_cancelled(task))
+    neapL_task_cancel(task, NEAP_ECANCELED);
 }
 
 /* Resumes a task. Returns true if it has been cut short, and has to be resumed
@@ -262,6 +269,7 @@ static bool go_on(neapL_task *task) {
   } else if (host->budget.is_cut) {
     neapL_coroutine_mark(host, task->L);
     task->is_cut = true;
+    task->knows = is_cancelled(task);
     return true;
   } else if (!task->waiting) {
     push_end(task);
