@@ -212,14 +212,16 @@ typedef struct neap_engine neap_engine;
  * A proxy has to be granted like any host; it looks up names by itself. The
  * environment's proxy is not used.
  *
- * What is refused ends with NEAP_EPERM, and the detail of that is a number for
+ * What is refused ends with NEAP_EPERM, and the detail of that, in the operation
+ * or in the *detail of a call that waits for nothing, is a number for
  * neap_refusal_text. Whether a name that is refused exists makes no difference.
  */
 typedef struct neap_grants {
   size_t size;
   const char *const *list;  /* texts, then NULL; NULL: nothing is granted */
-  uint32_t max_descriptors; /* open files, streams, listeners, watches and
-                               connections at a time; 0: 256 */
+  uint32_t max_descriptors; /* files, streams, listeners, programs and watches
+                               that are open at a time, and connections of HTTP
+                               besides; 0: 256 */
   uint32_t max_temporary;   /* temporary files and directories that are there
                                at a time; 0: 64 */
 } neap_grants;

@@ -13,6 +13,7 @@
 #include "task/check.h"
 #include "task/error.h"
 #include "task/host.h"
+#include "task/refusal.h"
 #include "task/trace.h"
 #include "task/wait.h"
 
@@ -73,8 +74,10 @@ static int call_back(lua_State *L, int argument_count, int result_count,
 /* Opens the module and finds a function in it. The module is never closed. */
 static void find(lua_State *L, const char *path, const char *name, void *out) {
   /* It could do anything. */
-  if (neap_is_restricted(neapL_engine(L)))
-    neapL_error_raise(L, "denied", "neap.luv: not granted");
+  if (neap_is_restricted(neapL_engine(L))) {
+    neapL_refusal_push(L, "neap.luv", "not granted");
+    lua_error(L);
+  }
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   void *symbol = library ? dlsym(library, name) : NULL;
   if (!symbol)

@@ -117,6 +117,9 @@ void neap__grants_free(neap__grants *grants) {
   for (size_t i = 0; i < grants->count; i++)
     neap__grant_free(&alloc, &grants->items[i]);
   neap__free(&alloc, grants->items, grants->capacity * sizeof *grants->items);
+  for (size_t i = 0; i < grants->dir_count; i++)
+    neap__free(&alloc, grants->dirs[i], strlen(grants->dirs[i]) + 1);
+  neap__free(&alloc, grants->dirs, grants->dir_capacity * sizeof *grants->dirs);
   neap__free(&alloc, grants, sizeof *grants);
 }
 

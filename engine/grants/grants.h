@@ -11,13 +11,21 @@ enum {
   NEAP__GRANTS_WHY_SIZE = 256,
 };
 
-/* What an engine was granted. It does not change, but for what was refused; so
- * any thread may look at the rest. */
+/* What an engine was granted: `items` do not change, so any thread may look at
+ * them. */
 typedef struct neap__grants {
   neap_alloc alloc;
   neap__grant *items;
   size_t count, capacity;
   uint32_t max_descriptors, max_temporary;
+
+  /* io/bounds.c: what counts for these. */
+  size_t held;      /* files that are open or being opened, and connections
+                       that are being made */
+  size_t watches;   /* that are not closed */
+  size_t temporary; /* files */
+  char **dirs;      /* *owned*: temporary directories, as far as is known */
+  size_t dir_count, dir_capacity;
 
   /* The last refusals: that of number `n` is at `n % NEAP__REFUSALS`. */
   int refused; /* the number of the last; from 1 */

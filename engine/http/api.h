@@ -38,6 +38,7 @@ typedef struct neap__http_host {
   void (*begin)(neap_engine *engine, neap_op *op, neap_op_fn drop);
   void (*finish)(neap_op *op, int status, int detail);
   const neap__http_gate *gate; /* NULL: the engine is not restricted */
+  long max_connections;        /* of one that is */
 } neap__http_host;
 
 /* What the engine needs of the library, which exports one symbol:

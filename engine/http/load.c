@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "gate.h"
+#include "grants/grants.h"
 #include "library.h"
 #include "loop/engine.h"
 #include "loop/op.h"
@@ -144,6 +145,7 @@ int neap__http_open(neap_engine *engine, const neap__http_api *api,
       .begin = neap__op_begin_io,
       .finish = neap__op_finish,
       .gate = engine->grants ? &neap__http_gate_of_grants : NULL,
+      .max_connections = engine->grants ? engine->grants->max_descriptors : 0,
   };
   return api->open(&host, out);
 }

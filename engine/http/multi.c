@@ -339,8 +339,10 @@ static int on_timeout(CURLM *curl, long ms, void *ud) {
 /* How many connections there may be at once: half of the files that the process
  * may have open, since it needs files for other things. Further transfers wait
  * in libcurl for their turn. */
-static long max_connections(void) {
+static long max_connections(const neap__http_host *host) {
   struct rlimit files;
+  if (host->gate && host->max_connections < NEAP__HTTP_MAX_CONNECTIONS)
+    return host->max_connections;
   if (getrlimit(RLIMIT_NOFILE, &files) < 0 ||
       files.rlim_cur / 2 > NEAP__HTTP_MAX_CONNECTIONS)
     return NEAP__HTTP_MAX_CONNECTIONS;
@@ -390,9 +392,9 @@ int neap__multi_open(const neap__http_host *host,
   curl_multi_setopt(multi->curl, CURLMOPT_SOCKETDATA, multi);
   curl_multi_setopt(multi->curl, CURLMOPT_TIMERFUNCTION, on_timeout);
   curl_multi_setopt(multi->curl, CURLMOPT_TIMERDATA, multi);
-  curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS, max_connections());
+  curl_multi_setopt(multi->curl, CURLMOPT_MAXCONNECTS, max_connections(host));
   curl_multi_setopt(multi->curl, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-                    max_connections());
+                    max_connections(host));
   *out = multi;
   return 0;
 }

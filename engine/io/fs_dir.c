@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/status.h"
+#include "bounds.h"
 #include "fs_inside.h"
 #include "fs_within.h"
 
@@ -244,7 +245,10 @@ static void on_tempdir(uv_fs_t *uv) {
 
 /* Nobody gets a directory that has been made: it is removed again. */
 static void finish_inside(neap_fs_result *fs) {
-  if (!fs->op && fs->status == 0)
+  fs->engine->grants->temporary--;
+  if (fs->op && fs->status == 0)
+    neap__bounds_note_dir(fs->engine, fs->bytes.bytes);
+  else if (fs->status == 0)
     neap__inside_unlink(fs->engine, fs->bytes.bytes, AT_REMOVEDIR);
   fs->bytes.size--; /* without the zero byte */
   neap__fs_op_deliver(fs);
@@ -252,9 +256,20 @@ static void finish_inside(neap_fs_result *fs) {
 
 static int make_inside(neap_op *op, neap_fs_result *fs,
                        neap_fs_result **result) {
+  neap_engine *engine = fs->engine;
+  int number;
+  if (!neap__bounds_admit_temporary(engine, &number)) {
+    neap_fs_free(fs);
+    *result = NULL;
+    return neap__op_refuse(engine, op, number);
+  }
   fs->finish = finish_inside;
-  return neap__within_begin(op, fs, neap__within_make_dir, fs->bytes.bytes,
-                            NULL, NEAP__INSIDE_CHANGES, result);
+  int status =
+      neap__within_begin(op, fs, neap__within_make_dir, fs->bytes.bytes, NULL,
+                         NEAP__INSIDE_CHANGES, result);
+  if (status == 0)
+    engine->grants->temporary++; /* while it is being made */
+  return status;
 }
 
 int neap_fs_tempdir(neap_engine *engine, neap_op *op, const char *prefix,

@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "bounds.h"
 #include "fs_inside.h"
 #include "fs_op.h"
+#include "grants/grants.h"
 
 enum { CHUNK = 1 << 16 /* bytes, of one read */ };
 
@@ -28,10 +30,12 @@ struct neap_file {
   uv_file fd;       /* or NEAP__FS_NO_FILE */
   bool seekable;
   bool appends;
-  bool temporary; /* its path is to be removed */
-  bool owned;     /* the host has the handle */
-  bool closed;    /* no more operations are taken */
-  bool shutting;  /* it is being closed by shut() */
+  bool temporary;    /* its path is to be removed */
+  bool held, counts; /* for the bounds of a restricted engine: as one that is
+                        open, or being opened; and as a temporary one */
+  bool owned;        /* the host has the handle */
+  bool closed;       /* no more operations are taken */
+  bool shutting;     /* it is being closed by shut() */
   bool proceeding;
   uint64_t position;       /* of the next byte, where it is seekable */
   neap_fs_result *current; /* the operation under way */
@@ -71,10 +75,21 @@ static void remove_temporary(neap_file *file) {
   else if (file->temporary)
     unlink(file->path);
   file->temporary = false;
+  if (file->counts)
+    file->engine->grants->temporary--;
+  file->counts = false;
+}
+
+/* The file is no longer open: it is being closed, or could not be opened. */
+static void let_go(neap_file *file) {
+  if (file->held)
+    file->engine->grants->held--;
+  file->held = false;
 }
 
 static void free_file(neap_file *file) {
   neap_alloc alloc = file->alloc;
+  let_go(file);
   remove_temporary(file);
   while (!neap__list_empty(&file->kept)) {
     neap_fs_result *fs = NEAP__ITEM(file->kept.next, neap_fs_result, turn);
@@ -137,6 +152,7 @@ void neap__files_close(neap_engine *engine) {
     next = link->next;
     neap_file *file = NEAP__ITEM(link, neap_file, link);
     file->closed = true;
+    let_go(file);
     proceed(file);
   }
 }
@@ -152,7 +168,7 @@ static void disown(neap_file *file) {
   file->fd = NEAP__FS_NO_FILE;
   file->current = NULL;
   file->closed = true;
-  file->shutting = file->temporary = false;
+  file->shutting = file->temporary = file->counts = file->held = false;
   while (!neap__list_empty(&file->line)) {
     neap_fs_result *fs = NEAP__ITEM(file->line.next, neap_fs_result, turn);
     neap__list_remove(&fs->turn);
@@ -172,6 +188,7 @@ void neap_file_free(neap_file *file) {
     neap__home_look(file->engine);
   file->owned = false;
   file->closed = true;
+  let_go(file);
   proceed(file);
 }
 
@@ -224,6 +241,8 @@ static void finish_open(neap_fs_result *fs) {
     file->owned = true;
     neap__list_append(&file->engine->file_handles, &file->link);
     *fs->file_out = file;
+  } else {
+    let_go(file);
   }
   neap__fs_op_deliver(fs);
   proceed(file);
@@ -286,7 +305,9 @@ static neap_fs_result *new_open(neap_file *file, neap_file **out) {
  * libuv's code. */
 static int step_inside(neap_fs_result *fs, uv_fs_cb then,
                        int (*begin)(neap_fs_result *fs)) {
-  const neap_file *file = fs->handle;
+  neap_file *file = fs->handle;
+  file->held = true;
+  file->engine->grants->held++;
   fs->on_opened = then;
   if (neap__buf_append(&fs->path, &fs->alloc, file->path, file->path_size) < 0)
     return UV_ENOMEM;
@@ -311,6 +332,9 @@ int neap_file_open(neap_engine *engine, neap_op *op, const char *path,
   int flags = flags_of(mode);
   if (flags < 0)
     return NEAP_EINVAL;
+  int number;
+  if (!neap__bounds_admit(engine, 1, &number))
+    return neap__op_refuse(engine, op, number);
   neap_file *file = new_file(engine, path, "");
   neap_fs_result *fs = file ? new_open(file, out) : NULL;
   if (!fs)
@@ -327,10 +351,17 @@ int neap_file_temp(neap_engine *engine, neap_op *op, const char *prefix,
                    neap_file **out) {
   if (!neap__op_may_start(engine, op) || !prefix || !out)
     return neap__home_fault(engine);
+  int number;
+  if (!neap__bounds_admit(engine, 1, &number) ||
+      !neap__bounds_admit_temporary(engine, &number))
+    return neap__op_refuse(engine, op, number);
   neap_file *file = new_file(engine, prefix, "XXXXXX");
   neap_fs_result *fs = file ? new_open(file, out) : NULL;
   if (!fs)
     return NEAP_ENOMEM;
+  file->counts = engine->grants != NULL;
+  if (file->counts)
+    engine->grants->temporary++;
   int code = engine->grants
                  ? step_inside(fs, on_make_inside, neap__inside_make_file)
                  : uv_fs_mkstemp(&fs->engine->uv, &fs->uv, file->path, on_make);
@@ -635,5 +666,6 @@ int neap_file_close(neap_file *file, neap_op *op, neap_fs_result **result) {
   if (status < 0)
     return status;
   file->closed = true;
+  let_go(file);
   return line_up(op, fs, result);
 }

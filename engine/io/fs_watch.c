@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "bounds.h"
 #include "grants/files.h"
 #include "fs_op.h"
 #include "fs_trail.h"
@@ -63,6 +64,7 @@ struct neap_watch {
   bool ended;          /* nothing will come any more */
   bool closing;        /* no operation may wait any more */
   bool waits;          /* for a path that is missing */
+  bool counts;         /* for the bounds of a restricted engine */
   bool by_name;  /* only its name leads to the directory: the watch ends when
                     that leads elsewhere */
   bool overflow; /* changes have been lost since the last in `changes` */
@@ -407,6 +409,9 @@ static void on_change(uv_fs_event_t *uv, const char *name, int events,
 
 /* Ends the watching. Operations that wait end, and will find nothing. */
 static void end(neap_watch *watch) {
+  if (watch->counts)
+    watch->engine->grants->watches--;
+  watch->counts = false;
   stop(watch);
   watch->closing = true;
   wake_all(watch);
@@ -471,6 +476,8 @@ static int begin(neap_watch *watch, const char *path, int *detail) {
 static int make_watch(neap_engine *engine, const char *path, bool waits,
                       int *detail, neap_watch **out) {
   int code = 0;
+  if (!neap__bounds_admit(engine, 1, detail ? detail : &code))
+    return NEAP_EPERM;
   const neap_alloc *alloc = &engine->alloc;
   neap_watch *watch = neap__alloc(alloc, sizeof *watch);
   if (!watch)
@@ -478,6 +485,9 @@ static int make_watch(neap_engine *engine, const char *path, bool waits,
   watch->alloc = *alloc;
   watch->engine = engine;
   watch->waits = waits;
+  watch->counts = engine->grants != NULL;
+  if (watch->counts)
+    engine->grants->watches++;
   watch->owned = true;
   neap__list_init(&watch->points);
   neap__list_init(&watch->waiting);
@@ -569,6 +579,7 @@ static void disown(neap_watch *watch) {
   discard_points(&watch->alloc, &watch->points);
   watch->handles = 0;
   watch->ended = watch->closing = true;
+  watch->counts = false;
   if (!watch->owned)
     free_watch(watch);
 }

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "bounds.h"
 #include "grants/files.h"
 #include "grants/net.h"
 #include "loop/engine.h"
@@ -40,6 +41,7 @@ typedef struct attempt {
   /* In a restricted engine. */
   char *host;  /* *owned*: as it was granted */
   int refusal; /* of the last address, if `code` is NEAP__REFUSED */
+  bool counts; /* as one that is being opened */
 } attempt;
 
 static void close_socket(attempt *a) {
@@ -53,6 +55,8 @@ static void free_attempt(attempt *a) {
   if (a->list)
     uv_freeaddrinfo(a->list);
   neap_alloc alloc = a->alloc;
+  if (a->counts)
+    a->engine->grants->held--;
   if (a->host)
     neap__free(&alloc, a->host, strlen(a->host) + 1);
   neap__free(&alloc, a, sizeof *a);
@@ -222,6 +226,11 @@ int neap_net_connect(neap_engine *engine, neap_op *op,
   int status = neap__net_opts(opts, &o);
   if (status < 0)
     return status;
+  int number;
+  if (!neap__bounds_admit(engine, 1, &number)) {
+    *result = NULL;
+    return neap__op_refuse(engine, op, number);
+  }
   const neap_alloc *alloc = &engine->alloc;
   attempt *a = neap__alloc(alloc, sizeof *a);
   if (!a)
@@ -241,8 +250,11 @@ int neap_net_connect(neap_engine *engine, neap_op *op,
   struct sockaddr_storage address;
   unsigned size;
   int code = 0;
-  if (engine->grants)
+  if (engine->grants) {
+    a->counts = true;
+    engine->grants->held++;
     code = o.path ? try_local(a, &o) : ask(a, &o);
+  }
   if (code < 0 || (engine->grants && o.path)) {
     if (code == UV_EALREADY)
       return 0;

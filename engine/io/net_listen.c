@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "bounds.h"
 #include "grants/files.h"
 #include "grants/net.h"
 #include "loop/engine.h"
@@ -294,6 +295,8 @@ int neap_net_listen(neap_engine *engine, const neap_net_opts *opts, int *detail,
   struct sockaddr_storage address;
   unsigned size;
   char path[PATH_MAX];
+  if (!neap__bounds_admit(engine, 1, detail))
+    return NEAP_EPERM;
   *detail = neap__net_address(&o, &address, &size);
   if (engine->grants && *detail != UV_EINVAL) {
     int number;
@@ -389,6 +392,8 @@ int neap_listener_accept(neap_listener *l, int *detail, neap_stream **out) {
   int status = neap__home_of(&l->engine);
   if (status < 0)
     return status;
+  if (!neap__bounds_admit(l->engine, 1, detail))
+    return NEAP_EPERM;
   int fd;
   do
     fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

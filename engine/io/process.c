@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/opts.h"
 #include "base/status.h"
+#include "bounds.h"
 #include "base/units.h"
 #include "loop/engine.h"
 #include "loop/op.h"
@@ -180,6 +181,8 @@ static int start_granted(neap_engine *engine, neap_process_opts *o,
                          neap__child *child, neap_process_failure *failure) {
   neap__grants *grants = engine->grants;
   failure->part = NEAP_PROCESS_PROGRAM;
+  if (!neap__bounds_admit(engine, 4, &failure->detail))
+    return NEAP__REFUSED;
   if (!neap__grants_has(grants, NEAP__GRANT_PROCESS)) {
     failure->detail = neap__grants_refuse(grants, "process would allow it");
     return NEAP__REFUSED;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+#include "bounds.h"
 #include "base/alloc.h"
 #include "loop/engine.h"
 #include "loop/op.h"
@@ -215,7 +216,9 @@ int neap_stream_open(neap_engine *engine, int fd, bool shared,
 int neap_stream_pair(neap_engine *engine, neap_stream *out[2]) {
   if (!neap__home_allows(engine) || !out)
     return neap__home_fault(engine);
-  int fds[2];
+  int fds[2], number;
+  if (!neap__bounds_admit(engine, 2, &number))
+    return NEAP_EPERM;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) <
       0)
     return NEAP_ESYS;

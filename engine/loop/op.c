@@ -82,6 +82,12 @@ void neap__op_preempt(neap_engine *engine, neap_op *op) {
   neap__list_append(engine->draining.next, &op->link);
 }
 
+int neap__op_refuse(neap_engine *engine, neap_op *op, int number) {
+  neap__op_begin(engine, op, drop_nothing);
+  neap__op_finish(op, NEAP_EPERM, number);
+  return 0;
+}
+
 void neap__op_deliver(neap_op *op) {
   assert(op->state == READY);
   op->engine->preempted = NULL; /* it was this one, or there was none */

@@ -38,6 +38,10 @@ void neap__op_begin_work(neap_engine *engine, neap_op *op, neap_op_fn drop);
  * item. */
 void neap__op_begin_in(neap_engine *engine, neap_op *op, neap_link *list);
 
+/* Begins an operation that has ended already: with NEAP_EPERM, and the number
+ * of the refusal. Returns 0. */
+int neap__op_refuse(neap_engine *engine, neap_op *op, int number);
+
 /* Ends an operation that is pending: it is ready now, with this outcome. */
 void neap__op_finish(neap_op *op, int status, int detail);
 

@@ -169,6 +169,128 @@ static void test_memory_may_run_short(void **state) {
   assert_int_equal(0, status);
 }
 
+static neap_engine *bounded(const char *folder, uint32_t open,
+                            uint32_t temporary) {
+  char grant[64];
+  snprintf(grant, sizeof grant, "files=%s", folder);
+  const char *const list[] = {grant, "net-listen=127.0.0.1", "net=127.0.0.1",
+                              NULL};
+  neap_grants grants = NEAP_GRANTS_INIT;
+  grants.list = list;
+  grants.max_descriptors = open;
+  grants.max_temporary = temporary;
+  neap_engine_opts opts = NEAP_ENGINE_OPTS_INIT;
+  opts.grants = &grants;
+  neap_engine *engine;
+  assert_int_equal(0, neap_engine_new(&opts, &engine));
+  return engine;
+}
+
+enum { FEW = 6 };
+
+/* Opens more files at once than there may be, and closes what is open. */
+static int open_many(neap_engine *engine, int wanted) {
+  neap_file *files[2 * FEW] = {NULL};
+  waiter w[2 * FEW];
+  int opened = 0;
+  for (int i = 0; i < wanted; i++) {
+    prepare(&w[i]);
+    assert_int_equal(0,
+                     neap_file_open(engine, &w[i].op, "file", "w", &files[i]));
+  }
+  for (int i = 0; i < wanted; i++) {
+    int status = finish(engine, &w[i], 0);
+    opened += status == 0;
+    if (status < 0) {
+      assert_int_equal(NEAP_EPERM, status);
+      assert_string_equal("not granted; no more than 6 may be open at a time",
+                          neap_refusal_text(engine, w[i].detail));
+    }
+  }
+  for (int i = 0; i < wanted; i++)
+    neap_file_free(files[i]);
+  return opened;
+}
+
+static void test_what_is_open_is_bounded(void **state) {
+  (void)state;
+  char folder[] = "/tmp/neap-grants-XXXXXX";
+  assert_non_null(mkdtemp(folder));
+  neap_engine *engine = bounded(folder, FEW, 0);
+  assert_int_equal(FEW, open_many(engine, 2 * FEW));
+  assert_int_equal(FEW, open_many(engine, FEW));
+  neap_stream *ends[FEW];
+  neap_watch *watch;
+  int detail;
+  assert_int_equal(0, neap_stream_pair(engine, ends));
+  assert_int_equal(0, neap_stream_pair(engine, ends + 2));
+  assert_int_equal(0, neap_watch_new(engine, ".", &detail, &watch));
+  neap_stream *others[2];
+  assert_int_equal(NEAP_EPERM, neap_stream_pair(engine, others));
+  neap_net_opts opts = NEAP_NET_OPTS_INIT;
+  neap_listener *listener, *other;
+  assert_int_equal(0, neap_net_listen(engine, &opts, &detail, &listener));
+  assert_int_equal(NEAP_EPERM, neap_net_listen(engine, &opts, &detail, &other));
+  waiter w;
+  prepare(&w);
+  neap_stream *stream;
+  int started = neap_net_connect(engine, &w.op, &opts, &stream);
+  assert_int_equal(NEAP_EPERM, finish(engine, &w, started));
+  neap_watch *second;
+  assert_int_equal(NEAP_EPERM, neap_watch_new(engine, ".", &detail, &second));
+  neap_watch_close(watch);
+  assert_int_equal(0, neap_watch_new(engine, ".", &detail, &second));
+  neap_watch_free(watch);
+  neap_watch_free(second);
+  neap_listener_close(listener);
+  for (int i = 0; i < 4; i++)
+    neap_stream_close(ends[i]);
+  assert_int_equal(FEW, open_many(engine, FEW));
+  neap_engine_free(engine);
+  neap_fs_remove_now(NULL, folder, true, NULL);
+}
+
+static int make_temporary(neap_engine *engine, bool dir, neap_file **file,
+                          char path[64]) {
+  waiter w;
+  prepare(&w);
+  int started = dir ? neap_fs_tempdir(engine, &w.op, "t-", &w.result)
+                    : neap_file_temp(engine, &w.op, "t-", file);
+  if (started < 0)
+    return started;
+  while (w.calls == 0)
+    neap_poll(engine, NEAP_FOREVER);
+  size_t size;
+  if (dir && w.status == 0)
+    snprintf(path, 64, "%s", neap_fs_bytes(w.result, &size));
+  neap_fs_free(w.result);
+  return w.status;
+}
+
+static void test_what_is_temporary_is_bounded(void **state) {
+  (void)state;
+  char folder[] = "/tmp/neap-grants-XXXXXX", path[64], other[64];
+  assert_non_null(mkdtemp(folder));
+  neap_engine *engine = bounded(folder, 0, 3);
+  neap_file *file, *second;
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(0, make_temporary(engine, false, &file, path));
+    assert_int_equal(0, make_temporary(engine, true, NULL, path));
+    assert_int_equal(0, make_temporary(engine, true, NULL, other));
+    assert_int_equal(NEAP_EPERM, make_temporary(engine, true, NULL, other));
+    assert_int_equal(NEAP_EPERM, make_temporary(engine, false, &second, other));
+    neap_file_free(file);
+    assert_int_equal(0, make_temporary(engine, false, &second, other));
+    neap_file_free(second);
+    neap_fs_remove_now(engine, path, false, NULL);
+    char removed[128]; /* by another way */
+    snprintf(removed, sizeof removed, "%s/%s", folder, other);
+    assert_int_equal(0, rmdir(removed));
+  }
+  neap_engine_free(engine);
+  assert_int_equal(0, rmdir(folder));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_grants_are_texts),
@@ -178,6 +300,8 @@ int main(void) {
       cmocka_unit_test(test_no_grants_allow_nothing),
       cmocka_unit_test(test_options_of_no_size_are_refused),
       cmocka_unit_test(test_memory_may_run_short),
+      cmocka_unit_test(test_what_is_open_is_bounded),
+      cmocka_unit_test(test_what_is_temporary_is_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
