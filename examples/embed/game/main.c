@@ -18,8 +18,9 @@
 typedef struct options {
   const char *script, *screenshot;
   unsigned seed;
-  long frames; /* 0: until the window is closed */
-  int presses; /* keys that are pressed by themselves, in these frames */
+  long frames;  /* 0: until the window is closed */
+  bool is_fast; /* frames follow each other at once */
+  int presses;  /* keys that are pressed by themselves, in these frames */
   struct {
     long frame;
     SDL_Keycode key;
@@ -40,6 +41,7 @@ typedef struct game {
 static const char usage[] =
     "usage: game [OPTION]... [SCRIPT]\n"
     "  --frames N             end after N frames\n"
+    "  --fast                 have them follow each other at once\n"
     "  --screenshot FILE.png  at the end, write the picture there\n"
     "  --seed N               what the town does by chance\n"
     "  --press N KEY          press a key in frame N: Space, S, H, R, Escape\n";
@@ -58,6 +60,8 @@ static bool read_options(int argc, char **argv, options *o) {
     const char *value = i + 1 < argc ? argv[i + 1] : NULL;
     if (argv[i][0] != '-')
       o->script = argv[i];
+    else if (strcmp(argv[i], "--fast") == 0)
+      o->is_fast = true;
     else if (!value)
       return false;
     else if (strcmp(argv[i], "--frames") == 0)
@@ -174,6 +178,8 @@ static void run(game *g, const options *o) {
     play(g);
     tell(g, o);
     show(g);
+    if (o->is_fast)
+      continue;
     next += FRAME_SECONDS;
     double left = next - (double)SDL_GetPerformanceCounter() * tick;
     if (left > 0)

@@ -164,7 +164,8 @@ void panel_draw(const times *t, double speed, uint64_t budget_ns) {
 
   title(160, "at the nodes", "people");
   draw_nodes(170, 8);
-  snprintf(right, sizeof right, "loaded %dx", script.loads);
+  snprintf(right, sizeof right, "loaded %dx, %.1f MB", script.loads,
+           script.megabytes);
   title(246, "town.lua", right);
   if (script.error[0])
     draw_wrapped(256, 3, script.error, BAD);

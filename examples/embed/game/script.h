@@ -14,6 +14,7 @@ typedef struct script_state {
   char error[400]; /* the last one, of loading or of a flow; "": none */
   bool cut_short;  /* the last slice has preempted a flow */
   unsigned long ended, failed; /* flows */
+  double megabytes;            /* that neap uses, Lua included */
   struct {
     char name[16];
     int people; /* who are at this node now */

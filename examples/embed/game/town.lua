@@ -14,13 +14,14 @@ function Plan:post(me)
   local hour = town.hour()
   if hour >= 21 + me.id % 8 / 4 or hour < 5 + me.id % 12 / 6 then return "sleep" end
   if me.purse > 4 and math.random() < 0.4 then return "shop" end
-  return math.random() < 0.5 and me.trade or "stroll"
+  if math.random() < 0.5 then return "stroll" end
+  return me.trade == "fisher" and pick { "pier", "beach" } or me.trade
 end
 
--- `walk_to` is a function in C that waits until the person has arrived, or was stopped.
-local Walk = Node:extend { name = "Walk" }
-function Walk:exec(me) town.walk_to(me.id, pick(self.places)) end
-local function walk(...) return Walk { places = { ... } } end
+-- A node in C, which ends when the person has arrived. The function walk_to does the same.
+local function walk(place)
+  return neap.native("walk", { name = "Walk", params = { place = place } })
+end
 
 local Sleep = Node:extend { name = "Sleep" }
 function Sleep:exec(me)
@@ -48,14 +49,14 @@ local Dig = Node:extend { name = "Dig" }
 function Dig:exec(me)
   for _ = 1, math.random(2, 4) do
     some_time(1, 2)
-    town.walk_to(me.id, "field")
+    walk_to(me.id, "field")
   end
   me.purse = me.purse + 2
 end
 
 -- Children run and shout at the same time.
 local Run, Shout = Node:extend { name = "Run" }, Node:extend { name = "Shout" }
-function Run:exec(me) for _ = 1, 3 do town.walk_to(me.id, "park") end end
+function Run:exec(me) for _ = 1, 3 do walk_to(me.id, "park") end end
 function Shout:exec(me)
   some_time(0, 6)
   town.say(me.id, pick { "Tag!", "You're it!", "Catch me!", "Wheee!" }, 1.5)
@@ -97,7 +98,7 @@ local talks = {
 local Stroll = Node:extend { name = "Stroll" }
 function Stroll:exec(me)
   me.talk, me.is_free = nil, true
-  town.walk_to(me.id, pick { "square", "park", "road", "gate", "beach" })
+  walk_to(me.id, pick { "square", "park", "road", "gate", "beach" })
   me.is_free = false
   local you = town.people[town.near(me.id)]
   if not me.talk and you and you.is_free then
@@ -126,13 +127,14 @@ end
 
 -- ---- the flow of each person -----------------------------------------------------------------
 
-local plan, stroll = Plan(), Stroll()
+local plan, stroll, fish = Plan(), Stroll(), Fish()
 
 return neap.Flow {
   name = "day", start = plan,
   plan - "sleep" >> walk "home" >> Sleep(),
   plan - "shop" >> walk "market" >> Trade(),
-  plan - "fisher" >> walk("pier", "beach", "beach") >> Fish(),
+  plan - "pier" >> walk "pier" >> fish,
+  plan - "beach" >> walk "beach" >> fish,
   plan - "farmer" >> walk "field" >> Dig(),
   plan - "child" >> walk "park" >> neap.parallel { name = "Play", Run(), Shout() },
   plan - "baker" >> walk "market" >> Bake(),
