@@ -136,17 +136,22 @@ void neap__listeners_disown(neap_engine *engine) {
 
 /* Whether a file is a local socket at which nobody answers, since its owner has
  * died. connect says ECONNREFUSED of files that are no sockets as well, so they
- * are excluded first, and so are links. */
-static bool is_stale(const char *path, const struct sockaddr_storage *address,
-                     unsigned size, struct stat *info) {
-  if (lstat(path, info) < 0 || !S_ISSOCK(info->st_mode))
-    return false;
-  int fd = neap__net_socket(AF_UNIX, false);
-  if (fd < 0)
-    return false;
-  int result = connect(fd, (const struct sockaddr *)address, size);
-  bool refused = result < 0 && errno == ECONNREFUSED;
-  close(fd);
+ * are excluded first, and so are links. What is connected to is the file that
+ * was looked at, whatever is in its place by then. */
+static bool is_stale(const char *path, struct stat *info) {
+  int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+  if (file >= 0 && fstat(file, info) == 0 && S_ISSOCK(info->st_mode))
+    fd = neap__net_socket(AF_UNIX, false);
+  bool refused = false;
+  if (fd >= 0) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    snprintf(name.sun_path, sizeof name.sun_path, "/proc/self/fd/%d", file);
+    refused = connect(fd, (const struct sockaddr *)&name, sizeof name) < 0 &&
+              errno == ECONNREFUSED;
+    close(fd);
+  }
+  if (file >= 0)
+    close(file);
   return refused;
 }
 
@@ -243,7 +248,7 @@ static int begin_at_path(neap_listener *l, const neap_net_opts *o,
     return lock;
   struct stat info;
   int code = bind_to(l->fd, address, size);
-  if (code == UV_EADDRINUSE && is_stale(o->path, address, size, &info) &&
+  if (code == UV_EADDRINUSE && is_stale(o->path, &info) &&
       remove_seen(o->path, &info))
     code = bind_to(l->fd, address, size);
   if (code == 0 && lstat(o->path, &info) == 0) {
