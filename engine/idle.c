@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "io/process.h"
+#include "loop/clock.h"
 #include "loop/engine.h"
 #include "loop/home.h"
 #include "loop/loop.h"
@@ -11,6 +12,14 @@
 #include "receive.h"
 
 #define PATIENCE_NS (50 * NEAP__NS_PER_MS)
+
+size_t neap_pending(const neap_engine *engine) {
+  if (!engine || neap__home_is_left(engine))
+    return 0;
+  bool stands = engine->is_kept && neap_clock_is_stopped(engine);
+  return engine->pending - (stands ? neap__timers_count(engine) : 0) +
+         neap_uv_alive(engine);
+}
 
 size_t neap__idle_others(const neap_engine *engine) {
   return neap_pending(engine) - (engine->turn != NULL) -
@@ -45,7 +54,7 @@ uint64_t neap__idle_patience(const neap_engine *engine, size_t others) {
 /* Whether less real time than `patience` has passed since polls without a wait
  * found nothing ready. */
 static bool is_patient(neap_engine *engine, uint64_t patience) {
-  uint64_t now = neap__loop_real_now();
+  uint64_t now = neap__clock_real_now();
   if (engine->idle_since == 0)
     engine->idle_since = now;
   return now - engine->idle_since < patience;
@@ -63,7 +72,7 @@ void neap__idle_jump(neap_engine *engine, uint64_t patience,
   if (max_wait_ns > 0 && next > now && next - now > max_wait_ns)
     next = now + max_wait_ns;
   if (next > now)
-    neap__loop_set_now(engine, next);
+    neap__clock_move(engine, next);
   neap__timers_expire(engine);
 }
 
@@ -75,7 +84,7 @@ static int time_to_jump(const neap_engine *engine, size_t others) {
     return -1;
   if (engine->idle_since == 0)
     return 0; /* a slice has to see that nothing is ready */
-  uint64_t spent = neap__loop_real_now() - engine->idle_since;
+  uint64_t spent = neap__clock_real_now() - engine->idle_since;
   return spent < patience ? (int)neap__ms_of_ns(patience - spent) : 0;
 }
 

@@ -267,6 +267,8 @@ typedef enum neap_clock {
                           Before each jump, sockets, pipes and HTTP requests
                           that are waited for get 50 ms of real time, files and
                           programs as long as they need */
+  NEAP_CLOCK_HOST,     /* starts at 0; goes when the host has it advance, as the
+                          time of a game does */
 } neap_clock;
 
 typedef struct neap_engine_opts {
@@ -349,8 +351,34 @@ NEAP_API void neap_break(neap_engine *engine);
  * until you settle an operation or start one. */
 NEAP_API size_t neap_pending(const neap_engine *engine);
 
-/* Makes the clock virtual, beginning at 0, or real. What is left of each sleep
- * stays the same. Returns 0, or NEAP_EINVAL when there is no such clock. */
+/* Has a NEAP_CLOCK_HOST advance: what sleeps until then, or has a time limit
+ * that is over then, is delivered by the next poll or slice. One call is one
+ * step: who is woken by it sees the time at its end. Returns 0, or NEAP_EINVAL
+ * for an engine with another clock. */
+NEAP_API int neap_clock_advance(neap_engine *engine, uint64_t ns);
+
+#define NEAP_CLOCK_MAX_SCALE 1e6
+
+/* Has a real clock go `factor` times as fast from now on: 0.5 is slow motion, 0
+ * a pause. It goes on from what it says. Returns 0, or NEAP_EINVAL for an
+ * engine with another clock, and when `factor` is not between 0 and the
+ * maximum.
+ *
+ * Sleeps, the time limits of nodes and runs and the waits between attempts
+ * follow the clock of the engine, whichever it is. The time limits of I/O are
+ * real: a server does not pause with a game. Neither do budgets of slices and
+ * the `max_wait_ns` of neap_poll. */
+NEAP_API int neap_clock_scale(neap_engine *engine, double factor);
+
+/* Whether the clock stands until the host does something: a NEAP_CLOCK_HOST, or
+ * a real one with the factor 0. What waits for a time cannot end by itself
+ * then. So it does not count in neap_pending, and neap_poll does not wait for
+ * it. */
+NEAP_API bool neap_clock_is_stopped(const neap_engine *engine);
+
+/* Makes the clock virtual or the host's, beginning at 0, or real. What is left
+ * of each sleep stays the same. Returns 0, or NEAP_EINVAL when there is no such
+ * clock. */
 NEAP_API int neap_set_clock(neap_engine *engine, neap_clock clock);
 
 /* The loop of libuv on which the engine does its I/O, for handles and requests

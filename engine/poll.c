@@ -77,7 +77,7 @@ int neap_engine_new(const neap_engine_opts *opts, neap_engine **out) {
   neap_engine_opts o = {0};
   const size_t first = NEAP__SIZE_WITH(neap_engine_opts, http_library);
   if (!out || (opts && neap__opts_take(&o, sizeof o, first, opts) < 0) ||
-      (unsigned)o.clock > NEAP_CLOCK_VIRTUAL || (o.loop && !o.wakeup))
+      (unsigned)o.clock > NEAP_CLOCK_HOST || (o.loop && !o.wakeup))
     return NEAP_EINVAL;
   neap_alloc alloc = neap__alloc_or_default(&o.alloc);
   neap_engine *engine = neap__alloc(&alloc, sizeof *engine);

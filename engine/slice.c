@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "http/load.h"
 #include "idle.h"
+#include "loop/clock.h"
 #include "loop/engine.h"
 #include "loop/loop.h"
 #include "loop/op.h"
@@ -77,7 +78,7 @@ static int work(neap_engine *engine, uint64_t until, progress *p) {
     receive(engine, p->now, http_until(engine, p->now, until));
     bool is_late = false;
     if (engine->http) {
-      p->now = neap__loop_real_now();
+      p->now = neap__clock_real_now();
       is_late = p->now >= until;
       p->phase = is_late ? "http" : p->phase;
     }
@@ -87,7 +88,7 @@ static int work(neap_engine *engine, uint64_t until, progress *p) {
     if (count == 0) {
       if (!neap__has_work(engine))
         be_idle(engine);
-      p->now = neap__loop_real_now();
+      p->now = neap__clock_real_now();
       if (!neap__has_work(engine))
         return 0;
     } else {
@@ -113,7 +114,7 @@ int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
     return neap__home_fault(engine);
   if (engine->polling)
     return NEAP_EBUSY;
-  uint64_t begin = neap__loop_real_now();
+  uint64_t begin = neap__clock_real_now();
   uint64_t until = neap__time_after(begin, budget_ns);
   engine->polling = true;
   engine->slice_until = until;

@@ -6,7 +6,9 @@
 #include "error.h"
 
 bool neapL_deadlock_is_here(const neapL_host *host) {
-  return neap_pending(host->engine) == host->idle;
+  /* Those that are idle wait for the clock. */
+  size_t idle = neap_clock_is_stopped(host->engine) ? 0 : host->idle;
+  return neap_pending(host->engine) == idle;
 }
 
 /* Runs below lua_pcall: makes the error of a deadlock. */

@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "course.h"
 #include "flow/flow.h"
+#include "loop/clock.h"
 #include "loop/engine.h"
 #include "loop/home.h"
 #include "loop/loop.h"
@@ -316,7 +317,7 @@ static void end(walker *w, const neap_step *step) {
 /* Whether the slice in force, if there is one, has used its budget. */
 static bool slice_is_over(const neap_engine *engine) {
   return engine->slice_until != 0 && engine->slice_until != NEAP_FOREVER &&
-         neap__loop_real_now() >= engine->slice_until;
+         neap__clock_real_now() >= engine->slice_until;
 }
 
 /* Lets a walker go on until it waits, or its run has ended. */
@@ -374,7 +375,7 @@ int neap_start(neap_engine *engine, neap_flow *flow,
 }
 
 int neap_complete(neap_engine *engine, neap_token token, int status) {
-  if (!engine || status > 0)
+  if (!engine || (status > 0 && !neap__home_is_left(engine)))
     return NEAP_EINVAL;
   return neap__token_send(engine, token, NEAP__TOKEN_PHASE, status);
 }

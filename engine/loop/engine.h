@@ -40,8 +40,8 @@ struct neap_engine {
   bool had_guests;          /* there were some when uv began to run */
   uv_prepare_t before_wait; /* initialised when `is_shared` */
   neap_link guests_over;    /* of neap_op: they wait for the guests to leave */
-  bool is_virtual;          /* the clock is */
-  uint64_t virtual_now;     /* and says this */
+  bool is_virtual;          /* the clock jumps by itself */
+  bool is_kept;             /* it is not the system's: clock.c */
   neap_op *turn;      /* ends when another has been delivered; NULL: none */
   bool turn_may_wait; /* if none is ready */
   neap_op *idler;     /* ends when no other is pending; NULL: none */
@@ -58,6 +58,11 @@ struct neap_engine {
   uv_mutex_t token_lock;
   atomic_bool has_word; /* there may be such slots */
   uint64_t token_key;   /* where the stamps of slots begin */
+
+  /* clock.c, of a clock that is kept */
+  uint64_t clock_at;  /* what it says, or said when its scale was set */
+  uint64_t clock_set; /* by uv_hrtime, when that was; 0: it is moved on */
+  double clock_scale; /* how fast it goes since, as seen by the real one */
 
   /* timer.c */
   struct neap__timers *timers; /* *owned* */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "clock.h"
 #include "engine.h"
 #include "home.h"
 #include "op.h"
@@ -37,7 +38,7 @@ static void ring(uv_timer_t *handle) {
 }
 
 int neap__loop_open(neap_engine *engine, neap_clock clock) {
-  engine->is_virtual = clock == NEAP_CLOCK_VIRTUAL;
+  neap__clock_set(engine, clock);
   if (uv_loop_init(&engine->uv) < 0)
     return NEAP_ESYS;
   if (uv_async_init(&engine->uv, &engine->wake, receive) < 0) {
@@ -124,40 +125,6 @@ struct uv_loop_s *neap_uv_loop(neap_engine *engine) {
   if (!engine->is_shared)
     share(engine);
   return &engine->uv;
-}
-
-uint64_t neap_now(neap_engine *engine) {
-  if (!engine)
-    return 0;
-  return engine->is_virtual ? engine->virtual_now : uv_hrtime();
-}
-
-uint64_t neap__loop_real_now(void) {
-  return uv_hrtime();
-}
-
-uint64_t neap_tick(neap_engine *engine) {
-  if (!engine)
-    return 0;
-  return engine->is_virtual ? engine->virtual_now
-                            : uv_now(&engine->uv) * NEAP__NS_PER_MS;
-}
-
-void neap__loop_set_now(neap_engine *engine, uint64_t now) {
-  assert(engine->is_virtual && now >= engine->virtual_now);
-  engine->virtual_now = now;
-}
-
-void neap__loop_set_clock(neap_engine *engine, neap_clock clock) {
-  engine->is_virtual = clock == NEAP_CLOCK_VIRTUAL;
-  engine->virtual_now = 0;
-  uv_timer_stop(&engine->alarm);
-}
-
-size_t neap_pending(const neap_engine *engine) {
-  if (!engine || neap__home_is_left(engine))
-    return 0;
-  return engine->pending + neap_uv_alive(engine);
 }
 
 static void drop_turn(neap_op *op) {
@@ -289,12 +256,13 @@ void neap__loop_on_alarm(neap_engine *engine, void (*fn)(neap_engine *engine)) {
 }
 
 void neap__loop_set_alarm(neap_engine *engine, uint64_t at_ns) {
-  if (engine->is_virtual)
+  uint64_t left = neap__clock_left(engine, at_ns);
+  if (left == NEAP_FOREVER) {
+    uv_timer_stop(&engine->alarm);
     return;
-  uint64_t now = uv_hrtime();
+  }
   uv_update_time(&engine->uv);
-  uv_timer_start(&engine->alarm, ring,
-                 at_ns > now ? neap__ms_of_ns(at_ns - now) : 0, 0);
+  uv_timer_start(&engine->alarm, ring, neap__ms_of_ns(left), 0);
 }
 
 int neap_uv_wait(neap_engine *engine, neap_op *op) {

@@ -38,17 +38,9 @@ void neap__loop_wait(neap_engine *engine, uint64_t max_wait_ns);
  * else; -1: for ever. */
 int neap__loop_timeout(neap_engine *engine);
 
-/* The time of the real clock, whatever the clock of an engine is. */
-uint64_t neap__loop_real_now(void);
-
-/* Sets the virtual clock. */
-void neap__loop_set_now(neap_engine *engine, uint64_t now);
-
-/* Makes the clock real, or virtual from 0 on. The alarm is no longer set. */
-void neap__loop_set_clock(neap_engine *engine, neap_clock clock);
-
 /* The one alarm of a loop calls `fn` from neap__loop_wait, once, when `at_ns`
- * is past. Setting it anew moves it. On the virtual clock it never rings. */
+ * is past. Setting it anew moves it. On a clock that does not go by itself it
+ * never rings. */
 void neap__loop_on_alarm(neap_engine *engine, void (*fn)(neap_engine *engine));
 void neap__loop_set_alarm(neap_engine *engine, uint64_t at_ns);
 

@@ -14,6 +14,8 @@
 #include "timer.h"
 
 #include "base/alloc.h"
+#include "base/units.h"
+#include "clock.h"
 #include "engine.h"
 #include "home.h"
 #include "loop.h"
@@ -42,7 +44,9 @@ static void ring(neap_engine *engine) {
 }
 
 void neap__timers_ring(neap_engine *engine, uint64_t now) {
-  if (!engine->is_virtual && now >= engine->timers->alarm)
+  if (engine->is_kept) /* `now` is real */
+    now = engine->is_virtual ? 0 : neap_now(engine);
+  if (now >= engine->timers->alarm)
     ring(engine);
 }
 
@@ -256,11 +260,37 @@ static void rebase(neap_engine *engine, uint64_t before) {
 }
 
 int neap_set_clock(neap_engine *engine, neap_clock clock) {
-  if (!neap__home_allows(engine) || (unsigned)clock > NEAP_CLOCK_VIRTUAL)
+  if (!neap__home_allows(engine) || (unsigned)clock > NEAP_CLOCK_HOST)
     return neap__home_fault(engine);
   uint64_t before = neap_now(engine);
-  neap__loop_set_clock(engine, clock);
+  neap__clock_set(engine, clock);
+  neap__loop_set_alarm(engine, NEAP_FOREVER);
   rebase(engine, before);
+  return 0;
+}
+
+int neap_clock_advance(neap_engine *engine, uint64_t ns) {
+  if (!neap__home_allows(engine) || engine->is_virtual ||
+      !neap_clock_is_stopped(engine) || engine->clock_set != 0)
+    return neap__home_fault(engine);
+  neap__clock_move(engine, neap__time_after(neap_now(engine), ns));
+  neap__timers_expire(engine);
+  return 0;
+}
+
+int neap_clock_scale(neap_engine *engine, double factor) {
+  bool is_real =
+      neap__home_allows(engine) && (!engine->is_kept || engine->clock_set != 0);
+  if (!is_real || !(factor >= 0 && factor <= NEAP_CLOCK_MAX_SCALE))
+    return neap__home_fault(engine);
+  uint64_t real = neap__clock_real_now();
+  engine->clock_at = neap_now(engine);
+  engine->clock_set = real;
+  engine->clock_scale = factor;
+  engine->is_kept = true;
+  engine->timers->alarm = NEAP_FOREVER;
+  neap__loop_set_alarm(engine, NEAP_FOREVER);
+  neap__timers_expire(engine);
   return 0;
 }
 
