@@ -9,55 +9,61 @@
 #include "ticket.h"
 
 neap_engine *neap_call_engine(const neap_call *call) {
-  return call->engine;
+  return call ? call->engine : NULL;
 }
 
 const neap_node *neap_call_node(const neap_call *call) {
-  return call->node;
+  return call ? call->node : NULL;
 }
 
 void *neap_call_self(const neap_call *call) {
-  return call->node->self;
+  return call && call->node ? call->node->self : NULL;
 }
 
 neap_phase neap_call_phase(const neap_call *call) {
-  return call->phase <= NEAP_POST ? (neap_phase)call->phase : NEAP_PREP;
+  return call && call->phase <= NEAP_POST ? (neap_phase)call->phase : NEAP_PREP;
 }
 
 uint32_t neap_call_attempt(const neap_call *call) {
-  return call->attempt;
+  return call ? call->attempt : 0;
 }
 
 neap_value neap_call_shared(const neap_call *call) {
-  return call->shared;
+  return call ? call->shared : (neap_value){0};
 }
 
 neap_value neap_call_params(const neap_call *call) {
-  return call->params;
+  return call ? call->params : (neap_value){0};
 }
 
 neap_token neap_call_run(const neap_call *call) {
-  return neap__ticket_token(call->ticket);
+  return neap__ticket_token(call ? call->ticket : NULL);
 }
 
 bool neap_call_is_cancelled(const neap_call *call) {
-  return neap_ticket_is_cancelled(call->ticket);
+  return call && neap_ticket_is_cancelled(call->ticket);
 }
 
 size_t neap_call_path(const neap_call *call, char *path, size_t size) {
+  if (!call || (!path && size > 0))
+    return 0;
   return neap__path(call->run, call->depth, path, size);
 }
 
 neap_value neap_call_item(const neap_call *call) {
-  return call->item;
+  return call ? call->item : (neap_value){0};
 }
 
 uint64_t neap_call_index(const neap_call *call) {
+  if (!call)
+    return 0;
   return call->phase == NEAP__CALL_FETCHING ? call->next : call->index;
 }
 
 bool neap_call_action(const neap_call *call, const char **action,
                       size_t *size) {
+  if (!call || !action || !size)
+    return false;
   *action = call->has_action ? call->action : NULL;
   *size = call->has_action ? call->action_size : 0;
   return *action != NULL;
@@ -151,6 +157,8 @@ int neap_call_set_result(neap_call *call, void *result,
 }
 
 void neap_call_adopt(neap_call *outer, neap_call *inner) {
+  if (!outer || !inner)
+    return;
   neap__result result = inner->exec;
   inner->exec = (neap__result){0};
   neap__result *place = &outer->exec;
@@ -163,22 +171,25 @@ void neap_call_adopt(neap_call *outer, neap_call *inner) {
 }
 
 void *neap_call_prep_result(const neap_call *call) {
+  if (!call)
+    return NULL;
   while (call->outer)
     call = call->outer;
   return call->prep.value;
 }
 
 void *neap_call_exec_result(const neap_call *call) {
-  return call->exec.value;
+  return call ? call->exec.value : NULL;
 }
 
 void *neap_call_item_result(const neap_call *call, uint64_t index) {
-  return index < call->result_count ? call->results[index].value : NULL;
+  return call && index < call->result_count ? call->results[index].value : NULL;
 }
 
 void neap_call_counts(const neap_call *call, uint64_t *items,
                       uint64_t *failed) {
-  neap_run_counts(call->run, call->depth, items, failed);
+  neap_run_counts(call ? call->run : NULL, call ? call->depth : 0, items,
+                  failed);
 }
 
 int neap_call_set_action(neap_call *call, const char *action, size_t size) {
@@ -217,11 +228,13 @@ static int tell(const neap__reason *reason, const char **code,
 
 int neap_call_failure(const neap_call *call, const char **code,
                       const char **text) {
-  return tell(&call->earlier, code, text);
+  return call ? tell(&call->earlier, code, text) : NEAP_EINVAL;
 }
 
 int neap_call_why(const neap_call *call, neap_failure *failure,
                   const char **code, const char **text) {
+  if (!call)
+    return NEAP_EINVAL;
   if (failure)
     *failure = call->reason.failure;
   return tell(&call->reason, code, text);
@@ -229,5 +242,6 @@ int neap_call_why(const neap_call *call, neap_failure *failure,
 
 void neap_call_note_failure(neap_call *call, int status, const char *code,
                             const char *text) {
-  neap__reason_set(&call->earlier, &call->alloc, status, code, text);
+  if (call)
+    neap__reason_set(&call->earlier, &call->alloc, status, code, text);
 }

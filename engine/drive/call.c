@@ -247,7 +247,8 @@ static void stop_waiting(neap_op *op) {
 }
 
 int neap_call_wait(neap_call *call, neap_op *op) {
-  if (!call || !call->goes_on || call->op || !neap__op_is_free(op))
+  if (!call || !call->goes_on || call->op ||
+      !neap__op_may_start(call->engine, op))
     return NEAP_EINVAL;
   neap__op_begin_io(call->engine, op, stop_waiting);
   op->u.request = call;
@@ -286,6 +287,8 @@ uint64_t neap__call_count(const neap_call *call) {
 }
 
 const neap_step *neap_call_answer(neap_call *call, neap_run *run) {
+  if (!call)
+    return neap_run_step(run);
   const char *action = call->has_action ? call->action : NULL;
   switch (call->phase) {
   case NEAP_POST:

@@ -62,6 +62,7 @@ static int add(neap_flow *flow, const neap_node_opts *opts,
     neap__node_free(&flow->alloc, node);
     return status;
   }
+  node->flow = flow;
   node->next = flow->nodes;
   flow->nodes = node;
   *out = node;
@@ -88,7 +89,7 @@ int neap_flow_start(neap_flow *flow, neap_node *node, neap_node *start) {
     return NEAP_EINVAL;
   if (flow->sealed)
     return NEAP_EBUSY;
-  if (!neap__node_walks(node))
+  if (!neap__node_walks(node) || node->flow != flow || start->flow != flow)
     return NEAP_EINVAL;
   node->start = start;
   return 0;
@@ -99,7 +100,8 @@ int neap_flow_branch(neap_flow *flow, neap_node *node, neap_node *branch) {
     return NEAP_EINVAL;
   if (flow->sealed)
     return NEAP_EBUSY;
-  if (!neap__node_is_parallel(node))
+  if (!neap__node_is_parallel(node) || node->flow != flow ||
+      branch->flow != flow)
     return NEAP_EINVAL;
   return neap__node_branch(&flow->alloc, node, branch);
 }
@@ -110,6 +112,8 @@ int neap_flow_wire(neap_flow *flow, neap_node *from, const char *action,
     return NEAP_EINVAL;
   if (flow->sealed)
     return NEAP_EBUSY;
+  if (from->flow != flow || (to && to->flow != flow))
+    return NEAP_EINVAL;
   return neap__node_wire(&flow->alloc, from, action, size, keep, to);
 }
 

@@ -240,44 +240,44 @@ uint64_t neap_retry_delay(const neap_node_opts *opts, uint32_t attempt,
 }
 
 const char *neap_node_name(const neap_node *node) {
-  return node->opts.name;
+  return node ? node->opts.name : "";
 }
 
 neap_kind neap_node_kind(const neap_node *node) {
-  return node->opts.kind;
+  return node ? node->opts.kind : NEAP_NODE;
 }
 
 uint32_t neap_node_concurrency(const neap_node *node) {
-  return node->opts.concurrency;
+  return node ? node->opts.concurrency : 0;
 }
 
 uint32_t neap_node_max_attempts(const neap_node *node) {
-  return node->opts.max_attempts;
+  return node ? node->opts.max_attempts : 0;
 }
 
 uint64_t neap_node_timeout(const neap_node *node) {
-  return node->opts.timeout_ns;
+  return node ? node->opts.timeout_ns : 0;
 }
 
 bool neap_node_collects(const neap_node *node) {
-  return node->opts.collect;
+  return node && node->opts.collect;
 }
 
 const neap_node_ops *neap_node_get_ops(const neap_node *node) {
-  return node->ops;
+  return node ? node->ops : NULL;
 }
 
 void *neap_node_data(const neap_node *node) {
-  return node->opts.data;
+  return node ? node->opts.data : NULL;
 }
 
 const neap_node *neap_node_branch(const neap_node *node, size_t index) {
-  return index < node->branch_count ? node->branches[index] : NULL;
+  return node && index < node->branch_count ? node->branches[index] : NULL;
 }
 
 bool neap_node_action(const neap_node *node, size_t index, const char **action,
                       size_t *size) {
-  if (index >= node->count)
+  if (!node || !action || !size || index >= node->count)
     return false;
   *action = node->successors[index].action;
   *size = node->successors[index].size;

@@ -13,10 +13,11 @@ typedef struct neap__successor {
 } neap__successor;
 
 struct neap_node {
-  neap_node_opts opts;  /* normalised; `name` is a copy */
-  neap_node *start;     /* of the kinds that walk, else NULL */
-  neap_node *next;      /* in the list of the flow's nodes */
-  neap_node **branches; /* of a parallel */
+  neap_node_opts opts;   /* normalised; `name` is a copy */
+  neap_node *start;      /* of the kinds that walk, else NULL */
+  neap_node *next;       /* in the list of the flow's nodes */
+  const neap_flow *flow; /* that it belongs to */
+  neap_node **branches;  /* of a parallel */
   size_t branch_count, branch_capacity;
   neap__successor *successors;
   size_t count, capacity;

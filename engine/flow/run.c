@@ -523,7 +523,13 @@ static const neap_step *refuse_answer(neap_run *run) {
   return &run->step;
 }
 
+/* The step of a run that is none. */
+static const neap_step no_step = {
+    .what = NEAP_DO_END, .failed = true, .status = NEAP_EINVAL};
+
 const neap_step *neap_run_ok(neap_run *run) {
+  if (!run)
+    return &no_step;
   frame *f = top(run);
   switch (f->state) {
   case ENTERING:
@@ -579,6 +585,8 @@ const neap_step *neap_run_ok(neap_run *run) {
 }
 
 const neap_step *neap_run_none(neap_run *run) {
+  if (!run)
+    return &no_step;
   if (top(run)->state != FETCHING || neap__node_is_parallel(top(run)->node))
     return refuse_answer(run);
   batch *b = top(run)->batch;
@@ -589,6 +597,8 @@ const neap_step *neap_run_none(neap_run *run) {
 
 const neap_step *neap_run_action(neap_run *run, const char *action,
                                  size_t size) {
+  if (!run)
+    return &no_step;
   if (top(run)->state == POSTING)
     return end_visit(run, action, size);
   if ((top(run)->state != EXECUTING && top(run)->state != FALLING_BACK) ||
@@ -600,12 +610,16 @@ const neap_step *neap_run_action(neap_run *run, const char *action,
 }
 
 const neap_step *neap_run_items(neap_run *run, uint64_t count) {
+  if (!run)
+    return &no_step;
   if (top(run)->state != LISTING || neap__node_is_parallel(top(run)->node))
     return refuse_answer(run);
   return begin_batch(run, count);
 }
 
 const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
+  if (!run)
+    return &no_step;
   frame *f = top(run);
   if (f->state == LEAVING || f->state == LEAVING_FAILED)
     return refuse_answer(run);
@@ -636,7 +650,7 @@ const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
 }
 
 const neap_step *neap_run_step(neap_run *run) {
-  return &run->step;
+  return run ? &run->step : &no_step;
 }
 
 static void begin(neap_run *run, const neap_node *node) {
@@ -663,10 +677,13 @@ static void begin(neap_run *run, const neap_node *node) {
 
 /* Whether a new run has something to begin with: a node, or a parent whose step
  * is an attempt, or a parent with items to be shared. */
-static bool is_asked_for(const neap_run_opts *o, const neap_node *node) {
+static bool is_asked_for(const neap_flow *flow, const neap_run_opts *o,
+                         const neap_node *node) {
+  if (o->parent && o->parent->flow != flow)
+    return false;
   switch (o->root) {
   case NEAP_ROOT_VISIT:
-    return node != NULL;
+    return node && node->flow == flow;
   case NEAP_ROOT_ATTEMPT:
     return o->parent && o->parent->step.what == NEAP_DO_ATTEMPT;
   case NEAP_ROOT_WORKER:
@@ -681,7 +698,8 @@ int neap_run_new(neap_flow *flow, const neap_node *node,
   neap_run_opts o;
   const size_t first = NEAP__SIZE_WITH(neap_run_opts, data);
   if (!flow || !flow->sealed || !out ||
-      neap__opts_take(&o, sizeof o, first, opts) < 0 || !is_asked_for(&o, node))
+      neap__opts_take(&o, sizeof o, first, opts) < 0 ||
+      !is_asked_for(flow, &o, node))
     return NEAP_EINVAL;
   neap_run *run = neap__alloc(&flow->alloc, sizeof *run);
   if (!run)
@@ -714,6 +732,12 @@ void neap_run_free(neap_run *run) {
 }
 
 void neap_run_place(const neap_run *run, neap_place *out) {
+  if (!out)
+    return;
+  if (!run) {
+    *out = (neap_place){0};
+    return;
+  }
   const neap_step *step = &run->step;
   if (step->what == NEAP_DO_END && step->failed) {
     *out = run->failed_at;
@@ -726,19 +750,17 @@ void neap_run_place(const neap_run *run, neap_place *out) {
 /* Whether there is, or has been, a frame for a depth. The frame of a visit that
  * has ended can be read until another takes its place. */
 static bool has_frame(const neap_run *run, uint32_t depth) {
-  return depth < run->capacity;
+  return run && depth < run->capacity;
 }
 
 const neap_node *neap_run_node_at(const neap_run *run, uint32_t depth,
                                   bool *is_item, uint64_t *index) {
-  *is_item = false;
-  *index = 0;
-  if (!has_frame(run, depth))
-    return NULL;
-  const frame *f = &run->frames[depth];
-  *is_item = f->is_item;
-  *index = f->is_item ? f->index : 0;
-  return f->node;
+  const frame *f = has_frame(run, depth) ? &run->frames[depth] : NULL;
+  if (is_item)
+    *is_item = f && f->is_item;
+  if (index)
+    *index = f && f->is_item ? f->index : 0;
+  return f ? f->node : NULL;
 }
 
 uint32_t neap_run_attempt(const neap_run *run, uint32_t depth) {
@@ -750,6 +772,8 @@ uint64_t *neap_run_note(neap_run *run, uint32_t depth) {
 }
 
 uint64_t neap_run_watch(neap_run *run, uint64_t time_ns) {
+  if (!run)
+    return 0;
   frame *f = top(run);
   if (f->state != ENTERING)
     return 0;
@@ -769,26 +793,29 @@ bool neap_run_unwatch(neap_run *run, uint32_t depth) {
 uint64_t neap_run_visit(const neap_run *run, uint32_t depth,
                         uint64_t *time_ns) {
   const frame *f = has_frame(run, depth) ? &run->frames[depth] : NULL;
-  *time_ns = f ? f->since_ns : 0;
+  if (time_ns)
+    *time_ns = f ? f->since_ns : 0;
   return f ? f->visit : 0;
 }
 
 uint64_t neap_run_steps(const neap_run *run) {
-  return run->top->steps;
+  return run ? run->top->steps : 0;
 }
 
 void neap_run_counts(const neap_run *run, uint32_t depth, uint64_t *items,
                      uint64_t *failed) {
   const frame *f = has_frame(run, depth) ? &run->frames[depth] : NULL;
   const batch *b = f && !f->is_item ? f->batch : NULL;
-  *items = b ? b->next : 0;
-  *failed = b ? b->failed : 0;
+  if (items)
+    *items = b ? b->next : 0;
+  if (failed)
+    *failed = b ? b->failed : 0;
 }
 
 neap_run *neap_run_parent(const neap_run *run) {
-  return run->parent;
+  return run ? run->parent : NULL;
 }
 
 void *neap_run_data(const neap_run *run) {
-  return run->data;
+  return run ? run->data : NULL;
 }
