@@ -16,7 +16,12 @@
 #include "failing_alloc.h"
 #include "flow/run_model.h"
 
-enum { CASES = 1000 /* of each kind */, SCOPES = 200000, MANY = 256 };
+enum {
+  CASES = 1000 /* of each kind */,
+  THOROUGH = 20,
+  SCOPES = 200000,
+  MANY = 256
+};
 
 typedef struct scope {
   uint64_t key;
@@ -316,8 +321,31 @@ static int expected_status(const plan *p, const result *r) {
   return r->fatal ? NEAP_EMAXSTEPS : p->sort == STOPPING ? 1 : 2;
 }
 
-/* Tries one plan; false when it leads too far to be told. */
-static bool try_plan(const plan *p) {
+/* Once more, cancelled by one of the calls, and twice more with an allocation
+ * that fails, alone or with all others after it: by each of them if `step` is
+ * 1, else by one. The run ends, and leaves nothing. */
+static void spoil(play *p, long calls, long allocations, long step) {
+  failing_state memory;
+  uint64_t seed = p->plan->seed;
+  long first = step == 1 || calls == 0 ? 1 : 1 + (long)(seed % (uint64_t)calls);
+  for (p->stop_at = first; p->stop_at <= calls;
+       p->stop_at += step == 1 ? 1 : calls) {
+    p->random = seed;
+    run_plan(p, &memory, 0, false);
+  }
+  p->stop_at = 0;
+  first = step == 1 ? 1 : 1 + (long)(seed % (uint64_t)allocations);
+  for (long n = first; n <= allocations; n += step == 1 ? 1 : allocations)
+    for (int for_good = 0; for_good < 2; for_good++) {
+      p->random = seed;
+      run_plan(p, &memory, n, for_good);
+      assert_true(memory.failed);
+    }
+}
+
+/* Tries one plan; false when it leads too far to be told. A thorough try spoils
+ * it in every place. */
+static bool try_plan(const plan *p, bool thorough) {
   static story expected, actual;
   memset(&expected, 0, sizeof expected); /* too large for a literal */
   expected.plan = p;
@@ -335,21 +363,9 @@ static bool try_plan(const plan *p) {
   if (!r.failed)
     assert_string_equal(r.action ? r.action : "default", actual.action);
   model_compare(&expected, &actual);
-  /* Once more, cancelled by one of the calls. */
   now.lame = true;
-  if (calls > 0) {
-    now.stop_at = 1 + (long)(p->seed % (uint64_t)calls);
-    now.random = p->seed;
-    status = run_plan(&now, &memory, 0, false);
-  }
-  /* Twice more, with an allocation that fails, and all others after it. */
-  now.stop_at = 0;
-  for (int for_good = 0; for_good < 2; for_good++) {
-    now.random = p->seed;
-    run_plan(&now, &memory, 1 + (long)(p->seed % (uint64_t)allocations),
-             for_good);
-    assert_true(memory.failed);
-  }
+  long step = thorough && calls < 100 && allocations < 400 ? 1 : 0;
+  spoil(&now, calls, allocations, step);
   return true;
 }
 
@@ -359,7 +375,7 @@ static void try_many(plan_sort sort) {
     plan p;
     model_make(&p, sort, seed);
     p.driven = true;
-    if (try_plan(&p))
+    if (try_plan(&p, tried < THOROUGH))
       tried++;
     else
       failed++;
