@@ -113,7 +113,8 @@ int neapL_http_fail(lua_State *L, int index, int status, const char *text) {
   const char *code = status == NEAP_ETIMEDOUT ? "timeout"
                      : status == NEAP_EPERM   ? NEAPL_DENIED
                                               : "http";
-  neapL_error_push(L, code, "%s %s", held->what,
+  bool named = held->response || status != NEAP_EPERM; /* text has the URL */
+  neapL_error_push(L, code, named ? "%s %s" : "%s: %s", held->what,
                    lua_tostring(L, -2)); /* text url error */
   lua_insert(L, -2);
   lua_setfield(L, -2, "url");
