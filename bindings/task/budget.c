@@ -40,6 +40,10 @@ enum { STRIDE = 100 };
  * than this together, as far as the last ones can tell. */
 #define STRIDE_NS UINT64_C(20000)
 
+/* After so many calls of the hook between which little time has passed, there
+ * may be more instructions again: more than a loop has that is short. */
+enum { CALM = 50 };
+
 /* How exactly processor time is counted, unless the limit is small: asking for
  * it is a system call. */
 #define GRAIN_NS UINT64_C(1000000)
@@ -87,8 +91,11 @@ static bool adapt(neapL_budget *budget, uint64_t took) {
     haste++;
     took /= 2;
   }
-  if (haste > 0 && took < STRIDE_NS / 8)
+  budget->calm = took < STRIDE_NS / 8 ? budget->calm + 1 : 0;
+  if (haste > 0 && budget->calm > CALM) {
     haste--;
+    budget->calm = 0;
+  }
   bool changes = haste != budget->haste;
   budget->haste = haste;
   return changes;

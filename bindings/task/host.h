@@ -21,6 +21,7 @@ typedef struct neapL_budget {
   uint64_t used;    /* the thread's processor time then; 0: not known */
   uint64_t last;    /* when the hook was called last; 0: not yet */
   int haste;        /* the stride of the hook is halved so often */
+  int calm;         /* how often little time had passed, one after another */
   uint64_t outside; /* when it first looked while no task ran; 0: not yet */
   uint64_t limit; /* ns of processor time that a task may use without a wait */
   struct neapL_armed *top; /* the innermost coroutine under the budget */
