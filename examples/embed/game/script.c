@@ -115,7 +115,7 @@ void script_reload(bool in_any_case) {
 static void pass(double seconds, uint64_t budget_ns) {
   neap_engine *engine = neap_lua_engine(L);
   neap_slice_info info = NEAP_SLICE_INFO_INIT;
-  (void)seconds;
+  neap_clock_advance(engine, (uint64_t)(seconds * 1e9));
   neap_slice(engine, budget_ns, &info);
   script.cut_short = info.preempted;
 }
@@ -137,6 +137,9 @@ bool script_open(const char *file, unsigned seed) {
       "end }";
   path = file;
   neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
+  neap_engine_opts engine = NEAP_ENGINE_OPTS_INIT;
+  engine.clock = NEAP_CLOCK_HOST;
+  opts.engine = &engine;
   opts.memory_cap = MEMORY_CAP;
   if (neap_lua_new(&opts, &L) < 0) {
     note("there is no memory for neap");

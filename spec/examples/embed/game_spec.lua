@@ -51,7 +51,7 @@ describe("the game", function()
   end
 
   it("plays some seconds, with no frame that neap has made late", function()
-    local played = play("--frames", "900")
+    local played = play("--fast", "--frames", "900")
     assert.equal(900, played.frames)
     assert.equal(0, played.over, played.output)
     assert.equal(0, played.failed, played.output)
@@ -61,7 +61,7 @@ describe("the game", function()
   it("goes on while a flow computes without an end, which is then ended", function()
     local picture = helper.build .. "/game.png" -- that in docs/ is one of these
     os.remove(picture)
-    local played = play("--frames", "900", "--press", "820", "H",
+    local played = play("--fast", "--frames", "900", "--press", "820", "H",
       "--screenshot", picture)
     assert.equal(1, played.failed, played.output)
     assert.is_true(played.longest < 5, played.output)
@@ -71,6 +71,14 @@ describe("the game", function()
     assert.equal("\x89PNG\r\n\x1a\n\0\0\0\x0DIHDR", png:sub(1, 16))
     local width, height = (">I4I4"):unpack(png, 17)
     assert.same({ 1024, 640 }, { width, height })
+  end)
+
+  it("is paused as a whole, and goes on at a quarter of the speed", function()
+    local all = play("--fast", "--frames", "900").ended
+    local half = play("--fast", "--frames", "900", "--press", "450", "Space")
+    assert.is_true(half.ended > 0 and half.ended < all * 0.6, half.output)
+    local quarter = play("--fast", "--frames", "900", "--press", "1", "S")
+    assert.is_true(quarter.ended > 0 and quarter.ended < all * 0.4, quarter.output)
   end)
 
   it("is built by the one line in its README, too", function()
