@@ -105,6 +105,10 @@ static void begin_items(lua_State *L, int self, int count) {
   lua_createtable(L, 0, 1);
   lua_pushvalue(L, self);
   lua_setfield(L, -2, "__index");
+  if (neapL_host_of(L)->is_sandbox) {
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+  }
   lua_replace(L, self + ITEM_META);
 }
 

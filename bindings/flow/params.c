@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "task/check.h"
+#include "task/host.h"
 
 static int refuse(lua_State *L) {
   const char *key = luaL_tolstring(L, 2, NULL);
@@ -95,6 +96,10 @@ void neapL_params_protect(lua_State *L) {
   lua_setfield(L, -2, "__pairs");
   lua_pushcfunction(L, length);
   lua_setfield(L, -2, "__len");
+  if (neapL_host_of(L)->is_sandbox) {
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+  }
   lua_setmetatable(L, -2);
 }
 

@@ -9,6 +9,7 @@
 #include "decode.h"
 #include "encode.h"
 #include "task/check.h"
+#include "task/host.h"
 #include "values.h"
 
 #define ARRAY_META  "neap.json.array"
@@ -71,6 +72,10 @@ static int object(lua_State *L) {
   lua_pushvalue(L, NEAPL_JSON_RANKS);
   push_ranks(L);
   lua_rawset(L, -3);
+  if (neapL_host_of(L)->is_sandbox) {
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "__metatable");
+  }
   lua_setmetatable(L, 1);
   lua_settop(L, 1);
   return 1;

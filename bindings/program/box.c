@@ -30,6 +30,8 @@ typedef struct box {
   lua_State *outer; /* while a slice runs: what called it */
   neapL_task *task; /* of the script; its object is at 1 of `inner` */
   int print;        /* the function, in the registry of the outer state */
+  neap_op *op;      /* of the outer task that waits; NULL: none does */
+  bool wanted;      /* a slice is */
 } box;
 
 /* What the script prints goes to the function of the outer state. An error of
@@ -51,6 +53,15 @@ static void warn(void *ud, const char *message, int to_continue) {
   print(ud, 2, message, strlen(message));
   if (!to_continue)
     print(ud, 2, "\n", 1);
+}
+
+/* The engine of the script wants a slice. This is called in the thread of both,
+ * from the loop of the outer engine or from within a slice. */
+static void want_slice(void *ud) {
+  box *b = ud;
+  b->wanted = true;
+  if (b->op)
+    neap_op_settle(b->op, 0);
 }
 
 /* Reads the list at the field `grants` of the options at 1. The strings stay
@@ -93,16 +104,19 @@ int neapL_box(lua_State *L) {
   }
   neap_engine_opts engine = NEAP_ENGINE_OPTS_INIT;
   engine.grants = &grants;
+  engine.loop = neap_uv_loop(neapL_engine(L));
+  engine.wakeup = want_slice;
   neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
   opts.engine = &engine;
   opts.profile = NEAP_UNTRUSTED;
   opts.print = print;
+  opts.memory_cap = number_of(L, "memory");
   opts.compute_limit_ns = number_of(L, "compute");
   opts.max_output = number_of(L, "output");
   box *b = neapL_class_new(L, BOX_META, sizeof *b, 0);
   lua_pushvalue(L, 2);
   b->print = luaL_ref(L, LUA_REGISTRYINDEX);
-  opts.print_ud = b;
+  opts.print_ud = engine.wakeup_ud = b;
   status = neap_lua_new(&opts, &b->inner);
   if (status < 0)
     return luaL_error(L, "the sandbox cannot start: %s",
@@ -186,7 +200,7 @@ static int start(lua_State *L) {
   return 0;
 }
 
-/* box:slice(seconds) -> ended, wait */
+/* box:slice(seconds) -> whether the script has ended */
 static int slice(lua_State *L) {
   box *b = check_box(L);
   double budget = neapL_check_number(L, 2);
@@ -201,15 +215,37 @@ static int slice(lua_State *L) {
   }
   neap_slice_info info = NEAP_SLICE_INFO_INIT;
   b->outer = L;
+  b->wanted = false;
   neap_slice(inner->engine, neap__ns_of_seconds(budget), &info);
   b->outer = NULL;
   neapL_host_run(outer, L);
-  bool ended = neapL_task_has_ended(b->task);
-  lua_pushboolean(L, ended);
-  if (ended)
-    return 1;
-  lua_pushnumber(L, info.more || neapL_deadlock_is_here(inner) ? 0 : 0.002);
-  return 2;
+  b->wanted = b->wanted || info.more || neapL_deadlock_is_here(inner);
+  lua_pushboolean(L, neapL_task_has_ended(b->task));
+  return 1;
+}
+
+static int waited(lua_State *L, const neap_op *op) {
+  (void)op;
+  box *b = lua_touserdata(L, 1);
+  b->op = NULL;
+  return 0;
+}
+
+static void give_up(lua_State *L) {
+  waited(L, NULL);
+}
+
+/* box:wait() */
+static int wait(lua_State *L) {
+  static const neapL_wait_then then = {waited, give_up};
+  check_box(L);
+  lua_settop(L, 1);
+  neap_op *op = neapL_wait_begin(L, "the script in the sandbox");
+  box *b = check_box(L);
+  if (b->wanted)
+    return neapL_wait(L, op, 1, &then);
+  b->op = op;
+  return neapL_wait(L, op, neap_owe(neapL_engine(L), op), &then);
 }
 
 /* box:cancel() */
@@ -288,9 +324,9 @@ static int close_box(lua_State *L) {
 
 void neapL_box_open(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"start", start},       {"slice", slice},     {"cancel", cancel},
-      {"result", result},     {"close", close_box}, {"__gc", close_box},
-      {"__close", close_box}, {NULL, NULL}};
+      {"start", start},    {"slice", slice},       {"wait", wait},
+      {"cancel", cancel},  {"result", result},     {"close", close_box},
+      {"__gc", close_box}, {"__close", close_box}, {NULL, NULL}};
   neapL_class_define(L, BOX_META, functions, 0);
   lua_pop(L, 1);
 }

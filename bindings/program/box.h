@@ -15,9 +15,8 @@
  *
  *   box:start(text, name, options, ...) runs the text of a script in it, with
  *     these arguments; `options` is a text for lua/neap/cli/inside.lua
- *   box:slice(seconds) -> whether the script has ended, and otherwise the
- *     seconds until it has something to do, 0 when it has, nil when only I/O
- *     could give it some
+ *   box:slice(seconds) -> whether the script has ended
+ *   box:wait() waits until it has something to do
  *   box:cancel() cancels all that goes on in it
  *   box:result() -> a text of lua/neap/cli/inside.lua; or nil, and the
  *     message and the code of the error that has ended the script

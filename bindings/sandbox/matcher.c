@@ -89,6 +89,9 @@ static bool is_in_class(int byte, int letter) {
   case 'w':
     in = isalnum(byte) != 0;
     break;
+  case 'z': /* of Lua 5.1 */
+    in = byte == 0;
+    break;
   case 'x':
     in = isxdigit(byte) != 0;
     break;

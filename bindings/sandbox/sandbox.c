@@ -219,10 +219,15 @@ static void close_metatable(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* Closes all metatables that are registered by a name. [-0, +0, v] */
+/* Closes all metatables that are registered by a name, or are those of an
+ * object that is registered, as neap.json.null is. [-0, +0, v] */
 static void close_registered(lua_State *L) {
   for (lua_pushnil(L); lua_next(L, LUA_REGISTRYINDEX); lua_pop(L, 1)) {
-    if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1))
+    if (lua_type(L, -2) != LUA_TSTRING)
+      continue;
+    if (lua_isuserdata(L, -1) && lua_getmetatable(L, -1))
+      close_metatable(L);
+    if (!lua_istable(L, -1))
       continue;
     lua_pushliteral(L, "__name");
     lua_rawget(L, -2);
@@ -276,6 +281,8 @@ void neapL_sandbox_open(lua_State *L, const neap_lua_opts *opts) {
   neapL_text_open(L, mask);
   neapL_output_open(L, opts);
   neapL_host *host = neapL_host_of(L);
+  neapL_error_read_raw(L);
+  host->is_sandbox = true;
   host->max_tasks = opts->max_tasks ? opts->max_tasks : 10000;
   host->epoch = neap_now(host->engine);
   lua_newtable(L);
@@ -293,6 +300,17 @@ void neapL_sandbox_open(lua_State *L, const neap_lua_opts *opts) {
   close_metatable(L);
   lua_settop(L, template);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &template_key);
+  /* The modules of the host, which no script can reach: what they say of
+   * errors and of options holds for all scripts. */
+  neapL_sandbox_push_script(L);
+  static const char *const modules[] = {"neap.error", "neap.base.options",
+                                        NULL};
+  for (int i = 0; modules[i]; i++) {
+    lua_pushvalue(L, -1);
+    lua_pushstring(L, modules[i]);
+    lua_call(L, 1, 0);
+  }
+  lua_setglobal(L, "require");
   lua_settop(L, top);
 }
 
@@ -318,16 +336,13 @@ static int do_nothing(lua_State *L) {
   return 0;
 }
 
-/* Whether modules of neap have been loaded in this state: those of its first
- * script say for all what neap asks them for. */
-static const char has_script_key;
+/* The registry's key, by address, of how many sets of modules there are. */
+static const char sets_key;
 
 /* Pushes the neap.core of a script. [-0, +1, v] */
 static void push_core(lua_State *L) {
-  static const luaL_Reg hooks[] = {{"on_leave", do_nothing},
-                                   {"on_complaint", do_nothing},
-                                   {"on_describe", do_nothing},
-                                   {NULL, NULL}};
+  static const luaL_Reg hooks[] = {
+      {"on_leave", do_nothing}, {"on_complaint", do_nothing}, {NULL, NULL}};
   static const luaL_Reg system[] = {
       {"write", neapL_output_write}, {"say", neapL_output_say}, {NULL, NULL}};
   static const char *const none[] = {"luv", "testing", NULL};
@@ -348,12 +363,17 @@ static void push_core(lua_State *L) {
   set_denied(L, "read_file", "a file outside of neap.fs");
   set_denied(L, "write_file", "a file outside of neap.fs");
   lua_pop(L, 1);
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &has_script_key) != LUA_TNIL) {
-    lua_pushvalue(L, core);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &sets_key);
+  lua_Integer sets = lua_tointeger(L, -1);
+  lua_pushvalue(L, core);
+  if (sets > 0)
     luaL_setfuncs(L, hooks, 0);
+  if (sets > 1) { /* only the first script can say what its models have taken */
+    lua_pushcfunction(L, do_nothing);
+    lua_setfield(L, -2, "on_describe");
   }
-  lua_pushboolean(L, true);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &has_script_key);
+  lua_pushinteger(L, sets + 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &sets_key);
   lua_settop(L, core);
   lua_replace(L, core - 2);
   lua_settop(L, core - 2);
@@ -488,6 +508,9 @@ void neapL_sandbox_push_script(lua_State *L) {
   lua_pushcclosure(L, require_own, 2); /* globals own require */
   lua_pushvalue(L, -1);
   lua_setfield(L, own, "require");
+  lua_pushvalue(L, own);
+  lua_pushcclosure(L, neapL_chunk_load, 1);
+  lua_setfield(L, own, "load");
   lua_newtable(L);
   lua_pushvalue(L, own + 1);
   lua_pushvalue(L, globals);

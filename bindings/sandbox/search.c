@@ -158,9 +158,6 @@ static void add_text(neapL_matcher *m, luaL_Buffer *buffer, const char *at,
       luaL_addlstring(buffer, at, (size_t)(end - at));
     } else if (what >= '1' && what <= '9') {
       int index = what - '1';
-      if (index >= m->count && index != 0)
-        luaL_error(L, "invalid capture index %%%d in replacement string",
-                   index + 1);
       neapL_matcher_push(m, index, at, end);
       luaL_tolstring(L, -1, NULL); /* of a position */
       lua_remove(L, -2);

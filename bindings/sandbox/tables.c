@@ -95,7 +95,7 @@ static int take_out(lua_State *L) {
   lua_Integer size = luaL_len(L, 1);
   lua_Integer position = luaL_optinteger(L, 2, size);
   if (position != size)
-    luaL_argcheck(L, (lua_Unsigned)position - 1u <= (lua_Unsigned)size, 2,
+    luaL_argcheck(L, (lua_Unsigned)position - 1u <= (lua_Unsigned)size, 1,
                   "position out of bounds");
   neapL_work work;
   neapL_work_begin(&work, L, "table.remove");

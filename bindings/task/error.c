@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include "neap.h"
 
@@ -53,8 +54,35 @@ static int to_text(lua_State *L) {
   return 1;
 }
 
+/* The registry's key, by address, of whether errors are read as they are. */
+static const char raw_key;
+
+void neapL_error_read_raw(lua_State *L) {
+  lua_pushboolean(L, true);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &raw_key);
+}
+
+/* Pushes the text of an error of a script that nobody trusts, without calling
+ * a metamethod of it. [-0, +1, m] */
+static const char *push_raw_text(lua_State *L, int index) {
+  int type = lua_type(L, index);
+  if (type == LUA_TSTRING || type == LUA_TNUMBER)
+    return luaL_tolstring(L, index, NULL);
+  if (type == LUA_TTABLE) {
+    lua_pushliteral(L, "message");
+    if (lua_rawget(L, index) == LUA_TSTRING)
+      return lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+  return lua_pushfstring(L, "a %s", lua_typename(L, type));
+}
+
 const char *neapL_error_text(lua_State *L, int index) {
   index = lua_absindex(L, index);
+  bool is_raw = lua_rawgetp(L, LUA_REGISTRYINDEX, &raw_key) != LUA_TNIL;
+  lua_pop(L, 1);
+  if (is_raw)
+    return push_raw_text(L, index);
   lua_pushcfunction(L, to_text);
   lua_pushvalue(L, index);
   if (lua_pcall(L, 1, 1, 0) != LUA_OK) {

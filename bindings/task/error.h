@@ -32,6 +32,10 @@ int neapL_error_raise(lua_State *L, const char *code, const char *format, ...);
  * [-0, +1, m] */
 const char *neapL_error_text(lua_State *L, int index);
 
+/* From now on neapL_error_text calls no metamethods in this state. [-0, +0, m]
+ */
+void neapL_error_read_raw(lua_State *L);
+
 /* True when the value at `index` is an error object. [-0, +0, -] */
 bool neapL_error_is(lua_State *L, int index);
 

@@ -60,6 +60,7 @@ struct neapL_host {
   uint32_t slots;    /* in use in the table of anchors */
   lua_State *values; /* a coroutine; its stack holds what is always needed */
   unsigned forks;    /* before it was made */
+  bool is_sandbox;   /* its scripts are trusted by nobody */
   size_t max_tasks;  /* how many may live at a time; 0: any number */
   uint64_t epoch;    /* where the clock that scripts see begins, in ns */
   uint64_t seed;     /* for the jitter of the next run; 0: by chance */

@@ -47,6 +47,16 @@ Runs the flow or node that FILE returns. Progress and errors go to stderr.
   --quiet             no progress, no summary; errors only
   -- ARG...           what FILE gets as ... and arg
 
+For a FILE that nobody trusts, as one written by a model:
+
+  --untrusted         run it in a sandbox, where it reaches nothing outside
+  --grant WHAT        but WHAT: files=DIR or files=DIR:ro, net=HOST[:PORT],
+                      net-listen=ADDRESS, unix=PATH, process, env=NAME, clock,
+                      input, llm=NAME; may be given several times
+  --memory 64M        the memory that it may use
+  --compute 1s        how long it may compute without a wait; also 50ms
+  --output 1M         how much it may print
+
 Exit status: 0 when the flow ended, 1 when it failed or FILE has no flow, 2
 when the arguments make no sense, 128 + N after signal N (130 after Ctrl-C).
 ]],

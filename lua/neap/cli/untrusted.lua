@@ -38,17 +38,24 @@ end
 -- Runs slices until the script has ended, or until `deadline`. Returns whether it has ended.
 local function drive(box, deadline)
   while true do
-    local ended, wait = box:slice(SLICE)
-    if ended then return true end
-    if deadline and neap.now() >= deadline then return false end
-    core.sleep(math.min(wait, deadline and math.max(deadline - neap.now(), 0) or wait))
+    if box:slice(SLICE) then return true end
+    local left = deadline and deadline - neap.now()
+    if left and left <= 0 then return false end
+    core.sleep(0) -- lets others run while the script computes
+    local ok, err = true, nil
+    if left then
+      ok, err = pcall(neap.timeout, left, box.wait, box)
+    else
+      box:wait()
+    end
+    if not ok and (core.is_cancelled() or err.code ~= "timeout") then error(err, 0) end
   end
 end
 
 -- Cancels the script, and gives it some time to clean up.
 local function cancel(box)
   box:cancel()
-  neap.shield(function() drive(box, neap.now() + PATIENCE) end)
+  neap.shield(PATIENCE + 1, function() drive(box, neap.now() + PATIENCE) end)
 end
 
 -- Control characters other than newline and tab, which could command a terminal.

@@ -154,13 +154,18 @@ local function own_params(fields)
   return fields.params ~= nodes.empty_params and core.read_only(fields.params) or nil
 end
 
+-- The __metatable of metatables that scripts must not see: in a sandbox.
+local closed
+if core.sandboxed then closed = false end
+
 -- The metatable of `self` in the visits of a node. It reads from the fields of the node,
 -- except for `params`, which a visit must not write to.
 local function view_of(state, params)
   if params then
-    return { __index = setmetatable({ params = params }, { __index = state.fields }) }
+    return { __index = setmetatable({ params = params }, { __index = state.fields }),
+      __metatable = closed }
   end
-  state.view = state.view or { __index = state.fields }
+  state.view = state.view or { __index = state.fields, __metatable = closed }
   return state.view
 end
 

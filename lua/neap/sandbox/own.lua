@@ -13,9 +13,9 @@ return function(name)
   end
   local path, why = name:gsub("%.", "/"), nil
   for _, file in ipairs { path .. ".lua", path .. "/init.lua" } do
-    local text, err = try(fs.read, file)
-    if text then return text, file end
-    why = why or err.message
+    local ok, result = try(fs.read, file)
+    if ok then return result, file end
+    why = why or result.message
   end
   return nil, why
 end

@@ -40,6 +40,10 @@ describe("a program with neap in its loop", function()
       run "minimal")
   end)
 
+  it("ends a script that nobody trusts", function()
+    assert.equal("ended with code compute after some frames\n", run "sandbox")
+  end)
+
   it("waits for its descriptor", function()
     assert.equal("the ferry is at Hallig\nthe ferry is at Norderney\n"
       .. "success: the timer has ticked, the loop has slept\n", run "own_loop")

@@ -1,0 +1,138 @@
+/* What an attempt to break out leaves behind in a state: nothing that another
+ * script of it would notice. attempts.lua has the attempts.
+ * SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "neap_lua.h"
+
+/* The second script: it fails if anything of Lua or neap is not as it was. */
+static const char witness[] =
+    "local neap = require 'neap'\n"
+    "local function works()\n"
+    "  assert(('%d-%s'):format(7, 'x') == '7-x' and ('abc'):upper() == 'ABC')\n"
+    "  assert(('k=v'):match('(%w)=(%w)') == 'k' and ('a'):rep(3) == 'aaa')\n"
+    "  assert(table.concat({ 1, 2 }, ',') == '1,2' and steal == nil)\n"
+    "  assert(evil == nil and ('').steal == nil and #_VERSION == 7)\n"
+    "  local t = { 3, 1, 2 } table.sort(t) assert(t[1] == 1 and t[3] == 3)\n"
+    "  assert(tostring(nil) == 'nil' and type(1) == 'number')\n"
+    "  assert(not pcall(error) and select('#', 1, 2) == 2)\n"
+    "  local task = neap.spawn(function() neap.sleep(0) return 4 end)\n"
+    "  assert(task:await() == 4)\n"
+    "  local channel = neap.channel(1) channel:send(5)\n"
+    "  assert(channel:receive() == 5)\n"
+    "  assert(neap.json.encode(neap.json.decode '[1]') == '[1]')\n"
+    "  local _, err = pcall(neap.fs.read, '/etc/passwd')\n"
+    "  assert(err.code == 'denied', tostring(err))\n"
+    "  assert(coroutine.wrap(function() return 6 end)() == 6)\n"
+    "  for _, info in ipairs(neap.tasks()) do assert(info.id) end\n"
+    "end\n"
+    "return neap.Flow { start = neap.Node { exec = works } }\n";
+
+static const char frame[] =
+    "local neap = require 'neap'\nreturn neap.Flow { start = neap.Node { "
+    "exec = function(self) %s\nend } }\n";
+
+static void drop(void *ud, int fd, const char *text, size_t size) {
+  (void)ud;
+  (void)fd;
+  (void)text;
+  (void)size;
+}
+
+/* Drives the state until the script of a flow has ended. */
+static int finish(lua_State *L, neap_lua_flow flow) {
+  int status;
+  for (int i = 0; (status = neap_lua_loaded(L, flow)) == NEAP_EAGAIN; i++) {
+    assert_in_range(i, 0, 100000);
+    neap_slice(neap_lua_engine(L), 5000000, NULL);
+  }
+  return status;
+}
+
+/* Runs a flow of this text. Returns the status of its end. */
+static int play(lua_State *L, const char *name, const char *text,
+                neap_report *report) {
+  neap_lua_flow flow;
+  if (neap_lua_load(L, name, text, strlen(text), &flow) < 0)
+    return NEAP_EFAILED;
+  int status = finish(L, flow);
+  if (status < 0)
+    return status;
+  neap_token run;
+  status = neap_lua_start(L, flow, 0, NULL, &run);
+  if (status < 0)
+    return status;
+  neap_engine *engine = neap_lua_engine(L);
+  for (int i = 0; neap_next_report(engine, report) == NEAP_EAGAIN; i++) {
+    if (neap_pending(engine) == 0 || i > 100000)
+      neap_cancel(engine, run);
+    neap_slice(engine, 5000000, NULL);
+  }
+  neap_lua_unload(L, flow);
+  return report->status;
+}
+
+static void each_leaves_a_second_script_alone(void **state) {
+  lua_State *own = *state;
+  int count = (int)luaL_len(own, 1);
+  assert_in_range(count, 100, 1000);
+  for (int i = 1; i <= count; i++) {
+    lua_geti(own, 1, i);
+    lua_getfield(own, -1, "name");
+    lua_getfield(own, -2, "code");
+    const char *name = lua_tostring(own, -2);
+    lua_pushfstring(own, frame, lua_tostring(own, -1));
+    neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
+    opts.profile = NEAP_UNTRUSTED;
+    opts.print = drop;
+    opts.max_output = 10000;
+    opts.memory_cap = 48 * 1024 * 1024;
+    lua_State *L;
+    assert_int_equal(0, neap_lua_new(&opts, &L));
+    neap_report report = NEAP_REPORT_INIT;
+    play(L, name, lua_tostring(own, -1), &report);
+    report = (neap_report)NEAP_REPORT_INIT;
+    int status = play(L, "witness.lua", witness, &report);
+    if (status != 0)
+      fail_msg("after %s: %s", name,
+               report.error ? report.error : neap_lua_why(L));
+    lua_close(L);
+    lua_settop(own, 1);
+  }
+}
+
+/* The attempts, as a list at index 1 of a state. */
+static int read_attempts(void **state) {
+  lua_State *own = luaL_newstate();
+  luaL_openlibs(own);
+  if (luaL_dofile(own, NEAP_TEST_FOLDER "/bindings/sandbox/attempts.lua") !=
+      LUA_OK) {
+    fprintf(stderr, "%s\n", lua_tostring(own, -1));
+    return -1;
+  }
+  lua_settop(own, 1);
+  *state = own;
+  return 0;
+}
+
+static int close_attempts(void **state) {
+  if (*state)
+    lua_close(*state);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(each_leaves_a_second_script_alone),
+  };
+  return cmocka_run_group_tests(tests, read_attempts, close_attempts);
+}

@@ -1,0 +1,92 @@
+-- neap run --untrusted: options, outcomes, limits. spec/bindings/sandbox/ has what scripts try.
+-- SPDX-License-Identifier: MIT
+local helper = require "spec.helper"
+local json = require "neap.json"
+
+describe("neap run --untrusted", function()
+  local folder
+
+  before_each(function() folder = helper.tmpdir() end)
+
+  local function run(code, ...)
+    local file = helper.write(folder .. "/plan.lua", code)
+    return helper.run({ helper.neap, "run", file, ... }, { timeout = 30 })
+  end
+
+  local function node(body)
+    return "local neap = require 'neap' return neap.Flow { name = 'plan', start = neap.Node { "
+      .. "name = 'work', exec = function(self, shared) " .. body .. " end } }"
+  end
+
+  it("runs a flow with its shared store, params and arguments", function()
+    local result = run(node "print(arg[1], self.params.city) shared.n = shared.n + 1",
+      "--untrusted", "--json", "--shared", '{"n":1}', "--param", "city=Aurich", "--", "x")
+    assert.equal(0, result.status, result.stderr)
+    local outcome = json.decode(result.stdout)
+    assert.equal(2, outcome.shared.n)
+    assert.equal("default", outcome.action)
+    assert.truthy(result.stderr:find("x\tAurich", 1, true))
+  end)
+
+  it("runs the flow of the manual", function()
+    local code = helper.read(helper.root .. "/docs/sandbox.md"):match("```lua norun\n(.-)```")
+    local result = run(code, "--untrusted", "--json")
+    assert.equal("tides: denied, moon phases: denied", json.decode(result.stdout).shared.notes)
+  end)
+
+  it("has a code for a file that cannot be loaded", function()
+    for code, expected in pairs { ["return = 1"] = "syntax", ["error 'no'"] = "user",
+      ["return 7"] = "flow", ["\27Lua"] = "syntax" } do
+      local result = run(code, "--untrusted", "--json")
+      assert.equal(1, result.status)
+      assert.equal(expected, json.decode(result.stdout).error.code)
+    end
+  end)
+
+  it("ends at its timeout, and lets the script close what it has", function()
+    local result = run(node("local _ <close> = setmetatable({}, { __close = function() print "
+      .. "'closed' end }) neap.sleep(60)"), "--untrusted", "--json", "--timeout", "0.2")
+    assert.equal(1, result.status)
+    assert.equal("timeout", json.decode(result.stdout).error.code)
+    assert.truthy(result.stderr:find("closed", 1, true))
+  end)
+
+  it("reads and writes in a folder that is granted", function()
+    local result = run(node "neap.fs.write('b', neap.fs.read('a'):upper())", "--untrusted",
+      "--grant", "files=" .. folder, "--shared", "{}")
+    helper.write(folder .. "/a", "text")
+    assert.equal(1, result.status)
+    result = run(node "neap.fs.write('b', neap.fs.read('a'):upper())", "--untrusted",
+      "--grant", "files=" .. folder)
+    assert.equal(0, result.status, result.stderr)
+    assert.equal("TEXT", helper.read(folder .. "/b"))
+  end)
+
+  it("refuses options that make no sense", function()
+    local function refused(message, ...)
+      local result = run(node "", ...)
+      assert.equal(2, result.status)
+      assert.truthy(result.stderr:find(message, 1, true), result.stderr)
+    end
+    refused("'--grant' is for files that nobody trusts", "--grant", "clock")
+    refused("'--memory' is bytes, as in 64M, got '64 cows'", "--untrusted", "--memory", "64 cows")
+    refused("'--compute' is seconds, as in 1s, got '0'", "--untrusted", "--compute", "0")
+    refused("the grant 'moon'", "--untrusted", "--grant", "moon")
+  end)
+end)
+
+describe("the Lua modules of neap", function()
+  it("use none of the globals debug, io and os", function()
+    for _, path in ipairs(helper.files(helper.root .. "/lua/neap", "%.lua$")) do
+      -- Commands are for the executable alone; output.lua is about what those libraries print.
+      if not path:find("/cli/") and not path:find("/io/output%.lua$") then
+        for line in helper.read(path):gmatch("[^\n]+") do
+          local code = line:gsub("%-%-.*", ""):gsub('"[^"]*"', '""')
+          for word in code:gmatch("%f[%w_.](%l+)%.%l") do
+            assert.is_nil(({ debug = 1, io = 1, os = 1 })[word], ("%s: %s"):format(path, line))
+          end
+        end
+      end
+    end
+  end)
+end)
