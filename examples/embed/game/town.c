@@ -115,6 +115,7 @@ bool town_send(int who, const char *name) {
   point_in(to, &p->to_x, &p->to_y);
   p->walks = true;
   p->detour = 0;
+  p->patience = 80;
   return true;
 }
 
@@ -198,7 +199,8 @@ static bool walk(person *p, float way) {
     return is_last;
   }
   float step_x = dx / left * way, step_y = dy / left * way;
-  const area *hit = wall_at(p->x + step_x, p->y + step_y);
+  const area *hit =
+      p->patience > 0 ? wall_at(p->x + step_x, p->y + step_y) : NULL;
   if (!hit || wall_at(p->x, p->y)) {
     p->detour = 0;
   } else {
@@ -207,6 +209,7 @@ static bool walk(person *p, float way) {
     if (p->detour == 0)
       p->detour = beside ? side(p->y, aim_y, wall.y, wall.height)
                          : side(p->x, aim_x, wall.x, wall.width);
+    p->patience -= way; /* between two walls one may go to and fro */
     step_x = beside ? 0 : p->detour * way;
     step_y = beside ? p->detour * way : 0;
   }

@@ -22,6 +22,7 @@ typedef struct person {
   float x, y;       /* the feet */
   float to_x, to_y; /* where the person walks to */
   float detour;     /* along a wall: the side that was chosen, -1 or 1 */
+  float patience;   /* dots to go along walls before walking through one */
   bool walks, is_inside, looks_left;
   char says[48];  /* "": nothing */
   float says_for; /* seconds */
