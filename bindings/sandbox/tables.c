@@ -49,8 +49,9 @@ static int concat(lua_State *L) {
     neapL_work_add(&work, 1);
     lua_geti(L, 1, i);
     if (!lua_isstring(L, -1))
-      return luaL_error(L, "invalid value (at index %I) in table for 'concat'",
-                        (LUAI_UACINT)i);
+      return luaL_error(L,
+                        "invalid value (%s) at index %I in table for 'concat'",
+                        luaL_typename(L, -1), (LUAI_UACINT)i);
     size_t size;
     lua_tolstring(L, -1, &size);
     neapL_work_add(&work, (size + separator_size) / 16);
@@ -211,11 +212,11 @@ static void merge(lua_State *L, neapL_work *work, lua_Integer left,
 static int sort(lua_State *L) {
   check_table(L, LIST, changing);
   lua_Integer count = luaL_len(L, LIST);
-  if (!lua_isnoneornil(L, LESS))
-    luaL_checktype(L, LESS, LUA_TFUNCTION);
   lua_settop(L, LESS);
   if (count < 2)
     return 0;
+  if (!lua_isnoneornil(L, LESS))
+    luaL_checktype(L, LESS, LUA_TFUNCTION);
   luaL_argcheck(L, count < INT_MAX, 1, "array too big");
   neapL_work work;
   neapL_work_begin(&work, L, "table.sort");
