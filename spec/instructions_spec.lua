@@ -19,15 +19,15 @@ local WORK = {
   -- In 20 waves: a single one grows the heap all the time, and its few collections would fall
   -- here or there by a few KB that are loaded at the start.
   { "a run of three nodes that sleep", 17200, { "bench/waiting.lua" }, 1000, 5000, { 20, 10, 10 } },
-  { "a task, spawned and ended", 2290, { "bench/tasks.lua", "spawn" }, 1000, 11000 },
-  { "a task, spawned and awaited", 4410, { "bench/tasks.lua", "await" }, 1000, 11000 },
+  { "a task, spawned and ended", 2370, { "bench/tasks.lua", "spawn" }, 1000, 11000 },
+  { "a task, spawned and awaited", 4640, { "bench/tasks.lua", "await" }, 1000, 11000 },
   { "a function that is gathered", 6580, { "bench/tasks.lua", "gather" }, 1000, 11000, { 100 } },
-  { "a value through a channel", 1920, { "bench/tasks.lua", "channel" }, 1000, 11000 },
+  { "a value through a channel", 2020, { "bench/tasks.lua", "channel" }, 1000, 11000 },
   { "an event of a stream, read", 8500, { "bench/events.lua" }, 1000, 11000 },
   { "a token of a streamed chat", 83500, { "bench/tokens.lua" }, 1000, 6000 },
   { "100 KB of JSON, decoded", 30200000, { "bench/json.lua", "neap", "decode" }, 2, 6 },
   { "100 KB of JSON, encoded", 12300000, { "bench/json.lua", "neap", "encode" }, 2, 6 },
-  { "a semaphore handed over", 2530, { "bench/tasks.lua", "semaphore" }, 1000, 11000, { 10 } },
+  { "a semaphore handed over", 2660, { "bench/tasks.lua", "semaphore" }, 1000, 11000, { 10 } },
 }
 
 local is_release = (os.getenv("NEAP_BUILD") or ""):find("release", 1, true)

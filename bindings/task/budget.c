@@ -414,10 +414,8 @@ bool neapL_budget_is_over(lua_State *L) {
 
 /* ---- Resuming ------------------------------------------------------------ */
 
-int neapL_budget_resume(neapL_host *host, lua_State *co, lua_State *from,
-                        int count, int *results) {
-  if (host->budget.until == 0)
-    return lua_resume(co, from, count, results);
+int neapL_budget_resume_armed(neapL_host *host, lua_State *co, lua_State *from,
+                              int count, int *results) {
   neapL_armed armed;
   neapL_budget_arm(host, &armed, co);
   int status = lua_resume(co, from, count, results);

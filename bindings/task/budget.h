@@ -39,10 +39,19 @@ static inline uint64_t neapL_budget_until(const neapL_host *host) {
 #endif
 }
 
+/* Resumes a coroutine under the budget in force. [-?, +?, -] */
+int neapL_budget_resume_armed(neapL_host *host, lua_State *co, lua_State *from,
+                              int count, int *results);
+
 /* Resumes a coroutine, as lua_resume does: under the budget, if one is in
  * force. `from` must not be the one that has been cut short. [-?, +?, -] */
-int neapL_budget_resume(neapL_host *host, lua_State *co, lua_State *from,
-                        int count, int *results);
+static inline int neapL_budget_resume(neapL_host *host, lua_State *co,
+                                      lua_State *from, int count,
+                                      int *results) {
+  return host->budget.until == 0
+             ? lua_resume(co, from, count, results)
+             : neapL_budget_resume_armed(host, co, from, count, results);
+}
 
 /* Puts a coroutine under the budget, if one is in force, and takes it out
  * again: for code that cannot be cut short, but ended. [-0, +0, -] */

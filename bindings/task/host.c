@@ -84,18 +84,23 @@ bool neapL_host_was_forked(lua_State *L) {
   return host && neapL_host_is_left(host);
 }
 
-neapL_host *neapL_host_of(lua_State *L) {
-  neapL_host *host = neapL_host_find(L);
-  if (!host && neapL_host_was_forked(L))
+/* Raises why a state has no host. [-0, +0, v] */
+static void refuse(lua_State *L) {
+  if (neapL_host_was_forked(L))
     neapL_error_raise(L, "closed",
                       "neap has ended here, for this process is a child of "
                       "the one that uses it; the child needs a Lua state of "
                       "its own");
+  neapL_error_raise(L, "closed",
+                    "neap has ended, for its Lua state is being closed; an "
+                    "object whose finalizer uses neap has to be made after "
+                    "neap is loaded");
+}
+
+neapL_host *neapL_host_of(lua_State *L) {
+  neapL_host *host = neapL_host_find(L);
   if (!host)
-    neapL_error_raise(L, "closed",
-                      "neap has ended, for its Lua state is being closed; an "
-                      "object whose finalizer uses neap has to be made after "
-                      "neap is loaded");
+    refuse(L);
   return host;
 }
 

@@ -278,33 +278,40 @@ static bool go_on(neapL_task *task) {
   return false;
 }
 
-/* The same under a budget. What ends the task has it as well. */
-static bool go_on_until(neapL_task *task, uint64_t until) {
+/* A task is about to be resumed under a budget. What ends the task has it as
+ * well. */
+static void begin_budget(neapL_task *task, uint64_t until, neapL_armed *ends) {
   neapL_host *host = task->host;
   if (task->is_cut)
     check_owners(task);
   neapL_budget_begin(host, task, until);
   if (host->memory)
     neapL_memory_enter(host->memory);
-  neapL_armed ends;
-  neapL_budget_arm(host, &ends, host->scratch);
-  bool is_cut = go_on(task);
+  neapL_budget_arm(host, ends, host->scratch);
+}
+
+static void end_budget(neapL_host *host, neapL_task *task, neapL_armed *ends) {
   neapL_budget_end(host, task);
   if (host->memory)
     neapL_memory_leave(host->memory);
-  neapL_budget_disarm(host, &ends);
-  return is_cut;
+  neapL_budget_disarm(host, ends);
 }
 
 /* `done` of a task's operation: the only function that resumes a task. */
 static void wake(neap_op *op) {
   neapL_task *task = op->data;
-  uint64_t until = neapL_budget_until(task->host);
-  if (until == 0)
-    go_on(task);
-  else
-    while (go_on_until(task, until) && neap_preempt(op->engine, op) < 0)
-      ; /* no slice: a build for tests */
+  neapL_host *host = task->host;
+  uint64_t until = neapL_budget_until(host);
+  neapL_armed ends;
+  bool is_cut;
+  do {
+    if (until != 0)
+      begin_budget(task, until, &ends);
+    is_cut = go_on(task);
+    if (until != 0)
+      end_budget(host, task, &ends);
+  } while (is_cut &&
+           neap_preempt(op->engine, op) < 0); /* no slice: a build for tests */
 }
 
 /* Frees what a task has outside of its userdata; most have nothing, and three

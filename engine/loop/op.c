@@ -117,15 +117,21 @@ int neap_owe(neap_engine *engine, neap_op *op) {
   return 0;
 }
 
-int neap_op_settle(neap_op *op, int status) {
+/* The rest of neap_op_settle, apart from what nearly all calls do. */
+static int settle_rarely(neap_op *op, int status) {
   if (!op || (op->state != HELD && op->state != OWED))
     return op && op->state == READY ? 0 : NEAP_EINVAL;
   if (!neap__home_allows(op->engine))
     return neap__home_fault(op->engine);
-  if (op->state == HELD)
-    op->engine->pending++;
-  else
-    neap__list_remove(&op->link);
+  neap__list_remove(&op->link);
+  make_ready(op, status, 0);
+  return 0;
+}
+
+int neap_op_settle(neap_op *op, int status) {
+  if (!op || op->state != HELD || !neap__home_allows(op->engine))
+    return settle_rarely(op, status);
+  op->engine->pending++;
   make_ready(op, status, 0);
   return 0;
 }
