@@ -192,8 +192,9 @@ NEAP_API int neap_lua_start_named(lua_State *L, const char *name, int shared,
 /* Makes *out stand for the value at an index, so that neap_get_number and its
  * like can read it, and set what is in it, by path. *out is *owned*: free it
  * with neap_lua_value_free, or close the state. Metamethods on the path are
- * called, and must not wait. What is neither nil nor a boolean, number or
- * string is given as JSON, as neap.json writes it. [-0, +0, -] */
+ * called, and must not wait; in a state for scripts that nobody trusts they are
+ * not called, since nothing could end them. What is neither nil nor a boolean,
+ * number or string is given as JSON, as neap.json writes it. [-0, +0, -] */
 NEAP_API int neap_lua_value_new(lua_State *L, int index, neap_value *out);
 
 /* Frees a value, which is empty then. It belongs to a state that has not been

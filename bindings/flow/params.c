@@ -67,6 +67,14 @@ static bool is_ours(lua_State *L) {
   return ours;
 }
 
+bool neapL_params_is(lua_State *L, int index) {
+  if (!lua_istable(L, index) || !lua_getmetatable(L, index))
+    return false;
+  bool ours = is_ours(L);
+  lua_pop(L, 1);
+  return ours;
+}
+
 void neapL_params_reveal(lua_State *L) {
   if (!lua_istable(L, -1) || !lua_getmetatable(L, -1))
     return;

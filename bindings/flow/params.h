@@ -4,11 +4,15 @@
 #define NEAP_BINDINGS_FLOW_PARAMS_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Replaces the table on top by one that reads from it, by indexing, `#` and
  * pairs, and that cannot be written. A table that is one already stays.
  * [-1, +1, m] */
 void neapL_params_protect(lua_State *L);
+
+/* Whether the value at an index is such a table. [-0, +0, -] */
+bool neapL_params_is(lua_State *L, int index);
 
 /* Replaces such a table on top by the one that it reads from. Any other value
  * stays. [-1, +1, -] */

@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "params.h"
 #include "task/anchor.h"
 
 /* What a value's `self` points at: a userdata. */
@@ -101,6 +102,30 @@ static void push_value(lua_State *L, const value *v) {
   lua_replace(L, -2);
 }
 
+/* Replaces the key on top by what the table at an index has there. Nothing can
+ * end a metamethod that a host has called: those of scripts that nobody trusts
+ * are not. [-1, +1, v] */
+static void get_field(lua_State *L, const value *v, int table) {
+  if (!v->host->is_sandbox) {
+    lua_gettable(L, table);
+    return;
+  }
+  lua_pushvalue(L, table);
+  neapL_params_reveal(L);
+  lua_insert(L, -2);
+  lua_rawget(L, -2);
+  lua_replace(L, -2);
+}
+
+/* Sets a field of the table at an index to the value on top, likewise. The key
+ * is below that. [-2, +0, v] */
+static void set_field(lua_State *L, const value *v, int table) {
+  if (v->host->is_sandbox && !neapL_params_is(L, table))
+    lua_rawset(L, table);
+  else
+    lua_settable(L, table); /* raises for params */
+}
+
 /* The value at the keys is at 2. */
 static int get(lua_State *L) {
   request *r = lua_touserdata(L, 1);
@@ -112,7 +137,7 @@ static int get(lua_State *L) {
       break;
     }
     push_key(L, &r->keys[i]);
-    lua_gettable(L, 2);
+    get_field(L, r->v, 2);
     lua_replace(L, 2);
   }
   give(L, r->v, r->out);
@@ -162,11 +187,11 @@ static int set(lua_State *L) {
     push_key(L, &r->keys[i]);
     if (is_last) {
       lua_pushvalue(L, 2);
-      lua_settable(L, 3);
+      set_field(L, r->v, 3);
       break;
     }
     lua_pushvalue(L, -1);
-    lua_gettable(L, 3);
+    get_field(L, r->v, 3);
     if (lua_isnil(L, -1)) {
       if (lua_isnil(L, 2))
         break; /* there is nothing to remove */
@@ -174,7 +199,7 @@ static int set(lua_State *L) {
       lua_newtable(L);
       lua_pushvalue(L, -2);
       lua_pushvalue(L, -2);
-      lua_settable(L, 3);
+      set_field(L, r->v, 3);
     }
     lua_replace(L, 3);
     lua_settop(L, 3);

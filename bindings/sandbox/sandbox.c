@@ -32,6 +32,10 @@ static const char *const kept[] = {
     "pcall",  "xpcall", "rawequal",     "rawget",   "rawlen", "rawset",
     "select", "type",   "tonumber",     "_VERSION", NULL};
 
+/* The key of a metatable, a light userdata with this address, which says that
+ * its finalizer calls no code of a script. Scripts never get it. */
+static const char calm_key;
+
 /* getmetatable and setmetatable of neap's own modules, which see closed
  * metatables, and close those that they set. */
 static int own_getmetatable(lua_State *L) {
@@ -39,6 +43,19 @@ static int own_getmetatable(lua_State *L) {
   if (!lua_getmetatable(L, 1))
     lua_pushnil(L);
   return 1;
+}
+
+/* Sets the metatable at 2 without the finalizer that is on top: a script may
+ * have put it there, or have replaced what it calls. [-1, +0, m] */
+static void set_without_finalizer(lua_State *L) {
+  lua_pushliteral(L, "__gc");
+  lua_pushnil(L);
+  lua_rawset(L, 2);
+  lua_pushvalue(L, 2);
+  lua_setmetatable(L, 1);
+  lua_pushliteral(L, "__gc");
+  lua_insert(L, -2);
+  lua_rawset(L, 2);
 }
 
 static int own_setmetatable(lua_State *L) {
@@ -50,6 +67,13 @@ static int own_setmetatable(lua_State *L) {
       lua_pushliteral(L, "__metatable");
       lua_pushboolean(L, false);
       lua_rawset(L, 2);
+    }
+    bool is_calm = lua_rawgetp(L, 2, &calm_key) != LUA_TNIL;
+    lua_pushliteral(L, "__gc");
+    if (lua_rawget(L, 2) != LUA_TNIL && !is_calm) {
+      set_without_finalizer(L);
+      lua_settop(L, 1);
+      return 1;
     }
     lua_settop(L, 2);
   }
@@ -354,6 +378,8 @@ static void push_core(lua_State *L) {
   lua_setfield(L, core, "error_meta");
   lua_pushboolean(L, true);
   lua_setfield(L, core, "sandboxed");
+  lua_pushlightuserdata(L, (void *)&calm_key);
+  lua_setfield(L, core, "calm");
   for (int i = 0; none[i]; i++) {
     lua_pushnil(L);
     lua_setfield(L, core, none[i]);

@@ -341,6 +341,9 @@ function TempDirMeta:__close()
 end
 
 TempDirMeta.__gc = TempDirMeta.__close
+if neap_core.calm then
+  TempDirMeta[neap_core.calm] = true -- a sandbox lets it be collected: it calls C alone
+end
 
 function TempDirMeta:__tostring()
   return ("%s: %s"):format(TempDirMeta.__name, self.path)

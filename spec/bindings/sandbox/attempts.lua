@@ -175,6 +175,24 @@ try("gc-false", "to set __gc to false, and then to a function",
 try("gc-rawset", "to set __gc by rawset", [[local meta = {} rawset(meta, "__gc", print)
   setmetatable({}, meta)]], "denied")
 
+try("gc-copied", "to have neap's modules copy a metatable that got its __gc late",
+  [[local client, meta = neap.llm.fake { "a" }, {}
+  local message = setmetatable({ role = "user", content = "x" }, meta)
+  meta.__gc = function() while true do end end
+  client:chat { message }
+  client, message = nil, nil
+  for i = 1, 4000 do
+    local _ = { ("x"):rep(1000 + i % 100) }
+    if i % 100 == 0 then neap.sleep(0) end
+  end]])
+try("gc-tempdir", "the right way: a temporary directory that nobody has closed",
+  [[local path = neap.fs.tempdir().path
+  for i = 1, 4000 do
+    local _ = { ("x"):rep(1000 + i % 100) }
+    if i % 100 == 0 then neap.sleep(0) end
+  end
+  assert(not neap.fs.exists(path))]], nil, { "files=FOLDER" })
+
 -- Functions that compute for long without a hook.
 
 try("find-backtrack", "to have a pattern go back for ever",

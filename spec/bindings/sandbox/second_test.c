@@ -1,5 +1,5 @@
-/* What an attempt to break out leaves behind in a state: nothing that another
- * script of it would notice. attempts.lua has the attempts.
+/* What scripts leave behind in a state: nothing that another script of it would
+ * notice, nor what holds up a host. attempts.lua has attempts to break out.
  * SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -110,6 +110,50 @@ static void each_leaves_a_second_script_alone(void **state) {
   }
 }
 
+/* Reading what a script has left calls nothing of it: that would never end. */
+static void a_host_reads_without_metamethods(void **state) {
+  (void)state;
+  static const char script[] =
+      "local neap = require 'neap'\n"
+      "local function loop() while true do end end\n"
+      "return neap.Flow { start = neap.Node { exec = function(self) end,\n"
+      "  post = function(self, shared)\n"
+      "    shared.mood, shared.inner = 7, { x = 1 }\n"
+      "    local meta = { __index = loop, __newindex = loop, __len = loop,\n"
+      "      __pairs = loop, __eq = loop }\n"
+      "    setmetatable(shared.inner, meta)\n"
+      "    setmetatable(shared, meta)\n"
+      "  end } }\n";
+  neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
+  opts.profile = NEAP_UNTRUSTED;
+  lua_State *L;
+  assert_int_equal(0, neap_lua_new(&opts, &L));
+  neap_lua_flow flow;
+  assert_int_equal(0, neap_lua_load(L, "a", script, strlen(script), &flow));
+  assert_int_equal(0, finish(L, flow));
+  lua_newtable(L);
+  neap_value shared;
+  assert_int_equal(0, neap_lua_value_new(L, -1, &shared));
+  neap_token run;
+  assert_int_equal(0, neap_lua_start(L, flow, -1, NULL, &run));
+  neap_engine *engine = neap_lua_engine(L);
+  neap_report report = NEAP_REPORT_INIT;
+  while (neap_next_report(engine, &report) == NEAP_EAGAIN)
+    neap_slice(engine, 5000000, NULL);
+  assert_int_equal(0, report.status);
+  double number = 0;
+  assert_int_equal(0, neap_get_number(shared, "mood", &number));
+  assert_true(number == 7);
+  assert_int_equal(NEAP_ENOVALUE, neap_get_number(shared, "no", &number));
+  assert_int_equal(NEAP_ENOVALUE, neap_get_number(shared, "inner.y", &number));
+  assert_int_equal(0, neap_set_number(shared, "inner.y", 2));
+  assert_int_equal(0, neap_set_number(shared, "new.y", 3));
+  assert_int_equal(0, neap_get_number(shared, "new.y", &number));
+  assert_true(number == 3);
+  neap_lua_value_free(&shared);
+  lua_close(L);
+}
+
 /* The attempts, as a list at index 1 of a state. */
 static int read_attempts(void **state) {
   lua_State *own = luaL_newstate();
@@ -132,6 +176,7 @@ static int close_attempts(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_host_reads_without_metamethods),
       cmocka_unit_test(each_leaves_a_second_script_alone),
   };
   return cmocka_run_group_tests(tests, read_attempts, close_attempts);
