@@ -144,14 +144,10 @@ static int write_file(lua_State *L) {
 }
 
 int neapL_system_open(lua_State *L) {
-  static const luaL_Reg functions[] = {{"source", source},
-                                       {"place", place},
-                                       {"time", seconds},
-                                       {"write", write_text},
-                                       {"say", say},
-                                       {"read_file", read_file},
-                                       {"write_file", write_file},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"source", source},         {"place", place}, {"time", seconds},
+      {"write", write_text},      {"say", say},     {"read_file", read_file},
+      {"write_file", write_file}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

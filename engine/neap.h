@@ -212,8 +212,8 @@ typedef struct neap_engine neap_engine;
  * A proxy has to be granted like any host; it looks up names by itself. The
  * environment's proxy is not used.
  *
- * What is refused ends with NEAP_EPERM, and the detail of that, in the operation
- * or in the *detail of a call that waits for nothing, is a number for
+ * What is refused ends with NEAP_EPERM, and the detail of that, in the
+ * operation or in the *detail of a call that waits for nothing, is a number for
  * neap_refusal_text. Whether a name that is refused exists makes no difference.
  */
 typedef struct neap_grants {

@@ -37,7 +37,8 @@ static void end_task(lua_State *L, neapL_task *task) {
 /* Raises where nothing can wait. Returns whether the running coroutine can be
  * suspended. Where it cannot, a cancelled task gets its cancellation instead.
  */
-static inline bool check(lua_State *L, const neapL_host *host, const char *what) {
+static inline bool check(lua_State *L, const neapL_host *host,
+                         const char *what) {
   const neapL_task *task = host->current;
   if (host->telling)
     neapL_error_raise(L, "unyieldable",
