@@ -174,7 +174,8 @@ NEAP_API int neap_lua_find(lua_State *L, const char *name, neap_lua_flow *out);
  * whose script still runs begins when that has ended; it fails if that fails.
  *
  * Of `opts`, which may be NULL, `node` has to be NULL, and the values `shared`
- * and `params` are those of neap_lua_value_new. Everything else is as with
+ * and `params` are those of neap_lua_value_new; a plain pointer as `shared` is
+ * a light userdata, and `params` have to be a table. Everything else is as with
  * neap_start: the run has a token, neap_cancel cancels it, and its end is
  * reported by neap_next_report of the state's engine. The report has the code
  * of the error object with which the run ended, "user" if it was none.

@@ -561,11 +561,10 @@ NEAP_API int neap_fd(const neap_engine *engine);
 /* How long the host may wait for neap_fd before it has to give a slice, in
  * milliseconds as poll and epoll_wait take them: 0 when something is ready, no
  * more than until a timer is due, rounded up, or -1 when only neap_fd can tell.
- * Ask
- * anew before each wait: what the host starts or settles changes it, and what
- * has been started may need one slice before neap_fd sees it (then it is 0). It
- * is not 0 otherwise, so a loop that waits so does not spin. NEAP_EINVAL, which
- * is negative as well, for NULL. */
+ * Ask anew before each wait: what the host starts or settles changes it, and
+ * what has been started may need one slice before neap_fd sees it (then it is
+ * 0). It is not 0 otherwise, so a loop that waits so does not spin.
+ * NEAP_EINVAL, which is negative as well, for NULL. */
 NEAP_API int neap_timeout_ms(neap_engine *engine);
 
 /* When the slice in force is to end, on the monotonic clock in nanoseconds
@@ -1218,12 +1217,10 @@ NEAP_API int neap_call_failure(const neap_call *call, const char **code,
  * A name is any bytes but "." and "[". In brackets and quotes it is any bytes
  * but the quote; the empty path is the value itself.
  *
- * Each function returns 0 or
- *   NEAP_EINVAL  the path is none (a pointer NULL, ...), or the value is a
- * plain pointer, which has no values by path NEAP_ENOVALUE  there is nothing at
- * the path NEAP_ETYPE   there is a value of another type; of set: in the way to
- * it NEAP_ENOMEM
- */
+ * Each function returns 0; NEAP_EINVAL when the path is none (a pointer is
+ * NULL, ...) or the value is a plain pointer, which has no values by path;
+ * NEAP_ENOVALUE when there is nothing at the path; NEAP_ETYPE when there is a
+ * value of another type, or for set one that is in the way; or NEAP_ENOMEM. */
 NEAP_API int neap_get_number(neap_value value, const char *path, double *out);
 NEAP_API int neap_get_integer(neap_value value, const char *path, int64_t *out);
 NEAP_API int neap_get_bool(neap_value value, const char *path, bool *out);
