@@ -192,10 +192,12 @@ static int start(lua_State *L) {
   lua_pushlightuserdata(I, &s);
   int status = lua_pcall(I, 1, 1, 0);
   b->outer = NULL;
-  if (status != LUA_OK)
-    return luaL_error(L, "the sandbox cannot start: %s",
-                      lua_type(I, -1) == LUA_TSTRING ? lua_tostring(I, -1)
-                                                     : "an error");
+  if (status != LUA_OK) {
+    lua_pushfstring(L, "the sandbox cannot start: %s",
+                    lua_type(I, -1) == LUA_TSTRING ? lua_tostring(I, -1)
+                                                   : "an error");
+    return lua_error(L);
+  }
   b->task = s.task;
   return 0;
 }

@@ -51,6 +51,12 @@ describe("neap run --untrusted", function()
     assert.truthy(result.stderr:find("closed", 1, true))
   end)
 
+  it("says that there is too little memory to start", function()
+    local result = run("return 1", "--untrusted", "--memory", "250K")
+    assert.equal(1, result.status)
+    assert.equal("neap: the sandbox cannot start: not enough memory\n", result.stderr)
+  end)
+
   it("reads and writes in a folder that is granted", function()
     local result = run(node "neap.fs.write('b', neap.fs.read('a'):upper())", "--untrusted",
       "--grant", "files=" .. folder, "--shared", "{}")
