@@ -137,6 +137,7 @@ static int load(lua_State *L) {
   neapL_task *task = neapL_task_spawn(L, host->root, 2, NEAPL_TASK_ORIGIN);
   lua_setiuservalue(L, -2, NEAPL_LOADED_RESULT);
   neap__list_append(&task->waiters, &loaded->join.link);
+  task->script = loaded->serial;
   task->detached = true; /* a flow that is unloaded does not wait for it */
   loaded->task = task;
   l->flow = flow_of(loaded);

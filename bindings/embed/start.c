@@ -286,6 +286,7 @@ static int begin(lua_State *L) {
     return 0;
   }
   neap__list_append(&task->waiters, &r->join.link);
+  task->script = loaded->serial;
   task->detached = true;
   r->task = task;
   r->ticket = task->ticket = b->ticket;

@@ -16,7 +16,9 @@
 #include "task/host.h"
 
 static int refuse(lua_State *L) {
-  const char *key = luaL_tolstring(L, 2, NULL);
+  const char *key = luaL_typename(L, 2);
+  if (lua_isstring(L, 2))
+    key = luaL_tolstring(L, 2, NULL);
   return luaL_error(L,
                     "params are read-only, so '%s' cannot be set; what must "
                     "last belongs in shared",

@@ -473,7 +473,12 @@ static int get_field(lua_State *L) {
 
 static int to_string(lua_State *L) {
   const neapL_task *task = check_task(L, 1);
-  lua_pushfstring(L, "neap.task: %p (%s)", (const void *)task, status_of(task));
+  const neapL_host *host = neapL_host_find(L);
+  if (host && host->is_sandbox) /* whose scripts see no addresses */
+    lua_pushfstring(L, "neap.task: %d (%s)", (int)task->slot, status_of(task));
+  else
+    lua_pushfstring(L, "neap.task: %p (%s)", (const void *)task,
+                    status_of(task));
   return 1;
 }
 

@@ -128,6 +128,8 @@ struct neapL_task {
                          may have done that, and goes on to its next wait */
   uint8_t ending;     /* a neapL_ending */
   uint8_t strikes;    /* how often that has been raised where it computed */
+  uint32_t script;    /* the serial of the flow that a host has loaded, of whose
+                         script it is; 0: it is of none */
   uint64_t computed;  /* ns of processor time without a wait, under a budget */
   int64_t grown;      /* net bytes that it uses, where there is a cap */
   uint64_t allowance; /* how much that may be; 0: what the host allows */

@@ -48,7 +48,8 @@ try("random-seed", "to get an address from randomseed",
 try("addresses", "to see addresses, which tell where memory lies",
   [[assert(tostring({}):match "^table: 0x%x+$") local a = {}
   assert(tostring(a) == ("%s"):format(a)) assert(("%p"):format(a) == tostring(a):match "0x%x+")
-  assert(tostring(print):match "0x%x+" > "0x0000ffffffffffff" or true)]])
+  assert(tostring(neap.spawn(print)):match "^neap.task: %d+ ")
+  local _, why = pcall(function() self.params[{}] = 1 end) assert(not why:find "0x")]])
 
 -- Modules.
 

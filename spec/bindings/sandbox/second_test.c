@@ -154,6 +154,42 @@ static void a_host_reads_without_metamethods(void **state) {
   lua_close(L);
 }
 
+/* A script sees its own tasks, however they came to be, and no others. */
+static void a_script_sees_its_own_tasks_alone(void **state) {
+  (void)state;
+  static const char other[] =
+      "local neap = require 'neap'\n"
+      "return neap.Flow { start = neap.Node { name = 'other',\n"
+      "  exec = function() neap.sleep(0.1) end } }\n";
+  static const char script[] =
+      "local neap = require 'neap'\n"
+      "local early = neap.spawn_detached(neap.sleep, 60)\n"
+      "return neap.Flow { start = neap.Node { exec = function()\n"
+      "  neap.spawn(neap.sleep, 0.01)\n"
+      "  neap.sleep(0)\n"
+      "  assert(not neap.dump():find 'other', neap.dump())\n"
+      "  assert(#neap.tasks() == 3, neap.dump())\n"
+      "  for _, info in ipairs(neap.tasks()) do\n"
+      "    assert(info.node ~= 'other')\n"
+      "  end\n"
+      "  early:cancel()\n"
+      "end } }\n";
+  neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
+  opts.profile = NEAP_UNTRUSTED;
+  lua_State *L;
+  assert_int_equal(0, neap_lua_new(&opts, &L));
+  neap_lua_flow flow;
+  assert_int_equal(0, neap_lua_load(L, "o", other, strlen(other), &flow));
+  assert_int_equal(0, finish(L, flow));
+  neap_token run;
+  assert_int_equal(0, neap_lua_start(L, flow, 0, NULL, &run));
+  neap_report report = NEAP_REPORT_INIT;
+  int status = play(L, "own.lua", script, &report);
+  if (status != 0)
+    fail_msg("%s", report.error ? report.error : neap_lua_why(L));
+  lua_close(L);
+}
+
 /* The attempts, as a list at index 1 of a state. */
 static int read_attempts(void **state) {
   lua_State *own = luaL_newstate();
@@ -177,6 +213,7 @@ static int close_attempts(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_host_reads_without_metamethods),
+      cmocka_unit_test(a_script_sees_its_own_tasks_alone),
       cmocka_unit_test(each_leaves_a_second_script_alone),
   };
   return cmocka_run_group_tests(tests, read_attempts, close_attempts);
