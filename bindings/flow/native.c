@@ -4,6 +4,7 @@
 
 #include "base/opts.h"
 #include "base/units.h"
+#include "task/check.h"
 #include "task/class.h"
 #include "task/error.h"
 #include "value.h"
@@ -77,7 +78,7 @@ const neapL_native *neapL_native_at(lua_State *L, int index) {
 }
 
 static int find_native(lua_State *L) {
-  luaL_checkstring(L, 1);
+  neapL_check_string(L, 1);
   lua_settop(L, 1);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &natives_key) != LUA_TTABLE)
     return 0;

