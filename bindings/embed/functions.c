@@ -104,21 +104,25 @@ typedef struct registering {
 } registering;
 
 static int register_ops(lua_State *L) {
-  const registering *r = lua_touserdata(L, 1);
-  neapL_native_register(L, r->name, r->opts, r->ops, r->self);
-  if (!r->is_function)
-    return 0;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &functions_key) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &functions_key);
+  enum { ARGS = 1, NATIVE, NATIVES, NAME, FUNCTION, FUNCTIONS };
+  const registering *r = lua_touserdata(L, ARGS);
+  lua_settop(L, ARGS);
+  neapL_native_new(L, r->name, r->opts, r->ops, r->self);
+  neapL_native_reserve_name(L, r->name); /* native natives name */
+  if (r->is_function) {
+    lua_pushvalue(L, NATIVE);
+    lua_pushcclosure(L, call_function, 1);
+    neapL_native_reserve(L, &functions_key, r->name);
+    lua_pushvalue(L, FUNCTION);
+    lua_setglobal(L, r->name);
+    lua_pushvalue(L, FUNCTION);
+    lua_rawset(L, FUNCTIONS);
   }
-  lua_insert(L, -2);
-  lua_pushcclosure(L, call_function, 1);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, r->name);
-  lua_setglobal(L, r->name);
+  /* The names have their places, so from setglobal on nothing has failed. */
+  lua_settop(L, NAME);
+  lua_pushvalue(L, NATIVE);
+  lua_rawset(L, NATIVES);
+  neapL_native_keep(L, NATIVE, r->ops);
   return 0;
 }
 
@@ -126,6 +130,10 @@ void neapL_functions_copy(lua_State *L, int globals) {
   int top = lua_gettop(L);
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &functions_key) == LUA_TTABLE)
     for (lua_pushnil(L); lua_next(L, top + 1);) {
+      if (!lua_toboolean(L, -1)) { /* reserved */
+        lua_pop(L, 1);
+        continue;
+      }
       lua_pushvalue(L, -2);
       lua_insert(L, -2);
       lua_rawset(L, globals);

@@ -46,20 +46,14 @@ static int make_flow(lua_State *L, neapL_native *native,
   return status;
 }
 
-void neapL_native_register(lua_State *L, const char *name,
-                           const neap_node_opts *opts, const neap_node_ops *ops,
-                           void *self) {
+void neapL_native_new(lua_State *L, const char *name,
+                      const neap_node_opts *opts, const neap_node_ops *ops,
+                      void *self) {
   neap_node_ops own;
   const size_t first = NEAP__SIZE_WITH(neap_node_ops, fetch);
   if (neap__opts_take(&own, sizeof own, first, ops) < 0 || !own.exec)
     luaL_error(L, "%s: the functions of a node expected, with exec", name);
   own.size = sizeof own;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &natives_key) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &natives_key);
-  }
   neapL_native *native = neapL_class_new(L, NATIVE_META, sizeof *native, 0);
   native->ops = own;
   native->ops.drop = NULL;
@@ -67,10 +61,35 @@ void neapL_native_register(lua_State *L, const char *name,
   int status = make_flow(L, native, opts);
   if (status < 0)
     luaL_error(L, "%s: %s", name, neap_status_text(status));
+}
+
+void neapL_native_reserve(lua_State *L, const void *key, const char *name) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+  }
+  lua_pushstring(L, name);
   lua_pushvalue(L, -1);
-  lua_setfield(L, -3, name);
-  native->ops.drop = own.drop; /* from here on it is kept */
-  lua_remove(L, -2);
+  if (lua_rawget(L, -3) == LUA_TNIL) {
+    lua_pushvalue(L, -2);
+    lua_pushboolean(L, false);
+    lua_rawset(L, -5);
+  }
+  lua_pop(L, 1);
+}
+
+void neapL_native_reserve_name(lua_State *L, const char *name) {
+  neapL_native_reserve(L, &natives_key, name);
+}
+
+void neapL_native_keep(lua_State *L, int index, const neap_node_ops *ops) {
+  neapL_native *native = lua_touserdata(L, index);
+  neap_node_ops own;
+  const size_t first = NEAP__SIZE_WITH(neap_node_ops, fetch);
+  if (neap__opts_take(&own, sizeof own, first, ops) == 0)
+    native->ops.drop = own.drop;
 }
 
 const neapL_native *neapL_native_at(lua_State *L, int index) {
@@ -84,6 +103,8 @@ static int find_native(lua_State *L) {
     return 0;
   lua_pushvalue(L, 1);
   lua_rawget(L, 2);
+  if (!lua_toboolean(L, -1))
+    return 0; /* the name has only been reserved */
   return 1;
 }
 

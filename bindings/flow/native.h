@@ -25,11 +25,21 @@ typedef struct neapL_call {
  * name, or nil. [-0, +0, m] */
 void neapL_native_open(lua_State *L);
 
-/* Registers functions under a name. Raises, and has kept nothing then. Pushes
- * the object. [-0, +1, v] */
-void neapL_native_register(lua_State *L, const char *name,
-                           const neap_node_opts *opts, const neap_node_ops *ops,
-                           void *self);
+/* Pushes an object that has these functions, but does not drop `self`. [-0, +1,
+ * v] */
+void neapL_native_new(lua_State *L, const char *name,
+                      const neap_node_opts *opts, const neap_node_ops *ops,
+                      void *self);
+
+/* Pushes the table at a key of the registry, and a name, which has a place in
+ * it from now on: false if it had none. So setting it needs no memory. The
+ * second is for the table of objects by name. [-0, +2, m] */
+void neapL_native_reserve(lua_State *L, const void *key, const char *name);
+void neapL_native_reserve_name(lua_State *L, const char *name);
+
+/* The object at an index drops its `self` from here on, when it is collected.
+ * Allocates nothing. [-0, +0, -] */
+void neapL_native_keep(lua_State *L, int index, const neap_node_ops *ops);
 
 /* Returns what is registered, of an object; NULL when the value at an index is
  * none. [-0, +0, m] */

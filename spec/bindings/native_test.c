@@ -446,6 +446,24 @@ static int play(lua_State *L) {
   return status;
 }
 
+static int register_one(lua_State *L) {
+  neap_node_ops ops = NEAP_NODE_OPS_INIT;
+  ops.exec = add;
+  ops.drop = count_drop;
+  int status = neap_lua_register(L, "fresh", &ops, &n);
+  n.results += status == 0;
+  return status;
+}
+
+/* What has not been registered is the host's still. */
+static void nothing_is_dropped_that_was_not_registered(void **state) {
+  (void)state;
+  n = (notes){0};
+  sweep(register_one, false);
+  sweep(register_one, true);
+  assert_int_equal(n.results, n.drops);
+}
+
 static void memory_may_be_refused(void **state) {
   (void)state;
   sweep(play, false);
@@ -467,6 +485,7 @@ int main(void) {
       TEST(a_flow_in_lua_is_given_up_in_time),
       TEST(a_state_may_be_closed_while_c_works),
       cmocka_unit_test(memory_may_be_refused),
+      cmocka_unit_test(nothing_is_dropped_that_was_not_registered),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
