@@ -21,6 +21,15 @@ end
 describe("libneap", function()
   local path = build .. "/engine/libneap.so"
 
+  it("exports what neap.h declares and nothing else", function()
+    local count = 0
+    for name in output_of({ "nm", { "-D", "--defined-only", path } }):gmatch(" %a ([^\n]+)") do
+      count = count + 1
+      assert.is_truthy(name:find("^neap_%l"), name)
+    end
+    assert.is_true(count > 100, count)
+  end)
+
   it_is_release("has no state but that of engines", function()
     local names = {}
     for section, name in output_of({ "objdump", { "-t", path } })
