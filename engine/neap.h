@@ -12,7 +12,9 @@
  * Three ideas carry the interface.
  *
  *   An *engine* (neap_engine) owns an event loop, a clock and the queue of
- *   what is ready. Only neap_poll() and neap_slice() call you back.
+ *   what is ready. Only neap_poll() and neap_slice() call you back. Exceptions
+ *   are the option `wakeup`, and what frees: the `cancel` of a phase that goes
+ *   on and the `drop` of a node or a result may be called from there.
  *
  *   An *operation* (neap_op) is one thing to wait for. You own its memory; you
  *   start it, and a later poll or slice calls its `done` exactly once,
@@ -27,7 +29,7 @@
  *   I/O and calls nobody.
  *
  * You need not drive runs yourself: where the phases of nodes are functions in
- * C, neap_start has the engine do it, which calls them from neap_poll().
+ * C, neap_start has the engine do it, which calls them from polls and slices.
  *
  * Threads: an engine and all that belongs to it are used from one thread at a
  * time. Any thread may call neap_wake, neap_complete and neap_cancel. While a
