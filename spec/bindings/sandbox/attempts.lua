@@ -280,7 +280,7 @@ try("unpack-range", "the same with a range that overflows",
 try("sort-len", "to have sort believe a length",
   [[table.sort(setmetatable({}, { __len = function() return (1 << 31) - 2 end,
     __index = function(_, i) return i end }))]],
-  "compute or limit")
+  "compute or limit or memory")
 try("sort-order", "to confuse sort by an order that makes no sense",
   [[local t = {} for i = 1, 5000 do t[i] = i end table.sort(t, function() return true end)
   assert(#t == 5000)]])
