@@ -123,16 +123,19 @@ int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
   progress p = {.now = begin};
   neap__home_enter(engine);
   int status = work(engine, until, &p);
-  neap__home_leave(engine);
   if (status < 0) {
     engine->slice_until = 0;
     engine->polling = false;
+    neap__home_leave(engine);
     return status;
   }
   bool more = neap__has_work(engine);
   engine->slice_until = 0;
   neap__wakeup_end(engine, more);
+  bool preempted = engine->preempted != NULL;
+  const char *in_the_way = engine->in_the_way;
   engine->polling = false;
+  neap__home_leave(engine);
   if (info) {
     uint64_t used = p.now - begin;
     bool overran = has_overrun(used, budget_ns);
@@ -141,11 +144,11 @@ int neap_slice(neap_engine *engine, uint64_t budget_ns, neap_slice_info *info) {
         .delivered = p.delivered,
         .used_ns = used,
         .more = more,
-        .preempted = engine->preempted != NULL,
+        .preempted = preempted,
         .overran = overran,
     };
     if (overran)
-      info->in_the_way = engine->in_the_way ? engine->in_the_way : p.phase;
+      info->in_the_way = in_the_way ? in_the_way : p.phase;
   }
   return p.delivered < INT_MAX ? (int)p.delivered : INT_MAX;
 }
