@@ -64,7 +64,8 @@ return function(t)
     row("first", "the first GET of a process, after neap_http_preload", distribution "us",
       { ["cpu p50"] = 1000 }, "first", firsts, "SERVER/1k"),
     row("turns", ("turns of an epoll loop that is idle for %d ms"):format(idle_ms),
-      { { "turns", "times", per = 1 }, { "cpu", "ms", per = 1 } }, { turns = 10 }, "turns", idle_ms),
+      { { "turns", "times", per = 1 }, { "cpu", "ms", per = 1 } }, { turns = 10 },
+      "turns", idle_ms),
     row("engine", "an engine without Lua, made and freed", {
       { "cpu p50", "us", per = 1 }, { "cpu max", "us", per = 1 }, { "heap", "KB", per = 1 },
       { "descriptors", "times", per = 1 },

@@ -4,6 +4,7 @@
  * The exec of such a node starts a run in the Lua state. That ends with a
  * report, which is kept as the result of exec.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,13 +51,10 @@ static char *describe(const neap_report *report) {
   const char *error = report->error ? report->error : "";
   if (!report->path)
     return copy(error, strlen(error));
-  size_t path = strlen(report->path), size = path + 2 + strlen(error);
-  char *text = malloc(size + 1);
-  if (text) {
-    memcpy(text, report->path, path);
-    memcpy(text + path, ": ", 2);
-    strcpy(text + path + 2, error);
-  }
+  size_t size = strlen(report->path) + strlen(error) + sizeof ": ";
+  char *text = malloc(size);
+  if (text)
+    snprintf(text, size, "%s: %s", report->path, error);
   return text;
 }
 

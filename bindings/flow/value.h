@@ -17,13 +17,13 @@ void neapL_value_free(neap_value *value);
  * state or of another kind. [-0, +(0|1), -] */
 bool neapL_value_push(lua_State *L, neap_value value);
 
-/* Makes the value on top what `value` stands for. [-1, +0, -] */
-void neapL_value_set(lua_State *L, neap_value value);
+/* Makes the value on top what `given` stands for. [-1, +0, -] */
+void neapL_value_set(lua_State *L, neap_value given);
 
 /* Notes that a value has the arguments of a call on this coroutine. */
-void neapL_value_set_state(neap_value value, lua_State *L);
+void neapL_value_set_state(neap_value given, lua_State *L);
 
 /* Returns that coroutine; NULL for other values. */
-lua_State *neapL_value_state(neap_value value);
+lua_State *neapL_value_state(neap_value given);
 
 #endif

@@ -40,6 +40,7 @@ static void end_with(course *c, neap_report *report) {
   }
   c->ticket = NULL;
   neap_ticket_end(ticket, report);
+  report->path = NULL;
   free_course(c);
 }
 

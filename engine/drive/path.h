@@ -7,6 +7,7 @@
 
 /* Writes the path of the visit at a depth of a run, as snprintf does: always
  * terminated, and the length that it has in full is returned. */
-size_t neap__path(const neap_run *run, uint32_t depth, char *text, size_t size);
+size_t neap__path(const neap_run *run, uint32_t depth, char *bytes,
+                  size_t size);
 
 #endif

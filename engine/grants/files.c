@@ -13,12 +13,11 @@
 
 static const char *skip_nothing(const char *path) {
   for (;;) {
-    if (*path == '/')
-      path++;
-    else if (path[0] == '.' && (path[1] == '/' || path[1] == '\0'))
-      path++;
-    else
+    bool is_nothing = path[0] == '/' ||
+                      (path[0] == '.' && (path[1] == '/' || path[1] == '\0'));
+    if (!is_nothing)
       return path;
+    path++;
   }
 }
 

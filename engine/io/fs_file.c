@@ -75,7 +75,7 @@ static void remove_temporary(neap_file *file) {
   else if (file->temporary)
     unlink(file->path);
   file->temporary = false;
-  if (file->counts)
+  if (file->counts && file->engine->grants)
     file->engine->grants->temporary--;
   file->counts = false;
 }

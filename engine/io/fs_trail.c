@@ -131,7 +131,7 @@ int neap__trail_follow(const neap__folder *root, const char *path,
                        neap__trail_fn visit, void *ud, neap__trail *out) {
   walk w = {.root = root, .here = "/"};
   char name[PATH_MAX];
-  struct stat found;
+  struct stat found = {0};
   copy(out->real, "/");
   if (strlen(path) >= sizeof w.rest)
     return end_nowhere(&w, ENAMETOOLONG, out);

@@ -55,7 +55,7 @@ static void free_attempt(attempt *a) {
   if (a->list)
     uv_freeaddrinfo(a->list);
   neap_alloc alloc = a->alloc;
-  if (a->counts)
+  if (a->counts && a->engine->grants)
     a->engine->grants->held--;
   if (a->host)
     neap__free(&alloc, a->host, strlen(a->host) + 1);
@@ -194,6 +194,7 @@ static int try_local(attempt *a, neap_net_opts *o) {
   snprintf(path, sizeof path, "/proc/self/fd/%d", file);
   o->path = path;
   int code = neap__net_address(o, &address, &size);
+  o->path = ""; /* what it was ends here */
   if (code == 0)
     code = try_address(a, (struct sockaddr *)&address, size);
   close(file);

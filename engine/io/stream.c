@@ -223,7 +223,7 @@ int neap_stream_pair(neap_engine *engine, neap_stream *out[2]) {
       0)
     return NEAP_ESYS;
   neap__channel ends[2] = {{.fd = fds[0]}, {.fd = fds[1]}};
-  neap_stream *first;
+  neap_stream *first = NULL;
   int status = neap_stream_open(engine, fds[0], false, &first);
   if (status < 0)
     goto fail_first;

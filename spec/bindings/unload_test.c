@@ -29,8 +29,10 @@ static int count_entries(const char *path) {
 
 static void use(const char *script) {
   void *library = dlopen(NEAP_TEST_LUA_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-  if (!library)
+  if (!library) {
     fail_msg("%s", dlerror());
+    return;
+  }
   int (*make)(const neap_lua_opts *, lua_State **) =
       (int (*)(const neap_lua_opts *, lua_State **))dlsym(library,
                                                           "neap_lua_new");

@@ -17,8 +17,8 @@ typedef struct world {
 } world;
 
 static void note(world *w, const char *text) {
-  strcat(w->log, text);
-  strcat(w->log, " ");
+  size_t size = strlen(w->log);
+  snprintf(w->log + size, sizeof w->log - size, "%s ", text);
 }
 
 static world *world_of(neap_call *call) {
