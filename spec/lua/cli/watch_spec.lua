@@ -4,13 +4,16 @@ local helper = require "spec.helper"
 local neap = require "neap"
 local sources = require "neap.cli.sources"
 
--- A script that says its number, waits, and says how it ended.
+-- A script that waits, then says its number, and at last how it ended.
 local WAIT = [[
 local neap = require "neap"
 local version = %s
-print("begins", version)
 local _ <close> = setmetatable({}, { __close = function() print("cleans", version) end })
-io.stdout:flush()
+neap.spawn(function()
+  neap.sleep(0)
+  print("begins", version)
+  io.stdout:flush()
+end)
 neap.sleep(1000)
 ]]
 
