@@ -7,6 +7,8 @@
  * that has a position is read and written at a position of ours, not at the
  * system's: a read that was dropped has moved nothing. A pipe has no position;
  * what a dropped read has taken from it is kept for the next read.
+ *
+ * The file is long because all that is done with a handle stands in its line.
  */
 #include "fs_file.h"
 

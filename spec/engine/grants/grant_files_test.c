@@ -1,5 +1,10 @@
 /* Files in a restricted engine: what is done with them stays in the folders
- * that were granted, however it is tried. SPDX-License-Identifier: MIT */
+ * that were granted, however it is tried.
+ * SPDX-License-Identifier: MIT
+ *
+ * Long, because every operation of files is tried in the same folders, beside
+ * what must not be reached, with openat2 and without it.
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
