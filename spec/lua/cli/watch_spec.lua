@@ -4,16 +4,14 @@ local helper = require "spec.helper"
 local neap = require "neap"
 local sources = require "neap.cli.sources"
 
--- A script that waits, then says its number, and at last how it ended.
+-- A script that says its number, waits, and says how it ended. From when it has said the
+-- first, it may be ended.
 local WAIT = [[
 local neap = require "neap"
 local version = %s
 local _ <close> = setmetatable({}, { __close = function() print("cleans", version) end })
-neap.spawn(function()
-  neap.sleep(0)
-  print("begins", version)
-  io.stdout:flush()
-end)
+print("begins", version)
+io.stdout:flush()
 neap.sleep(1000)
 ]]
 
