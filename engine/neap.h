@@ -143,7 +143,16 @@ NEAP_API uint32_t neap_version_number(void);
   X(ESTALE, -17, "what was named is gone")                                     \
   X(ENOVALUE, -18, "there is no such value")                                   \
   X(ETYPE, -19, "the value is of another type")                                \
-  X(EFORK, -20, "the engine belongs to the process that was forked")
+  X(EFORK, -20, "the engine belongs to the process that was forked")           \
+  X(EFENCED, -21, "it is another's by now")                                    \
+  X(EEXISTS, -22, "there is another one of that name")                         \
+  X(EFULL, -23, "there is no more room")                                       \
+  X(EENDED, -24, "the run has ended")                                          \
+  X(ENORUN, -25, "there is no such run")                                       \
+  X(ESTORE, -26, "the store could not do it now")                              \
+  X(EDAMAGED, -27, "what is stored is damaged")                                \
+  X(ENEWER, -28, "it is of a later version of neap")                           \
+  X(EREADONLY, -29, "it can only be read")
 
 typedef enum neap_status {
 #define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),
