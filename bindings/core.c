@@ -153,6 +153,13 @@ static int first_folder(lua_State *L) {
   return 1;
 }
 
+/* text(value) -> its text for a message, in which no address stands */
+static int text(lua_State *L) {
+  luaL_checkany(L, 1);
+  neapL_error_text(L, 1);
+  return 1;
+}
+
 /* isatty(fd) -> boolean */
 static int is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty((int)neapL_check_integer(L, 1)));
@@ -207,6 +214,7 @@ int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
                                        {"is_cancelled", is_cancelled},
                                        {"may_wait", may_wait},
                                        {"suppress", suppress},
+                                       {"text", text},
                                        {"isatty", is_terminal},
                                        {"getenv", get_variable},
                                        {"is_granted", is_granted},

@@ -289,7 +289,7 @@ static const char *traceback_of(lua_State *L, int index) {
 static void report_error(lua_State *L, int task) {
   lua_getiuservalue(L, task, NEAPL_TASK_RESULT);
   int error = lua_gettop(L);
-  fprintf(stderr, "neap: %s\n", luaL_tolstring(L, error, NULL));
+  fprintf(stderr, "neap: %s\n", neapL_error_text(L, error));
   const char *trace = traceback_of(L, error);
   if (!trace) {
     lua_getiuservalue(L, task, NEAPL_TASK_ORIGIN);

@@ -48,8 +48,11 @@ int neapL_error_raise(lua_State *L, const char *code, const char *format, ...) {
   return lua_error(L);
 }
 
-/* Runs below lua_pcall. */
+/* Runs below lua_pcall: the text of a value that describes itself; nothing for
+ * another, of which luaL_tolstring would show the address. */
 static int to_text(lua_State *L) {
+  if (luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL)
+    return 0;
   luaL_tolstring(L, 1, NULL);
   return 1;
 }
@@ -62,11 +65,12 @@ void neapL_error_read_raw(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &raw_key);
 }
 
-/* Pushes the text of an error of a script that nobody trusts, without calling
- * a metamethod of it. [-0, +1, m] */
+/* Pushes the text of an error without calling a metamethod of it. [-0, +1, m]
+ */
 static const char *push_raw_text(lua_State *L, int index) {
   int type = lua_type(L, index);
-  if (type == LUA_TSTRING || type == LUA_TNUMBER)
+  if (type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER ||
+      type == LUA_TSTRING)
     return luaL_tolstring(L, index, NULL);
   if (type == LUA_TTABLE) {
     lua_pushliteral(L, "message");
@@ -85,11 +89,10 @@ const char *neapL_error_text(lua_State *L, int index) {
     return push_raw_text(L, index);
   lua_pushcfunction(L, to_text);
   lua_pushvalue(L, index);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
-    lua_pop(L, 1);
-    lua_pushfstring(L, "a %s", luaL_typename(L, index));
-  }
-  return lua_tostring(L, -1);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK && !lua_isnil(L, -1))
+    return lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return push_raw_text(L, index);
 }
 
 bool neapL_error_is(lua_State *L, int index) {

@@ -28,7 +28,8 @@ void neapL_error_push_status(lua_State *L, const char *code, const char *what,
 /* Pushes such an error object, and raises it. [-0, +0, v] */
 int neapL_error_raise(lua_State *L, const char *code, const char *format, ...);
 
-/* Pushes the text of any value at `index`; its type when its __tostring raises.
+/* Pushes the text of any value at `index`: what its __tostring gives, or else
+ * its field `message`, or "a table" after its type. It never shows an address.
  * [-0, +1, m] */
 const char *neapL_error_text(lua_State *L, int index);
 

@@ -49,39 +49,36 @@ local function shorten(path)
 end
 
 function meta:__tostring()
-  if not self.node then return tostring(self.message) end
+  if not self.node then return core.text(self.message) end
   local place = shorten(self.node)
   if self.phase then
     local attempt = (self.attempt or 1) > 1 and (", attempt %d"):format(self.attempt) or ""
     place = ("%s (%s%s)"):format(place, self.phase, attempt)
   end
-  return ("%s: %s"):format(place, self.message)
+  return ("%s: %s"):format(place, core.text(self.message))
 end
 
 -- The fields of a table without __tostring or message: { card = "expired" }.
 local function fields_of(value)
   local list = {}
   for key, field in next, value do
-    list[#list + 1] = ("%s = %s"):format(tostring(key),
-      type(field) == "string" and ("%q"):format(field:sub(1, 80)) or tostring(field))
+    list[#list + 1] = ("%s = %s"):format(core.text(key),
+      type(field) == "string" and ("%q"):format(field:sub(1, 80)) or core.text(field))
   end
   table.sort(list)
   if #list > 8 then list = table.move(list, 1, 8, 1, { [9] = "..." }) end
   return ("{ %s }"):format(table.concat(list, ", "))
 end
 
--- The text of a value. If its __tostring raises, the type stands in for the text. In a
--- sandbox no metamethod is called.
+-- The text of an error. In a sandbox no metamethod is called.
 local function text_of(value)
-  local describe = tostring
   if type(value) == "table" then
     local message = rawget(value, "message")
     if type(message) == "string" then return message end
     if core.sandboxed then return "an error that is a table" end
-    if getmetatable(value) == nil and next(value) ~= nil then describe = fields_of end
+    if getmetatable(value) == nil and next(value) ~= nil then return fields_of(value) end
   end
-  local ok, text = pcall(describe, value)
-  return ok and text or ("an error that is a %s"):format(type(value))
+  return core.text(value)
 end
 
 local function advice_of(cause) return cause.retryable, cause.retry_after end

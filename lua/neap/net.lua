@@ -11,6 +11,7 @@ local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
 local event = require "neap.core".event
 local sleep = require "neap.core".sleep
+local text = require "neap.core".text
 
 local M = {}
 
@@ -101,7 +102,7 @@ local function accept_patiently(self)
     if not is_passing(err) then error(err, 0) end
     if not told then
       warn(("neap: %s: no connection can be accepted for now: %s")
-        :format(self.address, tostring(err)))
+        :format(self.address, text(err)))
     end
     told = true
     sleep(PAUSE)
@@ -124,7 +125,7 @@ local function handle(handler, connection, ended)
   local ok, err = concurrent.try(handler, connection)
   if not ok then
     warn(("neap: a connection from %s ended with an error: %s")
-      :format(connection.peer == "" and connection.address or connection.peer, tostring(err)))
+      :format(connection.peer == "" and connection.address or connection.peer, text(err)))
   end
 end
 

@@ -52,6 +52,13 @@ static void what_is_no_flow_is_told(void **state) {
                    outcome(L, "error(setmetatable({}, {__tostring = function() "
                               "error 'twice' end}))"));
   assert_why(L, "a table");
+  /* An address would tell nothing, and another thing each time. */
+  assert_int_equal(NEAP_EFAILED, outcome(L, "error {}"));
+  assert_why(L, "a table");
+  assert_int_equal(NEAP_EFAILED, outcome(L, "error(print)"));
+  assert_why(L, "a function");
+  assert_int_equal(NEAP_EFAILED, outcome(L, "error { message = 'no luck' }"));
+  assert_why(L, "no luck");
   assert_int_equal(0, outcome(L, NODE));
   assert_why(L, "");
 }

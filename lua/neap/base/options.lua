@@ -39,7 +39,7 @@ end
 local function describe_table(value)
   local keys = {}
   for key, inner in pairs(value) do
-    keys[#keys + 1] = ("%s = %s"):format(tostring(key),
+    keys[#keys + 1] = ("%s = %s"):format(core.text(key),
       type(inner) == "string" and ("%q"):format(inner) or type(inner))
   end
   table.sort(keys)

@@ -1,5 +1,7 @@
 --- The output of commands: results on stdout, all else on stderr.
 -- SPDX-License-Identifier: MIT
+local core = require "neap.core"
+
 local M = {}
 
 --- Prints why the command has failed.
@@ -32,8 +34,7 @@ end
 ---@param err any
 ---@return string
 function M.text_of(err)
-  local ok, text = pcall(tostring, err)
-  return ok and text or ("an error that is a %s"):format(type(err))
+  return core.text(err)
 end
 
 return M

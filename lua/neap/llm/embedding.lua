@@ -48,7 +48,7 @@ function M.texts(given)
   end
   for key in pairs(is_one and {} or given) do
     if key ~= "n" and not texts[key] then
-      refuse("list of strings without holes expected, got the key %s", tostring(key))
+      refuse("list of strings without holes expected, got the key %s", core.text(key))
     end
   end
   return texts, is_one

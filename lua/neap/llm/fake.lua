@@ -1,7 +1,7 @@
 --- A stand-in for a model, whose answers are laid down.
 -- SPDX-License-Identifier: MIT
 local failure = require "neap.llm.failure"
-local json = require "neap.core".json
+local core = require "neap.core"
 local offline = require "neap.llm.providers.offline"
 local options = require "neap.base.options"
 local schema = require "neap.base.schema"
@@ -47,7 +47,7 @@ local function checked(answers, where)
   for name in pairs(answers) do
     if math.type(name) ~= "integer" or name < 1 or name > #answers then
       options.blame(("%s: a list of answers expected, got the key '%s'")
-        :format(where, tostring(name)))
+        :format(where, core.text(name)))
     end
   end
   return table.move(answers, 1, #answers, 1, {})
@@ -63,7 +63,7 @@ local function calls_of(self, calls)
       id = ("call_%d"):format(self.calls)
     end
     if type(arguments) == "table" then
-      arguments = next(arguments) == nil and "{}" or json.encode(arguments)
+      arguments = next(arguments) == nil and "{}" or core.json.encode(arguments)
     end
     list[i] = { id = id, name = call.name, arguments = arguments }
   end

@@ -119,7 +119,7 @@ local function object_of(list, blame, place)
   end
   for key in pairs(list) do
     if math.type(key) ~= "integer" then
-      blame(("%s: fields stand in a list; got the key '%s'"):format(place, tostring(key)))
+      blame(("%s: fields stand in a list; got the key '%s'"):format(place, core.text(key)))
     end
   end
   return schema_of { type = "object", properties = json.object(properties, names),

@@ -31,7 +31,7 @@ local function listener(on_notification)
     elseif on_notification and not message.method:find(OF_STREAMS) then
       neap.spawn_detached(function()
         local ok, err = neap.try(on_notification, message.method, messages.params(message))
-        if not ok then warn("neap: on_notification: " .. tostring(err)) end
+        if not ok then warn("neap: on_notification: " .. core.text(err)) end
       end)
     end
   end

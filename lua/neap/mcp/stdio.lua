@@ -5,6 +5,7 @@
 -- for an answer waits for that task, so a caller that is cancelled takes no byte from
 -- others. The task belongs to nobody, since a connection may be used by any task; it ends
 -- with the connection.
+local core = require "neap.core"
 local failure = require "neap.mcp.failure"
 local messages = require "neap.mcp.message"
 local neap = require "neap"
@@ -161,7 +162,7 @@ local kept = { __close = function(held, err)
   if self.failure then return end
   local why = type(err) == "table" and err.message or err
   fail(self, failure.new("dead", ("%s: the connection has ended: %s"):format(self.label,
-    tostring(why)), { retryable = false }))
+    core.text(why)), { retryable = false }))
 end }
 
 -- The task that keeps the program.

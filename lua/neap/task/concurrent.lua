@@ -105,7 +105,7 @@ local function start_all(items, where)
       keys[#keys + 1] = key
     else
       options.blame(("%s: [%s] is a %s; a function, flow or task expected"):format(where,
-        tostring(key), type(item)))
+        core.text(key), type(item)))
     end
   end
   if #keys > 0 then core.may_wait(where) end

@@ -1,6 +1,7 @@
 -- Errors: untouched inside Lua, an object where they leave a run.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
+local core = require "neap.core"
 local helper = require "spec.helper"
 local Node, Flow = neap.Node, neap.Flow
 local failure = helper.failure
@@ -153,6 +154,35 @@ describe("an error that leaves a run", function()
   it("lists the fields of a table that says nothing about itself", function()
     assert.equal('{ card = "expired", tries = 2 }',
       left(raising { card = "expired", tries = 2 }).message)
+  end)
+
+  it("shows no address of what says nothing about itself, wherever it is told", function()
+    local odd = { {}, print, coroutine.create(print), { {}, [print] = {} },
+      setmetatable({}, { __name = "odd" }), { message = {} } }
+    for _, cause in ipairs(odd) do
+      local texts = { left(raising(cause)).message, tostring(left(raising(cause))),
+        tostring(neap.error.new { code = "c", message = cause }), core.text(cause),
+        require("neap.cli.report").text_of(cause),
+        tostring(failure(neap.gather, { [cause] = 1 })),
+        tostring(failure(neap.sleep, cause)),
+        tostring(left(Node { name = "n", post = function() return cause end })) }
+      for _, text in ipairs(texts) do assert.is_nil(text:find "0x%x%x%x%x", text) end
+    end
+  end)
+
+  it("shows none in warnings and at the end of a script", function()
+    local file = helper.write(helper.tmpdir() .. "/script.lua", [[
+      local neap = require "neap"
+      neap.Node { name = "n" }:run({}, { on_event = function() error({}, 0) end })
+      neap.spawn_detached(error, {})
+      neap.spawn(error, print)
+      pcall(neap.sleep, 0)
+      local _ <close> = setmetatable({}, { __close = function() error(setmetatable({}, {})) end })
+      error {}
+    ]])
+    local result = helper.run { helper.neap, file }
+    assert.matches("on_event raised: a table", result.stderr, 1, true)
+    assert.is_nil(result.stderr:find "0x%x%x%x%x", result.stderr)
   end)
 
   it("survives a __tostring that raises, returns no string, or waits", function()
