@@ -17,14 +17,6 @@
 
 #include "neap_lua.h"
 
-/* ThreadSanitizer would end a child that makes threads. */
-/* NOLINTBEGIN(bugprone-reserved-identifier): the name is its. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) {
-  return "die_after_fork=0";
-}
-/* NOLINTEND(bugprone-reserved-identifier) */
-
 /* fork() -> 0 in the child */
 static int fork_here(lua_State *L) {
   fflush(NULL);

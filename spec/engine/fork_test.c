@@ -14,14 +14,6 @@
 #include "server.h"
 #include "waiter.h"
 
-/* ThreadSanitizer would end a child that makes threads. */
-/* NOLINTBEGIN(bugprone-reserved-identifier): the name is its. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) {
-  return "die_after_fork=0";
-}
-/* NOLINTEND(bugprone-reserved-identifier) */
-
 #define MS UINT64_C(1000000)
 
 /* An engine in the middle of everything. */
