@@ -170,7 +170,8 @@ NEAP_API int neap_lua_find(lua_State *L, const char *name, neap_lua_flow *out);
 /* Starts a run of a flow, as a task of the state. Nothing is called before the
  * next poll or slice of its engine. The value at the index `shared` of L is the
  * shared store of the run, and stays the host's: it can read and write it at
- * any time. With 0 it is that of `opts`, or else a new table. A run of a flow
+ * any time: a table, or a userdata. With 0 it is that of `opts`, or else a new
+ * table. Pseudo-indices are refused. A run of a flow
  * whose script still runs begins when that has ended; it fails if that fails.
  *
  * Of `opts`, which may be NULL, `node` has to be NULL, and the values `shared`
@@ -181,7 +182,8 @@ NEAP_API int neap_lua_find(lua_State *L, const char *name, neap_lua_flow *out);
  * of the error object with which the run ended, "user" if it was none.
  *
  * Returns 0 with the token in *run; NEAP_ESTALE when there is no such flow;
- * NEAP_EFAILED when its script has failed, or a value of `opts` is none of this
+ * NEAP_EINVAL when nothing lies at the index, or what is no store; NEAP_EFAILED
+ * when its script has failed, or a value of `opts` is none of this
  * state: neap_lua_why says more. [-0, +0, -] */
 NEAP_API int neap_lua_start(lua_State *L, neap_lua_flow flow, int shared,
                             const neap_start_opts *opts, neap_token *run);
@@ -195,7 +197,8 @@ NEAP_API int neap_lua_start_named(lua_State *L, const char *name, int shared,
  * with neap_lua_value_free, or close the state. Metamethods on the path are
  * called, and must not wait; in a state for scripts that nobody trusts they are
  * not called, since nothing could end them. What is neither nil nor a boolean,
- * number or string is given as JSON, as neap.json writes it. [-0, +0, -] */
+ * number or string is given as JSON, as neap.json writes it. NEAP_EINVAL when
+ * nothing lies on the stack at the index. [-0, +0, -] */
 NEAP_API int neap_lua_value_new(lua_State *L, int index, neap_value *out);
 
 /* Frees a value, which is empty then. It belongs to a state that has not been

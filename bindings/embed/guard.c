@@ -24,12 +24,29 @@ static int call(lua_State *L) {
   return f(L);
 }
 
+/* Whether a value lies on the stack at an index. */
+static bool is_on_stack(lua_State *L, int index) {
+  int top = lua_gettop(L);
+  return index > 0 ? index <= top : index < 0 && index >= -top;
+}
+
+static int refuse_index(lua_State *L) {
+  lua_pushfstring(L, "no value lies on the stack at the index %d",
+                  *(int *)lua_touserdata(L, 1));
+  neapL_guard_set_why(L);
+  return 0;
+}
+
 int neapL_guard_call(lua_State *L, lua_CFunction f, void *args, int index) {
   neapL_host *host = neapL_host_find(L);
   if (!host)
     return NEAP_EINVAL;
   if (!lua_checkstack(L, LUA_MINSTACK))
     return NEAP_ENOMEM;
+  if (index != 0 && !is_on_stack(L, index)) {
+    int status = neapL_guard_call(L, refuse_index, &index, 0);
+    return status < 0 ? status : NEAP_EINVAL;
+  }
   if (index != 0)
     index = lua_absindex(L, index);
   /* What a finalizer calls meanwhile must not drive the loop. */

@@ -197,6 +197,7 @@ typedef struct beginning {
   neap_start_opts opts;
   int number;          /* of the anchor, until the task holds the record */
   neap_ticket *ticket; /* until the record owns it */
+  bool has_store;      /* the host has given one by its index */
   int status;
 } beginning;
 
@@ -207,12 +208,24 @@ static void push_given(lua_State *L, neap_value value, const char *what) {
     luaL_error(L, "the %s are no value of this Lua state", what);
 }
 
+/* Whether the value at `index` can be a shared store. */
+static bool is_store(lua_State *L, int index) {
+  return lua_istable(L, index) || lua_type(L, index) == LUA_TUSERDATA;
+}
+
 /* The value of the host is at 2. */
 static int begin(lua_State *L) {
   enum { ARGS = 1, STORE, RECORD, RUN, SPAWN, LOADED };
   beginning *b = lua_touserdata(L, ARGS);
   neapL_host *host = neapL_host_of(L);
   lua_settop(L, STORE);
+  if (b->has_store && !is_store(L, STORE)) {
+    lua_pushfstring(L, "the shared store is a table, got a %s",
+                    luaL_typename(L, STORE));
+    neapL_guard_set_why(L);
+    b->status = NEAP_EINVAL;
+    return 0;
+  }
   if (lua_isnil(L, STORE)) {
     push_given(L, b->opts.shared, "shared values");
     lua_replace(L, STORE);
@@ -297,7 +310,7 @@ static int begin(lua_State *L) {
 }
 
 int neapL_start(lua_State *L, neapL_starting *s, int index) {
-  beginning b = {.s = s};
+  beginning b = {.s = s, .has_store = index != 0};
   if (s->opts &&
       neap__opts_take(&b.opts, sizeof b.opts,
                       NEAP__SIZE_WITH(neap_start_opts, data), s->opts) < 0)

@@ -1,5 +1,6 @@
 /* neap_lua_start: runs of flows in Lua that a host has started, and values.
  * SPDX-License-Identifier: MIT */
+#include <limits.h>
 #include <pthread.h>
 
 #include "scripts.h"
@@ -193,6 +194,47 @@ static void what_is_wrong_is_refused(void **state) {
   assert_int_equal(NEAP_EAGAIN, neap_next_report(neap_lua_engine(L), &report));
 }
 
+static void a_wrong_index_of_the_shared_store_is_refused(void **state) {
+  lua_State *L = *state;
+  neap_lua_flow flow = loaded(L, NODE("", ""));
+  neap_token run;
+  neap_value value = {0};
+  lua_settop(L, 0);
+  lua_pushinteger(L, 3);
+  lua_pushnil(L);
+  lua_newtable(L);
+  static const struct {
+    int index;
+    const char *why;
+  } wrong[] = {
+      {4, "no value lies on the stack at the index 4"},
+      {1000000, "no value lies on the stack at the index 1000000"},
+      {-4, "no value lies on the stack at the index -4"},
+      {INT_MIN, "no value lies on the stack at the index -2147483648"},
+      {LUA_REGISTRYINDEX, NULL},
+      {lua_upvalueindex(1), NULL},
+      {lua_upvalueindex(255), NULL},
+      {1, "the shared store is a table, got a number"},
+      {2, "the shared store is a table, got a nil"},
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    int index = wrong[i].index;
+    assert_int_equal(NEAP_EINVAL, neap_lua_start(L, flow, index, NULL, &run));
+    if (wrong[i].why)
+      assert_string_equal(wrong[i].why, neap_lua_why(L));
+    assert_true(strlen(neap_lua_why(L)) > 0);
+    if (index != 1 && index != 2)
+      assert_int_equal(NEAP_EINVAL, neap_lua_value_new(L, index, &value));
+    assert_null(value.self);
+    assert_int_equal(3, lua_gettop(L));
+  }
+  assert_int_equal(0, neap_lua_start(L, flow, -1, NULL, &run));
+  assert_int_equal(0, neap_lua_start(L, flow, 3, NULL, &run));
+  assert_string_equal("", neap_lua_why(L));
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(0, next_report(L).status);
+}
+
 static void values_are_read_and_set_by_path(void **state) {
   lua_State *L = *state;
   neap_value v;
@@ -325,6 +367,7 @@ int main(void) {
       TEST(a_run_waits_for_its_script),
       TEST(runs_in_flight_end_on_the_former_flow),
       TEST(what_is_wrong_is_refused),
+      TEST(a_wrong_index_of_the_shared_store_is_refused),
       TEST(values_are_read_and_set_by_path),
       TEST(shared_and_params_may_be_values),
       TEST(many_runs_take_no_memory),
