@@ -6,7 +6,7 @@ local helper = require "spec.helper"
 -- include headers of its own folder and of those in lines above it here.
 local layers = {
   engine = { { "base" }, { "loop" }, { "grants" }, { "io", "http", "flow" }, { "drive" }, { "" } },
-  bindings = { { "task" }, { "flow", "io", "sync", "vector" }, { "http", "json" }, { "" },
+  bindings = { { "task" }, { "flow", "io", "serve", "sync", "vector" }, { "http", "json" }, { "" },
     { "sandbox" }, { "embed" }, { "program" } },
 }
 
