@@ -148,7 +148,7 @@ static int start_inside(lua_State *I) {
   lua_pushvalue(I, 2);
   lua_pushliteral(I, "neap.cli.inside");
   lua_call(I, 1, 1);
-  const char *text = push_string(I, L, 2, &size);
+  const char *text = lua_tolstring(L, 2, &size); /* stays there */
   const char *name = push_string(I, L, 3, &name_size);
   int chunk = lua_gettop(I) + 1;
   lua_pushfstring(I, "@%s", name);

@@ -47,7 +47,11 @@ end
 
 -- Runs the chunk of the script. Returns its flow; or nil and the fields of an error.
 local function load_flow(chunk, file, ...)
-  if type(chunk) == "string" then return nil, { message = chunk, code = "syntax" } end
+  if type(chunk) ~= "function" then
+    local problem = error_fields(chunk)
+    problem.code = problem.code or "syntax"
+    return nil, problem
+  end
   local trace
   local ok, value = xpcall(chunk, function(err)
     trace = core.traceback(2)
@@ -79,7 +83,7 @@ local function run(flow, opts)
 end
 
 --- Runs a script.
----@param chunk function|string or what is wrong with its text
+---@param chunk any a function; or what is wrong with its text, a message or an error object
 ---@param file string
 ---@param options string JSON: shared, params, max_steps, quiet
 ---@param ... string the arguments of the script

@@ -2,6 +2,7 @@
 -- SPDX-License-Identifier: MIT
 local args = require "neap.cli.args"
 local core = require "neap.core"
+local is_error = require "neap.error".is
 local loaded = require "neap.flow.loaded"
 local nodes = require "neap.flow.node"
 local report = require "neap.cli.report"
@@ -30,9 +31,12 @@ end
 ---@return table|nil flow
 ---@return string|nil problem
 ---@return string|nil traceback of an error of the file
+---@return string|nil code "file", "syntax", "flow"; of an error of the file, its own or "user"
 function M.flow(file, rest, accept)
   local chunk, problem = script.load(file, table.unpack(rest))
-  if not chunk then return nil, problem end
+  if not chunk then
+    return nil, problem, nil, problem:find "^cannot %l+ " and "file" or "syntax"
+  end
   local trace
   local ok, value = xpcall(chunk, function(err)
     trace = core.traceback(2)
@@ -40,10 +44,10 @@ function M.flow(file, rest, accept)
   end, table.unpack(rest))
   if not ok then
     if core.is_cancelled() then error(value, 0) end
-    return nil, locate(report.text_of(value), file), trace
+    return nil, locate(report.text_of(value), file), trace, is_error(value) and value.code or "user"
   end
   if not (accept or nodes.is_node)(value) then
-    return nil, ("%s %s"):format(file, loaded.misfit(value))
+    return nil, ("%s %s"):format(file, loaded.misfit(value)), nil, "flow"
   end
   return value
 end

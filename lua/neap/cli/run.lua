@@ -121,8 +121,8 @@ local function read_options(given, file)
   return shared, opts
 end
 
-local function error_fields(err, traceback)
-  if not neap.error.is(err) then return { message = report.text_of(err) } end
+local function error_fields(err, traceback, code)
+  if not neap.error.is(err) then return { message = report.text_of(err), code = code } end
   local kind = type(err.kind) == "string" and err.kind or nil -- neap's own are
   return { message = err.message, code = err.code, kind = kind, node = err.node,
     phase = err.phase, attempt = err.attempt, traceback = traceback and err.traceback or nil }
@@ -162,6 +162,7 @@ end
 ---@field err any if not ok
 ---@field text string|nil the message, if it is not the text of err
 ---@field trace string|nil the traceback of err
+---@field code string|nil of an err that is no error object
 ---@field seconds number
 ---@field watch neap.Progress|nil nil if there was no flow to run
 
@@ -185,7 +186,7 @@ local function perform(args, shared, opts)
 
   local started = neap.now()
   local loaded, flow
-  loaded, flow, outcome.err, outcome.trace = pcall(load.flow, args.file, args.rest)
+  loaded, flow, outcome.err, outcome.trace, outcome.code = pcall(load.flow, args.file, args.rest)
   if loaded and flow then
     started = neap.now()
     watch = progress.new(started, live, not args.options.quiet and function(text)
@@ -286,7 +287,12 @@ function M.main(...)
   local outcome
   if sandbox then
     outcome, wrong = perform_untrusted(args, sandbox)
-    if not outcome then return report.misuse("run: " .. wrong, "run") end
+    if not outcome then
+      if given.json then
+        report.result(neap.json.encode { error = { code = "grant", message = wrong } }, "\n")
+      end
+      return report.misuse("run: " .. wrong, "run")
+    end
   else
     outcome = perform(args, shared, opts)
   end
@@ -304,7 +310,7 @@ function M.main(...)
       action = outcome.action, shared = outcome.shared or shared, seconds = round(outcome.seconds),
       steps = outcome.watch and outcome.watch.steps, llm = models_of(outcome.watch),
       error = not ok and (outcome.fields and told(outcome.fields, given.traceback)
-        or error_fields(err, given.traceback)) or nil,
+        or error_fields(err, given.traceback, outcome.code)) or nil,
     }), "\n")
   end
   return ok and (status or 0) or 1

@@ -57,6 +57,40 @@ describe("neap run --untrusted", function()
     assert.equal("neap: the sandbox cannot start: not enough memory\n", result.stderr)
   end)
 
+  it("prints one JSON document with a code, whatever keeps the script from starting", function()
+    local function check(code, status, words, text)
+      if text then helper.write(folder .. "/plan.lua", text) end
+      local argv = { helper.neap, "run", "--json", table.unpack(words) }
+      local result = helper.run(argv, { timeout = 30, cwd = folder })
+      assert.equal(status, result.status)
+      assert.matches("^[^\n]+\n$", result.stdout)
+      local err = json.decode(result.stdout).error
+      assert.equal(code, err.code)
+      assert.is_true(result.stderr:find(err.message, 1, true) ~= nil, result.stderr)
+    end
+    for _, memory in ipairs { "1K", "200K", "250K" } do
+      check("sandbox", 1, { "--untrusted", "--memory", memory, "plan.lua" }, "return 1")
+    end
+    check("grant", 2, { "--untrusted", "--grant", "files=none", "plan.lua" })
+    check("grant", 2, { "--untrusted", "--grant", "moon", "plan.lua" })
+    local space = (" "):rep(2 ^ 20 + 1)
+    check("limit", 1, { "--untrusted", "plan.lua" }, space)
+    check("limit", 1, { "--untrusted", "--memory", "1M", "plan.lua" }, space:rep(40))
+    for _, words in ipairs { { "--untrusted" }, {} } do
+      local function also(code, file, text)
+        words[#words + 1] = file
+        check(code, 1, words, text)
+        words[#words] = nil
+      end
+      also("file", "none.lua")
+      also("file", ".")
+      also("syntax", "plan.lua", "return = 1")
+      also("user", "plan.lua", "error {}")
+      also("mine", "plan.lua", "error(require('neap').error.new { code = 'mine', message = 'm' })")
+      also("flow", "plan.lua", "return 7")
+    end
+  end)
+
   it("reads and writes in a folder that is granted", function()
     local result = run(node "neap.fs.write('b', neap.fs.read('a'):upper())", "--untrusted",
       "--grant", "files=" .. folder, "--shared", "{}")
