@@ -24,6 +24,9 @@ enum { RESERVE = 256 * 1024 };
 /* What a run has to have grown by at least to be ended for it. */
 enum { LEAST_GROWTH = 4096 };
 
+/* How many steps the collector takes after each turn, close to the cap. */
+enum { STEPS = 64 };
+
 static void *c_alloc(void *ud, void *ptr, size_t old_size, size_t new_size) {
   (void)ud;
   (void)old_size;
@@ -167,7 +170,8 @@ static void collect(neapL_memory *memory) {
   if (memory->needs_collection)
     lua_gc(host->scratch, LUA_GCCOLLECT);
   else
-    lua_gc(host->scratch, LUA_GCSTEP, 0);
+    for (int i = 0; i < STEPS && !lua_gc(host->scratch, LUA_GCSTEP, 0); i++) {
+    }
   host->outside = before;
   memory->needs_collection = false;
 }
