@@ -29,7 +29,7 @@ typedef struct neap_lua_opts {
   /* How long a task may compute without a wait while it is driven by neap_slice
    * with a budget: processor time of the thread. Then its run is ended with an
    * error of code "compute", which no pcall of it catches. 0: 50 ms;
-   * NEAP_FOREVER: no limit. */
+   * NEAP_FOREVER: no limit. A run that a host starts can have another. */
   uint64_t compute_limit_ns;
   neap_lua_profile profile; /* for neap_lua_new alone */
   /* For scripts that nobody trusts: what gets the text that they print, for
@@ -176,7 +176,8 @@ NEAP_API int neap_lua_find(lua_State *L, const char *name, neap_lua_flow *out);
  *
  * Of `opts`, which may be NULL, `node` has to be NULL, and the values `shared`
  * and `params` are those of neap_lua_value_new; a plain pointer as `shared` is
- * a light userdata, and `params` have to be a table. Everything else is as with
+ * a light userdata, and `params` have to be a table. `compute_limit_ns` limits
+ * the run where the state's limit does. Everything else is as with
  * neap_start: the run has a token, neap_cancel cancels it, and its end is
  * reported by neap_next_report of the state's engine. The report has the code
  * of the error object with which the run ended, "user" if it was none.

@@ -1070,14 +1070,18 @@ typedef struct neap_start_opts {
   uint64_t timeout_ns; /* of the whole run, which is cancelled then; 0: none */
   uint64_t seed;       /* for jitter; 0: by chance */
   void *data;          /* *kept*, yours: the report has it */
+  /* For neap_lua_start alone: how long each task of the run may compute without
+   * a wait, as `compute_limit_ns` of neap_lua_opts, which it replaces: it may
+   * be more. 0: what that says. */
+  uint64_t compute_limit_ns;
 } neap_start_opts;
 
 #define NEAP_START_OPTS_INIT NEAP_OPTS_INIT(neap_start_opts)
 
 /* Starts a run of a sealed flow (*kept* until the run has ended). Nothing is
  * called before the next neap_poll. Returns 0 with the token of the run in
- * *run, NEAP_EINVAL when the flow is not sealed or has no node, or NEAP_ENOMEM.
- * `opts` may be NULL.
+ * *run; NEAP_EINVAL when the flow is not sealed or has no node, or `opts` have a
+ * `compute_limit_ns`; or NEAP_ENOMEM. `opts` may be NULL.
  *
  * Every run that has been started is reported, once; the memory for that is
  * taken here. A run that neap_engine_free meets is not: it is cancelled, and

@@ -300,6 +300,7 @@ static int begin(lua_State *L) {
   }
   neap__list_append(&task->waiters, &r->join.link);
   task->script = loaded->serial;
+  task->allowance = b->opts.compute_limit_ns;
   task->detached = true;
   r->task = task;
   r->ticket = task->ticket = b->ticket;

@@ -1,4 +1,4 @@
-/* The budget of a slice, where it runs Lua: how a task is cut short, and ended.
+/* The budget of a slice, where it runs Lua: how a task is cut short.
  * SPDX-License-Identifier: MIT
  *
  * While a budget is in force, the coroutines that run have a hook. It is called
@@ -13,21 +13,15 @@
  * well. Once that comes where the coroutine can be suspended, the next
  * instruction suspends it.
  *
- * A task that computes for too long without a wait is ended by errors that the
- * hook raises: no pcall of ours catches them (protect.c), and whatever else
- * does gets the next one soon. Its <close> variables are called. They may
- * compute for a while, and wait where neap.shield lets them. The handlers of
- * each xpcall are removed first, since Lua calls them inside of the hook, where
- * no hook is.
+ * The hook ends tasks as well: compute.c.
  */
 #include "budget.h"
 
 #include <time.h>
 
-#include "error.h"
+#include "compute.h"
 #include "obstacle.h"
 #include "protect.h"
-#include "task_error.h"
 
 /* The most instructions between two calls of the hook. */
 #ifdef NEAP_PREEMPT_TEST
@@ -44,23 +38,10 @@ enum { STRIDE = 100 };
  * may be more instructions again: more than a loop has that is short. */
 enum { CALM = 50 };
 
-/* How exactly processor time is counted, unless the limit is small: asking for
- * it is a system call. */
-#define GRAIN_NS UINT64_C(1000000)
-
-/* How long a task may compute after it has been told to end: the first time,
- * and the second time, as shares of the limit. Then it may not any more. */
-enum { FIRST_SHARE = 8, SECOND_SHARE = 64 };
-#define MOST_GRACE_NS UINT64_C(50000000)
-
-static uint64_t read_clock(clockid_t id) {
+static uint64_t read_clock(void) {
   struct timespec now;
-  clock_gettime(id, &now);
+  clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b) {
-  return a < b ? a : b;
 }
 
 /* ---- Hooks --------------------------------------------------------------- */
@@ -186,141 +167,19 @@ void neapL_budget_alarm(neapL_host *host) {
     set_hook(armed, 0, 1);
 }
 
-/* ---- Processor time ------------------------------------------------------ */
-
-static uint64_t grain_of(const neapL_budget *budget) {
-  return smaller(GRAIN_NS, budget->limit / 8 + 1);
-}
-
-/* How long a task may compute without a wait. */
-static uint64_t allowance_of(const neapL_budget *budget,
-                             const neapL_task *task) {
-  uint64_t limit = task->allowance ? task->allowance : budget->limit;
-  if (task->strikes > 0)
-    limit = smaller(limit, MOST_GRACE_NS);
-  switch (task->strikes) {
-  case 0:
-    return limit;
-  case 1:
-    return limit / FIRST_SHARE;
-  case 2:
-    return limit / SECOND_SHARE;
-  default:
-    return 0;
-  }
-}
-
-/* Counts what the task has computed since the last look that counted. */
-static void count(neapL_budget *budget, neapL_task *task, uint64_t now) {
-  uint64_t grain = grain_of(budget);
-  if (budget->seen == 0) {
-    budget->seen = now;
-  } else if (now - budget->seen >= grain) {
-    uint64_t used = read_clock(CLOCK_THREAD_CPUTIME_ID);
-    task->computed += budget->used ? used - budget->used : grain;
-    budget->used = used;
-    budget->seen = now;
-  }
-}
-
-/* Counts the rest, when the task is suspended. */
-static void count_rest(neapL_budget *budget, neapL_task *task) {
-  uint64_t now = read_clock(CLOCK_MONOTONIC);
-  if (budget->used)
-    task->computed += read_clock(CLOCK_THREAD_CPUTIME_ID) - budget->used;
-  else if (budget->seen)
-    task->computed += smaller(now - budget->seen, grain_of(budget));
-}
-
-/* When the hook has to do more than to look at the clock. */
-static uint64_t next_look(const neapL_budget *budget, const neapL_task *task) {
-  if (budget->limit == NEAP_FOREVER && !(task && task->ending))
-    return budget->until;
-  if (!task)
-    return smaller(budget->until,
-                   budget->outside + budget->limit / FIRST_SHARE);
-  uint64_t allowance = allowance_of(budget, task);
-  uint64_t left = allowance > task->computed ? allowance - task->computed : 0;
-  if (left < grain_of(budget) || !budget->used)
-    left = grain_of(budget);
-  return smaller(budget->until, budget->seen + left);
-}
-
-/* ---- Ending a task ------------------------------------------------------- */
-
-/* Lua calls the handler of an xpcall inside of the hook that raises, where
- * nothing can cut it short: there must be none. */
-static void drop_handlers(lua_State *L, const neapL_host *host) {
-  for (neapL_armed *armed = host->budget.top; armed; armed = armed->outer)
+/* Ends what runs if it has to end, and has the hook look soon in whatever
+ * catches that. Lua calls the handler of an xpcall inside of the hook that
+ * raises, where nothing can cut it short: there must be none. */
+static void check(lua_State *L, neapL_host *host, uint64_t now) {
+  if (!neapL_compute_has_to_end(L, host, now))
+    return;
+  host->budget.look_at = 0;
+  for (neapL_armed *armed = host->budget.top; armed; armed = armed->outer) {
     neapL_protect_drop_handlers(L, armed->L);
-}
-
-/* Raises the cancellation of a task that computes. */
-static void interrupt(lua_State *L, neapL_host *host, neapL_task *task) {
-  host->budget.interrupts = false;
-  task->told = true;
-  task->what = "its slice";
-  drop_handlers(L, host);
-  neapL_task_push_end(L, task);
-  lua_error(L);
-}
-
-/* Raises the error that ends the task, in the coroutine that runs. */
-static void strike(lua_State *L, neapL_host *host, neapL_task *task,
-                   neapL_ending ending) {
-  if (task->strikes < UINT8_MAX)
-    task->strikes++;
-  task->computed = 0;
-  if (!task->ending) {
-    task->noted = 0; /* its error is this one now */
-    neapL_task_end(task, ending);
-  }
-  drop_handlers(L, host);
-  for (neapL_armed *armed = host->budget.top; armed; armed = armed->outer)
     if (lua_gethook(armed->L) == look)
       set_hook(armed, 0, stride_of(host));
-  host->budget.look_at = 0;
-  neapL_task_push_end(L, task);
+  }
   lua_error(L);
-}
-
-/* Ends code of the user's that is called while no task runs: a __tostring, an
- * on_event that is told of the end of a task. */
-static void check_outside(lua_State *L, neapL_host *host, uint64_t now) {
-  neapL_budget *budget = &host->budget;
-  if (budget->limit == NEAP_FOREVER)
-    return;
-  if (budget->outside == 0)
-    budget->outside = now;
-  if (now - budget->outside < budget->limit / FIRST_SHARE)
-    return;
-  drop_handlers(L, host);
-  neapL_error_raise(L, "compute", "%s has computed for too long",
-                    host->outside ? host->outside : "on_event");
-}
-
-/* Ends the task if it has been cancelled, or has computed for too long. */
-static void check_task(lua_State *L, neapL_host *host, uint64_t now) {
-  neapL_budget *budget = &host->budget;
-  neapL_task *task = host->current;
-  if (!task) {
-    check_outside(L, host, now);
-    return;
-  }
-  if (budget->interrupts && !host->telling)
-    interrupt(L, host, task);
-  if (host->to_end && host->to_end == neapL_task_whole(task)) {
-    host->to_end = NULL;
-    if (!task->ending)
-      strike(L, host, task, NEAPL_ENDING_MEMORY);
-  }
-  if (budget->until == NEAP_FOREVER && !task->ending)
-    return; /* no time is limited */
-  if (budget->limit == NEAP_FOREVER && !task->ending)
-    return;
-  count(budget, task, now);
-  if (task->computed >= allowance_of(budget, task))
-    strike(L, host, task, NEAPL_ENDING_COMPUTE);
 }
 
 /* ---- Cutting a slice short ----------------------------------------------- */
@@ -372,16 +231,16 @@ static void look(lua_State *L, lua_Debug *ar) {
   if (armed->former && !call_former(armed, ar))
     return;
   neapL_budget *budget = &host->budget;
-  uint64_t now = read_clock(CLOCK_MONOTONIC);
+  uint64_t now = read_clock();
   if (ar->event == LUA_HOOKCOUNT && budget->last != 0 &&
       adapt(budget, now - budget->last) && budget->until > now)
     set_hook(armed, 0, stride_of(host));
   budget->last = now;
   if (now < budget->look_at)
     return;
-  check_task(L, host, now);
+  check(L, host, now);
   if (now < budget->until) {
-    budget->look_at = next_look(budget, host->current);
+    budget->look_at = neapL_compute_next_look(host);
   } else if (!can_cut(L, host)) {
     note_obstacle(L, host);
     if (!(lua_gethookmask(L) & LUA_MASKRET))
@@ -402,13 +261,13 @@ bool neapL_budget_is_over(lua_State *L) {
   if (budget->until == 0)
     return false;
   budget->is_fresh = false;
-  uint64_t now = read_clock(CLOCK_MONOTONIC);
+  uint64_t now = read_clock();
   if (now < budget->look_at)
     return false;
-  check_task(L, host, now);
+  check(L, host, now);
   if (now >= budget->until)
     return !is_fresh && can_cut(L, host);
-  budget->look_at = next_look(budget, host->current);
+  budget->look_at = neapL_compute_next_look(host);
   return false;
 }
 
@@ -440,6 +299,6 @@ void neapL_budget_begin(neapL_host *host, neapL_task *task, uint64_t until) {
 void neapL_budget_end(neapL_host *host, neapL_task *task) {
   neapL_budget *budget = &host->budget;
   if (budget->is_cut)
-    count_rest(budget, task);
+    neapL_compute_count_rest(budget, task, read_clock());
   budget->until = 0;
 }

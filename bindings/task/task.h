@@ -132,7 +132,8 @@ struct neapL_task {
                          script it is; 0: it is of none */
   uint64_t computed;  /* ns of processor time without a wait, under a budget */
   int64_t grown;      /* net bytes that it uses, where there is a cap */
-  uint64_t allowance; /* how much that may be; 0: what the host allows */
+  uint64_t allowance; /* how much that may be; 0: what the host allows. Tasks
+                         that it spawns may as much */
 };
 
 /* Returns the task that runs, or the root when none does. */
@@ -211,6 +212,11 @@ static inline neapL_task *neapL_task_whole(neapL_task *task) {
   while (task->internal)
     task = task->parent;
   return task;
+}
+
+/* Returns how many ns of processor time a task may use without a wait. */
+static inline uint64_t neapL_task_compute_limit(const neapL_task *task) {
+  return task->allowance ? task->allowance : task->host->budget.limit;
 }
 
 /* Pushes the object of a task. [-0, +1, -] */

@@ -100,13 +100,12 @@ int neapL_task_trace(lua_State *L) {
 
 /* Pushes the error of a task that is being ended. [-0, +1, m] */
 static void push_ending(lua_State *L, const neapL_task *task) {
-  const neapL_host *host = task->host;
   if (task->ending == NEAPL_ENDING_MEMORY) {
     neapL_error_push(L, "memory",
                      "the memory that there may be is used up, and this run "
                      "uses most of it");
   } else {
-    uint64_t limit = task->allowance ? task->allowance : host->budget.limit;
+    uint64_t limit = neapL_task_compute_limit(task);
     neapL_error_push(L, "compute", "computed for more than %f s without a wait",
                      (lua_Number)limit / 1e9);
   }

@@ -97,7 +97,9 @@ neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
   task->L = thread;
   task->parent = parent;
   task->serial = parent->spawned++;
-  task->script = host->current ? host->current->script : parent->script;
+  const neapL_task *spawner = host->current ? host->current : parent;
+  task->script = spawner->script;
+  task->allowance = spawner->allowance;
   task->state = NEAPL_TASK_READY;
   neap__list_append(&parent->children, &task->sibling);
   host->live++;

@@ -363,7 +363,7 @@ int neap_start(neap_engine *engine, neap_flow *flow,
     return neap__home_fault(engine);
   if (!o.node)
     o.node = first_node(flow);
-  if (!o.node)
+  if (!o.node || o.compute_limit_ns != 0)
     return NEAP_EINVAL;
   if (engine->is_closing)
     return NEAP_ECLOSED;

@@ -369,6 +369,51 @@ static void a_hook_that_was_there_goes_on_being_called(void **state) {
   lua_close(L);
 }
 
+/* Starts a run of a flow that calls `exec`, with this limit, and returns the
+ * code with which it ends. */
+static const char *code_of_run(lua_State *L, const char *exec,
+                               uint64_t limit_ns) {
+  static char text[512], code[32];
+  snprintf(text, sizeof text,
+           "local neap = require 'neap'\n"
+           "return neap.Node { exec = function() %s end }",
+           exec);
+  neap_lua_flow flow;
+  assert_int_equal(0, neap_lua_load(L, "n.lua", text, strlen(text), &flow));
+  neap_start_opts opts = NEAP_START_OPTS_INIT;
+  opts.compute_limit_ns = limit_ns;
+  neap_token run;
+  assert_int_equal(0, neap_lua_start(L, flow, 0, &opts, &run));
+  drive(L, MS);
+  neap_report report = NEAP_REPORT_INIT;
+  assert_int_equal(0, neap_next_report(neap_lua_engine(L), &report));
+  snprintf(code, sizeof code, "%s", report.code);
+  return code;
+}
+
+static void a_run_can_have_a_limit_of_its_own(void **state) {
+  (void)state;
+  lua_State *L = make(NEAP_FOREVER);
+  assert_string_equal("", code_of_run(L, "spin(0.02)", 0));
+  assert_string_equal("compute", code_of_run(L, "spin(5)", 4 * MS));
+  assert_string_equal(
+      "compute",
+      code_of_run(L, "neap.spawn(function() spin(5) end):await()", 4 * MS));
+  assert_string_equal("compute",
+                      code_of_run(L,
+                                  "neap.Flow { start = neap.BatchNode {\n"
+                                  "prep = function() return { 1 } end,\n"
+                                  "exec = function() spin(5) end } }:run()",
+                                  4 * MS));
+  lua_close(L);
+  L = make(4 * MS);
+  assert_string_equal("compute", code_of_run(L, "spin(5)", 0));
+  assert_string_equal("", code_of_run(L, "spin(0.02)", 500 * MS));
+  assert_string_equal("", code_of_run(L, "spin(0.02)", NEAP_FOREVER));
+  assert_string_equal("compute", code_of_run(L, "spin(5)", 8 * MS));
+  lua_close(L);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_loop_is_cut_short),
@@ -389,6 +434,7 @@ int main(void) {
       cmocka_unit_test(nor_an_observer),
       cmocka_unit_test(deep_code_is_ended_soon),
       cmocka_unit_test(a_variable_is_closed_before),
+      cmocka_unit_test(a_run_can_have_a_limit_of_its_own),
       cmocka_unit_test(the_run_ends_and_is_not_tried_again),
       cmocka_unit_test(a_time_limit_acts_where_code_computes),
       cmocka_unit_test(a_hook_that_was_there_goes_on_being_called),

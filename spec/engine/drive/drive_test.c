@@ -480,6 +480,9 @@ static void what_a_phase_does_wrong_is_a_failure(void **s) {
   neap_token run;
   assert_int_equal(NEAP_EINVAL, neap_start(engine, flow, NULL, &run));
   neap_flow_seal(flow);
+  neap_start_opts limited = NEAP_START_OPTS_INIT;
+  limited.compute_limit_ns = 1;
+  assert_int_equal(NEAP_EINVAL, neap_start(engine, flow, &limited, &run));
   assert_int_equal(0, neap_start(engine, flow, NULL, &run));
   assert_int_equal(NEAP_EINVAL, await_report(engine).status);
   neap_flow_free(flow);
