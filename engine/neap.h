@@ -544,7 +544,8 @@ typedef struct neap_slice_info {
                              tenth and more than 50 us */
   const char *in_the_way; /* when it overran: what could not be cut short, as
                              neap_note_overrun has named it; else "done" of an
-                             operation, "http" (libcurl), or "io" (the system).
+                             operation, "http" (libcurl, or loading it), or "io"
+                             (the system).
                              A string that stays. NULL: it did not overrun */
 } neap_slice_info;
 

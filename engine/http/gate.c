@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: MIT */
 #include "gate.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/status.h"
 #include "grants/files.h"
@@ -73,3 +75,40 @@ const neap__http_gate neap__http_gate_of_grants = {
     .open_file = open_file,
     .open_socket = open_socket,
 };
+
+/* Takes the host and the port of a URL that is written in the plainest way:
+ * "http", a name of letters, digits, dots and hyphens that is no number, and
+ * perhaps a port. False for any other, which libcurl has to read. */
+static bool take_plain_host(const char *url, char host[256], uint16_t *port) {
+  bool is_secure = strncmp(url, "https://", 8) == 0;
+  if (!is_secure && strncmp(url, "http://", 7) != 0)
+    return false;
+  url += is_secure ? 8 : 7;
+  size_t size = 0, label = 0; /* where the last label begins */
+  for (; isalnum((unsigned char)url[size]) || url[size] == '-' ||
+         url[size] == '.';
+       size++)
+    if (url[size] == '.')
+      label = size + 1;
+  const char *end = url + size;
+  unsigned number = is_secure ? 443 : 80;
+  if (*end == ':')
+    for (number = 0, end++; isdigit((unsigned char)*end) && number < 65536;)
+      number = number * 10 + (unsigned)(*end++ - '0');
+  if (size == 0 || size > 255 || !isalpha((unsigned char)url[label]) ||
+      number == 0 || number > 65535 || (*end && !strchr("/?#", *end)))
+    return false;
+  memcpy(host, url, size);
+  host[size] = '\0';
+  *port = (uint16_t)number;
+  return true;
+}
+
+bool neap__http_gate_refuses(neap_engine *engine, const neap_http_opts *opts,
+                             char why[NEAP__HTTP_WHY_SIZE]) {
+  char host[256];
+  uint16_t port;
+  return engine->grants && opts->url && !opts->proxy && !opts->unix_socket &&
+         take_plain_host(opts->url, host, &port) &&
+         !may_ask(engine, host, port, why);
+}

@@ -4,6 +4,8 @@
 
 #include "api.h"
 #include "base/alloc.h"
+#include "base/opts.h"
+#include "gate.h"
 #include "load.h"
 #include "loop/engine.h"
 #include "loop/op.h"
@@ -19,6 +21,7 @@ static int load(neap_engine *engine) {
   why[0] = '\0';
   if (engine->http)
     return 0;
+  neap_note_overrun(engine, "http");
   const neap__http_api *api;
   int status = neap__http_find(engine->http_library, &api, why);
   return status < 0 ? status : neap__http_open(engine, api, &engine->http);
@@ -34,10 +37,20 @@ int neap_http_send(neap_engine *engine, neap_op *op, const neap_http_opts *opts,
              "is no place for the response");
     return NEAP_EINVAL;
   }
-  int status = load(engine);
+  neap_http_opts o;
+  int status = neap__opts_take(
+      &o, sizeof o, NEAP__SIZE_WITH(neap_http_opts, max_idle_ns), opts);
+  if (status < 0) {
+    snprintf(engine->http_why, sizeof engine->http_why,
+             "the options are of no size, or of another version of neap");
+    return status;
+  }
+  if (!engine->http && neap__http_gate_refuses(engine, &o, engine->http_why))
+    return NEAP_EPERM; /* nothing is loaded for that */
+  status = load(engine);
   if (status < 0)
     return status;
-  return engine->http->api->send(engine->http, op, opts, response,
+  return engine->http->api->send(engine->http, op, &o, response,
                                  engine->http_why);
 }
 

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/opts.h"
 #include "base/units.h"
 #include "body.h"
 #include "coding.h"
@@ -518,16 +517,9 @@ int neap__send_start(neap__http *http, neap_op *op, const neap_http_opts *opts,
                      neap_http_response **response,
                      char why[NEAP__HTTP_WHY_SIZE]) {
   neap__multi *multi = (neap__multi *)http;
-  neap_http_opts o;
-  int status = neap__opts_take(
-      &o, sizeof o, NEAP__SIZE_WITH(neap_http_opts, max_idle_ns), opts);
-  if (status < 0) {
-    snprintf(why, NEAP__HTTP_WHY_SIZE,
-             "the options are of no size, or of another version of neap");
-    return status;
-  }
+  neap_http_opts o = *opts;
   neap__transfer *transfer;
-  status = make(multi, &o, &transfer, why);
+  int status = make(multi, &o, &transfer, why);
   if (status < 0)
     return status;
   transfer->started = uv_hrtime();

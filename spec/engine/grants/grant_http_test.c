@@ -280,6 +280,54 @@ static void test_local_sockets(void **state) {
   assert_int_equal(0, memory.live);
 }
 
+/* libcurl takes milliseconds to load. */
+static void test_nothing_is_loaded_for_what_is_refused(void **state) {
+  (void)state;
+  static const char *const list[] = {"net=loop.test", NULL};
+  neap_grants grants = NEAP_GRANTS_INIT;
+  grants.list = list;
+  neap_engine_opts opts = NEAP_ENGINE_OPTS_INIT;
+  opts.grants = &grants;
+  opts.http_library = "/no/such/library.so";
+  neap_engine *engine;
+  assert_int_equal(0, neap_engine_new(&opts, &engine));
+  static const struct {
+    const char *url;
+    int status;
+  } urls[] = {
+      {"http://evil.test", NEAP_EPERM},
+      {"http://evil.test:80/x", NEAP_EPERM},
+      {"https://EVIL.test?x", NEAP_EPERM},
+      {"http://localhost#@loop.test", NEAP_EPERM},
+      {"http://loop.test/", NEAP_ENOLIB},
+      {"http://LOOP.test.:99/", NEAP_ENOLIB},
+      /* libcurl reads these in ways of its own. */
+      {"http://127.0.0.1/", NEAP_ENOLIB},
+      {"http://0x7f.0x1/", NEAP_ENOLIB},
+      {"http://evil.test@loop.test/", NEAP_ENOLIB},
+      {"http://evil.test:x@loop.test/", NEAP_ENOLIB},
+      {"http://evil.test:1@loop.test/", NEAP_ENOLIB},
+      {"http://evil.test:99999/", NEAP_ENOLIB},
+      {"http://evil%2etest/", NEAP_ENOLIB},
+      {"http://evil.test\\@loop.test/", NEAP_ENOLIB},
+      {"ftp://evil.test/", NEAP_ENOLIB},
+      {"http://", NEAP_ENOLIB},
+  };
+  for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+    call c = {.opts = NEAP_HTTP_OPTS_INIT};
+    neap_op_init(&c.op, on_done, &c);
+    c.opts.url = urls[i].url;
+    assert_int_equal(urls[i].status,
+                     neap_http_send(engine, &c.op, &c.opts, &c.response));
+    if (urls[i].status == NEAP_EPERM)
+      assert_non_null(strstr(neap_http_why(engine), " would allow it"));
+    c.opts.size = 8;
+    assert_int_equal(NEAP_EINVAL,
+                     neap_http_send(engine, &c.op, &c.opts, &c.response));
+  }
+  neap_engine_free(engine);
+}
+
 static int start_server(void **state) {
   (void)state;
   the_server = server_start();
@@ -302,6 +350,7 @@ int main(void) {
       cmocka_unit_test(test_proxies),
       cmocka_unit_test(test_files_of_the_options),
       cmocka_unit_test(test_local_sockets),
+      cmocka_unit_test(test_nothing_is_loaded_for_what_is_refused),
   };
   return cmocka_run_group_tests(tests, start_server, stop_server);
 }

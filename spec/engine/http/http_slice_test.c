@@ -232,6 +232,29 @@ static void a_library_that_is_not_there_is_told_of(void **state) {
   assert_non_null(strstr(neap_http_why(engine), "/no/such/library.so"));
 }
 
+/* Sends, which loads the library, and is refused. */
+static void load_for_nothing(neap_op *op) {
+  get *g = op->data;
+  neap_op request;
+  neap_op_init(&request, note, g);
+  neap_http_opts opts = NEAP_HTTP_OPTS_INIT;
+  opts.url = "no URL";
+  g->status = neap_http_send(engine, &request, &opts, &g->response);
+}
+
+static void loading_is_named_when_it_is_in_the_way(void **state) {
+  (void)state;
+  get g = {0};
+  neap_op_init(&g.op, load_for_nothing, &g);
+  neap_op_hold(engine, &g.op);
+  neap_op_settle(&g.op, 0);
+  neap_slice_info info = NEAP_SLICE_INFO_INIT;
+  neap_slice(engine, 1, &info);
+  assert_int_equal(NEAP_EINVAL, g.status);
+  if (info.overran) /* by 20 ms, the first time */
+    assert_string_equal("http", info.in_the_way);
+}
+
 #ifdef __SANITIZE_ADDRESS__
 /* What OpenSSL keeps of a thread in which it was initialized is freed when that
  * ends: those of libuv's pool, which preload here alone, end after OpenSSL has.
@@ -249,6 +272,7 @@ const char *__lsan_default_suppressions(void) { /* NOLINT */
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+      TEST(loading_is_named_when_it_is_in_the_way),
       TEST(a_burst_does_not_make_a_long_slice),
       TEST(the_smallest_slices_get_through),
       TEST(one_may_be_cancelled_before_it_is_launched),
