@@ -12,13 +12,15 @@
 #include <string.h>
 
 #include "neap_lua.h"
+#include "patience.h"
 
-#define MS UINT64_C(1000000)
+/* A millisecond of a machine that nothing slows down. */
+#define MS (patience() * UINT64_C(1000000))
 
 /* What every script begins with. */
 static const char prelude[] = "neap = require 'neap'\n"
                               "function spin(seconds)\n"
-                              "  local till = os.clock() + seconds\n"
+                              "  local till = os.clock() + seconds * patience\n"
                               "  while os.clock() < till do end\n"
                               "end\n";
 
@@ -27,6 +29,8 @@ static lua_State *make(uint64_t limit_ns) {
   neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
   opts.compute_limit_ns = limit_ns;
   assert_int_equal(0, neap_lua_new(&opts, &L));
+  lua_pushinteger(L, (lua_Integer)patience());
+  lua_setglobal(L, "patience");
   assert_int_equal(LUA_OK, luaL_dostring(L, prelude));
   return L;
 }
@@ -326,7 +330,7 @@ static void a_time_limit_acts_where_code_computes(void **state) {
   (void)state;
   lua_State *L = make(NEAP_FOREVER);
   run(L, "neap.spawn(function()\n"
-         "  local ok, err = pcall(neap.timeout, 0.01, function()\n"
+         "  local ok, err = pcall(neap.timeout, 0.01 * patience, function()\n"
          "    while true do end\n"
          "  end)\n"
          "  result = err.code\n"
