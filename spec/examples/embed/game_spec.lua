@@ -1,12 +1,8 @@
 -- The game: a foreign project, built against what is installed, and played without a screen.
 -- SPDX-License-Identifier: MIT
+local foreign = require "spec.foreign"
 local helper = require "spec.helper"
 local neap = require "neap"
-
--- A program in C that links what was built with sanitizers needs them, too.
-local sanitizers = helper.read(helper.build .. "/CMakeCache.txt")
-  :match("\nNEAP_SANITIZE:%w+=([^\n]+)")
-local flags = sanitizers and "-fsanitize=" .. sanitizers or ""
 
 local has_sdl = os.execute("pkg-config --exists sdl2 zlib")
 local it = has_sdl and it or function(what, f) pending(what .. " (there is no SDL 2)", f) end
@@ -14,26 +10,19 @@ local it = has_sdl and it or function(what, f) pending(what .. " (there is no SD
 local source = helper.root .. "/examples/embed/game"
 local town = helper.read(source .. "/town.lua")
 
-local function succeed(argv, opts)
-  local result = helper.run(argv, opts)
-  if result.status ~= 0 then
-    error(("status %d\n%s%s"):format(result.status, result.stdout, result.stderr), 2)
-  end
-  return result.stdout
-end
-
 describe("the game", function()
   local prefix, game
-  local env = { SDL_VIDEODRIVER = "dummy", LUA_PATH = "", LUA_CPATH = "", LD_LIBRARY_PATH = "" }
+  local env = { SDL_VIDEODRIVER = "dummy" }
+  for name, value in pairs(foreign.env) do env[name] = value end
 
   setup(function()
     if not has_sdl then return end
-    prefix = helper.tmpdir() .. "/opt"
-    succeed { "cmake", "--install", helper.build, "--prefix", prefix }
+    prefix = foreign.install()
     local folder = helper.tmpdir()
-    succeed { "cmake", "-G", "Ninja", "-S", source, "-B", folder,
-      "-DCMAKE_PREFIX_PATH=" .. prefix, "-DCMAKE_C_FLAGS=" .. (sanitizers and flags or "-Werror") }
-    succeed { "ninja", "-C", folder }
+    foreign.succeed { "cmake", "-G", "Ninja", "-S", source, "-B", folder,
+      "-DCMAKE_PREFIX_PATH=" .. prefix,
+      "-DCMAKE_C_FLAGS=" .. (foreign.sanitizers and foreign.flags or "-Werror") }
+    foreign.succeed { "ninja", "-C", folder }
     game = folder .. "/game"
   end)
 
@@ -82,14 +71,10 @@ describe("the game", function()
   end)
 
   it("is built by the one line in its README, too", function()
-    local line = helper.read(helper.root .. "/examples/embed/README.md")
-      :match("\n(cc %-O2 %*%.c [^\n]+)\n")
-    local folder = helper.tmpdir()
-    succeed({ "sh", "-ec", "cp " .. source .. "/* . && " .. line .. " " .. flags .. " -Wl,-rpath,"
-      .. prefix .. "/lib" },
-      { cwd = folder, env = { PKG_CONFIG_PATH = prefix .. "/lib/pkgconfig" } })
-    assert.matches("^town%.lua is loaded\n", succeed({ folder .. "/harbour", "--frames", "10" },
-      { cwd = folder, env = env }))
+    local folder = foreign.example(prefix, "game/*", "%*%.c")
+    local output = foreign.succeed({ folder .. "/harbour", "--frames", "10" },
+      { cwd = folder, env = env })
+    assert.matches("^town%.lua is loaded\n", output)
   end)
 
   it("refuses what is no option, and says of a script what is wrong with it", function()

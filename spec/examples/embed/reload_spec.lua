@@ -1,19 +1,8 @@
 -- A script that is edited while a program in C runs it.
 -- SPDX-License-Identifier: MIT
+local foreign = require "spec.foreign"
 local helper = require "spec.helper"
 local neap = require "neap"
-
--- A program in C that links what was built with sanitizers needs them, too.
-local sanitizers = helper.read(helper.build .. "/CMakeCache.txt")
-  :match("\nNEAP_SANITIZE:%w+=([^\n]+)")
-local flags = sanitizers and "-fsanitize=" .. sanitizers or ""
-
-local function succeed(argv, opts)
-  local result = helper.run(argv, opts)
-  if result.status ~= 0 then
-    error(("status %d\n%s%s"):format(result.status, result.stdout, result.stderr), 2)
-  end
-end
 
 -- Saves a file as most editors do.
 local function save(path, text)
@@ -23,13 +12,7 @@ end
 
 describe("the program whose script is edited", function()
   it("goes on with what is whole, and is built by the one line in its README", function()
-    local prefix, folder = helper.tmpdir() .. "/opt", helper.tmpdir()
-    succeed { "cmake", "--install", helper.build, "--prefix", prefix }
-    local line = helper.read(helper.root .. "/examples/embed/README.md")
-      :match("\n(cc [^\n]*reload[^\n]+)\n")
-    succeed({ "sh", "-ec", ("cp %s/examples/embed/reload.* . && %s -Wall -Wextra -Werror %s "
-      .. "-Wl,-rpath,%s/lib"):format(helper.root, line, flags, prefix) },
-      { cwd = folder, env = { PKG_CONFIG_PATH = prefix .. "/lib/pkgconfig" } })
+    local folder = foreign.example(foreign.install(), "reload.*", "reload")
     local script = folder .. "/reload.lua"
     local text = helper.read(script):gsub("sleep%(0%.5%)", "sleep(0.01)")
     save(script, text)
