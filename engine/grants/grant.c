@@ -164,7 +164,7 @@ int neap__grant_parse(const neap_alloc *alloc, const char *text,
                       neap__grant *out, char *why, size_t why_size) {
   reading r = {alloc, text, out, why, why_size};
   *out = (neap__grant){.folder = {.file = -1}};
-  size_t at;
+  size_t at = 0;
   int status = read_kind(&r, &at);
   if (status < 0)
     return status;
