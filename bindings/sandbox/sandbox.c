@@ -61,6 +61,10 @@ static void set_without_finalizer(lua_State *L) {
 static int own_setmetatable(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
+  /* A script may have handed the table over, as one of another class. */
+  if (lua_getmetatable(L, 1) && !lua_rawequal(L, -1, 2))
+    return luaL_error(L, "the table has a metatable already");
+  lua_settop(L, 2);
   if (lua_istable(L, 2)) {
     lua_pushliteral(L, "__metatable");
     if (lua_rawget(L, 2) == LUA_TNIL) {

@@ -27,6 +27,12 @@ local meta = core.error_meta
 -- Functions here call these, not the fields of the module: a script can replace those, and
 -- in a sandbox one copy of the module serves all scripts.
 local function new(fields)
+  local other = getmetatable(fields)
+  if other ~= nil and other ~= meta then
+    local name = type(other) == "table" and rawget(other, "__name")
+    error(("error.new: the fields are %s; a table without a metatable expected"):format(
+      type(name) == "string" and "a " .. name or "a table that has a metatable"), 2)
+  end
   return setmetatable(fields, meta)
 end
 
@@ -34,7 +40,7 @@ local function is(value)
   return getmetatable(value) == meta
 end
 
---- Makes an error object.
+--- Makes an error object of a table, which must not have another metatable.
 ---@type fun(fields: table): neap.Error `fields` has `message` and `code`
 M.new = new
 

@@ -126,6 +126,16 @@ try("neap-metatable", "to change how neap's table finds modules", [[assert(not g
 try("error-metatable", "to replace __tostring of neap's errors",
   [[local _, err = pcall(neap.error.new) local new = neap.error.new { message = "m", code = "c" }
   assert(not getmetatable(new)) assert(err)]])
+try("error-new", "to have neap replace the metatable of a table that has a closed one",
+  [[local closed = setmetatable({}, { __metatable = "closed", __index = { kept = 1 } })
+  local node, secret, err = neap.Node { name = "n" }, neap.secret "key",
+    neap.error.new { code = "c", message = "m" }
+  for _, t in ipairs { closed, node, secret, neap, neap.json.array {}, self,
+      setmetatable({}, { __index = { code = "c" } }) } do
+    local ok, why = pcall(neap.error.new, t)
+    assert(not ok and why:find "metatable" and not neap.error.is(t))
+  end
+  assert(closed.kept == 1 and tostring(secret) == "***" and neap.error.new(err) == err)]])
 try("json-metatable", "to change what a list of JSON is",
   [[assert(not getmetatable(neap.json.array {})) assert(not getmetatable(neap.json.null))
   assert(not getmetatable(neap.json.object({}, {})))]])

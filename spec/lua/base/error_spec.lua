@@ -156,6 +156,19 @@ describe("an error that leaves a run", function()
       left(raising { card = "expired", tries = 2 }).message)
   end)
 
+  it("is made of no table that has a metatable", function()
+    for name, value in pairs { ["a neap.Secret"] = neap.secret "key",
+      ["a neap.node"] = Node { name = "n" }, ["has a metatable"] = setmetatable({}, {}),
+      ["a table that has"] = setmetatable({}, { __metatable = false }) } do
+      local before = debug.getmetatable(value)
+      local err = failure(neap.error.new, value)
+      assert.matches(name, err, 1, true)
+      assert.equal(before, debug.getmetatable(value))
+    end
+    local err = neap.error.new { code = "c", message = "m" }
+    assert.equal(err, neap.error.new(err))
+  end)
+
   it("shows no address of what says nothing about itself, wherever it is told", function()
     local odd = { {}, print, coroutine.create(print), { {}, [print] = {} },
       setmetatable({}, { __name = "odd" }), { message = {} } }
