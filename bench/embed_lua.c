@@ -118,6 +118,7 @@ static long descriptors(void) {
 }
 
 static void states(long count) {
+  lua_close(make()); /* libuv opens two for the process with the first loop */
   long before = descriptors();
   lua_State *L = make();
   neap_lua_memory use = NEAP_LUA_MEMORY_INIT;

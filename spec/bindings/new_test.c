@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 
@@ -39,6 +40,28 @@ static void a_new_state_has_the_libraries_and_neap(void **state) {
   run_script(L);
   assert_int_equal(NEAP_EBUSY, neap_lua_open(L, NULL));
   lua_close(L);
+}
+
+/* How many of the descriptors that a few states could need are open. */
+static int count_descriptors(void) {
+  int count = 0;
+  for (int file = 0; file < 256; file++)
+    count += fcntl(file, F_GETFD) >= 0;
+  return count;
+}
+
+/* libuv opens two more with the first loop of a process, which it keeps. */
+static void a_state_and_its_engine_have_four_descriptors(void **state) {
+  (void)state;
+  lua_State *first, *L;
+  assert_int_equal(0, neap_lua_new(NULL, &first));
+  int before = count_descriptors();
+  assert_int_equal(0, neap_lua_new(NULL, &L));
+  run_script(L);
+  assert_int_equal(before + 4, count_descriptors());
+  lua_close(L);
+  assert_int_equal(before, count_descriptors());
+  lua_close(first);
 }
 
 static void all_memory_comes_from_the_host(void **state) {
@@ -126,6 +149,7 @@ static void memory_may_be_refused_from_then_on(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_new_state_has_the_libraries_and_neap),
+      cmocka_unit_test(a_state_and_its_engine_have_four_descriptors),
       cmocka_unit_test(all_memory_comes_from_the_host),
       cmocka_unit_test(the_allocator_lasts_as_long_as_what_came_from_it),
       cmocka_unit_test(what_is_wrong_is_refused),
