@@ -32,7 +32,10 @@
  * C, neap_start has the engine do it, which calls them from polls and slices.
  *
  * Threads: an engine and all that belongs to it are used from one thread at a
- * time. Any thread may call neap_wake, neap_complete and neap_cancel. While a
+ * time. Any thread may call neap_wake, neap_complete and neap_cancel, until the
+ * host frees the engine: a host that has given the engine to other threads
+ * joins them, or has them let go of it, before neap_engine_free or lua_close.
+ * A token may be stale, but not the engine. While a
  * thread is inside neap_poll or neap_slice, the calls of others are refused
  * with NEAP_EINVAL. At any other time the engine may go over to another thread,
  * by a lock or a queue of the host's: nothing in it belongs to a thread.
@@ -311,8 +314,10 @@ NEAP_API int neap_engine_new(const neap_engine_opts *opts, neap_engine **out);
 /* Frees an engine. Operations that are pending are dropped: their `done` is not
  * called. It may have to wait for file operations that a thread of the pool has
  * begun, and for programs that were asked to end, for no longer than these were
- * given. Does nothing when it is called from inside `done`: neap_poll would go
- * on with what is freed. NULL is ignored. */
+ * given. No other thread may be in a call on the engine then, or make one
+ * later: join those that call neap_complete, neap_cancel or neap_wake first.
+ * Does nothing when it is called from inside `done`: neap_poll would go on with
+ * what is freed. NULL is ignored. */
 NEAP_API void neap_engine_free(neap_engine *engine);
 
 /* Lets the engine of the parent go, in the child of a fork: closes the child's
@@ -1081,8 +1086,8 @@ typedef struct neap_start_opts {
 
 /* Starts a run of a sealed flow (*kept* until the run has ended). Nothing is
  * called before the next neap_poll. Returns 0 with the token of the run in
- * *run; NEAP_EINVAL when the flow is not sealed or has no node, or `opts` have a
- * `compute_limit_ns`; or NEAP_ENOMEM. `opts` may be NULL.
+ * *run; NEAP_EINVAL when the flow is not sealed or has no node, or `opts` have
+ * a `compute_limit_ns`; or NEAP_ENOMEM. `opts` may be NULL.
  *
  * Every run that has been started is reported, once; the memory for that is
  * taken here. A run that neap_engine_free meets is not: it is cancelled, and
@@ -1101,7 +1106,8 @@ NEAP_API int neap_later(neap_call *call, neap_token *token);
  * that, the phase keeps the first outcome, and the call returns 0.
  *
  * Returns 0, NEAP_ESTALE when the phase is over, or NEAP_EINVAL for a status
- * above 0 or the token of a run. The engine must not be freed meanwhile. */
+ * above 0 or the token of a run. The engine must not be freed meanwhile, nor
+ * before: a stale token is told, an engine that is no more is not. */
 NEAP_API int neap_complete(neap_engine *engine, neap_token token, int status);
 
 /* Cancels a run, whoever drives it: its waits are given up in the next
