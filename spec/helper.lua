@@ -15,6 +15,14 @@ M.build = os.getenv("NEAP_BUILD") or M.root .. "/build/release"
 --- The `neap` executable under test.
 M.neap = os.getenv("NEAP_BIN") or M.build .. "/bin/neap"
 
+--- Whether all Lua code is suspended at each instruction (./dev test preempt): tests
+--- of how long code computes, or how deep it calls, are pending then.
+M.is_preempted = M.build:find("preempt$") ~= nil
+
+--- How many times as long as usual all may take, where a checker or a build for tests slows it
+--- down: limits of time that code has to get by with are multiplied by it.
+M.patience = tonumber(os.getenv("NEAP_PATIENCE")) or 1
+
 --- The words that start a Lua which can load the core under test: the stock
 --- one, with the sanitizers loaded first where the core needs them. For specs
 --- that run a Lua of their own: helper.run { helper.lua, "-e", "..." }.

@@ -693,7 +693,7 @@ describe("a task's own coroutine", function()
   end)
 
   -- Where all code is suspended at each instruction, it has a hook of neap's.
-  local it_is_bare = helper.build:find("preempt", 1, true) and pending or it
+  local it_is_bare = helper.is_preempted and pending or it
   it_is_bare("takes no debug hook along to the next task", function()
     neap.spawn(function() debug.sethook(function() error("hooked") end, "l", 1000000) end):await()
     neap.spawn(function() assert.is_nil((debug.gethook())) end):await()

@@ -4,7 +4,7 @@ local foreign = require "spec.foreign"
 local helper = require "spec.helper"
 
 -- Where all code is suspended at each instruction, it is never idle for long.
-local it_sleeps = helper.build:find("preempt", 1, true) and pending or it
+local it_sleeps = helper.is_preempted and pending or it
 
 describe("a program with neap in its loop", function()
   local prefix

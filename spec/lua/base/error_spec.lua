@@ -330,7 +330,9 @@ describe("an error inside an error handler:", function()
     assert.is_true(closed)
   end)
 
-  it("an error without end is still an error", function()
+  -- Setting a hook takes Lua the longer the more functions have been called.
+  local it_is_deep = helper.is_preempted and pending or it
+  it_is_deep("an error without end is still an error", function()
     local function forever() return 1 + forever() end
     for _, options in ipairs { {}, { max_retries = 2 } } do
       options.exec = forever

@@ -45,7 +45,8 @@ describe("neap run --untrusted", function()
 
   it("ends at its timeout, and lets the script close what it has", function()
     local result = run(node("local _ <close> = setmetatable({}, { __close = function() print "
-      .. "'closed' end }) neap.sleep(60)"), "--untrusted", "--json", "--timeout", "0.2")
+      .. "'closed' end }) neap.sleep(60)"), "--untrusted", "--json", "--timeout",
+      tostring(0.2 * helper.patience))
     assert.equal(1, result.status)
     assert.equal("timeout", json.decode(result.stdout).error.code)
     assert.truthy(result.stderr:find("closed", 1, true))
