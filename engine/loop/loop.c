@@ -12,8 +12,10 @@
 #include "op.h"
 #include "token.h"
 
-/* How often one drain looks at the queue again before I/O gets its turn. */
-enum { DRAIN_ROUNDS = 64 };
+/* How often one drain looks at the queue again before timers and I/O get their
+ * turn, and how much it delivers until it does not any more: what is delivered
+ * may make more ready, without an end. */
+enum { DRAIN_ROUNDS = 64, DRAIN_BATCH = 256 };
 
 /* How often uv runs for handles that are being closed. */
 enum { SETTLE_ROUNDS = 64 };
@@ -166,12 +168,15 @@ static void end_turn(neap_engine *engine) {
   neap__list_append(engine->draining.next, &op->link);
 }
 
-/* Delivers what is ready. Unless `until` is NEAP_FOREVER, it looks at the clock
- * after each `done`, and notes the time in *now. */
+/* Delivers what is ready, and, up to a batch, what that makes ready. Unless
+ * `until` is NEAP_FOREVER, it looks at the clock after each `done`, and notes
+ * the time in *now. */
 static inline int drain(neap_engine *engine, uint64_t until, uint64_t *now) {
   int count = 0;
   engine->broken = false;
-  for (int round = 0; round < DRAIN_ROUNDS && !engine->broken; round++) {
+  for (int round = 0;
+       round < DRAIN_ROUNDS && count < DRAIN_BATCH && !engine->broken;
+       round++) {
     neap__tokens_receive(engine);
     neap__list_splice(&engine->draining, &engine->ready);
     if (neap__list_empty(&engine->draining))

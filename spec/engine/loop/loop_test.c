@@ -318,6 +318,24 @@ static void the_busy_starve_nobody(void **state) {
   neap_engine_free(engine);
 }
 
+/* However many are ready over and over, none of them comes twice before timers
+ * get their turn. */
+static void many_that_are_busy_starve_nobody(void **state) {
+  (void)state;
+  enum { COUNT = 1000 };
+  neap_engine *engine = new_engine();
+  static neap_op busy[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    neap_op_init(&busy[i], for_ever, engine);
+    for_ever(&busy[i]);
+  }
+  assert_int_equal(COUNT, neap_poll(engine, 0));
+  assert_int_equal(COUNT, neap_poll(engine, 0));
+  for (int i = 0; i < COUNT; i++)
+    neap_op_forget(&busy[i]);
+  neap_engine_free(engine);
+}
+
 /* A host that settles something before each poll keeps the queue from ever
  * being found empty. */
 static void a_busy_host_starves_nobody(void **state) {
@@ -487,6 +505,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(polling_inside_done_is_refused, set_up,
                                       tear_down),
       cmocka_unit_test(the_busy_starve_nobody),
+      cmocka_unit_test(many_that_are_busy_starve_nobody),
       cmocka_unit_test(a_busy_host_starves_nobody),
       cmocka_unit_test(without_anything_pending_it_does_not_wait),
       cmocka_unit_test(it_waits_no_longer_than_told),
