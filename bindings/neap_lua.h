@@ -39,11 +39,11 @@ typedef struct neap_lua_opts {
   void *print_ud;
   uint64_t max_output;     /* bytes that they may print; 0: 1 MiB */
   uint32_t max_coroutines; /* that they may have at a time; 0: 10,000 */
-  uint32_t max_tasks;      /* that they may have at a time; 0: 1,000 */
+  uint32_t max_tasks;      /* that they may have at a time; 0: 10,000 */
   /* Bytes that the state and its engine may use together, what they receive and
    * send included; 0: no limit. Only for neap_lua_new. When it is reached, the
-   * run that has grown most is ended with an error of code "memory", which no
-   * pcall of it catches; all else goes on, if need be in 256 KB more. A single
+   * run that uses most is ended with an error of code "memory", which no pcall
+   * of it catches; all else goes on, if need be in 256 KB more. A single
    * request for more than the cap is an ordinary error of Lua's. */
   size_t memory_cap;
 } neap_lua_opts;

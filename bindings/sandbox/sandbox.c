@@ -311,7 +311,7 @@ void neapL_sandbox_open(lua_State *L, const neap_lua_opts *opts) {
   neapL_host *host = neapL_host_of(L);
   neapL_error_read_raw(L);
   host->is_sandbox = true;
-  host->max_tasks = opts->max_tasks ? opts->max_tasks : 1000;
+  host->max_tasks = opts->max_tasks ? opts->max_tasks : 10000;
   host->epoch = neap_now(host->engine);
   lua_newtable(L);
   int template = lua_gettop(L);

@@ -10,6 +10,7 @@
 
 #include <time.h>
 
+#include "biggest.h"
 #include "error.h"
 #include "task_error.h"
 
@@ -136,12 +137,9 @@ bool neapL_compute_has_to_end(lua_State *L, neapL_host *host, uint64_t now) {
     interrupt(L, host, task);
     return true;
   }
-  if (host->to_end && host->to_end == neapL_task_whole(task)) {
-    host->to_end = NULL;
-    if (!task->ending) {
-      strike(L, task, NEAPL_ENDING_MEMORY);
-      return true;
-    }
+  if (host->to_end && !task->ending && neapL_biggest_has(task)) {
+    strike(L, task, NEAPL_ENDING_MEMORY);
+    return true;
   }
   if (budget->until == NEAP_FOREVER && !task->ending)
     return false; /* no time is limited */

@@ -239,6 +239,7 @@ neapL_host *neapL_host_new(lua_State *L, size_t size, const char *task_meta) {
   neapL_host_push_weak(L, "k"); /* host host anchors meta kills */
   lua_pushnil(L);               /* deadlock */
   lua_pushnil(L);               /* offer */
+  lua_pushnil(L);               /* memory */
   lua_pushnil(L);               /* obstacle */
   lua_xmove(L, host->values, NEAPL_HOST_OBSTACLE);
   return host;

@@ -69,7 +69,7 @@ struct neapL_host {
   lua_CFunction wrapped; /* what coroutine.wrap returns */
   neapL_budget budget;
   struct neapL_memory *memory; /* what has a cap; NULL: there is none */
-  neapL_task *to_end; /* the task that has to be ended for what it uses */
+  bool to_end; /* what uses most of it has been chosen to be ended: biggest.h */
 };
 
 /* The stack of `values`. */
@@ -79,7 +79,8 @@ enum {
   NEAPL_HOST_META,     /* the metatable of tasks */
   NEAPL_HOST_KILLS,    /* the errors that end tasks: a table with weak keys */
   NEAPL_HOST_DEADLOCK, /* the error of the last deadlock */
-  NEAPL_HOST_OFFER, /* the value for which the root waits, or which it sends */
+  NEAPL_HOST_OFFER,  /* the value for which the root waits, or which it sends */
+  NEAPL_HOST_MEMORY, /* the error of what was ended last for its memory */
   NEAPL_HOST_OBSTACLE, /* the name of what could not be cut short last */
 };
 

@@ -3,29 +3,41 @@
  *
  * The last thing that lua_close frees is the state itself, through the
  * allocator; objects that a host has from the engine may be freed even later.
- * So the account goes with the last byte that it counts, whichever that is.
+ * So the record goes with the last byte that it counts, whichever that is.
  *
  * With a cap alone, whoever asks next would be refused, mostly a bystander. So
- * each task is charged with what more is used after it was resumed than before.
- * At the cap, the run that has grown most is ended: at once if it is what runs,
- * after this turn otherwise. What it asks for until then, and all others, is
- * taken from a reserve above the cap. */
+ * where there is a cap, a label before each block says on whose account it is:
+ * that of the task that ran when it was asked for. Whoever frees it, the one
+ * account is relieved. At the cap, what uses most is ended (biggest.c): at once
+ * if it is what runs, after this turn otherwise. What it asks for until then,
+ * and all others, is taken from a reserve above the cap. */
 #include "memory.h"
 
 #include <stdlib.h>
 
+#include "biggest.h"
 #include "budget.h"
 #include "task.h"
 
-/* What may be used above the cap, until the run that has grown most has ended.
- */
+/* What may be used above the cap, until what uses most has ended. */
 enum { RESERVE = 256 * 1024 };
 
-/* What a run has to have grown by at least to be ended for it. */
-enum { LEAST_GROWTH = 4096 };
+/* What finalizers may use above that: one that is refused leaves open what it
+ * should close. */
+enum { FINALIZER_RESERVE = 64 * 1024 };
 
-/* How many steps the collector takes after each turn, close to the cap. */
+/* Close to the cap, the collector is due whenever such a share of the cap has
+ * been asked for. */
+enum { STEP_SHARE = 1024 };
+
+/* How many steps it takes then. */
 enum { STEPS = 64 };
+
+/* Before each block, where there is a cap. Blocks are aligned as Lua aligns its
+ * objects, and no type of the engine's needs more. */
+typedef struct label {
+  neapL_account *account; /* NULL: no task has asked for it */
+} label;
 
 static void *c_alloc(void *ud, void *ptr, size_t old_size, size_t new_size) {
   (void)ud;
@@ -42,8 +54,10 @@ neapL_memory *neapL_memory_new(const neap_alloc *below) {
   if (!from.fn)
     from = (neap_alloc){.fn = c_alloc};
   neapL_memory *memory = from.fn(from.ud, NULL, 0, sizeof *memory);
-  if (memory)
-    *memory = (neapL_memory){.below = from};
+  if (!memory)
+    return NULL;
+  *memory = (neapL_memory){.below = from};
+  neap__list_init(&memory->families);
   return memory;
 }
 
@@ -52,52 +66,23 @@ void neapL_memory_free(neapL_memory *memory) {
   below.fn(below.ud, memory, sizeof *memory, 0);
 }
 
-/* By how many bytes a task has grown. */
-static int64_t growth_of(const neapL_memory *memory, const neapL_task *task) {
-  neapL_task *current = memory->host->current;
-  int64_t now = 0;
-  if (current && neapL_task_whole(current) == task)
-    now = (int64_t)memory->used - (int64_t)memory->before;
-  return task->grown + now;
-}
-
-/* Returns the run or task that has grown most, NULL when none has grown by
- * anything to speak of, and notes whether they use most of the memory together.
- * Walks through the tree of tasks. */
-static neapL_task *find_biggest(neapL_memory *memory) {
-  neapL_task *root = memory->host->root, *task = root, *biggest = NULL;
-  int64_t most = LEAST_GROWTH, sum = 0;
-  for (;;) {
-    if (!task->internal && task != root && !neapL_task_has_ended(task)) {
-      int64_t growth = growth_of(memory, task);
-      sum += growth;
-      if (growth > most && !task->ending) {
-        biggest = task;
-        most = growth;
-      }
-    }
-    neap_link *link = task->children.next;
-    while (link == &task->children) { /* after the last child */
-      if (task == root) {
-        memory->is_full = sum < (int64_t)(memory->used / 2);
-        return biggest;
-      }
-      link = task->sibling.next;
-      task = task->parent;
-    }
-    task = NEAP__ITEM(link, neapL_task, sibling);
-  }
+/* Whether a finalizer runs: "-1 ... when called by a finalizer". */
+static bool is_finalizing(const neapL_host *host) {
+  return lua_gc(host->scratch, LUA_GCCOUNT) < 0;
 }
 
 /* Whether `more` bytes are given although that is more than the cap. Changes
- * nothing but the account, for anybody may be asking. */
+ * nothing but the record, for anybody may be asking. */
 static bool may_exceed(neapL_memory *memory, size_t more, bool is_lua) {
   if (more > memory->cap || !memory->has_begun)
     return false; /* an ordinary error */
-  bool fits = memory->used + more <= memory->cap + RESERVE;
+  size_t above = memory->used + more - memory->cap;
+  bool fits = above <= RESERVE;
   neapL_host *host = memory->host;
-  if (!host || host->to_end || (host->current && host->current->ending))
-    return fits; /* it is being closed, or ended */
+  if (host && is_finalizing(host))
+    return above <= RESERVE + FINALIZER_RESERVE;
+  if (!host || host->to_end || memory->ending > 0)
+    return fits; /* it is being closed, or what is biggest ended */
   if (!is_lua) {
     memory->needs_collection = true;
     return fits;
@@ -107,10 +92,62 @@ static bool may_exceed(neapL_memory *memory, size_t more, bool is_lua) {
     return false;
   }
   memory->has_asked = false;
-  host->to_end = find_biggest(memory);
-  if (host->to_end)
+  size_t living;
+  if (neapL_biggest_find(host, &memory->families, &living))
     neapL_budget_alarm(host);
+  memory->is_full = living < memory->used / 2;
   return fits;
+}
+
+static void *change_plain(neapL_memory *memory, void *ptr, size_t old_size,
+                          size_t new_size) {
+  void *block = memory->below.fn(memory->below.ud, ptr, old_size, new_size);
+  if (block || new_size == 0)
+    memory->used += new_size - old_size;
+  return block;
+}
+
+/* Allocates what accounts need: counted, but on no account. */
+static void *allocate_record(void *ud, void *ptr, size_t old_size,
+                             size_t new_size) {
+  return change_plain(ud, ptr, old_size, new_size);
+}
+
+/* Frees an account that nothing is on any more, if its task has ended. */
+static void sweep(neapL_memory *memory, neapL_account *account) {
+  const neap_alloc own = {.fn = allocate_record, .ud = memory};
+  if (neapL_account_sweep(&own, account) && memory->account == account)
+    memory->account = NULL;
+}
+
+/* Takes a block from an account, if it is on one. */
+static void discharge(neapL_memory *memory, neapL_account *account,
+                      size_t size) {
+  if (!account)
+    return;
+  neapL_account_remove(account, size);
+  sweep(memory, account);
+}
+
+/* Has the allocator below make, change or free a block with its label. */
+static void *change_labelled(neapL_memory *memory, void *ptr, size_t old_size,
+                             size_t new_size) {
+  label *block = ptr ? (label *)ptr - 1 : NULL;
+  neapL_account *before = block ? block->account : NULL;
+  size_t was = block ? old_size + sizeof *block : 0;
+  size_t will = new_size > 0 ? new_size + sizeof *block : 0;
+  block = memory->below.fn(memory->below.ud, block, was, will);
+  if (!block && new_size > 0)
+    return NULL;
+  memory->used += will - was;
+  neapL_account *after = new_size > old_size ? memory->account : before;
+  if (new_size > 0) {
+    block->account = after;
+    if (after)
+      neapL_account_add(after, will);
+  }
+  discharge(memory, before, was);
+  return new_size > 0 ? block + 1 : NULL;
 }
 
 static void *change(neapL_memory *memory, void *ptr, size_t old_size,
@@ -120,15 +157,15 @@ static void *change(neapL_memory *memory, void *ptr, size_t old_size,
   if (old_size == new_size)
     return ptr;
   if (new_size > old_size && memory->cap > 0) {
-    if (memory->used + (new_size - old_size) <= memory->cap)
+    size_t more = new_size - old_size + (ptr ? 0 : sizeof(label));
+    if (memory->used + more <= memory->cap)
       memory->has_asked = memory->has_asked && !is_lua;
-    else if (!may_exceed(memory, new_size - old_size, is_lua))
+    else if (!may_exceed(memory, more, is_lua))
       return NULL;
   }
-  void *block = memory->below.fn(memory->below.ud, ptr, old_size, new_size);
-  if (!block && new_size > 0)
-    return NULL;
-  memory->used += new_size - old_size;
+  void *block = memory->cap > 0
+                    ? change_labelled(memory, ptr, old_size, new_size)
+                    : change_plain(memory, ptr, old_size, new_size);
   if (memory->used > memory->peak)
     memory->peak = memory->used;
   if (memory->used == 0 && memory->has_begun)
@@ -157,8 +194,29 @@ void neapL_memory_begin(neapL_memory *memory, neapL_host *host) {
     host->memory = memory;
 }
 
-void neapL_memory_enter(neapL_memory *memory) {
-  memory->before = memory->used;
+bool neapL_memory_open(neapL_memory *memory, neapL_task *task) {
+  neapL_task *from = memory->host->current;
+  const neapL_account *account =
+      neapL_task_whole(from ? from : task->parent)->account;
+  const neap_alloc own = {.fn = allocate_record, .ud = memory};
+  task->account = neapL_account_new(&own, &memory->families,
+                                    account ? account->family : NULL);
+  return task->account != NULL;
+}
+
+void neapL_memory_close(neapL_memory *memory, neapL_task *task) {
+  neapL_account *account = task->account;
+  task->account = NULL;
+  if (!account)
+    return;
+  if (account->is_ending)
+    memory->ending--;
+  neapL_account_end(account);
+  sweep(memory, account);
+}
+
+void neapL_memory_enter(neapL_memory *memory, neapL_task *task) {
+  memory->account = neapL_task_whole(task)->account;
 }
 
 /* Frees garbage early, where the engine has come close to the cap: it cannot
@@ -174,23 +232,15 @@ static void collect(neapL_memory *memory) {
     }
   host->outside = before;
   memory->needs_collection = false;
-}
-
-void neapL_memory_charge(neapL_memory *memory, neapL_task *task) {
-  neapL_task_whole(task)->grown +=
-      (int64_t)memory->used - (int64_t)memory->before;
-  memory->before = memory->used;
+  memory->next_step = memory->used + memory->cap / STEP_SHARE;
 }
 
 void neapL_memory_leave(neapL_memory *memory) {
   neapL_host *host = memory->host;
-  neapL_task *victim = host->to_end;
-  if (victim) {
-    host->to_end = NULL;
-    if (!victim->ending)
-      neapL_task_end(victim, NEAPL_ENDING_MEMORY);
-    neap_break(host->engine);
-  }
-  if (memory->needs_collection || memory->used > memory->cap / 8 * 7)
+  memory->account = NULL;
+  if (host->to_end)
+    memory->ending += neapL_biggest_end(host);
+  if (memory->needs_collection ||
+      (memory->used > memory->cap / 8 * 7 && memory->used > memory->next_step))
     collect(memory);
 }

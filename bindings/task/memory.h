@@ -6,19 +6,23 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "account.h"
 #include "host.h"
 #include "neap.h"
 
 /* What a state and its engine use together. */
 typedef struct neapL_memory {
-  neap_alloc below; /* where it comes from */
-  size_t used;      /* bytes */
-  size_t peak;      /* the most that was used */
-  size_t cap;       /* no more is given, but the reserve; 0: all there is */
-  neapL_host *host; /* NULL: neap is not open yet, or not any more */
-  size_t before;    /* what was used when the task that runs was resumed */
-  bool has_begun;   /* the state is complete */
+  neap_alloc below;   /* where it comes from */
+  size_t used;        /* bytes */
+  size_t peak;        /* the most that was used */
+  size_t cap;         /* no more is given, but the reserve; 0: all there is */
+  neapL_host *host;   /* NULL: neap is not open yet, or not any more */
+  neap_link families; /* the accounts of all runs; see account.h */
+  neapL_account *account; /* on which blocks are given now; NULL: on none */
+  size_t ending;          /* tasks that are being ended for their memory */
+  bool has_begun;         /* the state is complete */
   bool has_asked;   /* Lua has been refused, collects, and will ask again */
+  size_t next_step; /* a step of the collector is due when more is used */
   bool needs_collection; /* the engine has used the reserve */
   bool is_full; /* when the cap was reached last, tasks used less than half */
 } neapL_memory;
@@ -43,13 +47,19 @@ neapL_memory *neapL_memory_of(lua_State *L);
 /* The account charges tasks from here on; the host keeps it. */
 void neapL_memory_begin(neapL_memory *memory, neapL_host *host);
 
-/* A task is about to be resumed; or has been, and is charged with what is used
- * since: the run that it works for. */
-void neapL_memory_enter(neapL_memory *memory);
-void neapL_memory_charge(neapL_memory *memory, neapL_task *task);
+/* Opens the account of a task that is being spawned by what runs now; it has
+ * its parent. Returns false when there is no memory. */
+bool neapL_memory_open(neapL_memory *memory, neapL_task *task);
 
-/* What a task does is over, its end included. Ends the task that has to be
- * ended for its memory, if there is one, and may run finalizers. [-0, +0, -] */
+/* The task has ended. What it leaves in use stays on its account. */
+void neapL_memory_close(neapL_memory *memory, neapL_task *task);
+
+/* A task is about to be resumed: what is asked for from here on is on its
+ * account, or on that of the task whose part it is. */
+void neapL_memory_enter(neapL_memory *memory, neapL_task *task);
+
+/* What a task does is over, its end included. Ends what has to be ended for its
+ * memory, if there is anything, and may run finalizers. [-0, +0, -] */
 void neapL_memory_leave(neapL_memory *memory);
 
 #endif

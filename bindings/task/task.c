@@ -58,10 +58,11 @@ neapL_task *neapL_task_first_failure(neapL_task *task, uint32_t serial) {
 void neapL_task_release(neapL_task *task) {
   neapL_host *host = task->host;
   neap__list_remove(&task->sibling);
-  /* Two kinds of coroutines are not used again: those that were ended from
+  /* Three kinds of coroutines are not used again: those that were ended from
    * outside, since lua_resetthread of Lua 5.4.4 leaves the message handler of
-   * the call that it ended behind; and those that the user's code may have. */
-  bool again = !task->broken && !task->exposed;
+   * the call that it ended behind; those that the user's code may have; and
+   * those of tasks that were ended, as there may be too many. */
+  bool again = !task->broken && !task->exposed && !task->ending;
   neapL_host_give(host, task->slot, again ? task->L : NULL);
   task->L = NULL;
 }
@@ -121,18 +122,22 @@ void neapL_task_cancel(neapL_task *task, int status) {
   neapL_task_end_wait(task);
 }
 
+void neapL_task_end_part(neapL_task *part, neapL_ending ending, int status) {
+  if (part->ending || part->state > NEAPL_TASK_RUNNING)
+    return;
+  part->ending = (uint8_t)ending;
+  part->killed = true;
+  part->kills = NEAPL_PATIENCE + 1;
+  if (part == part->host->current)
+    part->told = true; /* the caller raises it */
+  else
+    part->strikes = 1; /* its wait does */
+  neapL_task_cancel(part, status);
+}
+
 void neapL_task_end(neapL_task *task, neapL_ending ending) {
   for (neapL_task *part = task;; part = part->parent) {
-    if (!part->ending && part->state <= NEAPL_TASK_RUNNING) {
-      part->ending = (uint8_t)ending;
-      part->killed = true;
-      part->kills = NEAPL_PATIENCE + 1;
-      if (part == task->host->current)
-        part->told = true; /* the caller raises it */
-      else
-        part->strikes = 1; /* its wait does */
-      neapL_task_cancel(part, NEAP_ETIMEDOUT);
-    }
+    neapL_task_end_part(part, ending, NEAP_ETIMEDOUT);
     if (!part->internal)
       return;
   }

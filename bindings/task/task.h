@@ -124,14 +124,14 @@ struct neapL_task {
   bool detached;      /* if it fails unheard, that is a warning */
   neap_ticket *ticket; /* of a run that a host has started; else NULL */
   bool is_cut;         /* the budget has suspended it amid its code */
-  bool knows;         /* it or an owner had been cancelled by then: its own code
-                         may have done that, and goes on to its next wait */
-  uint8_t ending;     /* a neapL_ending */
-  uint8_t strikes;    /* how often that has been raised where it computed */
-  uint32_t script;    /* the serial of the flow that a host has loaded, of whose
-                         script it is; 0: it is of none */
-  uint64_t computed;  /* ns of processor time without a wait, under a budget */
-  int64_t grown;      /* net bytes that it uses, where there is a cap */
+  bool knows;        /* it or an owner had been cancelled by then: its own code
+                        may have done that, and goes on to its next wait */
+  uint8_t ending;    /* a neapL_ending */
+  uint8_t strikes;   /* how often that has been raised where it computed */
+  uint32_t script;   /* the serial of the flow that a host has loaded, of whose
+                        script it is; 0: it is of none */
+  uint64_t computed; /* ns of processor time without a wait, under a budget */
+  struct neapL_account *account; /* what it uses, where there is a cap */
   uint64_t allowance; /* how much that may be; 0: what the host allows. Tasks
                          that it spawns may as much */
 };
@@ -171,6 +171,15 @@ void neapL_task_end_wait(neapL_task *task);
  * them.
  */
 void neapL_task_end(neapL_task *task, neapL_ending ending);
+
+/* The same for a part alone. It fails, or, if `status` is NEAP_ECANCELED, it
+ * ends quietly: another task tells of the error. */
+void neapL_task_end_part(neapL_task *part, neapL_ending ending, int status);
+
+/* Whether it ends quietly. */
+static inline bool neapL_task_is_quiet(const neapL_task *task) {
+  return task->ending && task->cancel_status == NEAP_ECANCELED;
+}
 
 /* Returns the seed for the jitter of a run that begins in this task. */
 uint64_t neapL_task_seed(const neapL_task *task);

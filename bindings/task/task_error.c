@@ -17,6 +17,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "biggest.h"
 #include "error.h"
 #include "trace.h"
 
@@ -66,6 +67,8 @@ static bool find_origin(lua_State *L, const neapL_task *task, int index) {
 int neapL_task_trace(lua_State *L) {
   neapL_task *task = neapL_task_current(L);
   lua_settop(L, 1);
+  if (neapL_task_is_quiet(task))
+    return 1;
   neapL_task_push(L, task);
   if (!find_origin(L, task, 2)) {
     push_origin(L, task);
@@ -101,14 +104,12 @@ int neapL_task_trace(lua_State *L) {
 /* Pushes the error of a task that is being ended. [-0, +1, m] */
 static void push_ending(lua_State *L, const neapL_task *task) {
   if (task->ending == NEAPL_ENDING_MEMORY) {
-    neapL_error_push(L, "memory",
-                     "the memory that there may be is used up, and this run "
-                     "uses most of it");
-  } else {
-    uint64_t limit = neapL_task_compute_limit(task);
-    neapL_error_push(L, "compute", "computed for more than %f s without a wait",
-                     (lua_Number)limit / 1e9);
+    neapL_biggest_push_error(L, task);
+    return;
   }
+  uint64_t limit = neapL_task_compute_limit(task);
+  neapL_error_push(L, "compute", "computed for more than %f s without a wait",
+                   (lua_Number)limit / 1e9);
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "retryable");
 }
@@ -205,6 +206,10 @@ static int leave(lua_State *L) {
 }
 
 void neapL_task_keep_error(lua_State *L, neapL_task *task) {
+  if (neapL_task_is_quiet(task)) {
+    set_error(L, task);
+    return;
+  }
   lua_pushcfunction(L, leave);
   lua_insert(L, -2);
   neapL_task_push(L, task);

@@ -20,6 +20,7 @@
 #include "coroutine.h"
 #include "error.h"
 #include "memory.h"
+#include "protect.h"
 #include "task_error.h"
 #include "time_limit.h"
 #include "wait.h"
@@ -81,12 +82,20 @@ neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
   if (parent != host->root && parent->state != NEAPL_TASK_RUNNING)
     neapL_error_raise(L, "closed",
                       "a task that has ended cannot spawn another");
+  if (host->current && host->current->ending == NEAPL_ENDING_MEMORY) {
+    neapL_task_push_end(L, host->current);
+    neapL_protect_let_pass(L);
+    lua_error(L);
+  }
   if (host->max_tasks > 0 && host->live >= host->max_tasks)
     neapL_error_raise(L, "limit", "more than %d tasks have not ended",
                       (int)host->max_tasks);
   lua_State *thread = host->pool[host->pooled - 1].L;
   if (!lua_checkstack(thread, count + LUA_MINSTACK))
     luaL_error(L, "too many arguments for a task");
+  task->parent = parent;
+  if (host->memory && !neapL_memory_open(host->memory, task))
+    neapL_error_no_memory(L);
   /* From here on nothing fails. */
   task->slot = neapL_host_take(L, host);
   lua_insert(L, -count - 2); /* task function arguments */
@@ -95,7 +104,6 @@ neapL_task *neapL_task_spawn(lua_State *L, neapL_task *parent, int count,
   lua_xmove(L, thread, count + 1);
   task->results = count + 2; /* until it begins, the number of arguments */
   task->L = thread;
-  task->parent = parent;
   task->serial = parent->spawned++;
   const neapL_task *spawner = host->current ? host->current : parent;
   task->script = spawner->script;
@@ -258,8 +266,6 @@ static bool go_on(neapL_task *task) {
   int results;
   int status =
       neapL_budget_resume(host, task->L, host->driver, count, &results);
-  if (host->memory)
-    neapL_memory_charge(host->memory, task);
   host->current = NULL; /* first: the handler of a signal looks at it */
   neapL_host_run(host, NULL);
   if (status == LUA_OK) {
@@ -289,7 +295,7 @@ static void begin_budget(neapL_task *task, uint64_t until, neapL_armed *ends) {
     check_owners(task);
   neapL_budget_begin(host, task, until);
   if (host->memory)
-    neapL_memory_enter(host->memory);
+    neapL_memory_enter(host->memory, task);
   neapL_budget_arm(host, ends, host->scratch);
 }
 
@@ -327,6 +333,8 @@ static void strip(neapL_task *task) {
                        sizeof *task->workers);
   if (task->run)
     neap_run_free(task->run);
+  if (task->account)
+    neapL_memory_close(task->host->memory, task);
   task->workers = NULL;
   task->run = NULL;
 }
@@ -362,8 +370,6 @@ static void tell_waiters(neapL_task *task) {
 static void complete(neapL_task *task) {
   neapL_host *host = task->host;
   neapL_task *parent = task->parent;
-  if (host->to_end == task)
-    host->to_end = NULL;
   if (task->run && task->outcome != NEAPL_TASK_DONE)
     host->runs->abandon(task);
   strip(task);

@@ -52,6 +52,20 @@ describe("neap run --untrusted", function()
     assert.truthy(result.stderr:find("closed", 1, true))
   end)
 
+  it("ends a script whose tasks spawn tasks, well before its timeout", function()
+    local bombs = {
+      "local function f() neap.spawn(f) neap.spawn(f) neap.sleep(60) end f()",
+      "local function f() while true do pcall(neap.spawn, f) pcall(neap.sleep, 0) end end f()",
+      "local function f() while true do pcall(neap.spawn_detached, f) neap.sleep(0) end end f()",
+      "local function f() while true do pcall(function() neap.spawn(f):await() end) end end f()",
+    }
+    for _, bomb in ipairs(bombs) do
+      local result = run(node(bomb), "--untrusted", "--json", "--memory", "8M", "--timeout", "10")
+      assert.equal(1, result.status)
+      assert.equal("memory", json.decode(result.stdout).error.code, bomb)
+    end
+  end)
+
   it("says that there is too little memory to start", function()
     local result = run("return 1", "--untrusted", "--memory", "250K")
     assert.equal(1, result.status)
