@@ -231,7 +231,9 @@ int neapL_search_gsub(lua_State *L) {
       break;
   }
   if (changed) {
-    luaL_addlstring(&buffer, at, (size_t)(m.subject_end - at));
+    size_t rest = (size_t)(m.subject_end - at);
+    neapL_work_check_size(L, m.work.what, luaL_bufflen(&buffer) + rest);
+    luaL_addlstring(&buffer, at, rest);
     luaL_pushresult(&buffer);
   } else {
     lua_pushvalue(L, SUBJECT);

@@ -107,7 +107,8 @@ static int repeat(lua_State *L) {
   neapL_work_check_size(L, "string.rep", total);
   neapL_work work;
   neapL_work_begin(&work, L, "string.rep");
-  neapL_work_add(&work, (uint64_t)n + total / 16);
+  /* The largest result of the shortest piece stays below the most steps. */
+  neapL_work_add(&work, (uint64_t)n / 2 + total / 16);
   luaL_Buffer buffer;
   char *at = luaL_buffinitsize(L, &buffer, total);
   for (lua_Integer i = 0; i < n; i++) {

@@ -23,15 +23,16 @@ static uint64_t now(void) {
 }
 
 void neapL_work_look(neapL_work *work) {
-  uint64_t taken = NEAPL_WORK_PERIOD;
-  if (work->now < 0)
-    taken += (uint64_t)-work->now;
-  if (taken > work->left)
+  uint64_t beyond = work->now < 0 ? (uint64_t)-work->now : 0;
+  if (beyond > work->left)
     neapL_error_raise(work->L, "limit",
                       "%s: one call would do more work than it may",
                       work->what);
-  work->left -= taken;
-  work->now = NEAPL_WORK_PERIOD;
+  work->left -= beyond;
+  uint64_t next =
+      work->left < NEAPL_WORK_PERIOD ? work->left : NEAPL_WORK_PERIOD;
+  work->left -= next;
+  work->now = (int64_t)next;
   neapL_budget_is_over(work->L); /* raises when the task has to end */
   const neapL_host *host = neapL_host_of(work->L);
   uint64_t until = neapL_budget_until(host);
