@@ -267,7 +267,9 @@ NEAP_API int neap_lua_call_return(const neap_call *call, int count);
  * whose shared store is a value of this state, the run in Lua has the same
  * table; a plain pointer is a light userdata there. `opts` are those of
  * neap_flow_add, for a node of the kind NEAP_NODE. The runs in C are started on
- * the engine of the state. Returns what neap_flow_add_ops does. [-0, +0, -] */
+ * the engine of the state. The node has its memory from the allocator of the
+ * state, also to the end of the flow: where the state is not from neap_lua_new,
+ * that has to last so long. Returns what neap_flow_add_ops does. [-0, +0, -] */
 NEAP_API int neap_lua_add_node(lua_State *L, neap_flow *flow,
                                const neap_node_opts *opts, const char *name,
                                neap_lua_flow lua, neap_node **out);

@@ -401,6 +401,25 @@ describe("the rule of names", function()
   end)
 end)
 
+local ALLOCATORS = { malloc = true, calloc = true, realloc = true, reallocarray = true, free = true,
+  strdup = true, strndup = true, asprintf = true, vasprintf = true, getline = true,
+  aligned_alloc = true, posix_memalign = true }
+
+-- Returns the functions of the C library that allocate or free, as often as a source calls
+-- them. Comments and strings do not count, nor members of those names.
+local function allocators(text)
+  text = text:gsub("/%*.-%*/", ""):gsub("//[^\n]*", ""):gsub('"[^"\n]*"', '""')
+  local found = {}
+  for _, value in text:gmatch "([%w_.]+) = (free)[;,]" do found[#found + 1] = value end
+  for before, name, after in (" " .. text):gmatch "([%->%.]?)%f[%w_]([%a_][%w_]*)%f[^%w_]()" do
+    if ALLOCATORS[name] and before ~= ">" and before ~= "." then
+      local rest = text:sub(after - 1)
+      if rest:find "^%s*%(" then found[#found + 1] = name end
+    end
+  end
+  return found
+end
+
 describe("the sources", function()
   local sources, ours = {}, {}
   for _, folder in ipairs { "engine", "bindings", "spec/engine", "spec/bindings" } do
@@ -430,6 +449,30 @@ describe("the sources", function()
 
   it("include each other in no loop", function()
     assert.same({}, loops(sources))
+  end)
+
+  -- Files that call the C library's allocator, and why.
+  local OF_THE_C_LIBRARY = {
+    ["engine/base/alloc.c"] = "the engine's default",
+    ["bindings/task/memory.c"] = "the default of a state that neap makes",
+    ["bindings/program/size_classes.c"] = "the allocator of the executable",
+    ["engine/http/coding.c"] = "as the libraries whose state it keeps, which give no choice",
+    ["engine/http/guard.c"] = "what libcurl copies at once, as large as a file may be",
+  }
+
+  it("take memory from the allocator that they are given", function()
+    assert.same({ "free", "malloc" },
+      allocators 'x = malloc(1); /* free(x) */ puts("calloc("); ops.drop = free;')
+    assert.same({}, allocators "api->free(x); neap_free(x); neap_realloc(x); // free(x)\n")
+    local callers = {}
+    for name, text in pairs(ours) do
+      if #allocators(text) > 0 then callers[name] = true end
+    end
+    for name in pairs(OF_THE_C_LIBRARY) do
+      assert.is_true(callers[name], name .. " needs no exception")
+      callers[name] = nil
+    end
+    assert.same({}, callers)
   end)
 
   it("of Lua use the commands in no other folder", function()

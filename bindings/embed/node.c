@@ -2,17 +2,19 @@
  * SPDX-License-Identifier: MIT
  *
  * The exec of such a node starts a run in the Lua state. That ends with a
- * report, which is kept as the result of exec.
+ * report, which is kept as the result of exec. The memory for all of it is the
+ * state's, and is freed when the flow in C is: maybe after the state.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "neap_lua.h"
 #include "start.h"
+#include "task/memory.h"
 
 /* What `self` of the node points at. */
 typedef struct lua_node {
+  neap_alloc alloc;
   lua_State *L; /* the main one */
   neap_engine *engine;
   neap_lua_flow flow;
@@ -21,6 +23,7 @@ typedef struct lua_node {
 
 /* What the result of exec points at. */
 typedef struct visit {
+  neap_alloc alloc;
   neap_engine *engine;
   neap_token token; /* of exec, which goes on */
   int number;       /* of the run in Lua; 0: it has ended */
@@ -29,16 +32,31 @@ typedef struct visit {
   size_t action_size;
 } visit;
 
-static void free_visit(void *result) {
-  visit *v = result;
-  free(v->code);
-  free(v->text);
-  free(v->action);
-  free(v);
+static void *allocate(const neap_alloc *alloc, size_t size) {
+  return alloc->fn(alloc->ud, NULL, 0, size);
 }
 
-static char *copy(const char *bytes, size_t size) {
-  char *text = malloc(size + 1);
+static void release(neap_alloc alloc, void *ptr, size_t size) {
+  if (ptr)
+    alloc.fn(alloc.ud, ptr, size, 0);
+}
+
+/* Frees a string that has no zero amid it. */
+static void release_text(const visit *v, char *text) {
+  if (text)
+    release(v->alloc, text, strlen(text) + 1);
+}
+
+static void free_visit(void *result) {
+  visit *v = result;
+  release_text(v, v->code);
+  release_text(v, v->text);
+  release(v->alloc, v->action, v->action_size + 1);
+  release(v->alloc, v, sizeof *v);
+}
+
+static char *copy(const visit *v, const char *bytes, size_t size) {
+  char *text = allocate(&v->alloc, size + 1);
   if (text) {
     memcpy(text, bytes, size);
     text[size] = '\0';
@@ -47,12 +65,12 @@ static char *copy(const char *bytes, size_t size) {
 }
 
 /* The sentence of a failure, with the place inside of the flow in Lua. */
-static char *describe(const neap_report *report) {
+static char *describe(const visit *v, const neap_report *report) {
   const char *error = report->error ? report->error : "";
   if (!report->path)
-    return copy(error, strlen(error));
+    return copy(v, error, strlen(error));
   size_t size = strlen(report->path) + strlen(error) + sizeof ": ";
-  char *text = malloc(size);
+  char *text = allocate(&v->alloc, size);
   if (text)
     snprintf(text, size, "%s: %s", report->path, error);
   return text;
@@ -64,10 +82,10 @@ static void note_end(void *self, const neap_report *report) {
   v->number = 0;
   v->status = report->status;
   if (v->status < 0) {
-    v->code = report->code ? copy(report->code, strlen(report->code)) : NULL;
-    v->text = describe(report);
+    v->code = report->code ? copy(v, report->code, strlen(report->code)) : NULL;
+    v->text = describe(v, report);
   } else if (report->action) {
-    v->action = copy(report->action, report->action_size);
+    v->action = copy(v, report->action, report->action_size);
     v->action_size = report->action_size;
     if (!v->action)
       v->status = NEAP_ENOMEM;
@@ -80,10 +98,10 @@ static int exec(neap_call *call) {
   if (neap_call_engine(call) != node->engine)
     return neap_call_fail(call, NEAP_EINVAL, NULL,
                           "the run has another engine than the Lua state");
-  visit *v = calloc(1, sizeof *v);
+  visit *v = allocate(&node->alloc, sizeof *v);
   if (!v)
     return NEAP_ENOMEM;
-  v->engine = node->engine;
+  *v = (visit){.alloc = node->alloc, .engine = node->engine};
   neap_call_set_result(call, v, free_visit);
   int status = neap_later(call, &v->token);
   if (status < 0)
@@ -133,6 +151,12 @@ static void cancel(neap_call *call) {
     v->number = 0;
 }
 
+/* Frees what `self` of a node points at. */
+static void drop_node(void *self) {
+  lua_node *node = self;
+  release(node->alloc, node, sizeof *node + strlen(node->name) + 1);
+}
+
 int neap_lua_add_node(lua_State *L, neap_flow *flow, const neap_node_opts *opts,
                       const char *name, neap_lua_flow lua, neap_node **out) {
   if (!L || !neap_lua_engine(L))
@@ -142,12 +166,15 @@ int neap_lua_add_node(lua_State *L, neap_flow *flow, const neap_node_opts *opts,
   size_t size = name ? strlen(name) : 0;
   if (name && size == 0)
     return NEAP_EINVAL;
-  lua_node *node = malloc(sizeof *node + size + 1);
+  neap_alloc alloc = neapL_memory_allocator(L);
+  lua_node *node = allocate(&alloc, sizeof *node + size + 1);
   if (!node)
     return NEAP_ENOMEM;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  *node = (lua_node){
-      .L = lua_tothread(L, -1), .engine = neap_lua_engine(L), .flow = lua};
+  *node = (lua_node){.alloc = alloc,
+                     .L = lua_tothread(L, -1),
+                     .engine = neap_lua_engine(L),
+                     .flow = lua};
   lua_pop(L, 1);
   memcpy(node->name, name ? name : "", size + 1);
   neap_node_ops ops = NEAP_NODE_OPS_INIT;
@@ -155,9 +182,9 @@ int neap_lua_add_node(lua_State *L, neap_flow *flow, const neap_node_opts *opts,
   ops.resume = resume;
   ops.post = post;
   ops.cancel = cancel;
-  ops.drop = free;
+  ops.drop = drop_node;
   int status = neap_flow_add_ops(flow, opts, &ops, node, out);
   if (status < 0)
-    free(node);
+    drop_node(node);
   return status;
 }

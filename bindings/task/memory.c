@@ -188,6 +188,15 @@ neapL_memory *neapL_memory_of(lua_State *L) {
   return lua_getallocf(L, &ud) == neapL_memory_alloc ? ud : NULL;
 }
 
+neap_alloc neapL_memory_allocator(lua_State *L) {
+  neapL_memory *memory = neapL_memory_of(L);
+  if (memory)
+    return (neap_alloc){.fn = neapL_memory_alloc_engine, .ud = memory};
+  neap_alloc alloc;
+  alloc.fn = lua_getallocf(L, &alloc.ud);
+  return alloc;
+}
+
 void neapL_memory_begin(neapL_memory *memory, neapL_host *host) {
   memory->host = host;
   if (memory->cap > 0)

@@ -44,6 +44,11 @@ void *neapL_memory_alloc_engine(void *ud, void *ptr, size_t old_size,
  */
 neapL_memory *neapL_memory_of(lua_State *L);
 
+/* Returns the allocator for what is no object of Lua's, and may outlive the
+ * state: where neap has made that, it counts, and has the engine's share of the
+ * reserve. [-0, +0, -] */
+neap_alloc neapL_memory_allocator(lua_State *L);
+
 /* The account charges tasks from here on; the host keeps it. */
 void neapL_memory_begin(neapL_memory *memory, neapL_host *host);
 

@@ -464,6 +464,81 @@ static void nothing_is_dropped_that_was_not_registered(void **state) {
   assert_int_equal(n.results, n.drops);
 }
 
+/* A run in C, whose only node is a flow in Lua. Its outcome, also when it
+ * fails, is copied into memory of the state's. */
+static int play_node(lua_State *L, const char *script) {
+  neap_lua_flow lua;
+  neap_flow *flow;
+  neap_node *root, *node;
+  neap_token token;
+  neap_node_opts opts = NEAP_NODE_OPTS_INIT;
+  int status = load(L, script, &lua);
+  if (status == 0)
+    status = finish(L, lua);
+  if (status < 0)
+    return status;
+  assert_int_equal(0, neap_flow_new(NULL, &flow));
+  opts.kind = NEAP_FLOW;
+  assert_int_equal(0, neap_flow_add(flow, &opts, &root));
+  opts.kind = NEAP_NODE;
+  opts.name = "talk";
+  status = neap_lua_add_node(L, flow, &opts, NULL, lua, &node);
+  if (status == 0) {
+    assert_int_equal(0, neap_flow_start(flow, root, node));
+    assert_int_equal(0, neap_flow_seal(flow));
+    status = neap_start(neap_lua_engine(L), flow, NULL, &token);
+  }
+  if (status == 0)
+    status = next_report(L).status;
+  neap_flow_free(flow);
+  neap_lua_unload(L, lua);
+  return status;
+}
+
+static int play_node_well(lua_State *L) {
+  return play_node(L,
+                   "local neap = require 'neap' return neap.Flow {\n"
+                   "  start = neap.Node { post = function() return 'a' end } "
+                   "}");
+}
+
+static int play_node_that_fails(lua_State *L) {
+  int status = play_node(L, "local neap = require 'neap' return neap.Flow {\n"
+                            "  start = neap.Node { exec = error } }");
+  return status == NEAP_EFAILED ? 0 : status;
+}
+
+static void memory_of_a_node_may_be_refused(void **state) {
+  (void)state;
+  sweep(play_node_well, false);
+  sweep(play_node_well, true);
+  sweep(play_node_that_fails, false);
+}
+
+/* The node has its memory from the state, which may be closed before. */
+static void a_flow_with_such_a_node_outlives_the_state(void **state) {
+  (void)state;
+  memory m = {0};
+  lua_State *L;
+  neap_flow *flow;
+  neap_node *node;
+  neap_node_opts opts = NEAP_NODE_OPTS_INIT;
+  neap_engine_opts engine = NEAP_ENGINE_OPTS_INIT;
+  neap_lua_opts lua = NEAP_LUA_OPTS_INIT;
+  engine.alloc = (neap_alloc){.fn = allocate, .ud = &m};
+  lua.engine = &engine;
+  assert_int_equal(0, neap_lua_new(&lua, &L));
+  assert_int_equal(0, neap_flow_new(NULL, &flow));
+  opts.name = "talk";
+  size_t before = m.live;
+  assert_int_equal(0, neap_lua_add_node(L, flow, &opts, "x", 0, &node));
+  assert_true(m.live > before);
+  lua_close(L);
+  assert_true(m.live > 0);
+  neap_flow_free(flow);
+  assert_int_equal(0, m.live);
+}
+
 static void memory_may_be_refused(void **state) {
   (void)state;
   sweep(play, false);
@@ -485,6 +560,8 @@ int main(void) {
       TEST(a_flow_in_lua_is_given_up_in_time),
       TEST(a_state_may_be_closed_while_c_works),
       cmocka_unit_test(memory_may_be_refused),
+      cmocka_unit_test(memory_of_a_node_may_be_refused),
+      cmocka_unit_test(a_flow_with_such_a_node_outlives_the_state),
       cmocka_unit_test(nothing_is_dropped_that_was_not_registered),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
