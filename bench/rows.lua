@@ -44,8 +44,8 @@ local M = {}
 --- How many of each unit a second or a byte has.
 M.units = { ns = 1e9, us = 1e6, ms = 1e3, s = 1, B = 1, KB = 1e-3, MB = 1e-6, times = 1 }
 
-local TOPICS = { "nodes", "waiting", "tasks", "batch", "http", "llm", "json", "start", "frame",
-  "growth", "embed" }
+local TOPICS = { "nodes", "waiting", "tasks", "batch", "http", "llm", "json", "cbor", "start",
+  "frame", "growth", "embed" }
 
 -- The first line that a command prints, nil if there is none.
 local function ask(command)

@@ -6,8 +6,8 @@ local helper = require "spec.helper"
 -- include headers of its own folder and of those in lines above it here.
 local layers = {
   engine = { { "base" }, { "loop" }, { "grants" }, { "io", "http", "flow" }, { "drive" }, { "" } },
-  bindings = { { "task" }, { "flow", "io", "serve", "sync", "vector" }, { "http", "json" }, { "" },
-    { "sandbox" }, { "embed" }, { "program" } },
+  bindings = { { "task" }, { "flow", "io", "serve", "sync", "vector" }, { "http", "json" },
+    { "cbor" }, { "" }, { "sandbox" }, { "embed" }, { "program" } },
 }
 
 -- Which files may include the headers of a library, as patterns of their paths.

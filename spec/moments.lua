@@ -243,6 +243,14 @@ S["JSON"] = function()
   end }
 end
 
+S["CBOR"] = function()
+  return { run = function()
+    local t = { a = { 1, 2.5, "x", neap.json.null, true }, [2] = neap.json.array {} }
+    t.me, t.twice = t, t.a
+    return neap.cbor.encode(neap.cbor.decode(neap.cbor.encode(t)))
+  end }
+end
+
 S["a watch"] = function(folder)
   local watch
   return { close = function() if watch then watch:close() end end,

@@ -17,6 +17,7 @@
 #include "place.h"
 #include "task/check.h"
 #include "task/error.h"
+#include "utf8.h"
 #include "values.h"
 #include "vector/vector.h"
 
@@ -65,7 +66,7 @@ static int refuse(struct encoder *e, const neapL_json_place *in,
   va_start(args, format);
   const char *reason = lua_pushvfstring(L, format, args);
   va_end(args);
-  const char *path = neapL_json_place_push(L, in); /* reason path */
+  const char *path = neapL_json_place_push(L, "$", in); /* reason path */
   neapL_error_push(L, "json", "cannot encode %s: %s", path, reason);
   lua_pushvalue(L, -2); /* reason path error path */
   lua_setfield(L, -2, "path");
@@ -108,27 +109,6 @@ static void append_line(struct encoder *e, int depth) {
   e->used += spaces;
 }
 
-/* Returns the length of the UTF-8 sequence of 2 to 4 bytes at `s`, 0 when it
- * is not well-formed (Unicode 15, table 3-7). */
-static size_t utf8_sequence(const unsigned char *s, size_t left) {
-  unsigned lead = s[0];
-  size_t size = lead < 0xC2   ? 0
-                : lead < 0xE0 ? 2
-                : lead < 0xF0 ? 3
-                : lead < 0xF5 ? 4
-                              : 0;
-  if (size == 0 || size > left)
-    return 0;
-  for (size_t i = 1; i < size; i++)
-    if ((s[i] & 0xC0) != 0x80)
-      return 0;
-  bool overlong =
-      (lead == 0xE0 && s[1] < 0xA0) || (lead == 0xF0 && s[1] < 0x90);
-  bool surrogate = lead == 0xED && s[1] >= 0xA0;
-  bool beyond = lead == 0xF4 && s[1] >= 0x90;
-  return overlong || surrogate || beyond ? 0 : size;
-}
-
 static void append_escape(struct encoder *e, unsigned char c) {
   static const char chars[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
   const char *found = memchr(chars, c, sizeof(chars) - 1);
@@ -147,7 +127,7 @@ static void write_string(struct encoder *e, const neapL_json_place *in,
   append_char(e, '"');
   for (size_t i = 0; i < size;) {
     if (s[i] >= 0x80) {
-      size_t step = utf8_sequence(s + i, size - i);
+      size_t step = neapL_utf8_sequence(s + i, size - i);
       if (step == 0)
         refuse(e, in, "%s is not UTF-8 (at its byte %I)",
                is_key ? "a key" : "the string", (LUAI_UACINT)i + 1);
@@ -457,7 +437,7 @@ static void write_table(struct encoder *e, const neapL_json_place *in) {
   for (const neapL_json_place *outer = in; outer != NULL; outer = outer->up)
     if (outer->table == here.table)
       refuse(e, in, "a cycle, it is %s again",
-             neapL_json_place_push(L, outer->up));
+             neapL_json_place_push(L, "$", outer->up));
   if (here.depth > MAX_DEPTH)
     refuse(e, in, "nested deeper than %d", MAX_DEPTH);
   luaL_checkstack(L, 10, "a table too deep for what the stack already holds");

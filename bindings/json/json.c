@@ -12,9 +12,7 @@
 #include "task/host.h"
 #include "values.h"
 
-#define ARRAY_META  "neap.json.array"
 #define OBJECT_META "neap.json.object"
-#define NULL_KEY    "neap.json.null"
 
 /* array(t): see json.h. */
 static int array(lua_State *L) {
@@ -88,18 +86,18 @@ static int null_tostring(lua_State *L) {
 
 /* Pushes json.null, which the registry of the state keeps. [-0, +1, m] */
 static void push_null(lua_State *L) {
-  if (lua_getfield(L, LUA_REGISTRYINDEX, NULL_KEY) == LUA_TUSERDATA)
+  if (lua_getfield(L, LUA_REGISTRYINDEX, NEAPL_JSON_NULL_KEY) == LUA_TUSERDATA)
     return;
   lua_pop(L, 1);
   lua_newuserdatauv(L, 0, 0);
   lua_newtable(L); /* null metatable */
   lua_pushcfunction(L, null_tostring);
   lua_setfield(L, -2, "__tostring");
-  lua_pushliteral(L, NULL_KEY);
+  lua_pushliteral(L, NEAPL_JSON_NULL_KEY);
   lua_setfield(L, -2, "__name");
   lua_setmetatable(L, -2);
   lua_pushvalue(L, -1);
-  lua_setfield(L, LUA_REGISTRYINDEX, NULL_KEY);
+  lua_setfield(L, LUA_REGISTRYINDEX, NEAPL_JSON_NULL_KEY);
 }
 
 int neapL_json_open(lua_State *L) {
@@ -113,7 +111,7 @@ int neapL_json_open(lua_State *L) {
   push_null(L);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "null");
-  luaL_newmetatable(L, ARRAY_META);
+  luaL_newmetatable(L, NEAPL_JSON_ARRAY_META);
   lua_pushliteral(L, "neap.json.ranks"); /* module null array ranks */
   luaL_setfuncs(L, functions, 3);
   return 1;

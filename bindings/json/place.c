@@ -3,7 +3,6 @@
 #include "place.h"
 
 #include <lauxlib.h>
-#include <stdbool.h>
 #include <string.h>
 
 /* Adds ".name", or ["name"] when the name is no identifier. It is shortened,
@@ -35,6 +34,9 @@ static void add_members(luaL_Buffer *b, const neapL_json_place *in, int depth) {
   if (in->depth > SHOWN && in->depth <= depth - SHOWN) {
     if (in->depth == SHOWN + 1)
       luaL_addstring(b, "...");
+  } else if (in->is_literal) {
+    lua_pushfstring(b->L, "[%s]", in->key);
+    luaL_addvalue(b);
   } else if (in->key != NULL) {
     add_key(b, in->key, in->key_size);
   } else {
@@ -43,10 +45,11 @@ static void add_members(luaL_Buffer *b, const neapL_json_place *in, int depth) {
   }
 }
 
-const char *neapL_json_place_push(lua_State *L, const neapL_json_place *in) {
+const char *neapL_json_place_push(lua_State *L, const char *root,
+                                  const neapL_json_place *in) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
-  luaL_addchar(&b, '$');
+  luaL_addstring(&b, root);
   add_members(&b, in, in == NULL ? 0 : in->depth);
   luaL_pushresult(&b);
   return lua_tostring(L, -1);

@@ -5,6 +5,10 @@
 
 #include <lua.h>
 
+/* The registry's keys of the metatable that marks arrays, and of json.null. */
+#define NEAPL_JSON_ARRAY_META "neap.json.array"
+#define NEAPL_JSON_NULL_KEY   "neap.json.null"
+
 /* The upvalues of all functions of the module: json.null, the metatable that
  * marks arrays, and the name under which the metatable of an ordered object has
  * the ranks of its keys, a table of integers by name. */

@@ -445,10 +445,12 @@ static int require_own(lua_State *L) {
 /* The modules of neap that scripts may require. */
 static bool is_public(const char *name) {
   static const char *const names[] = {
-      "neap",        "neap.draw",   "neap.error",   "neap.fs",
-      "neap.http",   "neap.input",  "neap.json",    "neap.limiter",
-      "neap.llm",    "neap.mcp",    "neap.net",     "neap.process",
-      "neap.secret", "neap.stream", "neap.summary", NULL};
+      "neap",         "neap.cbor",   "neap.draw",
+      "neap.error",   "neap.fs",     "neap.http",
+      "neap.input",   "neap.json",   "neap.limiter",
+      "neap.llm",     "neap.mcp",    "neap.net",
+      "neap.process", "neap.secret", "neap.stream",
+      "neap.summary", NULL};
   for (int i = 0; names[i]; i++)
     if (strcmp(names[i], name) == 0)
       return true;

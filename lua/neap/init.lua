@@ -151,8 +151,8 @@ end
 
 -- Modules that are loaded on first use, so that a script without them starts faster.
 local later = {
-  emit = "neap.flow.emit", error = "neap.error", fs = "neap.fs", http = "neap.http",
-  input = "neap.input", llm = "neap.llm", mcp = "neap.mcp", net = "neap.net",
+  cbor = "neap.cbor", emit = "neap.flow.emit", error = "neap.error", fs = "neap.fs",
+  http = "neap.http", input = "neap.input", llm = "neap.llm", mcp = "neap.mcp", net = "neap.net",
   process = "neap.process", retry = "neap.task.retry", stream = "neap.stream",
   summary = "neap.summary", testing = "neap.testing",
 }

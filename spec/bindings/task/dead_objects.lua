@@ -59,8 +59,8 @@ local MAKERS = {
   ["neap.vector"] = function() return core.vector { 1 } end,
 }
 local INTERNAL = { ["neap.fs.result"] = true, ["neap.addresses"] = true, ["neap.relay"] = true,
-  ["neap.json.document"] = true, ["neap.json.array"] = true, ["neap.place"] = true,
-  ["neap.native"] = true, ["neap.call"] = true }
+  ["neap.cbor.encoder"] = true, ["neap.json.document"] = true, ["neap.json.array"] = true,
+  ["neap.place"] = true, ["neap.native"] = true, ["neap.call"] = true }
 
 -- What may be done again and again: it closes, or asks whether that was done.
 local HARMLESS = { close = true, shut = true, stop = true, is_open = true, back = true,

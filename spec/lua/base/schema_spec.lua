@@ -44,7 +44,7 @@ local CALLS = {
   summarize = "summary.summarize", events = "response:events", retry = "neap.retry",
 }
 for _, name in ipairs { "fs.read", "fs.write", "fs.mkdir", "fs.remove", "fs.watch", "net.connect",
-  "net.listen", "json.decode", "json.encode", "llm.chunks", "process.spawn",
+  "net.listen", "cbor.type", "json.decode", "json.encode", "llm.chunks", "process.spawn",
   "testing.run", "testing.sweep" } do
   CALLS[name] = name
 end

@@ -95,6 +95,8 @@ local options = {
     lone_surrogates = with(word("error", "replace"), "error") },
   ---@class neap.JsonEncodeOptions
   ["json.encode"] = { indent = with(whole(0, 31), 0), sort_keys = with(boolean, true) },
+  ---@class neap.CborTypeOptions
+  ["cbor.type"] = { save = func, load = func },
   ---@class neap.summary.opts
   summarize = { sentences = with(count, 2), max_chars = with(count, 400) },
 }
