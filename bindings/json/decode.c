@@ -15,7 +15,11 @@
 
 #include "task/check.h"
 #include "task/error.h"
+#include "task/host.h"
 #include "values.h"
+
+/* The largest text in a sandbox, in bytes: jansson looks at no clock. */
+enum { LARGEST = 4 * 1024 * 1024 };
 
 #define DOCUMENT_META "neap.json.document"
 
@@ -390,6 +394,11 @@ int neapL_json_decode(lua_State *L) {
   struct options options = check_options(L, 2);
   size_t size;
   const char *text = lua_tolstring(L, 1, &size);
+  const neapL_host *host = neapL_host_find(L);
+  if (size > LARGEST && host && host->is_sandbox)
+    return neapL_error_raise(
+        L, "limit",
+        "json.decode: more than 4 MiB are not decoded in a sandbox");
   /* jansson 2.14 overlooks a NUL byte that follows a number or a word. */
   const char *nul = memchr(text, '\0', size);
   if (nul != NULL)

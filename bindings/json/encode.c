@@ -15,6 +15,7 @@
 
 #include "flow/params.h"
 #include "place.h"
+#include "task/budget.h"
 #include "task/check.h"
 #include "task/error.h"
 #include "utf8.h"
@@ -43,11 +44,16 @@ struct encoder {
   size_t member_count, member_room;
   int indent;
   bool sort_keys;
+  unsigned tables; /* that have been written */
   char start[1024];
   struct member first_members[16];
 };
 
 enum { BYTES_SLOT = 3, MEMBERS_SLOT, KEPT_SLOT };
+
+/* The tables between two looks at what the task may take: few tables that have
+ * each other in them many times are a text without an end. */
+enum { TABLES = 1024 };
 
 /* The room for a number. */
 enum { DIGITS = 32 };
@@ -441,6 +447,8 @@ static void write_table(struct encoder *e, const neapL_json_place *in) {
   if (here.depth > MAX_DEPTH)
     refuse(e, in, "nested deeper than %d", MAX_DEPTH);
   luaL_checkstack(L, 10, "a table too deep for what the stack already holds");
+  if (++e->tables % TABLES == 0)
+    neapL_budget_look(L, "json.encode");
 
   struct keys keys = {0, 0, 0};
   size_t room;
@@ -536,6 +544,7 @@ int neapL_json_encode(lua_State *L) {
   e.members = e.first_members;
   e.member_count = e.member_room = 0;
   e.indent = 0;
+  e.tables = 0;
   check_options(L, 2, &e);
   lua_settop(L, KEPT_SLOT);
   lua_pushvalue(L, 1);

@@ -2,9 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "work.h"
 
-#include <stdbool.h>
-#include <time.h>
-
 #include "task/budget.h"
 #include "task/error.h"
 
@@ -13,13 +10,6 @@ void neapL_work_begin(neapL_work *work, lua_State *L, const char *what) {
                        .what = what,
                        .left = NEAPL_WORK_MOST - NEAPL_WORK_PERIOD,
                        .now = NEAPL_WORK_PERIOD};
-}
-
-/* The time by the clock of slices. */
-static uint64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 void neapL_work_look(neapL_work *work) {
@@ -33,11 +23,7 @@ void neapL_work_look(neapL_work *work) {
       work->left < NEAPL_WORK_PERIOD ? work->left : NEAPL_WORK_PERIOD;
   work->left -= next;
   work->now = (int64_t)next;
-  neapL_budget_is_over(work->L); /* raises when the task has to end */
-  const neapL_host *host = neapL_host_of(work->L);
-  uint64_t until = neapL_budget_until(host);
-  if (until > 0 && now() >= until)
-    neap_note_overrun(host->engine, work->what);
+  neapL_budget_look(work->L, work->what);
 }
 
 void neapL_work_check_size(lua_State *L, const char *what, uint64_t size) {

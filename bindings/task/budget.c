@@ -271,6 +271,15 @@ bool neapL_budget_is_over(lua_State *L) {
   return false;
 }
 
+void neapL_budget_look(lua_State *L, const char *what) {
+  const neapL_host *host = neapL_host_find(L);
+  if (!host || host->budget.until == 0)
+    return;
+  neapL_budget_is_over(L);
+  if (read_clock() >= host->budget.until)
+    neap_note_overrun(host->engine, what);
+}
+
 /* ---- Resuming ------------------------------------------------------------ */
 
 int neapL_budget_resume_armed(neapL_host *host, lua_State *co, lua_State *from,

@@ -72,4 +72,9 @@ void neapL_budget_alarm(neapL_host *host);
  * [-0, +0, v] */
 bool neapL_budget_is_over(lua_State *L);
 
+/* Called now and then in C code that cannot be suspended: raises when the task
+ * has to end, and names `what`, which is *kept*, as what is in the way of a
+ * slice that is over. Where neap has ended, nothing. [-0, +0, v] */
+void neapL_budget_look(lua_State *L, const char *what);
+
 #endif

@@ -8,8 +8,13 @@
 
 #include <lauxlib.h>
 
+#include "task/budget.h"
 #include "task/check.h"
 #include "vector.h"
+
+/* The products between two looks at what the task may take: one list may have
+ * the same large vector many times. */
+enum { PRODUCTS = 1 << 20 };
 
 struct found {
   double similarity;
@@ -162,8 +167,14 @@ static int nearest(lua_State *L) {
   lua_Unsigned count = lua_rawlen(L, 2);
   struct heap heap = {.room = (lua_Unsigned)k < count ? (size_t)k : count};
   heap.items = lua_newuserdatauv(L, heap.room * sizeof(*heap.items) + 1, 0);
+  size_t products = 0;
   for (lua_Integer i = 1; i <= (lua_Integer)count; i++) {
     const neapL_vector *other = push_item(L, i, vector->size);
+    products += vector->size + 64;
+    if (products > PRODUCTS) {
+      products = 0;
+      neapL_budget_look(L, "llm.nearest");
+    }
     add(&heap, (struct found){cosine(vector, other), i});
     lua_pop(L, 1);
   }

@@ -168,6 +168,16 @@ try("all-metatables", "to find one metatable that is open, anywhere",
 
 -- Finalizers.
 
+try("nearest-same", "to have a list with one large vector many times be compared",
+  [[local v = neap.llm.vector(("\0\0\128\63"):rep(1e6)) local list = {}
+  for i = 1, 2e5 do list[i] = v end
+  neap.llm.nearest(v, list, 1)]], "compute")
+try("encode-same", "to have JSON made of few tables that have each other in them",
+  [[local t = {} for i = 1, 60 do t = { t, t, t, t } end
+  neap.json.encode(t)]], "compute or memory or user")
+try("decode-huge", "to have JSON be read that is as large as the memory allows",
+  [[neap.json.decode("[" .. ("0,"):rep(2.2e6) .. "0]")]], "limit")
+
 try("gc", "to have a finalizer run amid other code",
   [[setmetatable({}, { __gc = function() while true do end end })]], "denied")
 try("gc-later", "to add __gc when the metatable is set",

@@ -30,6 +30,9 @@ local limits = {
     above = "local t = {} for i = 1, 65 do t[i] = neap.fs.tempdir() end" },
   { row = "source text", below = "assert(load((' '):rep(2^20)))", code = "limit",
     above = "assert(load((' '):rep(2^20 + 1)))" },
+  { row = "a text that", code = "limit", options = { "--memory", "512M" },
+    below = "neap.json.decode('0' .. (' '):rep(2^22 - 1))",
+    above = "neap.json.decode('0' .. (' '):rep(2^22))" },
   { row = "steps of", below = "table.move({}, 1, 2^24, 1)", code = "limit",
     above = "table.move({}, 1, 2^24 + 1, 1)" },
 }
