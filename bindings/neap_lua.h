@@ -46,6 +46,14 @@ typedef struct neap_lua_opts {
    * of it catches; all else goes on, if need be in 256 KB more. A single
    * request for more than the cap is an ordinary error of Lua's. */
   size_t memory_cap;
+  /* A real-time signal, SIGRTMIN to SIGRTMAX, that is lent to the state until
+   * it is closed; 0: none. A slice with a budget then interrupts Lua code by
+   * it, so that code runs at full speed until the budget is over. neap sets its
+   * handler, which needs to have none before, and gives it back its disposition
+   * after the last state to which it has been lent. It comes to the thread that
+   * is in neap_slice, only there, and restarts system calls. Where that thread
+   * blocks it, slices go on without. */
+  int preempt_signal;
 } neap_lua_opts;
 
 #define NEAP_LUA_OPTS_INIT NEAP_OPTS_INIT(neap_lua_opts)
@@ -56,10 +64,10 @@ typedef struct neap_lua_opts {
  * and the others that its scripts use, as luaL_openlibs opens them. `opts` may
  * be NULL. Raises nothing, and may be called outside of protected calls.
  *
- * Returns 0, NEAP_EBUSY when neap is open in the state already, NEAP_EINVAL
- * when `opts` are wrong or the state is of another version of Lua, NEAP_ENOMEM,
- * or NEAP_ESYS when there are no more descriptors. After a failure you can try
- * again. [-0, +0, -] */
+ * Returns 0, NEAP_EBUSY when neap is open in the state already or the signal of
+ * `opts` has a handler, NEAP_EINVAL when `opts` are wrong or the state is of
+ * another version of Lua, NEAP_ENOMEM, or NEAP_ESYS when there are no more
+ * descriptors. After a failure you can try again. [-0, +0, -] */
 NEAP_API int neap_lua_open(lua_State *L, const neap_lua_opts *opts);
 
 /* Makes a Lua state with the standard libraries and with neap, as
@@ -70,7 +78,8 @@ NEAP_API int neap_lua_open(lua_State *L, const neap_lua_opts *opts);
  *
  * On success *out is *owned*: end it with lua_close, which ends its engine as
  * well. Not from beneath a call into this state. Returns 0, NEAP_EINVAL when
- * `opts` or those of the engine are wrong, NEAP_ENOMEM, or NEAP_ESYS when there
+ * `opts` or those of the engine are wrong, NEAP_EBUSY when the signal of `opts`
+ * has a handler, NEAP_ENOMEM, or NEAP_ESYS when there
  * are no more descriptors. */
 NEAP_API int neap_lua_new(const neap_lua_opts *opts, lua_State **out);
 

@@ -5,6 +5,8 @@
 #include <lauxlib.h>
 
 #include "io/luv.h"
+#include "task/alarm.h"
+#include "task/budget.h"
 #include "task/class.h"
 #include "task/error.h"
 #include "task/memory.h"
@@ -52,6 +54,7 @@ static int collect(lua_State *L) {
   neapL_class_end(L);
   neap_engine_free(engine);
   neapL_luv_end(L);
+  neapL_alarm_free(L, host->budget.alarm);
   neapL_host_free(L, host);
   return 0;
 }
@@ -84,8 +87,13 @@ int neapL_open(lua_State *L, const neapL_runs *runs,
   lua_pushcfunction(L, collect);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  int status = neap_engine_new(opts ? opts->engine : NULL, &host->engine);
+  int status = 0;
+  if (opts && opts->preempt_signal != 0)
+    status = neapL_budget_lend(L, host, opts->preempt_signal);
+  if (status == 0)
+    status = neap_engine_new(opts ? opts->engine : NULL, &host->engine);
   if (status < 0) {
+    neapL_alarm_free(L, host->budget.alarm);
     lua_pop(L, 1);
     return status;
   }

@@ -12,8 +12,10 @@ local WRITTEN = {
   ["engine/libneap.so"] = { "neap__forks", "once", "watch_code" },
   ["lib/neap/libneap_http.so"] = { "global_code", "once" },
   -- Besides: how many hosts were closed, that Lua's records of calls are as expected, and of
-  -- each thread, the host that it found last and what runs in it.
-  ["bindings/libneap_lua.so"] = { "closed", "forks", "is_known", "last", "once", "running" },
+  -- each thread, the host that it found last and what runs in it. Signals are of the process
+  -- as well: which ones are lent to states, and which alarms a thread has set.
+  ["bindings/libneap_lua.so"] = { "closed", "forks", "is_known", "is_set", "last", "lent", "mutex",
+    "once", "running" },
 }
 
 -- The stripped size in bytes that it does not outgrow.

@@ -14,11 +14,17 @@
  * instruction suspends it.
  *
  * The hook ends tasks as well: compute.c.
+ *
+ * A hook makes all code slower. Where the host has lent a signal, code that
+ * runs for longer than ALARM_AFTER_NS is rid of it: an alarm is set for when
+ * the hook has to look next, and its handler sets the hook again (alarm.c).
  */
 #include "budget.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
+#include "alarm.h"
 #include "compute.h"
 #include "obstacle.h"
 #include "protect.h"
@@ -37,6 +43,14 @@ enum { STRIDE = 100 };
 /* After so many calls of the hook between which little time has passed, there
  * may be more instructions again: more than a loop has that is short. */
 enum { CALM = 50 };
+
+/* How long a task has to run, and has to have left, before it is worth some
+ * system calls to have no hook. */
+#define ALARM_AFTER_NS UINT64_C(50000)
+
+/* How much earlier the alarm is set than the hook has to look: it may come that
+ * much late. */
+#define ALARM_EARLY_NS UINT64_C(25000)
 
 static uint64_t read_clock(void) {
   struct timespec now;
@@ -63,11 +77,15 @@ static int stride_of(const neapL_host *host) {
 }
 
 /* Sets how many instructions are to be between two calls of the hook, after the
- * last of them have taken so long. Returns whether that is another number. */
-static bool adapt(neapL_budget *budget, uint64_t took) {
+ * last of them have taken until now. Returns whether that is another number. */
+static bool adapt(neapL_budget *budget, uint64_t now) {
+  if (budget->last == 0 && now < budget->until)
+    return false;
   int haste = budget->haste, slowest = 0;
   while (STRIDE >> slowest > 1)
     slowest++;
+  /* Without a last call, the first ones took all of the budget. */
+  uint64_t took = budget->last ? now - budget->last : STRIDE * STRIDE_NS;
   while (haste < slowest && took > STRIDE_NS) {
     haste++;
     took /= 2;
@@ -102,12 +120,76 @@ static bool call_former(neapL_armed *armed, lua_Debug *ar) {
   return lua_gethook(L) == look && lua_status(L) == LUA_OK;
 }
 
-/* Whether the hook is needed: not for a cap of memory, until that is reached.
- */
-static bool needs_hook(const neapL_host *host) {
-  return host->budget.until != NEAP_FOREVER || host->to_end ||
-         (host->current && host->current->ending);
+/* Whether something has to be ended, so that each instruction counts. */
+static bool is_ending(const neapL_host *host) {
+  return host->to_end || (host->current && host->current->ending);
 }
+
+/* Whether the hook is needed: not for a cap of memory, until that is reached,
+ * and not while an alarm is set. A hook that was there before would be in the
+ * way of what the alarm does. */
+static bool needs_hook(const neapL_host *host, const neapL_armed *armed) {
+  const neapL_budget *budget = &host->budget;
+  if (is_ending(host))
+    return true;
+  if (budget->until == NEAP_FOREVER)
+    return false;
+  return !budget->is_set || budget->is_due || armed->former;
+}
+
+/* Gives a coroutine the hook back that it had before. */
+static void restore_hook(const neapL_armed *armed) {
+  lua_sethook(armed->L, armed->former, armed->former_mask, armed->former_count);
+}
+
+/* ---- The alarm ----------------------------------------------------------- */
+
+/* Called in the handler of a signal, as lua_sethook may be. A hook that code
+ * has set meanwhile stays. */
+static void ring(void *ud) {
+  neapL_budget *budget = ud;
+  const neapL_armed *armed = budget->top;
+  budget->is_due = true;
+  if (!armed)
+    return;
+  lua_Hook hook = lua_gethook(armed->L);
+  if (!hook || hook == look)
+    set_hook(armed, 0, 1);
+}
+
+int neapL_budget_lend(lua_State *L, neapL_host *host, int number) {
+  return neapL_alarm_new(L, number, ring, &host->budget, &host->budget.alarm);
+}
+
+static void stop_alarm(neapL_budget *budget) {
+  if (!budget->is_set)
+    return;
+  neapL_alarm_stop(budget->alarm);
+  budget->is_set = false;
+  budget->is_due = false;
+  budget->last = budget->begun = 0;
+}
+
+/* Leaves it to the alarm to look next, if that is worth it. The alarm may ring
+ * at any point of this. */
+static void rely_on_alarm(neapL_host *host, neapL_armed *armed, uint64_t now) {
+  neapL_budget *budget = &host->budget;
+  if (!budget->alarm || armed->former || is_ending(host) ||
+      now - budget->begun < ALARM_AFTER_NS)
+    return;
+  if (!budget->is_set && budget->look_at - now > ALARM_AFTER_NS) {
+    budget->is_set =
+        neapL_alarm_set(budget->alarm, budget->look_at - ALARM_EARLY_NS);
+    budget->begun = now;
+  }
+  if (!budget->is_set)
+    return;
+  restore_hook(armed);
+  if (budget->is_due)
+    set_hook(armed, 0, 1);
+}
+
+/* ---- Coroutines under the budget ----------------------------------------- */
 
 void neapL_budget_arm(neapL_host *host, neapL_armed *armed, lua_State *L) {
   neapL_budget *budget = &host->budget;
@@ -130,8 +212,9 @@ void neapL_budget_arm(neapL_host *host, neapL_armed *armed, lua_State *L) {
     armed->former_count = lua_gethookcount(L);
   }
   armed->left = armed->former_count;
+  atomic_signal_fence(memory_order_release);
   budget->top = armed;
-  if (needs_hook(host))
+  if (needs_hook(host, armed))
     set_hook(armed, 0, stride_of(host));
 }
 
@@ -141,8 +224,9 @@ void neapL_budget_disarm(neapL_host *host, neapL_armed *armed) {
   neapL_budget *budget = &host->budget;
   budget->top = armed->outer;
   if (lua_gethook(armed->L) == look)
-    lua_sethook(armed->L, armed->former, armed->former_mask,
-                armed->former_count);
+    restore_hook(armed);
+  if (budget->is_due)
+    ring(budget); /* it rang for this one */
 }
 
 static neapL_armed *find(const neapL_host *host, const lua_State *L) {
@@ -154,10 +238,12 @@ static neapL_armed *find(const neapL_host *host, const lua_State *L) {
 
 void neapL_budget_rearm(const neapL_host *host, lua_State *L) {
   const neapL_armed *armed = find(host, L);
-  if (armed && needs_hook(host))
+  if (!armed)
+    lua_sethook(L, NULL, 0, 0);
+  else if (needs_hook(host, armed))
     set_hook(armed, 0, stride_of(host));
   else
-    lua_sethook(L, NULL, 0, 0);
+    restore_hook(armed);
 }
 
 void neapL_budget_alarm(neapL_host *host) {
@@ -231,16 +317,22 @@ static void look(lua_State *L, lua_Debug *ar) {
   if (armed->former && !call_former(armed, ar))
     return;
   neapL_budget *budget = &host->budget;
+  bool has_rung = budget->is_due;
+  if (has_rung)
+    stop_alarm(budget);
   uint64_t now = read_clock();
-  if (ar->event == LUA_HOOKCOUNT && budget->last != 0 &&
-      adapt(budget, now - budget->last) && budget->until > now)
+  if (budget->begun == 0)
+    budget->begun = now;
+  if (ar->event == LUA_HOOKCOUNT && !has_rung && adapt(budget, now) &&
+      budget->until > now)
     set_hook(armed, 0, stride_of(host));
   budget->last = now;
-  if (now < budget->look_at)
-    return;
-  check(L, host, now);
-  if (now < budget->until) {
+  if (now >= budget->look_at) {
+    check(L, host, now);
     budget->look_at = neapL_compute_next_look(host);
+  }
+  if (now < budget->until) {
+    rely_on_alarm(host, armed, now);
   } else if (!can_cut(L, host)) {
     note_obstacle(L, host);
     if (!(lua_gethookmask(L) & LUA_MASKRET))
@@ -296,7 +388,7 @@ void neapL_budget_begin(neapL_host *host, neapL_task *task, uint64_t until) {
   budget->until = until;
   budget->interrupts =
       task->is_cut && task->cancel_status != 0 && !task->told && !task->knows;
-  budget->last = 0;
+  budget->last = budget->begun = 0;
   budget->look_at = budget->seen = budget->used = budget->outside = 0;
   budget->is_cut = budget->is_blocked = false;
   budget->is_fresh = true;
@@ -309,5 +401,6 @@ void neapL_budget_end(neapL_host *host, neapL_task *task) {
   neapL_budget *budget = &host->budget;
   if (budget->is_cut)
     neapL_compute_count_rest(budget, task, read_clock());
+  stop_alarm(budget);
   budget->until = 0;
 }

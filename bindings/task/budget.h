@@ -19,6 +19,10 @@ typedef struct neapL_armed {
   int left; /* instructions until its hook is called for a count */
 } neapL_armed;
 
+/* Has budgets of this host use a real-time signal, until neapL_alarm_free frees
+ * host->budget.alarm. Returns what neapL_alarm_new does. [-0, +0, -] */
+int neapL_budget_lend(lua_State *L, neapL_host *host, int number);
+
 /* A task is about to be resumed, or to end, under a budget that lasts until
  * then; NEAP_FOREVER: under a cap of memory alone. */
 void neapL_budget_begin(neapL_host *host, neapL_task *task, uint64_t until);

@@ -4,6 +4,7 @@
 #define NEAP_BINDINGS_TASK_HOST_H
 
 #include <lua.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "neap.h"
@@ -24,7 +25,14 @@ typedef struct neapL_budget {
   int calm;         /* how often little time had passed, one after another */
   uint64_t outside; /* when it first looked while no task ran; 0: not yet */
   uint64_t limit; /* ns of processor time that a task may use without a wait */
-  struct neapL_armed *top; /* the innermost coroutine under the budget */
+  struct neapL_armed
+      *volatile top; /* the innermost coroutine under the budget */
+  struct neapL_alarm
+      *alarm;         /* by a signal that was lent; NULL: there is none */
+  uint64_t begun;     /* when the hook first looked since the task was
+                         resumed, or since it tried to set the alarm */
+  bool is_set;        /* the alarm is, and no hook needed meanwhile */
+  atomic_bool is_due; /* it has rung */
   lua_State
       *bare;     /* the coroutine that a hook has suspended, without a token */
   bool is_cut;   /* the task that runs has been suspended by the budget */

@@ -7,8 +7,11 @@
 
 #include <cmocka.h>
 #include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "neap_lua.h"
@@ -24,10 +27,14 @@ static const char prelude[] = "neap = require 'neap'\n"
                               "  while os.clock() < till do end\n"
                               "end\n";
 
+/* All is to be the same with a signal that states are lent. */
+static int lent_signal;
+
 static lua_State *make(uint64_t limit_ns) {
   lua_State *L;
   neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
   opts.compute_limit_ns = limit_ns;
+  opts.preempt_signal = lent_signal;
   assert_int_equal(0, neap_lua_new(&opts, &L));
   lua_pushinteger(L, (lua_Integer)patience());
   lua_setglobal(L, "patience");
@@ -418,6 +425,96 @@ static void a_run_can_have_a_limit_of_its_own(void **state) {
   lua_close(L);
 }
 
+/* What a script finds as its hook when it has computed for 2 ms in a slice. */
+static void expect_hook(lua_State *L, const char *expected) {
+  run(L, "neap.spawn(function()\n"
+         "  spin(0.002) result = tostring(debug.gethook())\n"
+         "end)");
+  drive(L, 100 * MS);
+  assert_global(L, expected, "result");
+}
+
+static void a_signal_that_is_lent_does_without_a_hook(void **state) {
+  (void)state;
+  lua_State *L = make(NEAP_FOREVER);
+  expect_hook(L, lent_signal ? "nil" : "external hook");
+  lua_close(L);
+}
+
+static void a_signal_that_is_blocked_does_not(void **state) {
+  (void)state;
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGRTMIN + 1);
+  assert_int_equal(0, pthread_sigmask(SIG_BLOCK, &signals, NULL));
+  lua_State *L = make(NEAP_FOREVER);
+  expect_hook(L, "external hook");
+  lua_close(L);
+  expect_cuts("neap.spawn(function() spin(0.02) result = 1 end)", "1");
+  assert_int_equal(0, pthread_sigmask(SIG_UNBLOCK, &signals, NULL));
+}
+
+static void *drive_elsewhere(void *ud) {
+  tally *t = malloc(sizeof *t);
+  if (t)
+    *t = drive(ud, MS);
+  return t;
+}
+
+static void it_comes_to_the_thread_of_the_slice(void **state) {
+  (void)state;
+  lua_State *L = make(NEAP_FOREVER);
+  for (int i = 0; i < 3; i++) {
+    run(L, "neap.spawn(function() spin(0.02) end)");
+    tally *t = NULL;
+    pthread_t thread;
+    assert_int_equal(0, pthread_create(&thread, NULL, drive_elsewhere, L));
+    pthread_join(thread, (void **)&t);
+    assert_non_null(t);
+    assert_true(t->preempted >= 10);
+    free(t);
+    expect_hook(L, lent_signal ? "nil" : "external hook");
+  }
+  lua_close(L);
+}
+
+static bool has_handler(int number) {
+  struct sigaction action;
+  assert_int_equal(0, sigaction(number, NULL, &action));
+  return (action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL;
+}
+
+static void ignore(int number) {
+  (void)number;
+}
+
+static void a_signal_is_given_back(void **state) {
+  (void)state;
+  int number = SIGRTMIN + 2;
+  neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
+  opts.preempt_signal = number;
+  lua_State *first, *second;
+  assert_int_equal(0, neap_lua_new(&opts, &first));
+  assert_true(has_handler(number));
+  assert_int_equal(0, neap_lua_new(&opts, &second));
+  lua_close(first);
+  assert_true(has_handler(number));
+  assert_int_equal(0, raise(number)); /* nothing comes of it */
+  lua_close(second);
+  assert_false(has_handler(number));
+
+  struct sigaction other = {.sa_handler = ignore};
+  assert_int_equal(0, sigaction(number, &other, NULL));
+  assert_int_equal(NEAP_EBUSY, neap_lua_new(&opts, &first));
+  other.sa_handler = SIG_DFL;
+  assert_int_equal(0, sigaction(number, &other, NULL));
+  const int wrong[] = {-1, SIGUSR1, SIGRTMIN - 1, SIGRTMAX + 1};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    opts.preempt_signal = wrong[i];
+    assert_int_equal(NEAP_EINVAL, neap_lua_new(&opts, &first));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_loop_is_cut_short),
@@ -442,6 +539,15 @@ int main(void) {
       cmocka_unit_test(the_run_ends_and_is_not_tried_again),
       cmocka_unit_test(a_time_limit_acts_where_code_computes),
       cmocka_unit_test(a_hook_that_was_there_goes_on_being_called),
+      cmocka_unit_test(a_signal_that_is_lent_does_without_a_hook),
+      cmocka_unit_test(it_comes_to_the_thread_of_the_slice),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  const struct CMUnitTest signals[] = {
+      cmocka_unit_test(a_signal_that_is_blocked_does_not),
+      cmocka_unit_test(a_signal_is_given_back),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  lent_signal = SIGRTMIN + 1;
+  failed += cmocka_run_group_tests(tests, NULL, NULL);
+  return failed + cmocka_run_group_tests(signals, NULL, NULL);
 }
