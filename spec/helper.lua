@@ -16,7 +16,9 @@ M.build = os.getenv("NEAP_BUILD") or M.root .. "/build/release"
 M.neap = os.getenv("NEAP_BIN") or M.build .. "/bin/neap"
 
 --- Whether all Lua code is suspended at each instruction (./dev test preempt): tests
---- of how long code computes, or how deep it calls, are pending then.
+--- of how long code computes, or how deep it calls, are pending then. So are those of signals to
+--- scripts that compute: one that comes between two instructions finds nothing that runs, and
+--- outside of slices the loop does not look at it before the script waits.
 M.is_preempted = M.build:find("preempt$") ~= nil
 
 --- How many times as long as usual all may take, where a checker or a build for tests slows it

@@ -580,6 +580,8 @@ describe("neap", function()
   end)
 
   describe("when a signal arrives", function()
+    local it = helper.is_preempted and pending or it
+
     -- `signal` sends one to the process, and returns when it has been sent.
     local PRELUDE = [[
       local neap = require "neap"
@@ -696,12 +698,8 @@ describe("neap", function()
           end }]])
     end)
 
-    -- Where code is suspended at each instruction, a signal comes between two of them, and finds
-    -- nothing that runs; only a budget lets the loop look at it then. Deep tasks take minutes.
-    local it_is_quick = helper.is_preempted and pending or it
-
     -- A program sends the signal, for such a loop calls nothing that could.
-    it_is_quick("ends a loop of nodes that have no methods and never wait", function()
+    it("ends a loop of nodes that have no methods and never wait", function()
       for _, loop in ipairs {
         "neap.Flow { name = 'f', start = a, a >> a }",
         "neap.Flow { name = 'f', start = a, a >> neap.Flow { start = b } >> a }",
@@ -717,7 +715,7 @@ describe("neap", function()
       end
     end)
 
-    it_is_quick("ends tasks that own each other, as many as there are, in order", function()
+    it("ends tasks that own each other, as many as there are, in order", function()
       local deep = helper.write(helper.tmpdir() .. "/deep.lua", PRELUDE .. [[
         local function go(depth)
           if depth == 0 then
