@@ -200,6 +200,7 @@ static void fill_template(lua_State *L, const neap_lua_opts *opts) {
       {"warn", neapL_output_warn},       {NULL, NULL}};
   lua_pushvalue(L, template);
   luaL_setfuncs(L, own, 0);
+  neapL_text_bound_tonumber(L);
   lua_pop(L, 1);
   for (int i = 0; libraries[i]; i++) {
     lua_getfield(L, globals, libraries[i]);
@@ -235,6 +236,8 @@ static void fill_template(lua_State *L, const neap_lua_opts *opts) {
     lua_setfield(L, os, clock[i]);
   }
   lua_pushvalue(L, os);
+  if (has_clock)
+    neapL_text_bound_date(L);
   lua_setfield(L, template, "os");
   lua_settop(L, template);
 }

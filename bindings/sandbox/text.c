@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "search.h"
+#include "task/error.h"
 #include "work.h"
 
 /* The registry's key of a random number, by address. */
@@ -87,6 +88,27 @@ static int sized(lua_State *L) {
   neapL_work_add(&work, size / 8);
   /* It has no upvalues, so it may be called as a part of this function. Then
    * messages have its name, not "?". */
+  return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* The same for a function whose work is that of copying, or less: it may be
+ * called once for each byte of a large string. */
+static int small(lua_State *L) {
+  const char *what = lua_tostring(L, lua_upvalueindex(2));
+  if (lua_type(L, 1) == LUA_TSTRING)
+    neapL_work_check_size(L, what, lua_rawlen(L, 1));
+  return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* The longest format of os.date, in bytes: each conversion takes as long as a
+ * thousand steps. */
+enum { LONGEST_DATE = 16384 };
+
+/* date([format [, time]]) */
+static int date(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING && lua_rawlen(L, 1) > LONGEST_DATE)
+    return neapL_error_raise(L, "limit",
+                             "os.date: a format of more than 16 KiB");
   return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
@@ -216,15 +238,28 @@ void neapL_text_bound_string(lua_State *L) {
   }
   for (int i = 0; plain[i]; i++)
     wrap(L, "string", plain[i], sized);
+  wrap(L, "string", "sub", small);
+  wrap(L, "string", "byte", small);
   wrap(L, "string", "format", format);
   wrap(L, "string", "pack", pack);
 }
 
 void neapL_text_bound_utf8(lua_State *L) {
-  static const char *const names[] = {"len", "codepoint", "offset", "char",
-                                      NULL};
+  static const char *const names[] = {"len",  "codepoint", "offset",
+                                      "char", "codes",     NULL};
   for (int i = 0; names[i]; i++)
     wrap(L, "utf8", names[i], sized);
+}
+
+void neapL_text_bound_date(lua_State *L) {
+  wrap(L, "os", "date", date);
+}
+
+void neapL_text_bound_tonumber(lua_State *L) {
+  lua_getfield(L, -1, "tonumber");
+  lua_pushliteral(L, "tonumber");
+  lua_pushcclosure(L, sized, 2);
+  lua_setfield(L, -2, "tonumber");
 }
 
 void neapL_text_open(lua_State *L, uint64_t mask) {

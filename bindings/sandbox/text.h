@@ -23,4 +23,10 @@ void neapL_text_bound_string(lua_State *L);
 /* The same for `utf8`. [-0, +0, v] */
 void neapL_text_bound_utf8(lua_State *L);
 
+/* The same for `date` of the table `os` on top. [-0, +0, v] */
+void neapL_text_bound_date(lua_State *L);
+
+/* The same for `tonumber` of the globals on top. [-0, +0, v] */
+void neapL_text_bound_tonumber(lua_State *L);
+
 #endif
