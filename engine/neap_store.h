@@ -370,7 +370,8 @@ typedef struct neap_store_save_opts {
   const char *action; /* may be NULL */
   uint32_t attempt;
   int64_t took; /* ms */
-  bool values;  /* values are kept so that the run can be read as it is now */
+  bool values;  /* values are kept, so that the run can be read as it is now; of
+                   all saves of a run, or of none */
 } neap_store_save_opts;
 
 #define NEAP_STORE_SAVE_OPTS_INIT NEAP_OPTS_INIT(neap_store_save_opts)
@@ -381,8 +382,8 @@ typedef struct neap_store_save_opts {
  * cancelled instead of QUEUED, WAITING or STUCK. One that waits for a signal
  * which is there already is queued, or if it goes on, told so by `unread`.
  *
- * Parts of a run that ends are gone. Ends with 0, NEAP_EFENCED, or a failure
- * after which the run is where it was. */
+ * Parts of a run that is done or cancelled are gone. Ends with 0, NEAP_EFENCED,
+ * or a failure after which the run is where it was. */
 NEAP_API int neap_store_save(neap_store *store, neap_op *op,
                              const neap_store_save_opts *opts,
                              neap_store_result **result);

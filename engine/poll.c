@@ -24,6 +24,7 @@
 #include "loop/token.h"
 #include "loop/wakeup.h"
 #include "receive.h"
+#include "stores.h"
 
 static void init_lists(neap_engine *engine) {
   neap_link *const lists[] = {
@@ -32,7 +33,7 @@ static void init_lists(neap_engine *engine) {
       &engine->streams, &engine->files_waiting, &engine->file_handles,
       &engine->watches, &engine->listeners,     &engine->processes,
       &engine->tickets, &engine->reports,       &engine->calls,
-      &engine->courses,
+      &engine->courses, &engine->stores,
   };
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     neap__list_init(lists[i]);
@@ -58,6 +59,7 @@ static void disown(neap_engine *engine) {
   neap__files_disown(engine);
   neap__watches_disown(engine);
   neap__processes_disown(engine);
+  neap__stores_disown(engine);
   neap__http_disown(engine->http);
   engine->http = NULL;
   neap__calls_disown(engine);
@@ -144,6 +146,7 @@ static void close_all(neap_engine *engine) {
   neap__calls_close(engine);
   neap__tickets_close(engine);
   forget_operations(engine);
+  neap__stores_close(engine);
   neap__listeners_close(engine);
   neap__streams_close(engine);
   neap__files_close(engine);

@@ -93,6 +93,9 @@ struct neap_engine {
   struct neap__http *http;  /* NULL: it is not loaded yet */
   char http_why[1024];      /* why the last request was refused */
 
+  /* stores.c */
+  neap_link stores; /* of neap_store, until they are closed */
+
   /* grants.c */
   struct neap__grants *grants; /* *owned*; NULL: all is allowed */
 

@@ -1,8 +1,8 @@
-/* Every function of neap.h and neap_lua.h, as the headers have them, with
- * arguments that are none: NULL, 0, an engine alone, an engine that was left
- * behind in a fork, an object whose engine has ended. None may crash, and one
- * that returns a status has to refuse. A function that is new is called as
- * soon as it is in a header.
+/* Every function of neap.h, neap_store.h and neap_lua.h, as the headers have
+ * them, with arguments that are none: NULL, 0, an engine alone, an engine that
+ * was left behind in a fork, an object whose engine has ended. None may crash,
+ * and one that returns a status has to refuse. A function that is new is called
+ * as soon as it is in a header.
  *
  * A call passes words in place of what the function takes, which works where
  * the first words of arguments go through registers or a stack of words, as
@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "neap_lua.h"
+#include "neap_store.h"
 
 enum { MAX_FUNCTIONS = 400, MAX_TEXT = 400 };
 
@@ -221,6 +222,7 @@ typedef struct stale {
   neap_file *file;
   neap_http_upload *upload;
   neap_ticket *ticket;
+  neap_store *store;
 } stale;
 
 static void cancel(void *self) {
@@ -249,6 +251,11 @@ static stale make_stale(void) {
   while (neap_op_active(&op))
     neap_poll(engine, NEAP_FOREVER);
   assert_int_equal(0, neap_http_upload_new(engine, 10, &s.upload));
+  neap_store_opts store = NEAP_STORE_OPTS_INIT;
+  store.kind = "memory";
+  assert_int_equal(0, neap_store_open(engine, &op, &store, &s.store, NULL));
+  while (neap_op_active(&op))
+    neap_poll(engine, NEAP_FOREVER);
   neap_token token;
   assert_int_equal(0, neap_ticket_new(engine, cancel, NULL, &s.ticket, &token));
   neap_engine_free(engine);
@@ -260,9 +267,11 @@ static stale make_stale(void) {
 
 /* What frees its object, and what goes on with it after the engine. */
 static const char *const freeing[] = {
-    "neap_stream_close", "neap_listener_close", "neap_watch_free",
-    "neap_process_free", "neap_file_free",      "neap_http_upload_free",
-    "neap_ticket_end",   "neap_ticket_drop",    NULL};
+    "neap_stream_close", "neap_listener_close",
+    "neap_watch_free",   "neap_process_free",
+    "neap_file_free",    "neap_http_upload_free",
+    "neap_ticket_end",   "neap_ticket_drop",
+    "neap_store_free",   NULL};
 static const char *const going_on[] = {"neap_http_upload_end",
                                        "neap_http_upload_write",
                                        "neap_file_put_back", NULL};
@@ -296,6 +305,7 @@ static void objects_outlive_their_engine(void **state) {
   call_all_of("neap_file", s.file);
   call_all_of("neap_http_upload", s.upload);
   call_all_of("neap_ticket", s.ticket);
+  call_all_of("neap_store", s.store);
   neap_stream_close(s.stream);
   neap_listener_close(s.listener);
   neap_watch_free(s.watch);
@@ -303,6 +313,7 @@ static void objects_outlive_their_engine(void **state) {
   neap_file_free(s.file);
   neap_http_upload_free(s.upload);
   neap_ticket_drop(s.ticket);
+  neap_store_free(s.store);
 }
 
 /* Nodes of a flow that is not theirs. */
@@ -337,6 +348,7 @@ static void nodes_of_another_flow_are_refused(void **state) {
 
 int main(void) {
   add_functions(NEAP_TEST_HEADERS "/engine/neap.h");
+  add_functions(NEAP_TEST_HEADERS "/engine/neap_store.h");
   add_functions(NEAP_TEST_HEADERS "/bindings/neap_lua.h");
   if (count < 200)
     return EXIT_FAILURE;

@@ -1,0 +1,22 @@
+/* The store that keeps runs in a file.
+ * SPDX-License-Identifier: MIT */
+#include "store/kinds.h"
+#include "waiter.h"
+
+static void does_what_every_store_does(void **state) {
+  (void)state;
+  char path[STORE_PATH_SIZE];
+  store_kind kind = sqlite_kind(path);
+  for (int i = 0; i < conformance_count(); i++) {
+    const char *why = conformance_run(i, &kind);
+    if (why)
+      fail_msg("%s: %s", conformance_name(i), why);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(does_what_every_store_does),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
