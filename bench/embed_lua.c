@@ -1,9 +1,11 @@
-/* embed_lua WORKLOAD N: how long slices of 1 ms are while Lua computes, with
- * 1000 flows that wait: N of them. With the workload `state`: what a Lua state
- * with neap costs, made and closed N times.
+/* embed_lua WORKLOAD N [signal]: how long slices of 1 ms are while Lua
+ * computes, with 1000 flows that wait: N of them. With `signal`, a signal is
+ * lent to the state, which interrupts what computes. With the workload `state`:
+ * what a Lua state with neap costs, made and closed N times.
  * SPDX-License-Identifier: MIT */
 #include <dirent.h>
 #include <lauxlib.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@
 #define MS UINT64_C(1000000)
 
 static distribution taken;
+static int lent_signal;
 
 static const struct workload {
   const char *name, *script; /* the body of a function that never ends */
@@ -71,6 +74,7 @@ static void fail(const char *what) {
 static lua_State *make(void) {
   neap_lua_opts opts = NEAP_LUA_OPTS_INIT;
   opts.compute_limit_ns = NEAP_FOREVER;
+  opts.preempt_signal = lent_signal;
   lua_State *L;
   if (neap_lua_new(&opts, &L) < 0)
     fail("neap_lua_new");
@@ -134,8 +138,10 @@ static void states(long count) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3)
-    fail("usage: embed_lua WORKLOAD N");
+  if (argc < 3)
+    fail("usage: embed_lua WORKLOAD N [signal]");
+  if (argc > 3 && strcmp(argv[3], "signal") == 0)
+    lent_signal = SIGRTMIN;
   long count = strtol(argv[2], NULL, 10);
   measure began = measure_now();
   const struct workload *w = workloads, *end = w + sizeof workloads / sizeof *w;

@@ -40,6 +40,14 @@ return function(t)
       neap = t.c_by("neap", "embed_lua", id, cuts), peers = {} }
   end
 
+  -- The same where a signal is lent to the state.
+  local function signalled(id, title)
+    return { id = ("embed/%s-signal"):format(id),
+      title = ("a slice of Lua: %s, by a signal"):format(title), measures = distribution "us",
+      goals = { ["cpu p99.9"] = 1100, ["cpu max"] = 2000 },
+      neap = t.c_by("neap", "embed_lua", id, cuts, "signal"), peers = {} }
+  end
+
   return {
     cut("loop", "Lua: an endless loop", 1100, 2000),
     cut("pcalls", "Lua: nested pcalls", 1100, 2000),
@@ -50,6 +58,8 @@ return function(t)
     cut("tables", "Lua: tables of 64 KB", 1600),
     cut("sort", "Lua: table.sort of 2000, with a comparator", 3000),
     cut("gsub", "Lua: string.gsub with a function", 3000),
+    signalled("loop", "an endless loop"), signalled("metamethods", "metamethods"),
+    signalled("frames", "a loop below 10000 calls"),
     { id = "embed/state", title = "a Lua state with an engine, made and closed", measures = {
       { "cpu p50", "us", per = 1 }, { "cpu max", "us", per = 1 }, { "heap", "KB", per = 1 },
       { "descriptors", "times", per = 1 },
