@@ -46,8 +46,8 @@ static bool attempt(neap__lane *lane, neap__store_request *request) {
   neap__result_clear(request->result);
   request->result->time = db->now = now_of(lane);
   int status = neap__store_do(&neap__calls, db, request);
-  if (status == 0 || db->code != SQLITE_OK)
-    status = db->code != SQLITE_OK ? neap__db_status(db) : 0;
+  if (db->code != SQLITE_OK)
+    status = neap__db_status(db);
   if (status == 0 && request->result->failed)
     status = NEAP_ENOMEM;
   request->status = status;
@@ -98,11 +98,24 @@ static void do_alone(neap__lane *lane, neap__store_request *request) {
   take_back(db);
 }
 
+/* Fails all requests of a list by what went wrong. */
+static void fail_all(neap__lane *lane, neap_link *group) {
+  neap__db *db = &lane->db;
+  for (neap_link *at = group->next; at != group; at = at->next)
+    fail(NEAP__ITEM(at, neap__store_request, link), neap__db_status(db),
+         db->why);
+  neap__db_clear(db);
+}
+
 /* Does a list of requests, together if that works. */
 static void do_group(neap__lane *lane, neap_link *group) {
   neap__db *db = &lane->db;
   neap__db_clear(db);
-  bool good = begin(db);
+  if (!begin(db)) {
+    fail_all(lane, group); /* another process writes, and for long */
+    return;
+  }
+  bool good = true;
   for (neap_link *at = group->next; good && at != group; at = at->next)
     good = attempt(lane, NEAP__ITEM(at, neap__store_request, link));
   if (good && commit(db))

@@ -40,8 +40,9 @@ static void copy_span(copier *c, neap_span *span) {
     *span = (neap_span){.bytes = to, .size = span->size};
 }
 
-/* Copies an array. Returns the copy, or where nothing is copied an item of the
- * original at a time can be measured by `item`. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot be in them */
+
+/* Copies an array and what its items point to, by `item`, or measures them. */
 #define COPY_ARRAY(c, list, count, type, item)                                 \
   do {                                                                         \
     type *to = copy(c, list, (count) * sizeof(type));                          \
@@ -52,6 +53,7 @@ static void copy_span(copier *c, neap_span *span) {
     if ((c)->at)                                                               \
       (list) = to;                                                             \
   } while (0)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static void copy_value(copier *c, neap_store_value *value) {
   copy_span(c, &value->name);
