@@ -129,7 +129,8 @@ describe("neap.shield", function()
     assert.equal(143, result.status)
   end)
 
-  it_gets_signals("is ended neither by a signal, whatever computes or waits then, nor by the end", function()
+  it_gets_signals("is ended neither by a signal, whatever computes or waits then, nor by the end",
+    function()
     local save = [[
       local neap = require "neap"
       local function saving()
