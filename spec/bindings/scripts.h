@@ -69,11 +69,12 @@ static inline int held(lua_State *L) {
   return lua_gc(L, LUA_GCCOUNT) * 1024 + lua_gc(L, LUA_GCCOUNTB);
 }
 
-/* Has `play` use a new state, and refuses each request for memory in turn.
- * `play` gives the first status that is not success, and is then called again.
- */
-static inline void sweep(int (*play)(lua_State *L), bool for_good) {
-  for (long n = 1; n < 100000; n++) {
+/* Has `play` use a new state, and refuses each request for memory in turn, or
+ * every `step`-th. `play` gives the first status that is not success, and is
+ * then called again. */
+static inline void sweep_some(int (*play)(lua_State *L), bool for_good,
+                              long step) {
+  for (long n = 1; n < 100000; n += step) {
     memory m = {0};
     neap_engine_opts engine = NEAP_ENGINE_OPTS_INIT;
     engine.alloc.fn = allocate;
@@ -96,6 +97,10 @@ static inline void sweep(int (*play)(lua_State *L), bool for_good) {
       return;
   }
   fail_msg("there is no end of it");
+}
+
+static inline void sweep(int (*play)(lua_State *L), bool for_good) {
+  sweep_some(play, for_good, 1);
 }
 
 #endif

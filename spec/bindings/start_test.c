@@ -5,6 +5,8 @@
 
 #include "scripts.h"
 
+#define MS UINT64_C(1000000)
+
 /* A flow of one node with this exec, and this post. */
 #define NODE(exec, post)                                                       \
   "local neap = require 'neap'\n"                                              \
@@ -357,6 +359,47 @@ static void memory_may_be_refused(void **state) {
   sweep(play, true);
 }
 
+/* A run that is cancelled while its request waits for an answer that never
+ * comes. */
+static int play_http(lua_State *L) {
+  neap_lua_flow flow = 0;
+  neap_token run = 0;
+  int status =
+      load(L,
+           "local http, net = require 'neap.http', require 'neap.net'\n" NODE(
+               "local l <close> = net.listen('127.0.0.1:0')\n"
+               "neap.spawn(function()\n"
+               "  local client <close> = l:accept()\n"
+               "  client:receive()\n"
+               "  shared.asked = true\n"
+               "  neap.sleep(1000)\n"
+               "end)\n"
+               "http.get('http://' .. l.address .. '/')",
+               ""),
+           &flow);
+  if (status < 0)
+    return status;
+  neap_engine *engine = neap_lua_engine(L);
+  lua_newtable(L);
+  status = neap_lua_start(L, flow, 1, NULL, &run);
+  neap_report report = NEAP_REPORT_INIT;
+  while (status == 0 && neap_next_report(engine, &report) == NEAP_EAGAIN) {
+    lua_getfield(L, 1, "asked");
+    if (lua_toboolean(L, -1))
+      neap_cancel(engine, run); /* 0 or ENOMEM */
+    lua_settop(L, 1);
+    neap_poll(engine, MS);
+  }
+  lua_settop(L, 0);
+  neap_lua_unload(L, flow);
+  return report.status == NEAP_ECANCELED ? status : report.status + status;
+}
+
+static void so_it_may_for_a_request_that_is_cancelled(void **state) {
+  (void)state;
+  sweep_some(play_http, false, 13); /* each takes milliseconds */
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(a_run_works_on_the_host_s_table_and_is_reported),
@@ -373,6 +416,7 @@ int main(void) {
       TEST(many_runs_take_no_memory),
       TEST(a_state_may_be_closed_while_runs_wait),
       cmocka_unit_test(memory_may_be_refused),
+      cmocka_unit_test(so_it_may_for_a_request_that_is_cancelled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
