@@ -48,7 +48,7 @@
  *
  * The parts, each with a title:
  *   Version and statuses, Memory, Grants, The engine, Operations, Driving,
- *   Nodes and flows, Runs, Events,
+ *   Nodes and flows, Runs, Where a run is, Events,
  *   Runs from C, Values, Runs that others drive,
  *   Files, Open files, Watching files, Streams, The network, Processes, HTTP.
  *
@@ -155,7 +155,8 @@ NEAP_API uint32_t neap_version_number(void);
   X(ESTORE, -26, "the store could not do it now")                              \
   X(EDAMAGED, -27, "what is stored is damaged")                                \
   X(ENEWER, -28, "it is of a later version of neap")                           \
-  X(EREADONLY, -29, "it can only be read")
+  X(EREADONLY, -29, "it can only be read")                                     \
+  X(ESTUCK, -30, "the saved run does not fit the flow")
 
 typedef enum neap_status {
 #define NEAP_STATUS_ENUM(name, code, text) NEAP_##name = (code),
@@ -805,6 +806,11 @@ typedef enum neap_do {
   /* The visit at `depth`, which is watched (neap_run_watch), has ended: it has
    * `failed`, or it has the action `action`. Answer: ok. */
   NEAP_DO_LEAVE,
+  /* Only of a run that has been loaded (neap_run_load): the visit at `depth`,
+   * whose prep has been done, goes on. Get back what has been kept of it, which
+   * takes the place of ENTER and of the call of prep. `phase` is post if that
+   * of exec has been kept as well. Answer: ok, or fail. */
+  NEAP_DO_RESUME,
 } neap_do;
 
 typedef struct neap_step {
@@ -815,7 +821,8 @@ typedef struct neap_step {
   union {
     uint64_t index;    /* of an item; of FETCH: the item to fetch; of FORK by a
                           worker: the item that waits; of other visits 0 */
-    uint64_t delay_ns; /* of WAIT */
+    uint64_t delay_ns; /* of WAIT; of ENTER: not 0 where a visit begins again
+                          that was waiting for its next attempt */
   };
   const char *action; /* as it was answered; NULL: "default" */
   size_t action_size;
@@ -906,11 +913,12 @@ NEAP_API uint32_t neap_run_attempt(const neap_run *run, uint32_t depth);
  * NULL where no visit has been so deep. */
 NEAP_API uint64_t *neap_run_note(neap_run *run, uint32_t depth);
 
-/* Watches the visit that begins, while the step is ENTER: its end will be a
- * step as well, LEAVE, however it ends. Returns the number of the visit, from
- * 1, which no other visit has of this run, of the one that it works for and of
- * others that do. `time_ns` is yours: neap_run_visit returns it. Returns 0 at
- * any other step. */
+/* Watches the visit that begins, while the step is ENTER, or the visit that
+ * goes on, while it is RESUME: its end will be a step as well, LEAVE, however
+ * it ends. Returns the number of the visit, from 1, which no other visit has of
+ * this run, of the one that it works for and of others that do; a visit that
+ * has been loaded has its number already. `time_ns` is yours: neap_run_visit
+ * returns it. Returns 0 at any other step. */
 NEAP_API uint64_t neap_run_watch(neap_run *run, uint64_t time_ns);
 
 /* The number of the visit at a depth; 0 if it was not watched. An item has that
@@ -931,8 +939,140 @@ NEAP_API uint64_t neap_run_steps(const neap_run *run);
 NEAP_API void neap_run_counts(const neap_run *run, uint32_t depth,
                               uint64_t *items, uint64_t *failed);
 
+/* The run that it works for; NULL: none, or it has been freed. */
 NEAP_API neap_run *neap_run_parent(const neap_run *run);
 NEAP_API void *neap_run_data(const neap_run *run);
+
+/* ---- Where a run is ------------------------------------------------------ */
+
+/* A run can be saved, which gives a few bytes (10 to 60 for most), and loaded
+ * from them, in this process or in another, on any machine. The bytes say where
+ * the run is: which visits have begun, by the names of their nodes, with
+ * attempts, indices of items and counters. They hold no values. What the nodes
+ * have computed is the host's to keep, together with the bytes; a host that
+ * keeps it in one transaction with them loses no visit that has ended.
+ *
+ * A run may be saved at any step. Most hosts do at ENTER, since there a visit
+ * has ended and the next has not begun. What is under way begins again when it
+ * is loaded: the call of exec or post of a plain node with the visit of that
+ * node, that of an item with the item. What has visits inside goes on where
+ * they are. So a flow, a batch or a parallel calls its prep no second time once
+ * something inside has begun: keep what that gave, as the step RESUME asks for
+ * it. neap_run_keep says that more has been kept.
+ *
+ * Loading builds nothing but the run of the root. It is driven as ever, and
+ * goes inwards step by step: RESUME for each visit around the places where it
+ * was, FETCH for each item (neap_run_redoes says that it had begun), ATTEMPT
+ * and FORK for runs that shall work for it. These are made by neap_run_new, and
+ * go on from where their like were. A loaded run may be saved at any time.
+ *
+ * Time: a wait for an attempt is a step again, with its whole `delay_ns`; a
+ * time limit begins anew. Hosts that know since when can shorten both. */
+
+/* Writes where a run is into `room` bytes at `bytes`, with the runs that it
+ * works for and all that do; *size becomes how many bytes there are. Does not
+ * allocate, and changes nothing.
+ *
+ * NEAP_ETOOBIG when the room is too small: *size is what is needed, and what
+ * has been written is of no use; `bytes` may be NULL then. NEAP_EAGAIN while a
+ * failure is under way that nothing has caught yet, or while a branch whose
+ * time is limited has ended of which the result has not been kept: it can be
+ * saved some steps later. NEAP_EENDED when the run, or the one that it works
+ * for, has ended. */
+NEAP_API int neap_run_save(const neap_run *run, void *bytes, size_t room,
+                           size_t *size);
+
+/* Says that the host has kept what the visit or the item of the step has given
+ * so far, in what it will save with the run: a loaded run goes on behind that.
+ *
+ * At the call of exec or of the fallback, at ATTEMPT, ITEMS or WAIT: the result
+ * of prep. The visit will go on with exec. At the call of post: the result of
+ * exec, too. The visit will go on with post. At ITEM_END: the result or the
+ * error of the item, which will not be fetched again. NEAP_EINVAL at any other
+ * step. */
+NEAP_API int neap_run_keep(neap_run *run);
+
+/* A visit, or an item of the batch around it, as saved bytes tell of it. */
+typedef struct neap_saved {
+  const char *name; /* of the node, not terminated; NULL for an item */
+  size_t name_size;
+  size_t offset;    /* where the next one begins; 0 before the first */
+  uint64_t index;   /* of an item, from 0 */
+  uint64_t visit;   /* its number (neap_run_watch); 0: it was not watched */
+  uint32_t depth;   /* from 0, items included */
+  uint32_t attempt; /* from 0 */
+  neap_kind kind;   /* of the node; of no meaning for an item */
+  bool is_item;
+  bool begins; /* with prep */
+} neap_saved;
+
+/* Moves *at to the next visit or item in saved bytes, the outer before the
+ * inner. Begin with a struct that is 0. It needs no flow: a tool can show where
+ * runs are. `name` points into the bytes. NEAP_ENOVALUE: there are no more.
+ * NEAP_EDAMAGED: the bytes are none that a run was saved as. NEAP_ENEWER: by a
+ * later version. */
+NEAP_API int neap_saved_next(const void *bytes, size_t size, neap_saved *at);
+
+typedef struct neap_load_opts {
+  size_t size;
+  uint64_t max_steps; /* as in neap_run_opts: visits before it was saved count
+                         as well */
+  void *data;         /* *kept*, yours */
+  /* Returns the name that the node of a saved visit has today; NULL: the same
+   * name. What it returns has to stay until the run has been loaded. */
+  const char *(*rename)(void *rename_data, const neap_saved *visit);
+  void *rename_data;
+} neap_load_opts;
+
+#define NEAP_LOAD_OPTS_INIT NEAP_OPTS_INIT(neap_load_opts)
+
+typedef enum neap_stuck_why {
+  NEAP_STUCK_GONE = 0, /* no node has the name */
+  NEAP_STUCK_TWICE,    /* several have it */
+  NEAP_STUCK_KIND,     /* the node with the name is of another kind */
+  NEAP_STUCK_BRANCHES, /* the parallel has fewer branches */
+} neap_stuck_why;
+
+/* What of a saved run does not fit the flow: which visit, and why. */
+typedef struct neap_stuck {
+  neap_stuck_why why;
+  neap_kind kind;   /* that its node had */
+  const char *name; /* that its node had, not terminated: *borrowed*, from the
+                       saved bytes or from `rename` */
+  size_t name_size;
+  size_t number; /* how many visits and items neap_saved_next gives before it */
+  const neap_node *inside; /* the flow, batch or parallel in which the node was
+                              looked for; NULL: it is that of the root */
+  uint32_t depth;
+} neap_stuck;
+
+/* Makes a run of `node`, which belongs to the sealed `flow` (*kept*), that goes
+ * on where another was saved. `opts` may be NULL. *out is *owned*; its step is
+ * RESUME or ENTER. The random state for jitter is that of the saved run; runs
+ * that work for it have their own seeds.
+ *
+ * Nodes are looked up by their names: that of the root is the name of `node`,
+ * and that of a visit is looked for among the nodes that its walk can come to,
+ * whatever has become of the rest of the flow. A branch is the one of the same
+ * index. NEAP_ESTUCK when a node is not there, or is of another kind: *stuck,
+ * unless it is NULL, says which. NEAP_EDAMAGED for bytes that no run was
+ * saved as, NEAP_ENEWER for those of a later version. NEAP_ENOMEM. */
+NEAP_API int neap_run_load(neap_flow *flow, const neap_node *node,
+                           const void *bytes, size_t size,
+                           const neap_load_opts *opts, neap_stuck *stuck,
+                           neap_run **out);
+
+/* Whether the step is done again: ENTER of a visit that had begun when the run
+ * was saved, or FETCH of such an item. Items come again before others, by
+ * ascending index: what fetches by going forward, such as an iterator, passes
+ * over those between. They are not counted again (neap_run_steps). */
+NEAP_API bool neap_run_redoes(const neap_run *run);
+
+/* Checks that the names of nodes suffice to find them again: that no walk of
+ * the sealed flow can come to two nodes of one name. NEAP_ESTUCK when one can;
+ * *out, unless `out` is NULL, is the second of them. NEAP_ENOMEM. */
+NEAP_API int neap_flow_check_names(const neap_flow *flow,
+                                   const neap_node **out);
 
 /* ---- Events -------------------------------------------------------------- */
 

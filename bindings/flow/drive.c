@@ -369,6 +369,10 @@ int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step) {
     case NEAP_DO_CALL:
       step = call_method(L, task, step);
       break;
+    case NEAP_DO_RESUME:
+      enter(L, task, step);
+      step = neap_run_ok(task->run);
+      break;
     case NEAP_DO_RETURN:
       step = come_back(L, task, step);
       break;

@@ -289,6 +289,7 @@ static const neap_step *take(walker *w, const neap_step *step) {
     neap__tell_leave(engine_of(w), w->run);
     break;
   case NEAP_DO_RETURN:
+  case NEAP_DO_RESUME: /* it does not load runs */
   case NEAP_DO_END:
     break;
   }

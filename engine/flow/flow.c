@@ -63,6 +63,7 @@ static int add(neap_flow *flow, const neap_node_opts *opts,
     return status;
   }
   node->flow = flow;
+  node->number = flow->count++;
   node->next = flow->nodes;
   flow->nodes = node;
   *out = node;

@@ -8,6 +8,7 @@
 struct neap_flow {
   neap_alloc alloc;
   neap_node *nodes; /* the last one added first */
+  size_t count;     /* of nodes */
   size_t runs;      /* that walk it */
   bool sealed;
   bool released; /* its owner has freed it: the last run does in fact */

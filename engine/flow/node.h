@@ -17,6 +17,7 @@ struct neap_node {
   neap_node *start;      /* of the kinds that walk, else NULL */
   neap_node *next;       /* in the list of the flow's nodes */
   const neap_flow *flow; /* that it belongs to */
+  size_t number;         /* among the nodes of the flow, from 0 */
   neap_node **branches;  /* of a parallel */
   size_t branch_count, branch_capacity;
   neap__successor *successors;

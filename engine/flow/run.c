@@ -13,9 +13,14 @@
  * A parallel is a batch here: its items are its branches, and inside an item is
  * one visit instead of a walk.
  *
+ * A run that has been loaded (load.c) begins at its outermost visit and goes
+ * inwards: `resume` is the place at which it has to take up what is on top.
+ *
  * The file is long because it is one machine: each function leads into others,
  * and none could be understood without the rest.
  */
+#include "run.h"
+
 #include "base/alloc.h"
 #include "base/opts.h"
 #include "flow.h"
@@ -23,79 +28,14 @@
 #include <assert.h>
 #include <string.h>
 
-enum state {
-  ENTERING,
-  PREPARING,
-  EXECUTING, /* a call, a walk inside, or an attempt by another run */
-  WAITING,
-  RETURNING,
-  FALLING_BACK,
-  POSTING,
-  WARNING,
-  WARNING_INSIDE, /* the same, of an action that the walk inside ended with */
-  RAISING,
-  LEAVING, /* a visit that is watched has ended */
-  LEAVING_FAILED,
-  LISTING, /* from here on of batches */
-  FORKING,
-  JOINING,
-  STOPPING,
-  FETCHING,
-  TAKING_TURN,
-  ENDING_ITEM,
-  ENDED, /* the run has; no answer changes anything */
-};
-
-/* What the runs that share a batch know of it. It lives as long as any of them:
- * a host may answer a worker although the run that forked it has gone on. */
-typedef struct batch {
-  uint64_t count; /* of items; NEAP_UNCOUNTED: unknown until the last fetch */
-  uint64_t next;  /* the index of the item to be fetched next */
-  uint64_t failed;
-  uint32_t workers; /* that have not been joined */
-  uint32_t busy;    /* how many of them have an item */
-  uint32_t holders; /* frames that have the batch: of each run one */
-  bool fetching;
-  bool over;   /* no further item is to be fetched */
-  bool broken; /* a worker has failed, the first with `failure` */
-  neap_failure failure;
-} batch;
-
-typedef struct frame {
-  const neap_node *node;
-  union {
-    batch *batch;   /* of a visit of a batch, once its items have begun */
-    uint64_t index; /* of an item */
-  };
-  uint64_t note;            /* the host's */
-  uint64_t visit, since_ns; /* its number and its begin, where it is watched */
-  uint32_t attempt;
-  uint8_t state;
-  bool is_item;
-  bool caught;  /* a frame below would handle a failure of this visit */
-  bool watched; /* the end of the visit is to be a step */
-} frame;
-
-struct neap_run {
-  neap_flow *flow;
-  neap_run *top; /* the outermost parent, whose steps are counted */
-  neap_run *parent;
-  void *data;
-  frame *frames;
-  size_t capacity;
-  uint32_t depth; /* of the top frame */
-  uint8_t root;
-  uint64_t steps, max_steps;
-  uint64_t visits; /* that were watched, also in the runs that work for it */
-  uint64_t random;
-  neap_place failed_at;
-  neap_failure failure; /* with which the run unwinds, in LEAVING_FAILED */
-  neap_step step; /* its action is that of the visit that has ended last */
-  frame inline_frames[2];
-};
+typedef neap__frame frame;
+typedef neap__batch batch;
+typedef neap__place place;
 
 static const neap_step *begin_visit(neap_run *run, const neap_node *node);
 static const neap_step *end_item(neap_run *run, bool failed);
+static const neap_step *go_on_inside(neap_run *run);
+static const neap_step *restore_visit(neap_run *run);
 static const neap_step *unwind(neap_run *run, const neap_failure *failure);
 
 static frame *top(neap_run *run) {
@@ -186,12 +126,35 @@ static bool push(neap_run *run, const neap_node *node, bool is_item) {
   return true;
 }
 
+/* No further item is to be fetched, nor again one that had begun. */
+static void close_batch(neap_run *run, batch *b) {
+  b->over = true;
+  neap__places_free(&run->flow->alloc, b->again);
+  b->again = NULL;
+}
+
 static void release_batch(neap_run *run, frame *f) {
   if (f->is_item || !f->batch)
     return;
-  if (--f->batch->holders == 0)
+  if (--f->batch->holders == 0) {
+    close_batch(run, f->batch);
     neap__free(&run->flow->alloc, f->batch, sizeof *f->batch);
+  }
   f->batch = NULL;
+}
+
+/* Takes the place that the run has to go on from. Without it, goes nowhere. */
+static place *take_place(neap_run *run) {
+  place *p = run->resume;
+  run->resume = NULL;
+  return p;
+}
+
+/* What is inside the frame on top is over: the attempt that was left to another
+ * run, and the place that this was to go on from. */
+static void forget_inside(neap_run *run) {
+  neap__place_free(&run->flow->alloc, take_place(run));
+  run->attempt = NULL;
 }
 
 static void pop(neap_run *run) {
@@ -345,25 +308,37 @@ static const neap_step *begin_visit(neap_run *run, const neap_node *node) {
   return enter(run);
 }
 
+/* The first of the items that had begun when the run was saved is fetched. */
+static const neap_step *fetch_again(neap_run *run) {
+  batch *b = top(run)->batch;
+  run->resume = b->again;
+  b->again = b->again->next;
+  run->resume->next = NULL;
+  run->step.index = run->resume->record.index;
+  return &run->step;
+}
+
 static const neap_step *fetch(neap_run *run) {
   batch *b = top(run)->batch;
-  if (b->over || b->next == b->count)
+  if (!b->again && (b->over || b->next == b->count))
     return end_exec(run, false);
   if (b->fetching)
     return set_step(run, NEAP_DO_TURN, NEAP_PREP, TAKING_TURN);
   b->fetching = true;
   set_step(run, NEAP_DO_FETCH, NEAP_PREP, FETCHING);
   run->step.index = b->next;
-  return &run->step;
+  return b->again ? fetch_again(run) : &run->step;
 }
 
 /* The item whose index is in the step has been fetched. */
 static void take_item(neap_run *run) {
   batch *b = top(run)->batch;
-  assert(run->step.index == b->next);
   b->fetching = false;
-  b->next++;
   b->busy++;
+  if (run->resume)
+    return;
+  assert(run->step.index == b->next);
+  b->next++;
 }
 
 /* Puts the frame of that item on top; false when there is no memory. */
@@ -375,10 +350,14 @@ static bool push_item(neap_run *run, uint64_t index) {
 }
 
 /* A branch is counted when its visit begins. */
-static const neap_step *begin_item(neap_run *run) {
+static const neap_step *begin_item(neap_run *run, bool is_counted) {
   if (!push_item(run, run->step.index))
     return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
-  if (!neap__node_is_parallel(top(run)->node) && !count_step(run))
+  if (run->resume)
+    return go_on_inside(run);
+  if (neap__node_is_parallel(top(run)->node))
+    return begin_attempt(run);
+  if (is_counted ? is_exhausted(run) : !count_step(run))
     return raise(run, NEAP_EMAXSTEPS, NEAP_EXEC, RAISING);
   return begin_attempt(run);
 }
@@ -393,7 +372,9 @@ static const neap_step *end_fetch(neap_run *run) {
   const batch *b = f->batch;
   if (!is_partial(run) || b->count != NEAP_UNCOUNTED || b->over ||
       b->busy < b->workers || b->workers >= f->node->opts.concurrency)
-    return begin_item(run);
+    return begin_item(run, false);
+  if (!run->resume)
+    count_step(run); /* before it can be saved */
   set_step(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
   run->step.index = index;
   run->step.count = 1;
@@ -407,7 +388,7 @@ static const neap_step *refuse_item(neap_run *run,
   take_item(run);
   if (!push_item(run, index))
     return raise(run, NEAP_ENOMEM, NEAP_EXEC, RAISING);
-  if (!count_step(run))
+  if (!run->resume && !count_step(run))
     return raise(run, NEAP_EMAXSTEPS, NEAP_EXEC, RAISING);
   run->failed_at.depth = run->depth;
   top(run)->state = RAISING;
@@ -431,15 +412,26 @@ static const neap_step *join(neap_run *run) {
   return unwind(run, &failure);
 }
 
+/* How many items there are to be fetched, as far as that is known. */
+static uint64_t count_left(const batch *b) {
+  uint64_t left = b->over ? 0 : b->count;
+  if (left == NEAP_UNCOUNTED)
+    return left;
+  left -= b->over ? 0 : b->next;
+  for (const place *p = b->again; p; p = p->next)
+    left++;
+  return left;
+}
+
 static const neap_step *fork_workers(neap_run *run) {
   frame *f = top(run);
-  uint64_t count = f->node->opts.concurrency;
-  if (count > f->batch->count)
-    count = f->batch->count;
+  uint64_t count = f->node->opts.concurrency, left = count_left(f->batch);
+  if (count > left)
+    count = left;
   if (count <= 1)
     return fetch(run);
   set_step(run, NEAP_DO_FORK, NEAP_EXEC, FORKING);
-  run->step.count = f->batch->count == NEAP_UNCOUNTED ? 1 : (uint32_t)count;
+  run->step.count = left == NEAP_UNCOUNTED ? 1 : (uint32_t)count;
   return &run->step;
 }
 
@@ -480,6 +472,7 @@ static const neap_step *retry(neap_run *run, const neap_failure *failure) {
 /* The frame on top has failed: finds the frame that handles that. */
 static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
   bool catching = !is_exhausted(run);
+  forget_inside(run);
   for (;;) {
     frame *f = top(run);
     if (catching && f->state == EXECUTING && !is_partial(run)) {
@@ -493,7 +486,7 @@ static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
       b->failed++;
       if (catching && f->node->opts.collect)
         return end_item(run, true);
-      b->over = true;
+      close_batch(run, b);
     }
     if (f->watched) {
       run->failure = failure ? *failure : (neap_failure){0};
@@ -509,6 +502,123 @@ static const neap_step *unwind(neap_run *run, const neap_failure *failure) {
 static const neap_step *unwind_on(neap_run *run) {
   neap_failure failure = run->failure;
   return unwind(run, &failure);
+}
+
+/* Puts the visit on top that the run has to go on with. Its steps begin again
+ * unless its prep has been done. */
+static const neap_step *take_up(neap_run *run) {
+  frame *f = top(run);
+  const neap__record *saved = &run->resume->record;
+  f->attempt = saved->attempt;
+  f->visit = saved->visit;
+  f->again = true;
+  if (saved->stage == NEAP__BEGIN || saved->stage == NEAP__LATER) {
+    uint64_t delay = saved->delay_ns;
+    neap__place_free(&run->flow->alloc, take_place(run));
+    set_step(run, NEAP_DO_ENTER, NEAP_PREP, ENTERING);
+    run->step.delay_ns = delay;
+    return &run->step;
+  }
+  neap_phase phase = saved->stage == NEAP__POST ? NEAP_POST : NEAP_EXEC;
+  return set_step(run, NEAP_DO_RESUME, phase, RESUMING);
+}
+
+/* The same of the visit inside the frame on top. */
+static const neap_step *restore_visit(neap_run *run) {
+  top(run)->state = EXECUTING;
+  if (!push(run, run->resume->node, false))
+    return raise(run, NEAP_ENOMEM, NEAP_EXEC, EXECUTING);
+  return take_up(run);
+}
+
+/* The walk inside the frame on top goes on, by another run where its time is
+ * limited. */
+static const neap_step *restore_inside(neap_run *run, place *inside) {
+  run->resume = inside;
+  if (top(run)->node->opts.timeout_ns > 0)
+    return set_step(run, NEAP_DO_ATTEMPT, NEAP_EXEC, EXECUTING);
+  return restore_visit(run);
+}
+
+/* The items of the batch on top go on. */
+static const neap_step *restore_batch(neap_run *run, place *p) {
+  frame *f = top(run);
+  f->batch = neap__alloc(&run->flow->alloc, sizeof *f->batch);
+  if (!f->batch)
+    return raise(run, NEAP_ENOMEM, NEAP_PREP, RAISING);
+  f->batch->holders = 1;
+  f->batch->count = p->record.count;
+  f->batch->next = p->record.next;
+  f->batch->failed = p->record.failed;
+  f->batch->over = p->record.over;
+  f->batch->again = p->inside;
+  p->inside = NULL;
+  return fork_workers(run);
+}
+
+static const neap_step *restore_wait(neap_run *run, uint64_t delay) {
+  set_step(run, NEAP_DO_WAIT, NEAP_EXEC, WAITING);
+  run->step.delay_ns = delay;
+  return &run->step;
+}
+
+static const neap_step *restore_fallback(neap_run *run) {
+  if (neap__node_has(top(run)->node, NEAP_FALLBACK))
+    return call(run, NEAP_FALLBACK, FALLING_BACK);
+  return begin_attempt(run); /* today it has none */
+}
+
+static const neap_step *restore_post(neap_run *run) {
+  top(run)->kept = KEPT_RESULT;
+  if (neap__node_has(top(run)->node, NEAP_POST))
+    return call(run, NEAP_POST, POSTING);
+  return end_visit(run, NULL, 0); /* today it has none */
+}
+
+/* The action that the run had come to is its own from now on. */
+static void restore_action(neap_run *run, const neap__record *saved) {
+  run->step.action = saved->action;
+  run->step.action_size = saved->action_size;
+}
+
+/* Goes on with a place that is that of the frame on top. */
+static const neap_step *go_on_at(neap_run *run, place *p) {
+  frame *f = top(run);
+  place *inside = p->inside;
+  switch (p->record.stage) {
+  case NEAP__WAIT:
+    return restore_wait(run, p->record.delay_ns);
+  case NEAP__INSIDE:
+    p->inside = NULL;
+    return restore_inside(run, inside);
+  case NEAP__ITEMS:
+    return restore_batch(run, p);
+  case NEAP__RETURNED:
+    restore_action(run, &p->record);
+    return set_step(run, NEAP_DO_RETURN, NEAP_EXEC, RETURNING);
+  case NEAP__FALLBACK:
+    return restore_fallback(run);
+  case NEAP__POST:
+    return restore_post(run);
+  case NEAP__DONE:
+    restore_action(run, &p->record);
+    return f->is_item ? end_item(run, false)
+                      : end_visit(run, p->record.action, p->record.action_size);
+  default:
+    return f->is_item ? begin_attempt(run) : begin_exec(run);
+  }
+}
+
+/* The host has got what it had kept of the frame on top: goes on there. */
+static const neap_step *go_on_inside(neap_run *run) {
+  frame *f = top(run);
+  place *p = take_place(run);
+  neap__place_free(&run->flow->alloc, run->reached);
+  run->reached = p;
+  f->attempt = p->record.attempt;
+  f->again = true;
+  f->kept = f->is_item ? KEPT_NOTHING : KEPT_PREP;
+  return go_on_at(run, p);
 }
 
 /* The step does not allow the host's answer. Where the run should go from here
@@ -527,6 +637,15 @@ static const neap_step *refuse_answer(neap_run *run) {
 static const neap_step no_step = {
     .what = NEAP_DO_END, .failed = true, .status = NEAP_EINVAL};
 
+/* Exec has succeeded that was no call. Where the attempt was left to another
+ * run, the host may have done without it. */
+static const neap_step *take_attempt(neap_run *run, bool walked) {
+  if (run->step.what == NEAP_DO_RAISE)
+    return refuse_answer(run);
+  forget_inside(run);
+  return end_exec(run, walked);
+}
+
 const neap_step *neap_run_ok(neap_run *run) {
   if (!run)
     return &no_step;
@@ -539,10 +658,10 @@ const neap_step *neap_run_ok(neap_run *run) {
   case PREPARING:
     return begin_exec(run);
   case EXECUTING:
-    if (run->step.what == NEAP_DO_RAISE)
-      return refuse_answer(run);
-    return end_exec(run, false);
+    return run->step.what == NEAP_DO_CALL ? end_exec(run, false)
+                                          : take_attempt(run, false);
   case FALLING_BACK:
+    f->fell_back = true;
     return end_exec(run, false);
   case RETURNING:
     return end_exec(run, true);
@@ -565,7 +684,7 @@ const neap_step *neap_run_ok(neap_run *run) {
     return begin_batch(run, f->node->branch_count);
   case FORKING:
     f->batch->workers += run->step.count;
-    return is_partial(run) ? begin_item(run) : join(run);
+    return is_partial(run) ? begin_item(run, true) : join(run);
   case JOINING:
     f->batch->workers--;
     return join(run);
@@ -579,6 +698,8 @@ const neap_step *neap_run_ok(neap_run *run) {
     pop(run);
     top(run)->batch->busy--;
     return fetch(run);
+  case RESUMING:
+    return go_on_inside(run);
   default:
     return refuse_answer(run);
   }
@@ -591,7 +712,8 @@ const neap_step *neap_run_none(neap_run *run) {
     return refuse_answer(run);
   batch *b = top(run)->batch;
   b->fetching = false;
-  b->over = true;
+  forget_inside(run);
+  close_batch(run, b);
   return end_exec(run, false);
 }
 
@@ -601,12 +723,14 @@ const neap_step *neap_run_action(neap_run *run, const char *action,
     return &no_step;
   if (top(run)->state == POSTING)
     return end_visit(run, action, size);
-  if ((top(run)->state != EXECUTING && top(run)->state != FALLING_BACK) ||
+  frame *f = top(run);
+  if ((f->state != EXECUTING && f->state != FALLING_BACK) ||
       run->step.what == NEAP_DO_RAISE)
     return refuse_answer(run);
   run->step.action = action;
   run->step.action_size = size;
-  return end_exec(run, true);
+  f->fell_back = f->state == FALLING_BACK;
+  return take_attempt(run, true);
 }
 
 const neap_step *neap_run_items(neap_run *run, uint64_t count) {
@@ -631,13 +755,14 @@ const neap_step *neap_run_fail(neap_run *run, const neap_failure *failure) {
     if (failure && failure->item)
       return refuse_item(run, failure);
     f->batch->fetching = false;
-    f->batch->over = true;
+    close_batch(run, f->batch);
     break;
   case JOINING:
     f->batch->workers--;
     if (f->batch->broken)
       return join(run);
-    f->batch->broken = f->batch->over = true;
+    f->batch->broken = true;
+    close_batch(run, f->batch);
     if (failure)
       f->batch->failure = *failure;
     if (f->batch->workers > 0)
@@ -671,7 +796,12 @@ static void begin(neap_run *run, const neap_node *node) {
     f->is_item = origin->is_item;
     f->index = origin->index;
     f->attempt = origin->attempt;
-    begin_attempt(run);
+    run->parent->attempt = run;
+    run->resume = take_place(run->parent);
+    if (run->resume)
+      restore_visit(run);
+    else
+      begin_attempt(run);
   }
 }
 
@@ -693,6 +823,34 @@ static bool is_asked_for(const neap_flow *flow, const neap_run_opts *o,
   }
 }
 
+int neap__run_make(neap_flow *flow, const neap_run_opts *opts, neap_run **out) {
+  neap_run *run = neap__alloc(&flow->alloc, sizeof *run);
+  if (!run)
+    return NEAP_ENOMEM;
+  run->flow = flow;
+  neap__flow_retain(flow);
+  run->parent = opts->parent;
+  run->top = run->parent ? run->parent->top : run;
+  neap__list_init(&run->children);
+  neap__list_init(&run->sibling);
+  if (run->parent)
+    neap__list_append(&run->parent->children, &run->sibling);
+  run->data = opts->data;
+  run->root = (uint8_t)opts->root;
+  run->max_steps = opts->max_steps > 0 ? opts->max_steps : UINT64_MAX;
+  run->random = opts->seed;
+  run->frames = run->inline_frames;
+  run->capacity = sizeof run->inline_frames / sizeof *run->inline_frames;
+  *out = run;
+  return 0;
+}
+
+void neap__run_resume(neap_run *run, const neap_node *node, place *from) {
+  top(run)->node = node;
+  run->resume = from;
+  take_up(run);
+}
+
 int neap_run_new(neap_flow *flow, const neap_node *node,
                  const neap_run_opts *opts, neap_run **out) {
   neap_run_opts o;
@@ -701,22 +859,22 @@ int neap_run_new(neap_flow *flow, const neap_node *node,
       neap__opts_take(&o, sizeof o, first, opts) < 0 ||
       !is_asked_for(flow, &o, node))
     return NEAP_EINVAL;
-  neap_run *run = neap__alloc(&flow->alloc, sizeof *run);
-  if (!run)
-    return NEAP_ENOMEM;
-  run->flow = flow;
-  neap__flow_retain(flow);
-  run->parent = o.parent;
-  run->top = o.parent ? o.parent->top : run;
-  run->data = o.data;
-  run->root = (uint8_t)o.root;
-  run->max_steps = o.max_steps > 0 ? o.max_steps : UINT64_MAX;
-  run->random = o.seed;
-  run->frames = run->inline_frames;
-  run->capacity = sizeof run->inline_frames / sizeof *run->inline_frames;
-  begin(run, node);
-  *out = run;
-  return 0;
+  int status = neap__run_make(flow, &o, out);
+  if (status == 0)
+    begin(*out, node);
+  return status;
+}
+
+/* A run that is freed is no longer known to its parent, nor is it a parent. */
+static void leave_parent(neap_run *run) {
+  if (run->parent && run->parent->attempt == run)
+    run->parent->attempt = NULL;
+  neap__list_remove(&run->sibling);
+  while (!neap__list_empty(&run->children)) {
+    neap_run *child = NEAP__ITEM(run->children.next, neap_run, sibling);
+    neap__list_remove(&child->sibling);
+    child->parent = NULL;
+  }
 }
 
 void neap_run_free(neap_run *run) {
@@ -725,6 +883,9 @@ void neap_run_free(neap_run *run) {
   neap_flow *flow = run->flow;
   for (size_t i = 0; i <= run->depth; i++)
     release_batch(run, &run->frames[i]);
+  neap__place_free(&flow->alloc, run->resume);
+  neap__place_free(&flow->alloc, run->reached);
+  leave_parent(run);
   if (run->frames != run->inline_frames)
     neap__free(&flow->alloc, run->frames, run->capacity * sizeof *run->frames);
   neap__free(&flow->alloc, run, sizeof *run);
@@ -775,11 +936,12 @@ uint64_t neap_run_watch(neap_run *run, uint64_t time_ns) {
   if (!run)
     return 0;
   frame *f = top(run);
-  if (f->state != ENTERING)
+  if (f->state != ENTERING && f->state != RESUMING)
     return 0;
   f->watched = true;
   f->since_ns = time_ns;
-  f->visit = ++run->top->visits;
+  if (f->visit == 0)
+    f->visit = ++run->top->visits;
   return f->visit;
 }
 

@@ -71,14 +71,14 @@ static scope *scope_at(play *p, const neap_run *run, uint32_t depth) {
   }
   uint64_t key = 1;
   if (is_item) {
-    key = host_mix(scope_at(p, run, depth - 1)->key, index);
+    key = host_item_key(scope_at(p, run, depth - 1)->key, index);
   } else if (depth > 0) {
     scope *outer = scope_at(p, run, depth - 1);
     uint32_t attempt = neap_run_attempt(run, depth - 1);
     if (outer->last == 0 || outer->attempt != attempt)
-      outer->last = host_mix(outer->key, attempt);
+      outer->last = host_attempt_key(outer->key, attempt);
     outer->attempt = attempt;
-    key = outer->last = host_mix(outer->last, 1);
+    key = outer->last = host_next_key(outer->last);
   }
   assert_true(p->scope_count < SCOPES);
   p->scopes[p->scope_count] = (scope){.key = key};
@@ -111,7 +111,7 @@ static void watch(void *ud, const neap_event *e) {
     break;
   case NEAP_EVENT_RETRY:
     if (e->delay_ns > 0)
-      tell(p, key, NEAP_DO_WAIT, 0, 0, e->delay_ns);
+      tell(p, key, NEAP_DO_WAIT, 0, e->attempt, e->delay_ns);
     break;
   case NEAP_EVENT_BRANCH_END:
     key = scope_at(p, e->run, e->depth - 1)->key;
@@ -175,7 +175,7 @@ static int outcome(neap_call *call, play *p) {
     if (n->opts.kind == NEAP_NODE)
       check_result(neap_call_exec_result(call), key);
     for (uint64_t i = 0; i < 4; i++)
-      check_result(neap_call_item_result(call, i), host_mix(key, i));
+      check_result(neap_call_item_result(call, i), host_item_key(key, i));
   }
   if (phase == NEAP_POST)
     return neap_call_set_action(call, a.action, strlen(a.action));

@@ -15,6 +15,18 @@ uint64_t host_mix(uint64_t a, uint64_t b) {
   return z ^ z >> 29;
 }
 
+uint64_t host_item_key(uint64_t key, uint64_t index) {
+  return host_mix(host_mix(key, 1), index);
+}
+
+uint64_t host_attempt_key(uint64_t key, uint64_t attempt) {
+  return host_mix(host_mix(key, 2), attempt);
+}
+
+uint64_t host_next_key(uint64_t key) {
+  return host_mix(key, 3);
+}
+
 /* Makes a run and gives it its turns from now on. */
 static int add_task(host *h, const neap_node *node, const neap_run_opts *opts,
                     host_task *parent) {
@@ -55,8 +67,9 @@ static int add_child(host_task *task, const neap_step *step, neap_root root) {
     return status;
   assert_ptr_equal(parent->run, neap_run_parent(task->host->last->run));
   host_scope *scope = &task->host->last->scopes[0];
-  scope->key = task->scopes[step->depth].key;
+  *scope = task->scopes[step->depth];
   scope->attempt = step->attempt;
+  task->scopes[step->depth].last = 0;
   return 0;
 }
 
@@ -95,12 +108,85 @@ static bool must_wait_for_turn(const host_task *task) {
   return false;
 }
 
+static uint64_t hash_name(const char *name) {
+  uint64_t hash = 1;
+  for (; *name; name++)
+    hash = host_mix(hash, (unsigned char)*name);
+  return hash;
+}
+
+/* Which visit is open at a depth, as a number that no other open visit has, nor
+ * one of the same run in another process. A run that works for another begins
+ * with the visit that the other is at. */
+static uint64_t path_of(const neap_run *run, uint32_t depth) {
+  uint64_t path = 0;
+  const neap_run *parent = neap_run_parent(run);
+  if (parent) {
+    neap_place place;
+    neap_run_place(parent, &place);
+    path = path_of(parent, place.depth);
+  }
+  for (uint32_t i = parent ? 1 : 0; i <= depth; i++) {
+    bool is_item;
+    uint64_t index;
+    const neap_node *node = neap_run_node_at(run, i, &is_item, &index);
+    path = host_mix(path, is_item ? index : hash_name(neap_node_name(node)));
+  }
+  return path;
+}
+
+static void keep(host *h, uint64_t path, const host_scope *scope) {
+  size_t i = 0;
+  while (i < h->kept_count && h->kept[i].path != path)
+    i++;
+  if (i == h->kept_count) {
+    if (h->kept_count == h->kept_room) {
+      h->kept_room = h->kept_room * 2 + 64;
+      h->kept = realloc(h->kept, h->kept_room * sizeof *h->kept);
+      assert_non_null(h->kept);
+    }
+    h->kept_count++;
+  }
+  h->kept[i] = (host_kept){.path = path, .scope = *scope};
+}
+
+/* Keeps the scopes of all visits that are open. Those that have not been got
+ * back since the last death stay. */
+static void keep_all(host *h) {
+  for (host_task *t = h->tasks; t; t = t->next) {
+    if (!t->run || t->ended_at > 0)
+      continue;
+    neap_place place;
+    neap_run_place(t->run, &place);
+    uint32_t first = t->root == NEAP_ROOT_WORKER ? 1 : 0;
+    for (uint32_t depth = first; depth <= place.depth; depth++)
+      keep(h, path_of(t->run, depth), &t->scopes[depth]);
+    const neap_step *step = neap_run_step(t->run);
+    if (first == 1 && step->what == NEAP_DO_FORK && step->depth == 0)
+      keep(h, host_mix(path_of(t->run, 0), step->index), &t->scopes[1]);
+  }
+}
+
+/* Gets the scope of a visit or an item back, if it has been kept. */
+static bool get_back(const host *h, uint64_t path, host_scope *scope) {
+  for (size_t i = 0; i < h->kept_count; i++)
+    if (h->kept[i].path == path) {
+      *scope = h->kept[i].scope;
+      return true;
+    }
+  return false;
+}
+
 /* Opens the scope of the visit or the item that begins. */
 static void open_scope(host_task *task, const neap_step *step) {
   if (step->what == NEAP_DO_FETCH) {
     uint64_t key = task->scopes[step->depth].key;
-    task->scopes[step->depth + 1] =
-        (host_scope){.key = host_mix(key, step->index)};
+    host_scope *scope = &task->scopes[step->depth + 1];
+    *scope = (host_scope){.key = host_item_key(key, step->index)};
+    if (neap_run_redoes(task->run))
+      assert_true(get_back(
+          task->host, host_mix(path_of(task->run, step->depth), step->index),
+          scope));
   } else if (step->depth == 0) {
     task->scopes[0] = (host_scope){.key = 1};
   } else {
@@ -110,8 +196,8 @@ static void open_scope(host_task *task, const neap_step *step) {
       outer->last = 0;
     }
     if (outer->last == 0)
-      outer->last = host_mix(outer->key, outer->attempt);
-    outer->last = host_mix(outer->last, 1);
+      outer->last = host_attempt_key(outer->key, outer->attempt);
+    outer->last = host_next_key(outer->last);
     task->scopes[step->depth] = (host_scope){.key = outer->last};
   }
 }
@@ -140,9 +226,16 @@ static void answer_ok(host_task *task, const neap_step *step) {
 static void report(host_task *task, const neap_step *step, host_task *child) {
   neap_failure failure = child->failure;
   const neap_step *end = neap_run_step(child->run);
-  const char *action = end->action;
+  const char *action = NULL;
   size_t size = end->action_size;
   neap_kind kind = neap_node_kind(step->node);
+  if (end->what == NEAP_DO_END && end->action) {
+    char *copy = task->scopes[step->depth].action; /* the bytes may be its */
+    assert_in_range(size, 0, sizeof task->scopes->action - 1);
+    memcpy(copy, end->action, size);
+    copy[size] = '\0';
+    action = copy;
+  }
   stop(child);
   if (child->failed) {
     answer_fail(task, &failure);
@@ -235,21 +328,95 @@ static void check_step(host_task *task, const neap_step *step) {
   if (is_item && step->what != NEAP_DO_ENTER)
     assert_true(step->what == NEAP_DO_WAIT || index == step->index);
   uint64_t *note = neap_run_note(task->run, step->depth);
-  if (step->what == NEAP_DO_ENTER)
+  if (step->what == NEAP_DO_ENTER || step->what == NEAP_DO_RESUME)
     assert_true(*note == 0);
   ++*note;
+}
+
+static bool chance(host *h, unsigned percent) {
+  h->random = host_mix(h->random, 3);
+  return (unsigned)(h->random >> 20) % 100 < percent;
+}
+
+/* Keeps what there is to be kept at a step, now and then. How an item has
+ * failed it always keeps: else the item would be tried again. */
+static void keep_result(host_task *task, const neap_step *step) {
+  bool may_keep = step->what == NEAP_DO_CALL || step->what == NEAP_DO_ATTEMPT ||
+                  step->what == NEAP_DO_WAIT || step->what == NEAP_DO_ITEM_END;
+  bool must_keep = step->what == NEAP_DO_ITEM_END && step->failed;
+  if (must_keep || (may_keep && chance(task->host, 30)))
+    neap_run_keep(task->run);
+}
+
+/* Looks at a step that is new. */
+static void look(host_task *task) {
+  const neap_step *step = neap_run_step(task->run);
+  if (task->seen)
+    return;
+  task->seen = true;
+  check_step(task, step);
+  if (step->what == NEAP_DO_RESUME ||
+      (step->what == NEAP_DO_ENTER && neap_run_redoes(task->run)))
+    assert_true(get_back(task->host, path_of(task->run, step->depth),
+                         &task->scopes[step->depth]));
+  else if (step->what == NEAP_DO_ENTER)
+    open_scope(task, step);
+  task->host->watch(task, step);
+  if (task->host->death == HOST_DIES_ANYWHERE)
+    keep_result(task, step);
+}
+
+/* Whether the host dies at the step that a run is at. */
+static bool dies(host_task *task, const neap_step *step) {
+  host *h = task->host;
+  if (h->death == HOST_DIES_AT_ENTER)
+    return step->what == NEAP_DO_ENTER && !neap_run_redoes(task->run);
+  return h->death == HOST_DIES_ANYWHERE && h->deaths < HOST_DEATHS &&
+         chance(h, 8);
+}
+
+/* Saves the run, frees all there is, and loads it, unless that is impossible
+ * for now or for lack of memory. */
+static bool rise_again(host_task *task) {
+  host *h = task->host;
+  host_task *first = task;
+  while (first->parent)
+    first = first->parent;
+  static char bytes[1 << 16];
+  size_t size;
+  for (host_task *t = h->tasks; t; t = t->next)
+    if (t->run && t->ended_at == 0)
+      look(t);
+  int status = neap_run_save(task->run, bytes, sizeof bytes, &size);
+  if (status < 0) {
+    assert_true(status == NEAP_EAGAIN || status == NEAP_EENDED);
+    return false;
+  }
+  neap_load_opts opts = NEAP_LOAD_OPTS_INIT;
+  opts.max_steps = h->max_steps;
+  opts.data = neap_run_data(first->run);
+  neap_run *run;
+  status = neap_run_load(h->flow, h->root, bytes, size, &opts, NULL, &run);
+  if (status < 0) {
+    assert_int_equal(NEAP_ENOMEM, status);
+    return false;
+  }
+  assert_int_equal(0, neap_run_save(run, bytes, sizeof bytes, &size));
+  keep_all(h);
+  stop(first);
+  first->run = run;
+  first->seen = first->stuck = first->unwound = false;
+  h->deaths++;
+  return true;
 }
 
 /* Lets a run go one step; false when it has to wait for another. */
 static bool advance(host_task *task) {
   const neap_step *step = neap_run_step(task->run);
-  if (!task->seen) {
-    task->seen = true;
-    check_step(task, step);
-    if (step->what == NEAP_DO_ENTER)
-      open_scope(task, step);
-    task->host->watch(task, step);
-  }
+  bool is_new = !task->seen;
+  look(task);
+  if (is_new && dies(task, step) && rise_again(task))
+    return true;
   switch (step->what) {
   case NEAP_DO_CALL:
   case NEAP_DO_ITEMS:
@@ -304,6 +471,11 @@ static void pass_timeout(host *h) {
 int host_run(host *h, neap_flow *flow, const neap_node *node,
              const neap_run_opts *opts) {
   h->flow = flow;
+  h->root = node;
+  h->max_steps = opts->max_steps;
+  h->random = h->deaths = 0;
+  h->kept = NULL;
+  h->kept_count = h->kept_room = 0;
   h->tasks = h->last = NULL;
   h->count = 0;
   h->clock = 0;
@@ -327,5 +499,6 @@ int host_run(host *h, neap_flow *flow, const neap_node *node,
     h->tasks = task->next;
     free(task);
   }
+  free(h->kept);
   return status;
 }

@@ -20,6 +20,8 @@ void model_tell(story *s, uint64_t key, int what, int phase, uint32_t attempt,
     return;
   if (s->plan->driven && what == NEAP_DO_WARN)
     phase = 0;
+  if (s->plan->driven && what == NEAP_DO_CALL)
+    number = 0;
   assert_in_range(s->count, 0, EVENTS - 1);
   s->events[s->count++] = (event){key, number, attempt, what, phase};
 }
@@ -118,9 +120,13 @@ static void leave(story *s, uint64_t key, bool failed, const char *action) {
     model_tell(s, key, NEAP_DO_LEAVE, failed ? -1 : model_number(action), 0, 0);
 }
 
+uint64_t model_counts(uint64_t items, uint64_t failed) {
+  return items << 32 | failed;
+}
+
 static result ask_node(story *s, const plan_node *n, neap_phase phase,
-                       uint64_t key, uint32_t attempt) {
-  model_tell(s, key, NEAP_DO_CALL, (int)phase, attempt, 0);
+                       uint64_t key, uint32_t attempt, uint64_t counts) {
+  model_tell(s, key, NEAP_DO_CALL, (int)phase, attempt, counts);
   host_answer a = model_answer(s->plan, n, NEAP_DO_CALL, phase, key, attempt);
   return (result){.failed = a.reply == HOST_FAIL,
                   .failure = a.failure,
@@ -130,7 +136,7 @@ static result ask_node(story *s, const plan_node *n, neap_phase phase,
 static result walk(story *s, const plan_node *flow, uint64_t key) {
   int node = flow->start;
   for (;;) {
-    key = host_mix(key, 1);
+    key = host_next_key(key);
     result r = visit(s, node, key, false);
     if (r.failed)
       return r;
@@ -170,7 +176,7 @@ static uint64_t delay_of(const plan_node *n, uint32_t attempt,
 
 static result branch(story *s, const plan_node *n, uint64_t key, uint64_t item,
                      uint32_t attempt) {
-  uint64_t inner = host_mix(host_mix(key, attempt), 1);
+  uint64_t inner = host_next_key(host_attempt_key(key, attempt));
   result r = visit(s, n->branches[item], inner, true);
   if (!r.failed) {
     leave(s, inner, false, r.action);
@@ -185,11 +191,11 @@ static result execute(story *s, const plan_node *n, uint64_t key,
   result r = {.action = "default"};
   for (uint32_t attempt = 0;; attempt++) {
     if (model_walks(n))
-      r = walk(s, n, host_mix(key, attempt));
+      r = walk(s, n, host_attempt_key(key, attempt));
     else if (is_parallel(n))
       r = branch(s, n, key, item, attempt);
     else if (has(n, NEAP_EXEC))
-      r = ask_node(s, n, NEAP_EXEC, key, attempt);
+      r = ask_node(s, n, NEAP_EXEC, key, attempt, 0);
     if (!r.failed || r.fatal)
       return r;
     if (r.failure.final || attempt + 1 == n->opts.max_attempts ||
@@ -198,11 +204,11 @@ static result execute(story *s, const plan_node *n, uint64_t key,
       break;
     uint64_t delay = delay_of(n, attempt, &r.failure);
     if (delay > 0)
-      model_tell(s, key, NEAP_DO_WAIT, 0, 0, delay);
+      model_tell(s, key, NEAP_DO_WAIT, 0, attempt, delay);
   }
   if (!has(n, NEAP_FALLBACK))
     return r;
-  r = ask_node(s, n, NEAP_FALLBACK, key, 0);
+  r = ask_node(s, n, NEAP_FALLBACK, key, 0, 0);
   r.action = NULL; /* it was no walk */
   return r;
 }
@@ -214,7 +220,8 @@ static result items(story *s, const plan_node *n, uint64_t key) {
   if (list.reply == HOST_FAIL)
     return (result){.failed = true, .failure = list.failure};
   uint64_t count = is_parallel(n) ? (uint64_t)n->branch_count : list.count;
-  for (uint64_t i = 0; i < count; i++) {
+  uint64_t i = 0, failed = 0;
+  for (; i < count; i++) {
     model_tell(s, key, NEAP_DO_FETCH, 0, 0, i);
     host_answer item =
         model_answer(s->plan, n, NEAP_DO_FETCH, NEAP_PREP, key, i);
@@ -226,18 +233,19 @@ static result items(story *s, const plan_node *n, uint64_t key) {
     if ((r.failed || !is_parallel(n)) && !takes_step(s))
       return past_limit;
     if (!r.failed)
-      r = execute(s, n, host_mix(key, i), i);
+      r = execute(s, n, host_item_key(key, i), i);
     if (r.failed && (r.fatal || !n->opts.collect))
       return r;
     model_tell(s, key, NEAP_DO_ITEM_END, r.failed, 0, i);
+    failed += r.failed;
   }
-  return (result){.action = NULL};
+  return (result){.counts = model_counts(i, failed)};
 }
 
 static result phases(story *s, const plan_node *n, uint64_t key, bool alone) {
   result r = {0};
   if (has(n, NEAP_PREP))
-    r = ask_node(s, n, NEAP_PREP, key, 0);
+    r = ask_node(s, n, NEAP_PREP, key, 0, 0);
   if (r.failed)
     return r;
   bool has_items = n->opts.kind == NEAP_BATCH_NODE ||
@@ -246,7 +254,7 @@ static result phases(story *s, const plan_node *n, uint64_t key, bool alone) {
   if (r.failed)
     return r;
   if (has(n, NEAP_POST))
-    return ask_node(s, n, NEAP_POST, key, 0);
+    return ask_node(s, n, NEAP_POST, key, 0, r.counts);
   if (n->opts.kind != NEAP_FLOW || !r.action ||
       strcmp(r.action, "default") == 0)
     return (result){.action = "default"};
@@ -285,6 +293,9 @@ static bool chance(uint64_t *random, unsigned percent) {
   return below(random, 100) < percent;
 }
 
+static const char *const names[NODES] = {"n0", "n1", "n2", "n3",
+                                         "n4", "n5", "n6"};
+
 void model_make(plan *p, plan_sort sort, uint64_t seed) {
   uint64_t random = host_mix(seed, sort);
   *p = (plan){.sort = sort, .seed = random, .max_steps = MAX_STEPS};
@@ -304,6 +315,7 @@ void model_make(plan *p, plan_sort sort, uint64_t seed) {
     else
       o->kind = is_batch ? NEAP_BATCH_NODE : NEAP_NODE;
     o->data = n;
+    o->name = names[i];
     o->methods = below(&random, 16);
     o->max_attempts = chance(&random, 40) ? 3 : 1;
     o->wait_ns = chance(&random, 50) ? 10 : 0;
@@ -365,4 +377,6 @@ void model_compare(story *expected, story *actual) {
                actual->events[i].what, actual->events[i].phase,
                expected->events[i].what, expected->events[i].phase);
   assert_int_equal(expected->count, actual->count);
+  if (!expected->plan->driven)
+    assert_int_equal(expected->steps, actual->steps);
 }

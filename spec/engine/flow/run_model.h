@@ -71,6 +71,7 @@ typedef struct result {
   bool stray; /* a flow has no successor for the action that it hands on */
   neap_failure failure;
   const char *action;
+  uint64_t counts; /* of a batch: see model_counts */
 } result;
 
 /* Makes a plan. Flows hold nodes of higher numbers only and wires lead back no
@@ -90,6 +91,9 @@ bool model_is_watched(const plan *p, uint64_t key);
 void model_tell(story *s, uint64_t key, int what, int phase, uint32_t attempt,
                 uint64_t number);
 
+/* One number for how many items there were, and how many of them failed. */
+uint64_t model_counts(uint64_t items, uint64_t failed);
+
 /* The number of one of model_actions; NULL is the first. */
 int model_number(const char *action);
 
@@ -98,7 +102,8 @@ bool model_walks(const plan_node *n);
 /* Wires the nodes of a flow, and seals it. Returns a status. */
 int model_wire(const plan *p, neap_flow *flow, neap_node *const *nodes);
 
-/* Fails unless both stories are the same, as far as their plan says. */
+/* Fails unless both stories are the same, as far as their plan says, and have
+ * taken as many steps. */
 void model_compare(story *expected, story *actual);
 
 #endif

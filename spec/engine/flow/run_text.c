@@ -274,6 +274,9 @@ static void print_step(text_run *t, const neap_run *run,
   case NEAP_DO_ENTER:
     print(t, "+%s", name);
     break;
+  case NEAP_DO_RESUME:
+    print(t, "~%s", name);
+    break;
   case NEAP_DO_CALL:
     print(t, "%s.%s%s", name, neap_phase_name(step->phase), attempt);
     break;

@@ -23,12 +23,12 @@ enum { TEXT_NODES = 16, TEXT_LINES = 32, TEXT_TRACE = 8192 };
  *
  * A trace: a word for each step, with "~" behind those whose failure would be
  * caught, and the number of the run before those of a child ("2:"):
- * "+A" enter, "A.exec1" a call with its attempt (0 is left out), "F<x" return
- * with an action, "P[0]<x" the same of a branch, "A:wait(5)", "A:attempt1",
- * "B:items", "B:fork(2)", "B:join", "B:stop", "B:fetch(0)", "B:turn",
- * "B:item(0)" the end of one, "x" behind it when it failed, "A:warn(x)",
- * "A:raise(EACTION)", "-A" the end of a visit that is watched, "x" behind it
- * when it failed, "end(x)", and "failed" with the place where:
+ * "+A" enter, "~A" resume, "A.exec1" a call with its attempt (0 is left out),
+ * "F<x" return with an action, "P[0]<x" the same of a branch, "A:wait(5)",
+ * "A:attempt1", "B:items", "B:fork(2)", "B:join", "B:stop", "B:fetch(0)",
+ * "B:turn", "B:item(0)" the end of one, "x" behind it when it failed,
+ * "A:warn(x)", "A:raise(EACTION)", "-A" the end of a visit that is watched, "x"
+ * behind it when it failed, "end(x)", and "failed" with the place where:
  * "failed@F/B/B[2]/A.exec1". */
 typedef struct text_run {
   const char *graph;
