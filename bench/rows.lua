@@ -45,7 +45,7 @@ local M = {}
 M.units = { ns = 1e9, us = 1e6, ms = 1e3, s = 1, B = 1, KB = 1e-3, MB = 1e-6, times = 1 }
 
 local TOPICS = { "nodes", "waiting", "tasks", "batch", "http", "llm", "json", "cbor", "start",
-  "frame", "growth", "embed" }
+  "frame", "growth", "embed", "durable" }
 
 -- The first line that a command prints, nil if there is none.
 local function ask(command)

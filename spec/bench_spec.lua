@@ -70,6 +70,14 @@ local figures = {
   ["embed/turns"] = { "turns", "cpu" },
   ["embed/engine"] = { "cpu p50", "cpu max", "heap", "descriptors" },
   ["embed/size"] = { "memory" },
+  ["durable/full-1"] = { "wall", "cpu" },
+  ["durable/full-8"] = { "wall", "cpu" },
+  ["durable/full-64"] = { "wall", "cpu" },
+  ["durable/full-512"] = { "wall", "cpu" },
+  ["durable/normal-1"] = { "wall", "cpu" },
+  ["durable/normal-8"] = { "wall", "cpu" },
+  ["durable/normal-64"] = { "wall", "cpu" },
+  ["durable/normal-512"] = { "wall", "cpu" },
 }
 
 -- A folder like that of a build with NEAP_BENCH=ON: the executable under test,
