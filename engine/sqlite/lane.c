@@ -286,8 +286,9 @@ int neap__lane_submit(neap__lane *lane, neap__store_request *request) {
     return NEAP_ESYS;
   lane->is_started = true;
   uv_mutex_lock(&lane->shared->lock);
+  if (neap__list_empty(&lane->requests))
+    uv_cond_signal(&lane->wake);
   neap__list_append(&lane->requests, &request->link);
-  uv_cond_signal(&lane->wake);
   uv_mutex_unlock(&lane->shared->lock);
   return 0;
 }

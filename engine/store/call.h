@@ -100,11 +100,12 @@ typedef union neap__store_given {
  * has changed nothing; after any other the keeper takes back what it has
  * written. */
 typedef struct neap__store_calls {
-/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type cannot be in them */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot be in them */
 #define NEAP__STORE_FUNCTION(name, type, reads)                                \
   int (*name)(void *self, const type *given, neap_store_result *out);
   NEAP__STORE_CALLS(NEAP__STORE_FUNCTION)
 #undef NEAP__STORE_FUNCTION
+  /* NOLINTEND(bugprone-macro-parentheses) */
 } neap__store_calls;
 
 /* A call that has been made and not answered. It is one block of memory with

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "result.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -152,6 +153,7 @@ static void add_value(neap_store_result *result, const neap_store_value **list,
   if (!make_room(result, list, *count, sizeof **list))
     return;
   neap_store_value *values = (neap_store_value *)*list;
+  assert(values);
   values[(*count)++] = (neap_store_value){.name = name, .value = value};
 }
 

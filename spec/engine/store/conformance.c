@@ -506,7 +506,7 @@ static int start_in(scene *s, const char *id, const char *queue, int priority) {
 static void expect_ids(scene *s, const char *ids) {
   EQUAL(strlen(ids), neap_store_run_count(s->result));
   for (size_t i = 0; ids[i]; i++)
-    EQUAL(ids[i], neap_store_run_at(s->result, i)->id[0]);
+    CHECK(ids[i] == neap_store_run_at(s->result, i)->id[0]);
 }
 
 static void priorities_come_first_then_age(scene *s) {

@@ -179,7 +179,7 @@ static bool is_killed(const char *path, const char *sync, long point,
   close(ends[1]);
   char word[2];
   while (read(ends[0], word, 2) == 2)
-    told[(int)word[0]] = word[1];
+    told[(unsigned char)word[0]] = (unsigned char)word[1];
   close(ends[0]);
   assert_int_equal(child, waitpid(child, &status, 0));
   if (WIFSIGNALED(status))
