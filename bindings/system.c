@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "task/check.h"
 
@@ -70,6 +71,18 @@ static int place(lua_State *L) {
 /* time() -> whole seconds since 1970 */
 static int seconds(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)time(NULL));
+  return 1;
+}
+
+/* random() -> 32 hexadecimal digits that nobody can guess */
+static int random_text(lua_State *L) {
+  unsigned char bytes[16];
+  char text[2 * sizeof bytes + 1];
+  if (getentropy(bytes, sizeof bytes) < 0)
+    return luaL_error(L, "the system gives no random bytes");
+  for (size_t i = 0; i < sizeof bytes; i++)
+    snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+  lua_pushstring(L, text);
   return 1;
 }
 
@@ -144,10 +157,15 @@ static int write_file(lua_State *L) {
 }
 
 int neapL_system_open(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"source", source},         {"place", place}, {"time", seconds},
-      {"write", write_text},      {"say", say},     {"read_file", read_file},
-      {"write_file", write_file}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"source", source},
+                                       {"place", place},
+                                       {"time", seconds},
+                                       {"write", write_text},
+                                       {"say", say},
+                                       {"read_file", read_file},
+                                       {"write_file", write_file},
+                                       {"random", random_text},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }
