@@ -9,6 +9,7 @@
 #include "cbor/cbor.h"
 #include "flow/drive.h"
 #include "flow/emit.h"
+#include "flow/keep.h"
 #include "flow/native.h"
 #include "flow/params.h"
 #include "flow/plan.h"
@@ -23,6 +24,7 @@
 #include "json/json.h"
 #include "neap_lua.h"
 #include "open.h"
+#include "store/store.h"
 #include "sync/channel.h"
 #include "sync/event.h"
 #include "sync/semaphore.h"
@@ -156,7 +158,7 @@ static int first_folder(lua_State *L) {
 
 /* text(value) -> its text for a message, in which no address stands */
 static int text(lua_State *L) {
-  luaL_checkany(L, 1);
+  neapL_check_any(L, 1);
   neapL_error_text(L, 1);
   return 1;
 }
@@ -226,13 +228,19 @@ int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
                                        {"tasks", tasks},
                                        {NULL, NULL}};
   /* Each of these pushes the value of its field. */
-  static const luaL_Reg modules[] = {
-      {"plan", neapL_plan_open},       {"json", neapL_json_open},
-      {"cbor", neapL_cbor_open},       {"fs", neapL_fs_open},
-      {"net", neapL_net_open},         {"stream", neapL_stream_open},
-      {"process", neapL_process_open}, {"luv", neapL_luv_open},
-      {"testing", neapL_testing_open}, {"http", neapL_http_open},
-      {"system", neapL_system_open},   {NULL, NULL}};
+  static const luaL_Reg modules[] = {{"plan", neapL_plan_open},
+                                     {"json", neapL_json_open},
+                                     {"cbor", neapL_cbor_open},
+                                     {"fs", neapL_fs_open},
+                                     {"net", neapL_net_open},
+                                     {"stream", neapL_stream_open},
+                                     {"process", neapL_process_open},
+                                     {"luv", neapL_luv_open},
+                                     {"testing", neapL_testing_open},
+                                     {"http", neapL_http_open},
+                                     {"store", neapL_store_open},
+                                     {"system", neapL_system_open},
+                                     {NULL, NULL}};
   luaL_checkversion(L);
   neapL_error_open(L);
   int status = neapL_open(L, &neapL_drive_runs, opts);
@@ -250,6 +258,7 @@ int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
   neapL_params_open(L);
   neapL_retry_open(L);
   neapL_emit_open(L);
+  neapL_keep_open(L);
   neapL_native_open(L);
   neapL_trace_open(L);
   for (const luaL_Reg *module = modules; module->name; module++) {

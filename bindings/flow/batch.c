@@ -4,6 +4,7 @@
 
 #include "drive.h"
 #include "events.h"
+#include "keep.h"
 #include "params.h"
 #include "path.h"
 #include "task/error.h"
@@ -112,6 +113,41 @@ static void begin_items(lua_State *L, int self, int count) {
   lua_replace(L, self + ITEM_META);
 }
 
+/* Has the list kept from which a loaded run would go on. Returns false, with an
+ * error on top, for an iterator, which cannot be. [-0, +(0|1), v] */
+static bool keep_items(lua_State *L, neapL_task *task, const neap_step *step,
+                       uint64_t count) {
+  int self = self_of(*step->note);
+  if (count != NEAP_UNCOUNTED) {
+    neapL_keep_prepared(L, task, step, self);
+    return true;
+  }
+  neapL_path_push(L, task->run, step->depth);
+  neapL_error_push(L, "durable",
+                   "prep of the batch %s gave an iterator; a durable run needs "
+                   "a list, which can be saved",
+                   lua_tostring(L, -1));
+  return false;
+}
+
+void neapL_batch_resume(lua_State *L, int self) {
+  enum { RESULTS = EXEC, ERRORS };
+  begin_items(L, self, 0); /* prep_res results errors table */
+  int made = self + ERRORS + 1;
+  if (lua_istable(L, self + RESULTS))
+    for (lua_pushnil(L); lua_next(L, self + RESULTS);) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2); /* key key value */
+      lua_rawset(L, made);
+    }
+  if (lua_istable(L, self + ERRORS)) {
+    lua_pushvalue(L, self + ERRORS);
+    lua_setfield(L, made, "errors");
+  }
+  lua_replace(L, self + EXEC);
+  lua_settop(L, self + EXEC);
+}
+
 const neap_step *neapL_batch_items(lua_State *L, neapL_task *task,
                                    const neap_step *step) {
   int self = self_of(*step->note);
@@ -124,6 +160,8 @@ const neap_step *neapL_batch_items(lua_State *L, neapL_task *task,
   }
   uint64_t count;
   if (!count_items(L, task, step, &count))
+    return neapL_drive_fail(L, task);
+  if (task->is_kept && !keep_items(L, task, step, count))
     return neapL_drive_fail(L, task);
   bool known = !walks(step->node) && count < 1 << 20;
   begin_items(L, self, known ? (int)count : 0);
@@ -159,12 +197,16 @@ const neap_step *neapL_batch_turn(lua_State *L, neapL_task *task,
   return neapL_drive_wait(L, op);
 }
 
+/* True unless a run refuses an item for lack of memory, or wants another worker
+ * first: then it has not begun the visit of the item. */
+static bool has_begun(const neap_step *next, uint32_t depth) {
+  return next->depth != depth ||
+         (next->what != NEAP_DO_RAISE && next->what != NEAP_DO_FORK);
+}
+
 void neapL_batch_note_item(neapL_task *task, uint32_t depth,
                            const neap_step *next) {
-  /* A run that refuses the item for lack of memory, or that wants another
-   * worker first, has not begun the visit of the item. */
-  if ((next->what == NEAP_DO_RAISE || next->what == NEAP_DO_FORK) &&
-      next->depth == depth)
+  if (!has_begun(next, depth))
     return;
   int batch = self_at(task, depth);
   set_note(task, neap_run_note(task->run, depth + 1), item_self(batch));
@@ -224,6 +266,8 @@ static const neap_step *enter_item(lua_State *L, neapL_task *task,
     neapL_events_item_start(L, task, depth, step->index);
   const neap_step *next = neap_run_ok(task->run);
   neapL_batch_note_item(task, depth, next);
+  if (task->is_kept && has_begun(next, depth))
+    neapL_keep_name(L, task, depth + 1, self);
   return next;
 }
 
@@ -297,6 +341,31 @@ static void keep_result(lua_State *L, neapL_task *task, const neap_step *step) {
   }
 }
 
+/* The item has ended, and if its run is kept, that has been saved. */
+static const neap_step *finish_item(lua_State *L, neapL_task *task) {
+  const neap_step *step = neap_run_step(task->run);
+  keep_result(L, task, step);
+  if (neapL_events_wanted(task))
+    neapL_events_item_end(L, task, step);
+  return neap_run_ok(task->run);
+}
+
+static int item_kept(lua_State *L, int status, lua_KContext context) {
+  neapL_task *task = (neapL_task *)context;
+  (void)status;
+  return neapL_drive(L, task, finish_item(L, task));
+}
+
+/* Has the end of an item kept. [-0, +0, v] */
+static void keep_item(lua_State *L, neapL_task *task, const neap_step *step) {
+  int self = self_of(*step->note);
+  bool has_result = !step->failed && !walks(step->node);
+  if (has_result)
+    lua_settop(L, self + EXEC);
+  neapL_keep_item(L, task, step, has_result ? self + EXEC : 0,
+                  step->failed ? ERROR : 0, item_kept);
+}
+
 static int end_item(lua_State *L, const neap_op *op) {
   neapL_task *task = op->data;
   return neapL_drive(L, task,
@@ -318,10 +387,9 @@ const neap_step *neapL_batch_item_end(lua_State *L, neapL_task *task,
     if (neapL_task_take_failure(L, task, since))
       return neapL_drive_fail(L, task);
   }
-  keep_result(L, task, step);
-  if (neapL_events_wanted(task))
-    neapL_events_item_end(L, task, step);
-  return neap_run_ok(task->run);
+  if (task->is_kept)
+    keep_item(L, task, step);
+  return finish_item(L, task);
 }
 
 void neapL_batch_finish(lua_State *L, neapL_task *task, const neap_step *step) {

@@ -15,6 +15,11 @@ const neap_step *neapL_batch_turn(lua_State *L, neapL_task *task,
 const neap_step *neapL_batch_item_end(lua_State *L, neapL_task *task,
                                       const neap_step *step);
 
+/* Pushes what stands above the prep_res of a batch that goes on in a run that
+ * was loaded, in place of the results and errors on top, each a table or nil,
+ * that have been kept. [-2, +1, m] */
+void neapL_batch_resume(lua_State *L, int self);
+
 /* Notes where the self of a fetched item is. Does nothing when the step `next`
  * says that the run has not begun with the item. */
 void neapL_batch_note_item(neapL_task *task, uint32_t depth,

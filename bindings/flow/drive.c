@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "batch.h"
 #include "events.h"
+#include "keep.h"
 #include "native_node.h"
 #include "params.h"
 #include "path.h"
@@ -158,8 +159,9 @@ static void push_self(lua_State *L, const neapL_record *record, int params) {
   }
 }
 
-/* Begins a visit: pushes its self, and what else its kind of node needs. */
-static void enter(lua_State *L, neapL_task *task, const neap_step *step) {
+/* Pushes the self of a visit that begins or goes on, and what else its kind of
+ * node needs. */
+static void push_visit(lua_State *L, neapL_task *task, const neap_step *step) {
   uint32_t depth = step->depth;
   int first = VISITS, outer = ERROR;
   if (depth > 0) {
@@ -196,8 +198,45 @@ static void enter(lua_State *L, neapL_task *task, const neap_step *step) {
     lua_pushnil(L);
     lua_replace(L, ERROR);
   }
+}
+
+static void enter(lua_State *L, neapL_task *task, const neap_step *step) {
+  push_visit(L, task, step);
+  if (task->is_kept)
+    neapL_keep_name(L, task, step->depth, self_of(*step->note));
   if (neapL_events_wanted(task))
-    neapL_events_start(L, task, depth);
+    neapL_events_start(L, task, step->depth);
+}
+
+/* The run has been saved at its place before this visit. */
+static int enter_kept(lua_State *L, int status, lua_KContext context) {
+  neapL_task *task = (neapL_task *)context;
+  (void)status;
+  enter(L, task, neap_run_step(task->run));
+  return neapL_drive(L, task, neap_run_ok(task->run));
+}
+
+/* Gives a visit of a run that was loaded what has been kept of it. */
+static const neap_step *resume(lua_State *L, neapL_task *task,
+                               const neap_step *step) {
+  enum { FIELDS = 2, RESULTS, ERRORS };
+  neap_run_watch(task->run, neap_now(task->host->engine));
+  push_visit(L, task, step);
+  int self = self_of(*step->note);
+  neapL_keep_name(L, task, step->depth, self);
+  neapL_keep_restore(L, task, step);
+  if (lua_istable(L, self + FIELDS) && lua_istable(L, self))
+    for (lua_pushnil(L); lua_next(L, self + FIELDS);) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2); /* key key value */
+      lua_rawset(L, self);
+    }
+  lua_remove(L, self + FIELDS);
+  if (has_items(step->node))
+    neapL_batch_resume(L, self); /* takes results and errors */
+  else
+    lua_settop(L, self + EXEC);
+  return neap_run_ok(task->run);
 }
 
 int neapL_drive_call(lua_State *L, neapL_task *task, const neap_step *step,
@@ -231,8 +270,11 @@ static const neap_step *called(lua_State *L, neapL_task *task, int status) {
   const neap_step *step = neap_run_step(task->run);
   if (step->phase == NEAP_POST)
     return take_action(L, task, step);
-  if (step->phase == NEAP_PREP) /* exec's tasks count from here on */
+  if (step->phase == NEAP_PREP) { /* exec's tasks count from here on */
     set_note(task, step->note, self_of(*step->note));
+    if (task->is_kept && walks(step->node) && !has_items(step->node))
+      neapL_keep_prepared(L, task, step, self_of(*step->note));
+  }
   if (step->phase == NEAP_FALLBACK && walks(step->node) &&
       lua_type(L, -1) == LUA_TSTRING)
     return take_action(L, task, step); /* in place of that of the walk */
@@ -353,6 +395,15 @@ static int enter_later(lua_State *L, int status, lua_KContext context) {
   return neapL_drive(L, task, neap_run_step(task->run));
 }
 
+static int pause_kept(lua_State *L, int status, lua_KContext context) {
+  neapL_task *task = (neapL_task *)context;
+  (void)status;
+  return neapL_drive(L, task, wait_for_retry(L, neap_run_step(task->run)));
+}
+
+/* A keeper saves that a run waits, if it does for so long. */
+enum { LONG_PAUSE_NS = 1000000000 };
+
 int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step) {
   for (;;) {
     switch (step->what) {
@@ -363,21 +414,26 @@ int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step) {
         let_hook_run(L);
         step = neap_run_step(task->run);
       }
+      if (task->is_kept) {
+        neapL_keep_enter(L, task, enter_kept);
+        step = neap_run_step(task->run);
+      }
       enter(L, task, step);
       step = neap_run_ok(task->run);
+      break;
+    case NEAP_DO_RESUME:
+      step = resume(L, task, step);
       break;
     case NEAP_DO_CALL:
       step = call_method(L, task, step);
-      break;
-    case NEAP_DO_RESUME:
-      enter(L, task, step);
-      step = neap_run_ok(task->run);
       break;
     case NEAP_DO_RETURN:
       step = come_back(L, task, step);
       break;
     case NEAP_DO_WAIT:
-      step = wait_for_retry(L, step);
+      if (task->is_kept && step->delay_ns >= LONG_PAUSE_NS)
+        neapL_keep_pause(L, task, step, pause_kept);
+      step = wait_for_retry(L, neap_run_step(task->run));
       break;
     case NEAP_DO_ATTEMPT:
       step = neapL_worker_attempt(L, task, step);
@@ -410,6 +466,8 @@ int neapL_drive(lua_State *L, neapL_task *task, const neap_step *step) {
       step = raise(L, task, step);
       break;
     case NEAP_DO_LEAVE:
+      if (task->is_kept && !step->failed)
+        neapL_keep_left(L, task, step);
       step = neapL_events_leave(L, task, step);
       break;
     case NEAP_DO_END:

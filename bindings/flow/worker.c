@@ -53,6 +53,7 @@ static neapL_task *spawn(lua_State *L, neapL_task *owner, neap_root root,
   worker->root = (uint8_t)root;
   worker->first_self = (uint8_t)(VISITS - first);
   worker->observed = owner->observed;
+  worker->is_kept = owner->is_kept;
   return worker;
 }
 

@@ -18,6 +18,7 @@ enum {
   NEAPL_TASK_RESULT = 1, /* results or error; until then the reason to cancel */
   NEAPL_TASK_ORIGIN = 2, /* a table that says where the error arose */
   NEAPL_TASK_EVENTS = 3, /* the on_event of a run that is observed */
+  NEAPL_TASK_KEEPER = 4, /* what saves a run that is kept */
 };
 
 typedef enum neapL_task_state {
@@ -115,6 +116,7 @@ struct neapL_task {
   bool protests;      /* it was cancelled, and ended with another error */
   bool broken;        /* its coroutine has been ended from outside */
   bool observed;      /* its run, or the one it works for, has an on_event */
+  bool is_kept;       /* the same of a keeper (flow/keep.h) */
   bool joining;       /* it waits until a child has ended */
   bool lasting;       /* cancelling it does not drop its wait */
   bool stuck;         /* its wait has turned out to be a deadlock */

@@ -56,11 +56,13 @@ local MAKERS = {
   ["neap.guard"] = function() return neap.semaphore(1):acquire() end,
   ["neap.channel"] = function() return neap.channel(1) end,
   ["neap.event"] = function() return neap.event() end,
+  ["neap.store"] = function() return (core.store.open { kind = "memory" }) end,
   ["neap.vector"] = function() return core.vector { 1 } end,
 }
 local INTERNAL = { ["neap.fs.result"] = true, ["neap.addresses"] = true, ["neap.relay"] = true,
   ["neap.cbor.encoder"] = true, ["neap.json.document"] = true, ["neap.json.array"] = true,
-  ["neap.place"] = true, ["neap.native"] = true, ["neap.call"] = true }
+  ["neap.place"] = true, ["neap.native"] = true, ["neap.call"] = true,
+  ["neap.store.result"] = true }
 
 -- What may be done again and again: it closes, or asks whether that was done.
 local HARMLESS = { close = true, shut = true, stop = true, is_open = true, back = true,
