@@ -151,14 +151,21 @@ end
 
 -- Modules that are loaded on first use, so that a script without them starts faster.
 local later = {
-  cbor = "neap.cbor", emit = "neap.flow.emit", error = "neap.error", fs = "neap.fs",
-  http = "neap.http", input = "neap.input", llm = "neap.llm", mcp = "neap.mcp", net = "neap.net",
-  process = "neap.process", retry = "neap.task.retry", stream = "neap.stream",
-  summary = "neap.summary", testing = "neap.testing",
+  cbor = "neap.cbor", durable = "neap.durable", emit = "neap.flow.emit", error = "neap.error",
+  fs = "neap.fs", http = "neap.http", input = "neap.input", llm = "neap.llm", mcp = "neap.mcp",
+  net = "neap.net", process = "neap.process", retry = "neap.task.retry", store = "neap.store",
+  stream = "neap.stream", summary = "neap.summary", testing = "neap.testing",
 }
+
+-- Fields of the module for what nodes of durable runs call.
+local of_durable = { step = true, wait_for = true, Wait = true, run = true }
 
 return setmetatable(M, {
   __index = function(self, key)
+    if of_durable[key] then
+      rawset(self, key, require("neap.durable.step")[key])
+      return rawget(self, key)
+    end
     if later[key] then
       local module = require(later[key])
       rawset(self, key, module)

@@ -6,6 +6,7 @@ local schema = require "neap.base.schema"
 
 local REFERENCE = helper.read(helper.root .. "/docs/reference.md")
 local TESTING = helper.read(helper.root .. "/docs/testing.md")
+local DURABLE = helper.read(helper.root .. "/docs/durable.md")
 
 -- The tables of the manual: the document, the section, and how the table begins; then
 -- the file with the schema of these options, and what has them there, the last first.
@@ -27,6 +28,11 @@ local TABLES = {
   ["mcp.connect"] = { REFERENCE, "## neap.mcp", "option of a connection", "mcp", "CONNECT" },
   ["mcp.serve"] = { REFERENCE, "## neap.mcp", "option of `serve`", "mcp", "SERVE" },
   ["mcp.tool"] = { REFERENCE, "## neap.mcp", "option of `tool`", "mcp", "TOOL" },
+  durable = { DURABLE, "### Apps", "option", "durable", "DURABLE" },
+  ["durable.start"] = { DURABLE, "### Apps", "option of `start`", "durable", "START" },
+  ["durable.work"] = { DURABLE, "### Apps", "option of `work`", "durable", "WORK" },
+  ["durable.queue"] = { DURABLE, "### Apps", "option of a queue", "durable", "QUEUE" },
+  ["durable.runs"] = { DURABLE, "### Apps", "option of `runs`", "durable", "LIST" },
   ["testing.http"] = { TESTING, "## Requests", "of an answer", "testing", "ANSWER" },
   ["testing.process"] = { TESTING, "## Programs", "of a program", "testing", "OUTCOME" },
   ["testing.net"] = { TESTING, "## Peers", "of a peer", "testing", "PEER" },
@@ -43,6 +49,9 @@ local CALLS = {
   tools = "server:tools",
   summarize = "summary.summarize", events = "response:events", retry = "neap.retry",
 }
+CALLS["durable.prune"], CALLS["durable.fork"] = "app:prune", "run:fork"
+CALLS["durable.wait_for"], CALLS["durable.signal"] = "neap.wait_for", "run:signal"
+CALLS["durable.sqlite"] = "neap.store.sqlite"
 for _, name in ipairs { "fs.read", "fs.write", "fs.mkdir", "fs.remove", "fs.watch", "net.connect",
   "net.listen", "cbor.type", "json.decode", "json.encode", "llm.chunks", "process.spawn",
   "testing.run", "testing.sweep" } do
@@ -167,7 +176,7 @@ describe("the manual has", function()
     it(("all options in the braces, and the defaults: %s"):format(where), function()
       local options, found = schema.options[where], {}
       local pattern = "`" .. call:gsub("%p", "%%%0") .. "[ (][^`]-{([^}`]*)}[^`]*`"
-      for braces in REFERENCE:gmatch(pattern) do
+      for braces in (REFERENCE .. DURABLE):gmatch(pattern) do
         for name, value in braces:gmatch("([%w_]+) = ([^ ,]+)") do
           local rule = assert(options[name], name)
           found[name] = true

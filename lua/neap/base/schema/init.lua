@@ -47,6 +47,12 @@ local NODE = {
   --- an action without a successor raises code `"action"`. So does the last action of a
   --- nested flow, if this flow is not wired for it
   strict = for_kinds(FLOWS, with(boolean, false)),
+  --- of a durable flow: the version of what it is about; a run goes on with the one it has
+  version = for_kinds(FLOWS, count),
+  --- of a durable flow: what is kept of past steps, `"none"`, `"steps"` (default) or `"values"`
+  history = for_kinds(FLOWS, word("none", "steps", "values")),
+  --- of a durable flow: how often a run may be begun anew without getting on; default: 3
+  max_takeovers = for_kinds(FLOWS, rules.count_or_0),
   concurrency = for_kinds(MANY, attempts), --- items or branches at once
   --- with `"stop"` the first failure cancels the other items or branches and is raised;
   --- with `"collect"` they go on
@@ -105,7 +111,7 @@ local options = {
 ---@type table<string, string>
 local files = { http = "http", events = "http", process = "process", testing = "testing",
   llm = "llm", chat = "llm", reply = "llm", stream = "llm", object = "llm", embed = "llm",
-  mcp = "mcp", tools = "mcp" }
+  mcp = "mcp", tools = "mcp", durable = "durable" }
 
 setmetatable(options, { __index = function(all, where)
   local file = files[where:match("^%a+")]
