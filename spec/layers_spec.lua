@@ -31,8 +31,8 @@ local libraries = {
 
 -- Headers of the engine that others may include: its face, and those that are inline
 -- functions without state.
-local public = { ["neap.h"] = true, ["neap_store.h"] = true, ["base/list.h"] = true, ["base/opts.h"] = true,
-  ["base/units.h"] = true }
+local public = { ["neap.h"] = true, ["neap_store.h"] = true, ["base/list.h"] = true,
+  ["base/opts.h"] = true, ["base/units.h"] = true }
 
 -- Files that are one machine, and may include each other; no others may.
 local machine = {

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "result.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,10 +149,9 @@ neap_store_row *neap__result_add_row(neap_store_result *result) {
 /* Adds a value that has been copied to one of the two arrays of a run. */
 static void add_value(neap_store_result *result, const neap_store_value **list,
                       size_t *count, neap_span name, neap_span value) {
-  if (!make_room(result, list, *count, sizeof **list))
+  if (!make_room(result, list, *count, sizeof **list) || !*list)
     return;
   neap_store_value *values = (neap_store_value *)*list;
-  assert(values);
   values[(*count)++] = (neap_store_value){.name = name, .value = value};
 }
 

@@ -263,6 +263,7 @@ static void a_store_may_outlive_its_engine(void **state) {
   chain c;
   assert_int_equal(0, open_with(&c, false, NULL, NULL));
   neap_engine_free(c.engine);
+  chain_prepare(&c);
   assert_int_equal(NEAP_ECLOSED, neap_store_check(c.store, &c.op, &c.result));
   c.engine = NULL;
   chain_close(&c);
