@@ -76,8 +76,8 @@ describe("a foreign project", function()
 
   it("is told the version of the library", function()
     local version = require "neap".version
-    for _, name in ipairs { "neap", "neap-static", "neap-http-static", "neap-lua",
-      "neap-lua-static" } do
+    for _, name in ipairs { "neap", "neap-static", "neap-http-static", "neap-sqlite-static",
+      "neap-lua", "neap-lua-static" } do
       assert.equal(version .. "\n", succeed({ "pkg-config", "--modversion", name },
         { env = { PKG_CONFIG_PATH = prefix .. "/lib/pkgconfig" } }))
     end
