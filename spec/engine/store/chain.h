@@ -33,7 +33,8 @@ struct chain {
   link_of_chain links[CHAIN_RUNS];
   int64_t most;                         /* saves of each run */
   int under_way;                        /* saves */
-  bool has_failed;                      /* one of them has */
+  bool has_failed;                      /* one of them has, */
+  int status;                           /* with this */
   long confirmed;                       /* saves */
   void (*told)(int index, int64_t seq); /* of each that is confirmed; or NULL */
 };
@@ -168,6 +169,7 @@ static inline void chain_saved(neap_op *op) {
   c->under_way--;
   if (op->status < 0) {
     c->has_failed = true;
+    c->status = op->status;
     return;
   }
   link->seq++;

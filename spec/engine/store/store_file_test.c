@@ -1,6 +1,8 @@
 /* The file of a store: what is refused, what fails, and that it can be copied.
  * SPDX-License-Identifier: MIT */
+#include <signal.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "store/chain.h"
@@ -206,6 +208,35 @@ static void one_bad_save_fails_alone(void **state) {
   chain_close(&c);
 }
 
+/* There is no room for a while. What was saved stays, and then it goes on. */
+static void a_full_disk_is_waited_out(void **state) {
+  (void)state;
+  chain c;
+  struct rlimit usual, small;
+  assert_int_equal(0, open_with(&c, false, NULL, NULL));
+  assert_int_equal(0, chain_claim(&c, "a"));
+  chain_go(&c, 5);
+  assert_false(c.has_failed);
+  signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(0, getrlimit(RLIMIT_FSIZE, &usual));
+  small = usual;
+  small.rlim_cur = 400000;
+  assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &small));
+  chain_go(&c, 2000);
+  assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &usual));
+  assert_true(c.has_failed);
+  assert_int_equal(NEAP_ESTORE, c.status);
+  c.has_failed = false;
+  for (int i = 0; i < CHAIN_RUNS; i++)
+    assert_int_equal(c.links[i].seq, chain_read(&c, i));
+  int64_t most = c.links[0].seq + 10;
+  chain_go(&c, most);
+  assert_false(c.has_failed);
+  assert_int_equal(most, chain_read(&c, 0));
+  assert_true(chain_check(&c));
+  chain_close(&c);
+}
+
 /* The runs of a process that has ended are given to others at once. */
 static void a_dead_process_has_no_runs(void **state) {
   (void)state;
@@ -305,6 +336,7 @@ int main(void) {
       TEST(a_removed_file_fails_the_next_save),
       TEST(a_backup_is_a_store),
       TEST(one_bad_save_fails_alone),
+      TEST(a_full_disk_is_waited_out),
       TEST(a_dead_process_has_no_runs),
       TEST(two_processes_share_a_file),
       TEST(a_store_may_outlive_its_engine),
