@@ -25,9 +25,10 @@ typedef struct neapL_account {
   neapL_family *family;
   size_t bytes;
   size_t blocks;
-  bool is_live;   /* the task has not ended */
-  bool is_chosen; /* the task is to be ended for that */
-  bool is_ending; /* it is being ended */
+  unsigned refusals; /* while what uses most is being ended */
+  bool is_live;      /* the task has not ended */
+  bool is_chosen;    /* the task is to be ended for that */
+  bool is_ending;    /* it is being ended */
 } neapL_account;
 
 /* Makes the account of a task: in `family`, or in a new one among `families` if

@@ -33,6 +33,10 @@ enum { STEP_SHARE = 1024 };
 /* How many steps it takes then. */
 enum { STEPS = 64 };
 
+/* How often a task may be refused while what uses most is being ended. Lua asks
+ * twice for each object. */
+enum { MOST_REFUSALS = 16 };
+
 /* Before each block, where there is a cap. Blocks are aligned as Lua aligns its
  * objects, and no type of the engine's needs more. */
 typedef struct label {
@@ -71,18 +75,33 @@ static bool is_finalizing(const neapL_host *host) {
   return lua_gc(host->scratch, LUA_GCCOUNT) < 0;
 }
 
+/* What runs has been refused while what uses most is being ended. If it catches
+ * that time and again, nothing else gets to run, and nothing ends: then it is
+ * ended as well. */
+static void count_refusal(neapL_memory *memory) {
+  neapL_account *account = memory->account;
+  if (!account || account->is_chosen || ++account->refusals < MOST_REFUSALS)
+    return;
+  account->is_chosen = true;
+  memory->host->to_end = true;
+  neapL_budget_alarm(memory->host);
+}
+
 /* Whether `more` bytes are given although that is more than the cap. Changes
  * nothing but the record, for anybody may be asking. */
 static bool may_exceed(neapL_memory *memory, size_t more, bool is_lua) {
   if (more > memory->cap || !memory->has_begun)
     return false; /* an ordinary error */
-  size_t above = memory->used + more - memory->cap;
-  bool fits = above <= RESERVE;
+  size_t wanted = memory->used + more;
+  bool fits = wanted <= memory->cap + RESERVE;
   neapL_host *host = memory->host;
   if (host && is_finalizing(host))
-    return above <= RESERVE + FINALIZER_RESERVE;
-  if (!host || host->to_end || memory->ending > 0)
+    return wanted <= memory->cap + RESERVE + FINALIZER_RESERVE;
+  if (!host || host->to_end || memory->ending > 0) {
+    if (host && !fits)
+      count_refusal(memory);
     return fits; /* it is being closed, or what is biggest ended */
+  }
   if (!is_lua) {
     memory->needs_collection = true;
     return fits;
@@ -226,6 +245,8 @@ void neapL_memory_close(neapL_memory *memory, neapL_task *task) {
 
 void neapL_memory_enter(neapL_memory *memory, neapL_task *task) {
   memory->account = neapL_task_whole(task)->account;
+  if (memory->account && memory->ending == 0)
+    memory->account->refusals = 0;
 }
 
 /* Frees garbage early, where the engine has come close to the cap: it cannot

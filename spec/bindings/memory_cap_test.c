@@ -353,6 +353,46 @@ static void finalizers_have_the_reserve_at_the_end(void **state) {
   assert_int_equal(0, m.live);
 }
 
+static void count_warning(void *ud, const char *message, int to_continue) {
+  (void)message;
+  *(int *)ud += !to_continue;
+}
+
+/* A finalizer that is refused memory leaves open what it should close. And a
+ * hog that goes on when it is refused keeps another one from ending. */
+static void finalizers_are_not_refused_at_the_cap(void **state) {
+  (void)state;
+  memory m = {0};
+  lua_State *L = make(4 * MB, &m);
+  int warnings = 0;
+  lua_setwarnf(L, count_warning, &warnings);
+  run(L, "neap = require 'neap'\n"
+         "finalized = 0\n"
+         "local closing = { __gc = function()\n"
+         "  local t = {}\n"
+         "  for i = 1, 20 do t[i] = { i } end\n"
+         "  finalized = finalized + 1\n"
+         "end }\n"
+         "local function grow()\n"
+         "  local t = {}\n"
+         "  while true do\n"
+         "    t[#t + 1] = {}\n"
+         "    setmetatable({}, closing)\n"
+         "  end\n"
+         "end\n"
+         "local function hog() while true do pcall(grow) end end\n"
+         "for i = 1, 3 do neap.spawn(function()\n"
+         "  local task = neap.spawn(hog)\n"
+         "  pcall(task.await, task)\n"
+         "end) end");
+  while (neap_pending(neap_lua_engine(L)) > 0)
+    neap_slice(neap_lua_engine(L), MS, NULL);
+  assert_true(number(L, "finalized") > 1000);
+  assert_int_equal(0, warnings);
+  lua_close(L);
+  assert_int_equal(0, m.live);
+}
+
 static void usage_is_told(void **state) {
   (void)state;
   lua_State *L;
@@ -390,6 +430,7 @@ int main(void) {
       cmocka_unit_test(one_request_that_is_too_large_is_an_ordinary_error),
       cmocka_unit_test(what_globals_keep_makes_a_state_full),
       cmocka_unit_test(finalizers_have_the_reserve_at_the_end),
+      cmocka_unit_test(finalizers_are_not_refused_at_the_cap),
       cmocka_unit_test(usage_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
