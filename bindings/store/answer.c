@@ -151,41 +151,46 @@ static void push_row(lua_State *L, const neap_store_row *row) {
   set_span(L, "value", row->value);
 }
 
-void neapL_answer_number(lua_State *L, const neap_store_result *result) {
+int neapL_answer_number(lua_State *L, const neap_store_result *result) {
   lua_pushinteger(L, (lua_Integer)neap_store_number(result));
+  return 1;
 }
 
-void neapL_answer_run(lua_State *L, const neap_store_result *result) {
+int neapL_answer_run(lua_State *L, const neap_store_result *result) {
   const neap_store_run *run = neap_store_run_at(result, 0);
   if (run)
     push_run(L, result, run);
   else
     lua_pushnil(L);
+  return 1;
 }
 
-void neapL_answer_runs(lua_State *L, const neap_store_result *result) {
+int neapL_answer_runs(lua_State *L, const neap_store_result *result) {
   size_t count = neap_store_run_count(result);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     push_run(L, result, neap_store_run_at(result, i));
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
+  return 1;
 }
 
-void neapL_answer_steps(lua_State *L, const neap_store_result *result) {
+int neapL_answer_steps(lua_State *L, const neap_store_result *result) {
   size_t count = neap_store_step_count(result);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     push_step(L, neap_store_step_at(result, i));
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
+  return 1;
 }
 
-void neapL_answer_rows(lua_State *L, const neap_store_result *result) {
+int neapL_answer_rows(lua_State *L, const neap_store_result *result) {
   size_t count = neap_store_row_count(result);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     push_row(L, neap_store_row_at(result, i));
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
+  return 1;
 }

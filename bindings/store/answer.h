@@ -7,12 +7,12 @@
 
 #include "neap_store.h"
 
-/* Each pushes what a result tells: its number; its first run, nil if it has
- * none; the list of its runs, steps or rows. [-0, +1, m] */
-void neapL_answer_number(lua_State *L, const neap_store_result *result);
-void neapL_answer_run(lua_State *L, const neap_store_result *result);
-void neapL_answer_runs(lua_State *L, const neap_store_result *result);
-void neapL_answer_steps(lua_State *L, const neap_store_result *result);
-void neapL_answer_rows(lua_State *L, const neap_store_result *result);
+/* Each pushes what a result tells, and returns 1: its number; its first run,
+ * nil if it has none; the list of its runs, steps or rows. [-0, +1, m] */
+int neapL_answer_number(lua_State *L, const neap_store_result *result);
+int neapL_answer_run(lua_State *L, const neap_store_result *result);
+int neapL_answer_runs(lua_State *L, const neap_store_result *result);
+int neapL_answer_steps(lua_State *L, const neap_store_result *result);
+int neapL_answer_rows(lua_State *L, const neap_store_result *result);
 
 #endif

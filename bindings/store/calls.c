@@ -71,6 +71,11 @@ static int start(lua_State *L, neap_op *op, neap_store *store,
   return neap_store_start(store, op, ready(L, 0), result);
 }
 
+/* The run, and 1 if it was there. */
+static int tell_start(lua_State *L, const neap_store_result *result) {
+  return neapL_answer_run(L, result) + neapL_answer_number(L, result);
+}
+
 /* join(owner, lease) */
 static int join(lua_State *L, neap_op *op, neap_store *store,
                 neap_store_result **result) {
@@ -144,6 +149,17 @@ static int save(lua_State *L, neap_op *op, neap_store *store,
   return neap_store_save(store, op, ready(L, 0), result);
 }
 
+/* The sequence number, the clock of the store, the mark of the run and the
+ * number of its unread signals. */
+static int tell_save(lua_State *L, const neap_store_result *result) {
+  const neap_store_run *run = neap_store_run_at(result, 0);
+  neapL_answer_number(L, result);
+  lua_pushinteger(L, (lua_Integer)neap_store_time(result));
+  lua_pushstring(L, run ? neapL_words_mark(run->mark) : NULL);
+  lua_pushinteger(L, run ? (lua_Integer)run->unread : 0);
+  return 4;
+}
+
 /* release({ [number] = token, ... }) */
 static void prepare_release(lua_State *L) {
   neapL_check_type(L, FIRST, LUA_TTABLE);
@@ -172,12 +188,14 @@ static int due(lua_State *L, neap_op *op, neap_store *store,
   return neap_store_due(store, op, 0, result);
 }
 
-/* In how many milliseconds something will be due next; -1 if nothing is.
- * [-0, +1, -] */
-static void push_next_due(lua_State *L, const neap_store_result *result) {
+/* How many runs were queued; and in how many milliseconds something will be due
+ * next, -1 if nothing is. */
+static int tell_due(lua_State *L, const neap_store_result *result) {
   const neap_store_row *row = neap_store_row_at(result, 0);
   bool is_there = row && row->time != 0;
+  neapL_answer_number(L, result);
   lua_pushinteger(L, is_there ? row->time - neap_store_time(result) : -1);
+  return 2;
 }
 
 /* The string at `arg`; nothing where there is none. */
@@ -250,6 +268,16 @@ static int list(lua_State *L, neap_op *op, neap_store *store,
   return neap_store_list(store, op, ready(L, 0), result);
 }
 
+/* The runs, and `after` for the next page. */
+static int tell_page(lua_State *L, const neap_store_result *result) {
+  return neapL_answer_runs(L, result) + neapL_answer_number(L, result);
+}
+
+/* The counts, and their sum. */
+static int tell_counts(lua_State *L, const neap_store_result *result) {
+  return neapL_answer_rows(L, result) + neapL_answer_number(L, result);
+}
+
 static int count(lua_State *L, neap_op *op, neap_store *store,
                  neap_store_result **result) {
   return neap_store_count(store, op, ready(L, 0), result);
@@ -294,31 +322,26 @@ static int check(lua_State *L, neap_op *op, neap_store *store,
 }
 
 const neapL_call neapL_calls[] = {
-    {"start", "store.start", start, prepare_start, neapL_answer_run,
-     neapL_answer_number},
-    {"join", "store.join", join, NULL, neapL_answer_number, NULL},
-    {"beat", "store.beat", beat, NULL, neapL_answer_runs, NULL},
-    {"leave", "store.leave", leave, NULL, NULL, NULL},
-    {"claim", "store.claim", claim, prepare_claim, neapL_answer_runs, NULL},
-    {"save", "store.save", save, prepare_save, neapL_answer_number,
-     neapL_answer_run},
-    {"release", "store.release", release, prepare_release, neapL_answer_number,
-     NULL},
-    {"due", "store.due", due, NULL, neapL_answer_number, push_next_due},
-    {"send", "store.send", send, NULL, neapL_answer_run, NULL},
-    {"wish", "store.wish", wish, prepare_wish, neapL_answer_run, NULL},
-    {"read", "store.read", read, NULL, neapL_answer_run, NULL},
-    {"look", "store.look", look, NULL, neapL_answer_run, NULL},
-    {"history", "store.history", history, NULL, neapL_answer_steps, NULL},
-    {"list", "store.list", list, prepare_list, neapL_answer_runs,
-     neapL_answer_number},
-    {"count", "store.count", count, prepare_list, neapL_answer_rows,
-     neapL_answer_number},
-    {"prune", "store.prune", prune, NULL, neapL_answer_number, NULL},
-    {"workers", "store.workers", workers, NULL, neapL_answer_rows, NULL},
-    {"schedule", "store.schedule", schedule, NULL, NULL, NULL},
-    {"schedules", "store.schedules", schedules, NULL, neapL_answer_rows, NULL},
-    {"backup", "store.backup", backup, NULL, NULL, NULL},
-    {"check", "store.check", check, NULL, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL, NULL},
+    {"start", "store.start", start, prepare_start, tell_start},
+    {"join", "store.join", join, NULL, neapL_answer_number},
+    {"beat", "store.beat", beat, NULL, neapL_answer_runs},
+    {"leave", "store.leave", leave, NULL, NULL},
+    {"claim", "store.claim", claim, prepare_claim, neapL_answer_runs},
+    {"save", "store.save", save, prepare_save, tell_save},
+    {"release", "store.release", release, prepare_release, neapL_answer_number},
+    {"due", "store.due", due, NULL, tell_due},
+    {"send", "store.send", send, NULL, neapL_answer_run},
+    {"wish", "store.wish", wish, prepare_wish, neapL_answer_run},
+    {"read", "store.read", read, NULL, neapL_answer_run},
+    {"look", "store.look", look, NULL, neapL_answer_run},
+    {"history", "store.history", history, NULL, neapL_answer_steps},
+    {"list", "store.list", list, prepare_list, tell_page},
+    {"count", "store.count", count, prepare_list, tell_counts},
+    {"prune", "store.prune", prune, NULL, neapL_answer_number},
+    {"workers", "store.workers", workers, NULL, neapL_answer_rows},
+    {"schedule", "store.schedule", schedule, NULL, NULL},
+    {"schedules", "store.schedules", schedules, NULL, neapL_answer_rows},
+    {"backup", "store.backup", backup, NULL, NULL},
+    {"check", "store.check", check, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };

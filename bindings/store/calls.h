@@ -26,10 +26,9 @@ typedef struct neapL_call {
   /* Checks the arguments, and pushes what `start` needs besides, from
    * NEAPL_CALL_READY on. NULL: nothing. [-0, +?, v] */
   void (*prepare)(lua_State *L);
-  /* Push what the method returns first, and second; NULL: nothing.
-   * [-0, +1, m] */
-  void (*answer)(lua_State *L, const neap_store_result *result);
-  void (*more)(lua_State *L, const neap_store_result *result);
+  /* Pushes what the method returns, and returns how many values these are;
+   * NULL: nothing. [-0, +n, m] */
+  int (*answer)(lua_State *L, const neap_store_result *result);
 } neapL_call;
 
 /* All of them; the last has no name. */

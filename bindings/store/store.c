@@ -52,19 +52,14 @@ static int finish(lua_State *L, const neap_op *op) {
   neap_store_result **held = lua_touserdata(L, NEAPL_CALL_RESULT);
   if (op->status < 0)
     return fail(L, c->what, op->status, *held);
-  int answers = 0;
+  int count = 0;
   if (c->answer) {
     neapL_class_given(L, NEAPL_CALL_RESULT, RESULT_META, c->what);
-    c->answer(L, *held);
-    answers = 1;
-  }
-  if (c->more) {
-    c->more(L, *held);
-    answers = 2;
+    count = c->answer(L, *held);
   }
   neap_store_result_free(*held);
   *held = NULL;
-  return answers;
+  return count;
 }
 
 static int start(lua_State *L) {

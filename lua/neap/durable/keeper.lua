@@ -39,7 +39,7 @@ local MAX_PAUSE <const> = 5
 ---@field told_at number when that was, by the engine's clock
 ---@field lost boolean the run is another's by now
 ---@field pending string[] changes of parts that the next save takes
----@field saving integer how many saves have begun and not ended
+---@field saving integer how many saves have begun; those that failed are among them
 ---@field hold neap.Semaphore of saves, which follow each other
 
 local by_function = setmetatable({}, { __mode = "k" })
@@ -51,8 +51,8 @@ function M.given_up(why)
   return new_error { code = "given_up", message = why, retryable = false }
 end
 
-local function set_clock(keeper, run)
-  keeper.told, keeper.told_at = run.time / 1000, core.now()
+local function set_clock(keeper, time)
+  keeper.told, keeper.told_at = time / 1000, core.now()
 end
 
 --- The time by the clock of the store, in seconds since 1970.
@@ -66,8 +66,8 @@ end
 local function persist(keeper, opts)
   local pause, limit = 0.1, keeper.app.store_timeout and core.now() + keeper.app.store_timeout
   while true do
-    local ok, seq, run = pcall(keeper.handle.save, keeper.handle, opts)
-    if ok then return seq, run end
+    local ok, seq, time, mark, unread = pcall(keeper.handle.save, keeper.handle, opts)
+    if ok then return seq, time, mark, unread end
     local err = seq
     if type(err) ~= "table" or not err.retryable or limit and core.now() > limit then
       if type(err) == "table" and err.code == "fenced" then keeper.lost = true end
@@ -93,7 +93,6 @@ end
 ---@param changes? string[]
 function M.save(keeper, opts, changes)
   keeper.saving = keeper.saving + 1
-  local _ <close> = setmetatable({}, { __close = function() keeper.saving = keeper.saving - 1 end })
   local _ <close> = keeper.hold:acquire()
   if keeper.lost then
     error(new_error { code = "fenced", retryable = false,
@@ -106,14 +105,17 @@ function M.save(keeper, opts, changes)
   opts.run, opts.token, opts.seq = keeper.number, keeper.token, keeper.seq
   opts.status, opts.changes = opts.status or "running", changes
   opts.frames = opts.frames or keeper.frames or ""
-  local seq, run = persist(keeper, opts)
+  local seq, time, mark, unread = persist(keeper, opts)
+  keeper.saving = keeper.saving - 1
   keeper.seq, keeper.frames = seq, opts.frames
-  set_clock(keeper, run)
+  set_clock(keeper, time)
   if kept then keeper.values.kept = kept end
-  if run.mark then keeper.mark = run.mark end
-  M.note_unread(keeper, run.unread)
-  keeper.app:tell { kind = "saved", id = keeper.id, seq = seq, node = opts.node,
-    action = opts.action, status = opts.status }
+  if mark then keeper.mark = mark end
+  M.note_unread(keeper, unread)
+  if keeper.app.on_event then
+    keeper.app:tell { kind = "saved", id = keeper.id, seq = seq, node = opts.node,
+      action = opts.action, status = opts.status }
+  end
 end
 
 --- Saves a part, and waits.
@@ -299,7 +301,7 @@ function M.new(app, handle, run, flow, run_values)
     token = run.token, seq = run.seq, flow = flow, values = run_values, parts = run.parts,
     frames = run.frames, mark = run.mark, gone = {}, counts = {}, signals = run.signals,
     pending = {}, saving = 0, news = core.event(), lost = false, hold = core.semaphore(1) }
-  set_clock(keeper, run)
+  set_clock(keeper, run.time)
   local function at(moment, ...)
     return moments[moment](keeper, ...)
   end
