@@ -63,7 +63,8 @@ typedef struct neap__http_api {
    * connections, and lets go of responses and bodies. libcurl is not called: it
    * would take leave of the servers in the parent's name. */
   void (*disown)(neap__http *http);
-  /* neap_http_send, of options that have been checked; with NEAP_EINVAL or NEAP_EPERM a sentence is in `why`. */
+  /* neap_http_send, of options that have been checked; with NEAP_EINVAL or
+   * NEAP_EPERM a sentence is in `why`. */
   int (*send)(neap__http *http, neap_op *op, const neap_http_opts *opts,
               neap_http_response **response, char why[NEAP__HTTP_WHY_SIZE]);
   /* Drops the transfer of a response whose body is still coming. */
