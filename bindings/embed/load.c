@@ -15,6 +15,7 @@
 #include "guard.h"
 #include "sandbox/chunk.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/script.h"
 #include "task/task_life.h"
 
 /* The registry's keys, by address: the objects by number, and by name. */
@@ -86,7 +87,7 @@ static void compile(lua_State *L, const loading *l) {
  * modules of neap of its own. */
 static void compile_in_sandbox(lua_State *L, const loading *l) {
   int globals = lua_gettop(L) + 1;
-  neapL_sandbox_push_script(L); /* globals require */
+  neapL_script_push(L); /* globals require */
   neapL_functions_copy(L, globals);
   lua_pushstring(L, module);
   lua_call(L, 1, 1); /* globals module */

@@ -13,7 +13,7 @@
 #include "base/units.h"
 #include "neap_lua.h"
 #include "sandbox/chunk.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/script.h"
 #include "task/check.h"
 #include "task/class.h"
 #include "task/deadlock.h"
@@ -144,7 +144,7 @@ static int start_inside(lua_State *I) {
   lua_State *L = s->outer;
   size_t size, name_size;
   lua_settop(I, 0);
-  neapL_sandbox_push_script(I); /* globals require */
+  neapL_script_push(I); /* globals require */
   lua_pushvalue(I, 2);
   lua_pushliteral(I, "neap.cli.inside");
   lua_call(I, 1, 1);

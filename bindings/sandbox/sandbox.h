@@ -21,8 +21,4 @@ void neapL_sandbox_open(lua_State *L, const neap_lua_opts *opts);
 /* Whether a state is a sandbox. [-0, +0, -] */
 bool neapL_sandbox_is(lua_State *L);
 
-/* Makes room for a script: pushes the table of its globals, and neap's own
- * `require` for the modules that go with it. [-0, +2, v] */
-void neapL_sandbox_push_script(lua_State *L);
-
 #endif
