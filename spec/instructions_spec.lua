@@ -15,7 +15,7 @@ local WORK = {
   { "a node", 2440, { "bench/nodes.lua", "neap.loop" }, 1000, 11000 },
   { "a node that may be retried", 2480, { "bench/nodes.lua", "neap.retry" }, 1000, 11000 },
   { "a node of a nested flow", 3030, { "bench/nodes.lua", "neap.nested" }, 1000, 11000 },
-  { "an item of a batch", 2210, { "bench/nodes.lua", "neap.batch" }, 1000, 11000 },
+  { "an item of a batch", 2270, { "bench/nodes.lua", "neap.batch" }, 1000, 11000 },
   -- In 20 waves: a single one grows the heap all the time, and its few collections would fall
   -- here or there by a few KB that are loaded at the start.
   { "a run of three nodes that sleep", 17200, { "bench/waiting.lua" }, 1000, 5000, { 20, 10, 10 } },

@@ -342,8 +342,8 @@ static void keep_result(lua_State *L, neapL_task *task, const neap_step *step) {
 }
 
 /* The item has ended, and if its run is kept, that has been saved. */
-static const neap_step *finish_item(lua_State *L, neapL_task *task) {
-  const neap_step *step = neap_run_step(task->run);
+static inline const neap_step *finish_item(lua_State *L, neapL_task *task,
+                                           const neap_step *step) {
   keep_result(L, task, step);
   if (neapL_events_wanted(task))
     neapL_events_item_end(L, task, step);
@@ -353,7 +353,7 @@ static const neap_step *finish_item(lua_State *L, neapL_task *task) {
 static int item_kept(lua_State *L, int status, lua_KContext context) {
   neapL_task *task = (neapL_task *)context;
   (void)status;
-  return neapL_drive(L, task, finish_item(L, task));
+  return neapL_drive(L, task, finish_item(L, task, neap_run_step(task->run)));
 }
 
 /* Has the end of an item kept. [-0, +0, v] */
@@ -389,7 +389,7 @@ const neap_step *neapL_batch_item_end(lua_State *L, neapL_task *task,
   }
   if (task->is_kept)
     keep_item(L, task, step);
-  return finish_item(L, task);
+  return finish_item(L, task, step);
 }
 
 void neapL_batch_finish(lua_State *L, neapL_task *task, const neap_step *step) {
