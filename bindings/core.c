@@ -24,6 +24,7 @@
 #include "json/json.h"
 #include "neap_lua.h"
 #include "open.h"
+#include "serve/serve.h"
 #include "store/store.h"
 #include "sync/channel.h"
 #include "sync/event.h"
@@ -238,6 +239,7 @@ int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
                                      {"luv", neapL_luv_open},
                                      {"testing", neapL_testing_open},
                                      {"http", neapL_http_open},
+                                     {"serve", neapL_serve_open},
                                      {"store", neapL_store_open},
                                      {"system", neapL_system_open},
                                      {NULL, NULL}};

@@ -141,16 +141,24 @@ static void read_connection(neapL_head *head, neapL_span value, bool *closes) {
 
 /* What of the fields that frame the message has been seen. */
 typedef struct seen {
-  bool host, length, coding, closes;
+  bool length, coding, closes;
 } seen;
 
-static neapL_parsed note_host(neapL_head *head, neapL_span value, seen *s) {
-  if (s->host)
+static neapL_parsed note_host(neapL_head *head, neapL_span value) {
+  if (head->host.text)
     return refuse(head, 400, "the request has two Host fields");
   if (span_of(value.text, value.text + value.size, HOST) != value.size)
     return refuse(head, 400, "Host is no name of a host");
-  s->host = true;
   head->host = value;
+  return NEAPL_HEAD_WHOLE;
+}
+
+/* Who asks must be told in one way, too. */
+static neapL_parsed note_asker(neapL_head *head, neapL_span *kept,
+                               neapL_span value) {
+  if (kept->text)
+    return refuse(head, 400, "the request says twice who sends it");
+  *kept = value;
   return NEAPL_HEAD_WHOLE;
 }
 
@@ -163,11 +171,15 @@ static neapL_parsed note_coding(neapL_head *head, neapL_span value, seen *s) {
   return NEAPL_HEAD_WHOLE;
 }
 
-/* Reads the fields that say how the message is framed. */
+/* Reads the fields that say how the message is framed, and who sends it. */
 static neapL_parsed note_field(neapL_head *head, const neapL_field *f,
                                seen *s) {
   if (equals(f->name, "host"))
-    return note_host(head, f->value, s);
+    return note_host(head, f->value);
+  if (equals(f->name, "origin"))
+    return note_asker(head, &head->origin, f->value);
+  if (equals(f->name, "authorization"))
+    return note_asker(head, &head->authorization, f->value);
   if (equals(f->name, "transfer-encoding"))
     return note_coding(head, f->value, s);
   if (equals(f->name, "content-length")) {
@@ -211,7 +223,7 @@ static neapL_parsed read_field(neapL_head *head, neapL_span line, seen *s) {
 
 /* Sections 3.2, 6.1 and 9.3. */
 static neapL_parsed conclude(neapL_head *head, const seen *s) {
-  if (head->minor >= 1 && !s->host)
+  if (head->minor >= 1 && !head->host.text)
     return refuse(head, 400, "the request has no Host field");
   if (s->coding && s->length)
     return refuse(head, 400, "the request has a length and a transfer coding");
@@ -227,10 +239,12 @@ static neapL_parsed read_head(neapL_head *head, const char *text,
   const char *at = text;
   neapL_span line;
   neapL_parsed parsed;
-  seen s = {.host = false};
+  seen s = {.length = false};
+  int empty = 0;
   do
     parsed = take_line(head, &at, end, &line);
-  while (parsed == NEAPL_HEAD_WHOLE && line.size == 0);
+  while (parsed == NEAPL_HEAD_WHOLE && line.size == 0 &&
+         empty++ < NEAPL_HEAD_EMPTY);
   if (parsed == NEAPL_HEAD_WHOLE)
     parsed = read_request_line(head, line);
   while (parsed == NEAPL_HEAD_WHOLE) {
@@ -247,7 +261,8 @@ static neapL_parsed read_head(neapL_head *head, const char *text,
 
 neapL_parsed neapL_head_parse(neapL_head *head, const char *text, size_t size) {
   head->size = head->count = 0;
-  head->method = head->target = head->host = (neapL_span){"", 0};
+  head->method = head->target = (neapL_span){"", 0};
+  head->host = head->origin = head->authorization = (neapL_span){NULL, 0};
   head->length = 0;
   head->keeps_alive = head->continues = head->is_chunked = false;
   size_t most = size < NEAPL_HEAD_MAX ? size : NEAPL_HEAD_MAX;

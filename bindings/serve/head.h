@@ -7,8 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most bytes of a head, and fields in it. */
-enum { NEAPL_HEAD_MAX = 64 * 1024, NEAPL_HEAD_FIELDS = 100 };
+/* The most bytes of a head, fields in it, and empty lines before it. */
+enum {
+  NEAPL_HEAD_MAX = 64 * 1024,
+  NEAPL_HEAD_FIELDS = 100,
+  NEAPL_HEAD_EMPTY = 4,
+};
 
 /* A part of the text of the head. */
 typedef struct neapL_span {
@@ -22,8 +26,9 @@ typedef struct neapL_field {
 
 typedef struct neapL_head {
   size_t size; /* of the head in bytes, with the empty line at its end */
-  neapL_span method, target, host;
-  int minor;        /* of the version: 0 or 1 */
+  neapL_span method, target;
+  neapL_span host, origin, authorization; /* text is NULL where there is none */
+  int minor;                              /* of the version: 0 or 1 */
   bool keeps_alive; /* the client may send another request */
   bool continues;   /* it waits for 100 (Continue) before its body */
   bool is_chunked;  /* the body comes in chunks */
@@ -42,11 +47,11 @@ typedef enum neapL_parsed {
   NEAPL_HEAD_WHOLE,
 } neapL_parsed;
 
-/* Reads the head at the beginning of a text, which the spans point into. Empty
- * lines before it are skipped (section 2.2). Refused is whatever two parties
- * could read in two ways: lines that do not end with CR LF, folded lines, space
- * before a colon, a body with two lengths, even when they are the same, or with
- * a length and a transfer coding. It allocates nothing. */
+/* Reads the head at the beginning of a text, which the spans point into. A few
+ * empty lines before it are skipped (section 2.2). Refused is whatever two
+ * parties could read in two ways: lines that do not end with CR LF, folded
+ * lines, space before a colon, a body with two lengths, even when they are the
+ * same, or with a length and a transfer coding. It allocates nothing. */
 neapL_parsed neapL_head_parse(neapL_head *head, const char *text, size_t size);
 
 /* Reads the line before a chunk of a body, with its CR LF, of which extensions

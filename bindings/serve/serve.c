@@ -40,13 +40,22 @@ static void push_fields(lua_State *L, const neapL_head *head) {
       lua_pushstring(L, is_cookie ? "; " : ", ");
     }
     push_span(L, head->fields[i].value);
-    lua_concat(L, lua_gettop(L) - 3); /* text headers name value ... */
+    lua_concat(L, lua_gettop(L) - 4); /* text from headers name value ... */
     lua_rawset(L, -3);
   }
 }
 
 static void set_flag(lua_State *L, const char *name, bool value) {
-  lua_pushboolean(L, value);
+  if (!value)
+    return;
+  lua_pushboolean(L, true);
+  lua_setfield(L, -2, name);
+}
+
+static void set_span(lua_State *L, const char *name, neapL_span span) {
+  if (!span.text)
+    return;
+  push_span(L, span);
   lua_setfield(L, -2, name);
 }
 
@@ -55,12 +64,34 @@ static void set_integer(lua_State *L, const char *name, uint64_t value) {
   lua_setfield(L, -2, name);
 }
 
-static int head(lua_State *L) {
+/* Sets the path and the query of the target. [-0, +0, m] */
+static void set_target(lua_State *L, neapL_span target) {
+  const char *mark = memchr(target.text, '?', target.size);
+  size_t size = mark ? (size_t)(mark - target.text) : target.size;
+  set_span(L, "path", (neapL_span){target.text, size});
+  neapL_span query = {"", 0};
+  if (mark)
+    query = (neapL_span){mark + 1, target.size - size - 1};
+  set_span(L, "query_string", query);
+}
+
+enum { TEXT = 1, FROM };
+
+/* Reads the head that the arguments are about. [-0, +0, v] */
+static neapL_parsed parse(lua_State *L, neapL_head *found) {
   size_t size;
-  const char *text = neapL_check_lstring(L, 1, &size);
-  lua_settop(L, 1);
+  const char *text = neapL_check_lstring(L, TEXT, &size);
+  lua_Integer from = neapL_check_integer(L, FROM);
+  lua_settop(L, FROM);
+  if (from < 1 || (size_t)from > size + 1)
+    neapL_check_fail(L, FROM, "out of range");
+  size_t skipped = (size_t)from - 1;
+  return neapL_head_parse(found, text + skipped, size - skipped);
+}
+
+static int head(lua_State *L) {
   neapL_head found;
-  switch (neapL_head_parse(&found, text, size)) {
+  switch (parse(L, &found)) {
   case NEAPL_HEAD_PARTIAL:
     return 0;
   case NEAPL_HEAD_REFUSED:
@@ -71,22 +102,27 @@ static int head(lua_State *L) {
   case NEAPL_HEAD_WHOLE:
     break;
   }
-  push_fields(L, &found);
-  lua_createtable(L, 0, 12);
-  lua_insert(L, -2);
-  lua_setfield(L, -2, "headers");
-  push_span(L, found.method);
-  lua_setfield(L, -2, "method");
-  push_span(L, found.target);
-  lua_setfield(L, -2, "target");
-  set_integer(L, "size", found.size);
-  set_integer(L, "minor", (uint64_t)found.minor);
-  set_flag(L, "keeps_alive", found.keeps_alive);
+  lua_createtable(L, 0, 16);
+  set_span(L, "method", found.method);
+  set_target(L, found.target);
+  set_span(L, "host", found.host);
+  set_span(L, "origin", found.origin);
+  set_span(L, "authorization", found.authorization);
+  set_integer(L, "next", (uint64_t)lua_tointeger(L, FROM) + found.size);
+  set_flag(L, "is_old", found.minor == 0);
+  set_flag(L, "closes", !found.keeps_alive);
   set_flag(L, "continues", found.continues);
-  if (found.is_chunked)
-    set_flag(L, "chunked", true);
-  else
-    set_integer(L, "length", found.length);
+  set_flag(L, "chunked", found.is_chunked);
+  if (found.length > 0)
+    set_integer(L, "left", found.length);
+  return 1;
+}
+
+static int fields(lua_State *L) {
+  neapL_head found;
+  if (parse(L, &found) != NEAPL_HEAD_WHOLE)
+    return neapL_check_fail(L, TEXT, "no head");
+  push_fields(L, &found);
   return 1;
 }
 
@@ -117,8 +153,11 @@ static int date(lua_State *L) {
 }
 
 int neapL_serve_open(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"head", head}, {"chunk", chunk}, {"date", date}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"head", head},
+                                       {"fields", fields},
+                                       {"chunk", chunk},
+                                       {"date", date},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

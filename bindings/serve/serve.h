@@ -7,12 +7,17 @@
 
 /* Pushes a table of functions for lua/neap/serve/. Returns 1. [-0, +1, m]
  *
- * head(text) -> the head of the request at the beginning of `text`: a table
- * with `size` (bytes, its end included), `method`, `target`, `minor` (of the
- * version: 0 or 1), `headers` (by names in lower case; what was sent several
- * times is joined), `keeps_alive`, `continues`, and `chunked` or `length`.
- * Nothing when the text ends before the head does. Where the head is refused,
- * false, the status of the answer, and why.
+ * head(text, from) -> the head of the request that begins at the byte `from`
+ * (from 1) of `text`: a table with `method`, `path` and `query_string`, neither
+ * of them decoded, and `next`, where the head has ended. Where the request has
+ * them: `host`, `origin`, `authorization`; `left`, the bytes of its body, or
+ * `chunked`; `is_old` (HTTP/1.0), `closes` (no other request will follow),
+ * `continues` (the client waits for 100). Nothing when the text ends before the
+ * head does. Where the head is refused, false, the status of the answer, and
+ * why.
+ *
+ * fields(text, from) -> all fields of such a head, by their names in lower
+ * case. What was sent several times is joined.
  *
  * chunk(line) -> the bytes of the chunk that a line begins, nil for another
  * line

@@ -153,8 +153,8 @@ end
 local later = {
   cbor = "neap.cbor", durable = "neap.durable", emit = "neap.flow.emit", error = "neap.error",
   fs = "neap.fs", http = "neap.http", input = "neap.input", llm = "neap.llm", mcp = "neap.mcp",
-  net = "neap.net", process = "neap.process", retry = "neap.task.retry", store = "neap.store",
-  stream = "neap.stream", summary = "neap.summary", testing = "neap.testing",
+  net = "neap.net", process = "neap.process", retry = "neap.task.retry", serve = "neap.serve",
+  store = "neap.store", stream = "neap.stream", summary = "neap.summary", testing = "neap.testing",
 }
 
 -- Fields of the module for what nodes of durable runs call.

@@ -29,7 +29,10 @@ local function next_piece(self)
   return (self:receive())
 end
 
--- Keeps `piece` from `at` on for the next read.
+--- Keeps `piece` from `at` on for the next read. Nothing else may be kept.
+---@param self neap.Reader
+---@param piece string
+---@param at integer
 local function keep(self, piece, at)
   if at <= #piece then self.rest, self.at = piece, at end
 end
@@ -54,10 +57,14 @@ local function wait_for_piece(self, pieces)
 end
 
 --- Waits for the next bytes and returns them, in whatever pieces they come. Nil at the end.
+---@param max? integer the most bytes to return, 1 or more; default: as they come
 ---@return string|nil bytes never ""
-function Reader:read_some()
-  if not self.rest then return (self:receive()) end
-  return next_piece(self)
+function Reader:read_some(max)
+  if max ~= nil then options.argument(1, "read_some", max, rules.count) end
+  local piece = next_piece(self)
+  if not max or not piece or #piece <= max then return piece end
+  keep(self, piece, max + 1)
+  return piece:sub(1, max)
 end
 
 local function read_all(self)
@@ -151,6 +158,19 @@ end
 ---@return fun(): string|nil
 function Reader:chunks()
   return function() return next_piece(self) end
+end
+
+M.keep = keep
+
+--- Takes what was received and not yet read, without a copy: a piece, and where the rest of it
+--- begins. Nil if there is none.
+---@param self neap.Reader
+---@return string|nil piece
+---@return integer|nil at
+function M.take(self)
+  local rest, at = self.rest, self.at
+  self.rest = nil
+  return rest, at
 end
 
 --- Adds the methods for reading to a class. The class has to have `receive(self)`, which

@@ -1,9 +1,11 @@
 --- Answers: what a handler returns, as it is sent.
 -- SPDX-License-Identifier: MIT
 local core = require "neap.core"
-local json = require "neap.json"
+local encode, null = require "neap.json".encode, require "neap.json".null
 local new_error = require "neap.error".new
+local options = require "neap.base.options"
 local secret = require "neap.secret"
+local time = core.system.time
 
 local M = {}
 
@@ -23,11 +25,16 @@ local REASONS = { [200] = "OK", [201] = "Created", [202] = "Accepted", [204] = "
 -- What the server sets by itself.
 local OURS = { ["content-length"] = true, ["transfer-encoding"] = true, date = true }
 
+local TEXT <const> = "Content-Type: text/plain; charset=utf-8\r\n"
+local JSON <const> = "Content-Type: application/json\r\n"
+local BYTES <const> = "Content-Type: application/octet-stream\r\n"
+local EVENTS <const> = "Content-Type: text/event-stream\r\n"
+
 -- The begin of each answer, for one second.
 local begins, begun_at = {}, nil
 
 local function status_line(status)
-  local now = core.system.time()
+  local now = time()
   if now ~= begun_at then
     begins, begun_at = {}, now
   end
@@ -44,8 +51,8 @@ end
 ---@field status integer
 ---@field body nil|string|fun(): string|nil
 ---@field events? neap.serve.Events
----@field lines string[] the fields, each with its end
----@field type string|nil the type of the body, unless a field says it
+---@field lines string the fields, each with its end
+---@field type string the field with the type of the body, "" if there is none
 ---@field closes boolean|nil the handler wants the connection to be closed
 
 local function fault(format, ...)
@@ -58,11 +65,13 @@ local function add_line(answer, name, value)
     fault("the header '%s' is a %s; a string or number expected", name, type(value))
   end
   value = tostring(value)
-  if value:find("[%z\1-\8\10-\31\127]") then
+  if value:find("[\0-\8\10-\31\127]") then
     fault("the header '%s' has a control character", name)
   end
-  answer.lines[#answer.lines + 1] = ("%s: %s\r\n"):format(name, value)
+  answer.lines = ("%s%s: %s\r\n"):format(answer.lines, name, value)
 end
+
+M.add_line = add_line
 
 local function add_headers(answer, headers)
   if type(headers) ~= "table" then
@@ -74,9 +83,9 @@ local function add_headers(answer, headers)
     end
     local lower = name:lower()
     if OURS[lower] then fault("the header '%s' is set by the server itself", name) end
-    if lower == "content-type" then answer.type = nil end
+    if lower == "content-type" then answer.type = "" end
     if lower == "connection" then
-      answer.closes = tostring(value):lower():find("close", 1, true) ~= nil
+      answer.closes = tostring(value):lower() == "close"
     elseif type(value) == "table" and not secret.is(value) then
       for _, each in ipairs(value) do add_line(answer, name, each) end
     else
@@ -86,9 +95,12 @@ local function add_headers(answer, headers)
 end
 
 local function is_callable(value)
+  if type(value) == "function" then return true end
   local meta = getmetatable(value)
-  return type(value) == "function" or type(meta) == "table" and meta.__call ~= nil
+  return type(meta) == "table" and meta.__call ~= nil
 end
+
+local CALLABLE = { test = is_callable, expected = "function" }
 
 --- Events that a handler answers with.
 ---@class neap.serve.Events
@@ -100,6 +112,7 @@ local events_meta = { __name = "neap.serve.Events" }
 ---@param iterator fun(): string|table|nil
 ---@return neap.serve.Events
 function M.events(iterator)
+  options.argument(1, "events", iterator, CALLABLE)
   return setmetatable({ iterator = iterator }, events_meta)
 end
 
@@ -110,14 +123,15 @@ end
 local function set_body(answer, body)
   if body == nil then return end
   if type(body) == "string" then
-    answer.body, answer.type = body, "text/plain; charset=utf-8"
+    answer.body, answer.type = body, TEXT
   elseif is_events(body) then
-    answer.events, answer.type = body, "text/event-stream"
-    answer.lines[1] = "Cache-Control: no-store\r\n"
+    answer.events, answer.type = body, EVENTS
+    answer.lines = "Cache-Control: no-store\r\n"
   elseif is_callable(body) then
-    answer.body, answer.type = body, "application/octet-stream"
-  elseif type(body) == "table" or type(body) == "boolean" or type(body) == "number" then
-    answer.body, answer.type = json.encode(body), "application/json"
+    answer.body, answer.type = body, BYTES
+  elseif type(body) == "table" or type(body) == "boolean" or type(body) == "number"
+      or body == null then
+    answer.body, answer.type = encode(body), JSON
   else
     fault("the body of the answer is a %s; a string, table, iterator or events expected",
       type(body))
@@ -137,7 +151,7 @@ function M.new(status, body, headers)
   if status < 200 or status > 599 then
     fault("the status of the answer is %d; one from 200 to 599 expected", status)
   end
-  local answer = { status = status, lines = {} }
+  local answer = { status = status, body = nil, lines = "", type = "" }
   set_body(answer, body)
   if headers ~= nil then add_headers(answer, headers) end
   return answer
@@ -152,15 +166,13 @@ function M.refusal(status, message, headers)
   return M.new(status, { error = { status = status, message = message } }, headers)
 end
 
---- The head of an answer, as it is sent.
+--- The text of an answer, as it is sent.
 ---@param answer neap.serve.Answer
 ---@param framing string the fields that frame it
+---@param body string
 ---@return string
-function M.head(answer, framing)
-  local lines = answer.lines
-  return status_line(answer.status)
-    .. (answer.type and ("Content-Type: %s\r\n"):format(answer.type) or "")
-    .. (lines[1] and table.concat(lines) or "") .. framing .. "\r\n"
+function M.text(answer, framing, body)
+  return status_line(answer.status) .. answer.type .. answer.lines .. framing .. "\r\n" .. body
 end
 
 -- A field of an event. Its lines are lines of the stream.
@@ -178,7 +190,7 @@ function M.event(event)
   for _, name in ipairs { "event", "id" } do
     local value = event[name]
     if value ~= nil then
-      if tostring(value):find("[%z\r\n]") then
+      if tostring(value):find("[\0\r\n]") then
         fault("the field '%s' of an event has a line break or a zero byte", name)
       end
       parts[#parts + 1] = ("%s: %s\n"):format(name, value)
@@ -186,7 +198,7 @@ function M.event(event)
   end
   if event.retry then parts[#parts + 1] = ("retry: %d\n"):format(event.retry * 1000 // 1) end
   local data = event.data
-  if type(data) == "table" then data = json.encode(data) end
+  if type(data) == "table" then data = encode(data) end
   if data ~= nil then parts[#parts + 1] = event_lines("data", data) end
   return table.concat(parts) .. "\n"
 end

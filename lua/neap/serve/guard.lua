@@ -41,6 +41,7 @@ end
 ---@field token string|nil
 ---@field hosts table<string, true>|nil nil: any
 ---@field origins table<string, true>
+---@field known string|nil the last Host that was right
 
 --- Makes a guard.
 ---@param opts table those of listen
@@ -53,41 +54,61 @@ function M.new(opts, address)
     origins = set_of(opts.origins) }
 end
 
--- Whether a request comes from a page of the server itself, or of an origin that it knows.
-local function is_own(guard, headers)
-  local origin = headers.origin
-  if not origin then return true end
-  if guard.origins[origin:lower()] then return true end
+-- Whether a request with an origin comes from a page of the server itself, or of one that it
+-- knows.
+local function is_own(guard, request)
+  local origin = request.origin:lower()
+  if guard.origins[origin] then return true end
   local authority = origin:match("^https?://(.+)$")
-  return authority ~= nil and authority:lower() == (headers.host or ""):lower()
+  return authority ~= nil and authority == (request.host or ""):lower()
+end
+
+-- Looks at the Host of a request. Most clients send the same one again and again.
+local function is_host(guard, host)
+  if not host or host == guard.known then return true end
+  if guard.hosts and not guard.hosts[host_of(host)] then return false end
+  guard.known = host
+  return true
 end
 
 --- Looks at a request. Returns nil, or the status and what is wrong.
 ---@param guard neap.serve.Guard
----@param headers table<string, string>
+---@param request neap.serve.Request
 ---@return integer|nil status
 ---@return string|nil problem
-function M.problem(guard, headers)
-  if guard.hosts and headers.host and not guard.hosts[host_of(headers.host)] then
+function M.problem(guard, request)
+  if not is_host(guard, request.host) then
     return 421, "this server does not answer to the name in the Host header"
   end
-  if not is_own(guard, headers) then
+  if request.origin and not is_own(guard, request) then
     return 403, "pages of other origins may not send requests to this server"
   end
   if guard.token then
-    local given = (headers.authorization or ""):match("^[Bb]earer +(%S+)$")
-    if not given then return 401, "the request has no token: Authorization: Bearer TOKEN" end
+    local scheme, given = (request.authorization or ""):match("^(%S+) +(%S+)$")
+    if not given or scheme:lower() ~= "bearer" then
+      return 401, "the request has no token: Authorization: Bearer TOKEN"
+    end
     if not same(given, guard.token) then return 401, "the token is wrong" end
   end
 end
 
---- The headers for a page of an origin that the server knows.
+--- Whether a browser asks if a page of an origin that the server knows may send a request. It
+--- sends no token with that.
 ---@param guard neap.serve.Guard
----@param headers table<string, string> of the request
----@return table<string, string>|nil
-function M.shared_with(guard, headers)
-  if not headers.origin or not guard.origins[headers.origin:lower()] then return nil end
-  return { ["Access-Control-Allow-Origin"] = headers.origin, Vary = "Origin" }
+---@param request neap.serve.Request
+---@return boolean
+function M.is_preflight(guard, request)
+  return request.method == "OPTIONS" and request.origin ~= nil
+    and guard.origins[request.origin:lower()] ~= nil
+    and request.headers["access-control-request-method"] ~= nil
+end
+
+--- Whether a page of another origin is to see the answer to a request.
+---@param guard neap.serve.Guard
+---@param request neap.serve.Request
+---@return boolean
+function M.is_shared(guard, request)
+  return request.origin ~= nil and guard.origins[request.origin:lower()] ~= nil
 end
 
 return M

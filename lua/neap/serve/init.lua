@@ -46,7 +46,7 @@ M.refuse = requests.refuse
 ---@field address string where it listens: "127.0.0.1:8080"
 ---@field url string the same as a URL, without a slash at its end
 ---@field private listener neap.net.Listener
----@field private routes neap.serve.Place
+---@field private routes neap.serve.Routes
 ---@field private guard neap.serve.Guard
 ---@field private max_body integer
 ---@field private max_connections integer
@@ -60,27 +60,24 @@ local Server, ServerMeta = class("neap.serve.Server")
 -- Seconds between two looks at the connections.
 local LOOK <const> = 1
 
--- Closes the connections whose time is over, and keeps streams of events alive.
 local function look_after(server)
   while true do
     core.sleep(LOOK, true)
     local now = core.now()
-    for link in pairs(server.links) do
-      if now >= link.deadline then
-        link.connection:close()
-      else
-        links.beat(link, now)
-      end
-    end
+    for link in pairs(server.links) do links.look_after(link, now) end
   end
 end
 
+local forget = { __close = function(ended)
+  local server = ended.server
+  server.links[ended.link] = nil
+  server.count = server.count - 1
+  server.changed:set()
+end }
+
+-- Serves one connection, and forgets it.
 local function serve_link(server, link)
-  local _ <close> = setmetatable({}, { __close = function()
-    server.links[link] = nil
-    server.count = server.count - 1
-    server.changed:set()
-  end })
+  local _ <close> = setmetatable({ server = server, link = link }, forget)
   links.serve(link)
 end
 
@@ -92,30 +89,32 @@ local function wait_for_fewer(server, most)
 end
 
 --- Serves until the server is closed, and returns when the last answer has been sent. The
---- handlers belong to the calling task: when that is cancelled, so are they.
+--- handlers belong to the calling task: when that is cancelled, so are they, and the server
+--- is closed.
 function Server:run()
   local watch = concurrent.spawn(look_after, self)
+  local _ <close> = setmetatable({}, { __close = function()
+    watch:cancel()
+    self:close()
+  end })
   for connection in self.listener:connections() do
-    local link = { server = self, connection = connection, seconds = self.seconds,
-      deadline = math.huge, idle = true }
+    local link = links.new(self, connection)
     self.links[link] = true
     self.count = self.count + 1
     link.task = concurrent.spawn(serve_link, self, link)
     wait_for_fewer(self, self.max_connections - 1)
   end
   wait_for_fewer(self, 0)
-  watch:cancel()
 end
 
---- Ends serving: no further connection is accepted, idle ones are closed, and requests that
---- have begun are answered. Does not wait; `run` returns when that is done. Closing again
---- does nothing.
+--- Ends serving: no further connection is accepted, idle ones are closed, streams of events are
+--- ended, and other requests that have begun are answered. Does not wait; `run` returns when
+--- that is done. Closing again does nothing.
 function Server:close()
+  if self.closing then return end
   self.closing = true
   self.listener:close()
-  for link in pairs(self.links) do
-    if link.idle then link.connection:close() end
-  end
+  for link in pairs(self.links) do links.leave(link) end
 end
 
 ServerMeta.__close = Server.close
@@ -127,16 +126,16 @@ end
 -- The routes of a server that has its own.
 local function routes_of(given)
   if not given then return own_routes end
-  local root = router.new()
+  local routes = router.new()
   for key, handler in pairs(given) do
     local method, pattern = key:match("^(%S+) (%S+)$")
     if not method then
       options.blame(("serve.listen: the route '%s' is no method and path, as in \"GET /\""):format(
         key))
     end
-    router.add(root, method, pattern, handler)
+    router.add(routes, method, pattern, handler)
   end
-  return root
+  return routes
 end
 
 --- Begins to listen for requests; `server:run()` serves them. Does not wait.
@@ -158,7 +157,8 @@ function M.listen(address, opts)
     listener = listener, routes = routes_of(opts.routes),
     guard = guard.new(opts, listener.address), max_body = opts.max_body,
     max_connections = opts.max_connections, links = {}, count = 0, changed = event(),
-    closing = false, seconds = { head = opts.head_timeout, body = opts.body_timeout,
+    closing = false,
+    seconds = { head = opts.head_timeout, body = opts.body_timeout,
       write = opts.write_timeout, idle = opts.idle_timeout },
   }, ServerMeta)
 end

@@ -15,53 +15,79 @@ local M = {}
 local MAX_DRAIN <const> = 262144
 -- Seconds that a client may go on sending after the last answer.
 local LINGER <const> = 2
--- Seconds without an event after which a stream of them is kept alive by a comment.
-local BEAT <const> = 15
-local BEAT_CHUNK <const> = "3\r\n:\n\n\r\n"
+-- Seconds without an event after which a stream of them is kept alive, and the comment that
+-- does it.
+local PULSE <const> = 15
+local BEAT <const> = ":\n\n"
+-- The most bytes of a head: NEAPL_HEAD_MAX of bindings/serve/head.h.
+local MAX_HEAD <const> = 65536
+
+local parse = core.serve.head
 
 ---@class neap.serve.Link
 ---@field server neap.serve.Server
 ---@field connection neap.net.Connection
+---@field handle table the binding's stream of it
 ---@field task neap.Task that serves it
----@field seconds table<string, number> the limits of the server
 ---@field deadline number when the connection is closed unless something comes before
 ---@field idle boolean no request has begun
 ---@field request? neap.serve.Request
----@field continues? boolean the client waits for 100 (Continue)
 ---@field is_broken? boolean what comes next is no request
----@field next_beat? number when a stream of events is to be kept alive
----@field stuck? boolean a client of such a stream does not read
+---@field beat? string what keeps a stream of events alive, while one is sent
+---@field next_beat? number when that is to be sent
+---@field beat_deadline? number when it has to have been taken
 
--- Waits for a head, and takes it out of the stream. Returns nil at the end, and where the
--- head is refused false, the status and why.
-local function read_head(link)
-  local connection, parse = link.connection, core.serve.head
-  local text = connection:read_some()
-  if not text then return nil end
-  link.idle, link.deadline = false, core.now() + link.seconds.head
-  local head, status, why = parse(text)
-  if head == nil then -- it comes in pieces
-    local pieces, tail, size = { text }, text:sub(-3), #text
-    repeat
-      local piece = connection:read_some()
-      if not piece then return nil end
-      pieces[#pieces + 1], size, tail = piece, size + #piece, tail .. piece
-      local may_end = tail:find("\n\r?\n") or size >= 65536
-      tail = tail:sub(-3)
-      if may_end then
-        text = table.concat(pieces)
-        pieces = { text }
-        head, status, why = parse(text)
-      end
-    until head ~= nil
-  end
-  if head then reader.keep(connection, text, head.size + 1) end
-  return head, status, why
+--- Makes the link of a connection.
+---@param server neap.serve.Server
+---@param connection neap.net.Connection
+---@return neap.serve.Link
+function M.new(server, connection)
+  return { server = server, connection = connection, handle = connection.handle,
+    deadline = math.huge, idle = true }
 end
 
-local function send(link, ...)
-  link.deadline = core.now() + link.seconds.write
-  link.connection:write(...)
+-- Waits for the rest of a head that has come in part. Returns the text, or nil at the end of
+-- the connection, and what `parse` does.
+local function read_pieces(link, text)
+  local pieces, tail, size = { text }, text:sub(-3), #text
+  while true do
+    local piece = link.handle:receive()
+    if not piece then return nil end
+    pieces[#pieces + 1], size, tail = piece, size + #piece, tail .. piece
+    if tail:find("\n\r?\n") or size >= MAX_HEAD then
+      text = table.concat(pieces)
+      local head, status, why = parse(text, 1)
+      if head ~= nil then return text, head, status, why end
+      pieces = { text }
+    end
+    tail = tail:sub(-3)
+  end
+end
+
+-- Waits for a request. Returns nil at the end, and where the head is refused false, the
+-- status and why.
+local function read_request(link)
+  local text, from = reader.take(link.connection)
+  if not text then
+    text, from = link.handle:receive(), 1
+    if not text then return nil end
+  end
+  link.idle = false
+  local head, status, why = parse(text, from)
+  if head == nil then
+    link.deadline = core.now() + link.server.seconds.head
+    text, head, status, why = read_pieces(link, from == 1 and text or text:sub(from))
+    if not text then return nil end
+    from = 1
+  end
+  if not head then return false, status, why end
+  reader.keep(link.connection, text, head.next)
+  return requests.new(link, head, text, from)
+end
+
+local function send(link, text)
+  link.deadline = core.now() + link.server.seconds.write
+  link.handle:write(text)
   link.deadline = math.huge
 end
 
@@ -69,149 +95,208 @@ local function as_chunk(piece)
   return ("%x\r\n%s\r\n"):format(#piece, piece)
 end
 
+-- Tells of an error of a handler.
+local function tell(link, request, err)
+  warn(("neap: %s: %s %s failed: %s"):format(link.server.url, request.method, request.path,
+    core.text(err)))
+end
+
+-- What is raised to cut a connection, where the client must not take what it has for all.
+local CUT <const> = {}
+
+-- The next piece of a body. An error of the handler's iterator is told, and cuts the
+-- connection.
+local function next_piece(link, request, iterator)
+  local ok, piece = pcall(iterator)
+  if ok and (piece == nil or type(piece) == "string") then return piece end
+  if not ok and core.is_cancelled() then error(piece, 0) end
+  tell(link, request, ok and ("the body of the answer has a %s; strings expected"):format(
+    type(piece)) or piece)
+  error(CUT, 0)
+end
+
 -- Sends pieces as chunks; to a client of HTTP/1.0, whose body ends with the connection, as
 -- they are.
-local function send_pieces(link, iterator, is_chunked)
-  for piece in iterator do
-    if type(piece) ~= "string" then
-      error(("the body of an answer has a %s; strings expected"):format(type(piece)), 0)
-    end
-    if piece ~= "" then send(link, is_chunked and as_chunk(piece) or piece) end
+local function send_pieces(link, request, iterator)
+  local is_old = request.is_old
+  local piece = next_piece(link, request, iterator)
+  while piece do
+    if piece ~= "" then send(link, is_old and piece or as_chunk(piece)) end
+    piece = next_piece(link, request, iterator)
   end
-  if is_chunked then send(link, "0\r\n\r\n") end
+  if not is_old then send(link, "0\r\n\r\n") end
 end
 
-local function send_events(link, events, is_chunked)
-  link.next_beat = is_chunked and core.now() + BEAT or nil
-  send_pieces(link, function()
+-- Sends events, which are kept alive while none comes.
+local function send_events(link, request, events)
+  link.beat, link.next_beat = request.is_old and BEAT or as_chunk(BEAT), core.now() + PULSE
+  send_pieces(link, request, function()
     local event = events.iterator()
-    if event == nil then return nil end
-    if link.next_beat then link.next_beat = core.now() + BEAT end
+    if event == nil then
+      link.next_beat = nil -- from now on nothing stands before the end
+      return nil
+    end
+    link.next_beat = core.now() + PULSE
     return answer.event(event)
-  end, is_chunked)
-  link.next_beat = nil
+  end)
+  link.beat = nil
 end
 
---- Keeps a stream of events alive, if it is time for that.
+-- Sends what keeps a stream of events alive. Its client may not read, or have gone.
+local function send_beat(link)
+  if not link.next_beat then return end
+  link.beat_deadline = core.now() + link.server.seconds.write
+  local ok = pcall(link.handle.write, link.handle, link.beat)
+  link.beat_deadline = nil
+  if not ok then link.task:cancel("the client has gone") end
+end
+
+--- Looks after a connection: closes it if its time is over, and keeps a stream of events alive
+--- if it is time for that.
 ---@param link neap.serve.Link
 ---@param now number
-function M.beat(link, now)
-  if not link.next_beat or now < link.next_beat or link.deadline < math.huge then return end
-  link.next_beat = now + BEAT
-  link.deadline = now + link.seconds.write
-  concurrent.spawn(function()
-    if pcall(link.connection.write, link.connection, BEAT_CHUNK) then
-      if link.next_beat then link.deadline = math.huge end
-    else
-      link.task:cancel("the client has gone")
-    end
-  end)
+function M.look_after(link, now)
+  if now >= link.deadline or link.beat_deadline and now >= link.beat_deadline then
+    link.connection:close()
+  elseif link.next_beat and now >= link.next_beat and not link.beat_deadline then
+    link.next_beat = now + PULSE
+    concurrent.spawn(send_beat, link)
+  end
+end
+
+--- Ends a connection when its server is closed, unless a request has to be answered. A stream
+--- of events, which has no end, is ended.
+---@param link neap.serve.Link
+function M.leave(link)
+  if link.idle then
+    link.connection:close()
+  elseif link.beat then
+    link.task:cancel("the server is closed")
+  end
 end
 
 local BODYLESS = { [204] = true, [304] = true }
 
--- Sends an answer. Returns whether the connection can go on.
-local function respond(link, head, given)
-  local is_new = head.minor >= 1
-  local keeps = head.keeps_alive and not given.closes and not link.is_broken
-    and not link.server.closing
-  local body = given.events or given.body
-  local bodyless = head.method == "HEAD" or BODYLESS[given.status]
-  local framing = ""
-  if type(body) ~= "string" and body ~= nil then
-    if is_new then framing = "Transfer-Encoding: chunked\r\n" else keeps = false end
-  elseif not BODYLESS[given.status] then
-    framing = ("Content-Length: %d\r\n"):format(#(body or ""))
-  end
-  if not keeps then
-    framing = framing .. "Connection: close\r\n"
-  elseif not is_new then
-    framing = framing .. "Connection: keep-alive\r\n"
-  end
-  local text = answer.head(given, framing)
-  if bodyless or body == nil then
-    send(link, text)
-  elseif type(body) == "string" then
-    send(link, text .. body)
+-- Sends an answer whose body comes in pieces. Returns whether the connection can go on.
+local function send_stream(link, request, given, keeps)
+  keeps = keeps and not request.is_old
+  local framing = request.is_old and "" or "Transfer-Encoding: chunked\r\n"
+  if not keeps then framing = framing .. "Connection: close\r\n" end
+  send(link, answer.text(given, framing, ""))
+  if request.method == "HEAD" or BODYLESS[given.status] then return keeps end
+  if given.events then
+    send_events(link, request, given.events)
   else
-    send(link, text)
-    local write = given.events and send_events or send_pieces
-    write(link, body, is_new)
+    send_pieces(link, request, given.body)
   end
   return keeps
 end
 
+-- Sends an answer. Returns whether the connection can go on.
+local function respond(link, request, given)
+  local keeps = not (request.closes or given.closes or link.is_broken or link.server.closing)
+  local body = given.body or ""
+  if given.events or type(body) ~= "string" then
+    return send_stream(link, request, given, keeps)
+  end
+  local framing = BODYLESS[given.status] and "" or "Content-Length: " .. #body .. "\r\n"
+  if not keeps then
+    framing = framing .. "Connection: close\r\n"
+  elseif request.is_old then
+    framing = framing .. "Connection: keep-alive\r\n"
+  end
+  if request.method == "HEAD" or BODYLESS[given.status] then body = "" end
+  send(link, answer.text(given, framing, body))
+  return keeps
+end
+
+-- The refusal that an error is; nil if it is none. One that has left a flow has been raised by
+-- a node of it.
+local function refusal_of(err)
+  for _ = 1, 2 do
+    if not is_error(err) then return nil end
+    if err.code == "request" then return answer.refusal(err.status, err.message) end
+    err = err.cause
+  end
+end
+
 -- The answer to an error that a handler has raised.
 local function failure(link, request, err)
-  if is_error(err) and err.code == "request" then
-    return answer.refusal(err.status, err.message)
-  end
-  -- One that has left a flow has been raised by a node of it.
-  local cause = is_error(err) and err.cause
-  if is_error(cause) and cause.code == "request" then
-    return answer.refusal(cause.status, cause.message)
-  end
-  warn(("neap: %s: %s %s failed: %s"):format(link.server.url, request.method, request.path,
-    tostring(err)))
+  local refusal = refusal_of(err)
+  if refusal then return refusal end
+  tell(link, request, err)
   return answer.refusal(500, "the server has failed to answer this request")
 end
 
-local function find_route(server, request, segments)
-  local place, values = router.find(server.routes, segments)
-  if not place then return nil, answer.refusal(404, "there is nothing at this path") end
-  local route = router.route(place, request.method)
-  if not route then
-    local allow = { Allow = router.allowed(place) }
-    if request.method == "OPTIONS" then
-      allow["Access-Control-Allow-Methods"] = allow.Allow
-      allow["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key"
-      return nil, answer.new(204, nil, allow)
-    end
-    return nil, answer.refusal(405, "the method is not allowed at this path", allow)
-  end
-  for i, name in ipairs(route.names) do request.params[name] = values[i] end
-  return route
+-- What answers a request for which there is no route.
+local function without_route(request, place)
+  local allow = { Allow = router.allowed(place) }
+  if request.method == "OPTIONS" then return answer.new(204, nil, allow) end
+  return answer.refusal(405, "the method is not allowed at this path", allow)
 end
 
--- A browser asks before it sends what a page of another origin wants; it has no token then.
-local function is_preflight(request)
-  return request.method == "OPTIONS" and request.headers["access-control-request-method"]
+-- Finds the place of a request. Returns nil and the answer if there is none.
+local function find_place(server, request)
+  local place = server.routes.exact[request.path]
+  if place then return place end
+  local segments = requests.segments(request)
+  if not segments then return nil, answer.refusal(400, "the target of the request is no path") end
+  local values
+  place, values = router.find(server.routes, segments)
+  if not place then return nil, answer.refusal(404, "there is nothing at this path") end
+  return place, values
+end
+
+-- The answer to the question of a browser, what a page of another origin may send.
+local function preflight(server, request)
+  local place, refusal = find_place(server, request)
+  if not place then return refusal end
+  return answer.new(204, nil, { ["Access-Control-Allow-Methods"] = router.allowed(place),
+    ["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key" })
+end
+
+local function call(handler, request)
+  return answer.new(handler(request))
 end
 
 -- Finds the answer to a request.
-local function find_answer(link, request, segments)
+local function find_answer(link, request)
   local server = link.server
-  local status, problem = guard.problem(server.guard, request.headers)
-  if status and not (status == 401 and is_preflight(request)) then
+  local status, problem = guard.problem(server.guard, request)
+  if status and not (status == 401 and guard.is_preflight(server.guard, request)) then
     return answer.refusal(status, problem,
       status == 401 and { ["WWW-Authenticate"] = "Bearer" } or nil)
   end
-  local route, refusal = find_route(server, request, segments)
-  if not route then return refusal end
-  local ok, given = concurrent.try(function()
-    return answer.new(route.handler(request))
-  end)
-  return ok and given or failure(link, request, given)
+  if request.origin and guard.is_preflight(server.guard, request) then
+    return preflight(server, request)
+  end
+  local place, values = find_place(server, request)
+  if not place then return values end
+  local route = router.route(place, request.method)
+  if not route then return without_route(request, place) end
+  for i = 1, #route.names do request.params[route.names[i]] = values[i] end
+  local ok, given = pcall(call, route.handler, request)
+  if ok then return given end
+  if core.is_cancelled() then error(given, 0) end
+  return failure(link, request, given)
 end
 
 -- Answers one request. Returns whether the connection can go on.
-local function serve_request(link, head)
-  local request, segments = requests.new(link, head, link.server.max_body)
-  if not request then
-    link.is_broken = true
-    return respond(link, head, answer.refusal(400, segments))
-  end
-  link.request, link.continues, link.deadline = request, head.continues, math.huge
-  local given = find_answer(link, request, segments)
-  local shared = guard.shared_with(link.server.guard, request.headers)
-  for name, value in pairs(shared or {}) do
-    given.lines[#given.lines + 1] = ("%s: %s\r\n"):format(name, value)
+local function serve_request(link, request)
+  link.request, link.deadline = request, math.huge
+  local given = find_answer(link, request)
+  if request.origin and guard.is_shared(link.server.guard, request) then
+    answer.add_line(given, "Access-Control-Allow-Origin", request.origin)
+    answer.add_line(given, "Vary", "Origin")
   end
   -- Where the handler has not read the body, its rest stands before the next request.
-  if not requests.drain(request, type(given.body) == "function" and 0 or MAX_DRAIN) then
+  local has_rest = requests.has_rest(request)
+  if has_rest and (type(given.body) == "function"
+      or not requests.can_drain(request, MAX_DRAIN)) then
     link.is_broken = true
   end
-  local keeps = respond(link, head, given)
+  local keeps = respond(link, request, given)
+  if keeps and has_rest then requests.drain(request) end
   link.request = nil
   return keeps
 end
@@ -221,22 +306,23 @@ end
 local function linger(link)
   link.deadline = core.now() + LINGER
   link.connection:finish()
-  while link.connection:read_some() do end
+  while link.handle:receive() do end
 end
 
+-- What stands for a request whose head is refused.
+local NO_REQUEST <const> = { closes = true }
+
 local function converse(link)
-  local head, status, why
   repeat
-    link.idle, link.deadline = true, core.now() + link.seconds.idle
+    link.idle, link.deadline = true, core.now() + link.server.seconds.idle
     if link.server.closing then return end
-    head, status, why = read_head(link)
-    if head == nil then return end
-    if head == false then
-      link.is_broken = true
-      respond(link, { minor = 1, method = "GET" }, answer.refusal(status, why))
-      return linger(link)
+    local request, status, why = read_request(link)
+    if request == nil then return end
+    if request == false then
+      respond(link, NO_REQUEST, answer.refusal(status, why))
+      break
     end
-  until not serve_request(link, head)
+  until not serve_request(link, request)
   linger(link)
 end
 
@@ -245,8 +331,11 @@ end
 function M.serve(link)
   local _ <close> = link.connection
   local ok, err = concurrent.try(converse, link)
-  if ok or is_error(err) and (err.code == "net" or err.code == "closed") then return end
-  warn(("neap: %s: a connection ended with an error: %s"):format(link.server.url, tostring(err)))
+  if ok or err == CUT or is_error(err) and (err.code == "net" or err.code == "closed") then
+    return
+  end
+  warn(("neap: %s: a connection ended with an error: %s"):format(link.server.url,
+    core.text(err)))
 end
 
 return M

@@ -13,6 +13,7 @@ local M = {}
 
 -- The longest line before a chunk, extensions included, and the most bytes of trailers.
 local MAX_CHUNK_LINE <const>, MAX_TRAILERS <const> = 1024, 65536
+local SLASH <const> = 0x2f
 
 --- A request. Its body is read as a file is: with `read`, `lines`, `chunks`; or at once, with
 --- `body` and `json`.
@@ -23,12 +24,20 @@ local MAX_CHUNK_LINE <const>, MAX_TRAILERS <const> = 1024, 65536
 ---@field query table<string, string> decoded; of a name that is given twice, the last value
 ---@field query_string string as it was sent, "" if there is none
 ---@field headers table<string, string> by names in lower case
+---@field host string|nil as the header has it
+---@field origin string|nil as the header has it
+---@field authorization string|nil as the header has it
 ---@field peer string the address of the client
 ---@field private link neap.serve.Link
+---@field private text string|nil where the head is, until `headers` are there
+---@field private from integer where it begins
 ---@field private left integer|nil bytes of the body, or of its chunk, that have not come
----@field private chunked boolean
----@field private size integer bytes of the body so far
----@field private max integer
+---@field private chunked boolean|nil more chunks may come
+---@field private continues boolean|nil the client waits for 100 (Continue)
+---@field private closes boolean|nil no other request will follow
+---@field private is_old boolean|nil of HTTP/1.0
+---@field private count integer|nil bytes of the body so far
+---@field private is_measured boolean|nil its size, or that of its chunk, is no problem
 local Request, RequestMeta = class("neap.serve.Request")
 reader.extend(Request)
 
@@ -47,19 +56,28 @@ local function refuse(self, status, message)
   error(refusal(status, message), 0)
 end
 
--- Counts bytes of the body.
-local function count(self, bytes)
-  self.size = self.size + bytes
-  if self.size > self.max then
-    refuse(self, 413, ("the body has more than %d bytes"):format(self.max))
+-- Refuses a body that will have too many bytes.
+local function check_size(self)
+  local max = self.link.server.max_body
+  if (self.count or 0) + self.left > max then
+    refuse(self, 413, ("the body has more than %d bytes"):format(max))
   end
+end
+
+-- Calls a method of the connection. Where that fails, the request is none any more.
+local function try(self, method, ...)
+  local ok, result = pcall(method, self.link.connection, ...)
+  if ok then return result end
+  if core.is_cancelled() then error(result, 0) end
+  if type(result) == "table" and result.code == "line" then return nil end
+  refuse(self, 408, "the body of the request has not come")
 end
 
 -- Reads a line of what frames the body, of at most `max` bytes.
 local function read_line(self, max)
-  local ok, line = pcall(self.link.connection.read, self.link.connection, "L", max)
-  if ok and line and line:find("\r\n$") then return line end
-  if not ok and line.code ~= "line" then error(line, 0) end
+  local connection = self.link.connection
+  local line = try(self, connection.read, "L", max)
+  if line and line:find("\r\n$") then return line end
   refuse(self, 400, "a chunk of the body is not framed as one")
 end
 
@@ -68,7 +86,8 @@ local function read_trailers(self)
   repeat
     local line = read_line(self, left)
     left = left - #line
-  until line == "\r\n"
+  until line == "\r\n" or left <= 0
+  if left <= 0 then refuse(self, 431, "the trailers of the body are too long") end
 end
 
 -- Begins the next chunk; false when there is none.
@@ -80,16 +99,35 @@ local function begin_chunk(self)
   if not self.left then refuse(self, 400, "a chunk of the body has no length") end
   if self.left > 0 then return true end
   read_trailers(self)
-  self.chunked = false
+  self.chunked = nil
   return false
 end
 
 -- Tells a client that waits for it to send the body.
 local function invite(self)
-  if self.link.continues then
-    self.link.continues = false
+  if self.continues then
+    self.continues = nil
     self.link.connection:write("HTTP/1.1 100 Continue\r\n\r\n")
   end
+end
+
+local function receive(self)
+  local link, left = self.link, self.left or 0
+  if left == 0 then
+    if not self.chunked then return nil end
+    invite(self)
+    if not begin_chunk(self) then return nil end
+  end
+  if not self.is_measured or left == 0 then
+    check_size(self)
+    self.is_measured = true
+  end
+  invite(self)
+  local piece = try(self, link.connection.read_some, self.left)
+  if not piece then refuse(self, 400, "the connection ended amid the body") end
+  self.left = self.left - #piece
+  self.count = (self.count or 0) + #piece
+  return piece
 end
 
 -- Waits for bytes of the body, for neap.io.reader.
@@ -99,18 +137,9 @@ function Request:receive()
     error(new_error { code = "closed", retryable = false,
       message = "the request has been answered; its body is gone" }, 0)
   end
-  if not self.chunked and (self.left or 0) == 0 then return nil end
-  invite(self)
-  link.deadline = core.now() + link.seconds.body
-  if self.chunked and (self.left or 0) == 0 and not begin_chunk(self) then
-    link.deadline = math.huge
-    return nil
-  end
-  local piece = link.connection:read_some(self.left)
+  link.deadline = core.now() + link.server.seconds.body
+  local piece = receive(self)
   link.deadline = math.huge
-  if not piece then refuse(self, 400, "the connection ended amid the body") end
-  self.left = self.left - #piece
-  count(self, #piece)
   return piece
 end
 
@@ -130,17 +159,32 @@ function Request:json()
   error(refusal(400, ("the body is no JSON: %s"):format(tostring(value.message or value))), 0)
 end
 
---- Reads and drops what is left of the body, up to so many bytes. Returns whether nothing is
---- left.
----@param most integer
+--- Whether bytes of the body have not been read.
+---@param self neap.serve.Request
 ---@return boolean
-function M.drain(self, most)
-  if self.link.continues then return false end -- it has not sent any
-  if self.left and self.left > most then return false end
-  self.max = self.size + most
-  return (pcall(function()
-    while Request.receive(self) do end
-  end))
+function M.has_rest(self)
+  return self.chunked ~= nil or (self.left or 0) > 0
+end
+
+--- Whether what has not been read can be dropped, so that another request can follow.
+---@param self neap.serve.Request
+---@param most integer bytes
+---@return boolean
+function M.can_drain(self, most)
+  -- A client that waits for 100 (Continue) may send its body, or not.
+  return not self.chunked and not self.continues and self.left <= most
+end
+
+--- Reads and drops what is left of a body that is not chunked, and waits.
+---@param self neap.serve.Request
+function M.drain(self)
+  local link = self.link
+  link.deadline = core.now() + link.server.seconds.body
+  while self.left > 0 do
+    local piece = link.connection:read_some(self.left)
+    if not piece then return end
+    self.left = self.left - #piece
+  end
 end
 
 -- Decodes a part of a target; nil where it cannot be.
@@ -162,42 +206,80 @@ local function read_query(text)
   return query
 end
 
--- The segments of a path, decoded each; nil where they cannot be.
+-- The segments of a path, decoded each; nil where they cannot be, or lead upwards.
 local function read_segments(path)
   local segments = {}
   for segment in path:sub(2):gmatch("[^/]*") do
     local decoded = decode(segment)
-    if not decoded then return nil end
+    if not decoded or decoded == "." or decoded == ".." then return nil end
     segments[#segments + 1] = decoded
   end
   return segments
 end
 
---- Makes a request of its head. Returns nil and what is wrong with the target if it has no
---- path.
+--- Takes the path of a request apart, and decodes it. Nil if it is no path.
+---@param self neap.serve.Request
+---@return string[]|nil segments
+function M.segments(self)
+  local path = self.path
+  if path == "*" and self.method == "OPTIONS" then path = "/*" end
+  local segments = path:find("^/") and read_segments(path)
+  if not segments then return nil end
+  self.path = "/" .. table.concat(segments, "/")
+  return segments
+end
+
+-- What is made when it is asked for.
+local made = {}
+
+function made.headers(self)
+  local headers = core.serve.fields(self.text, self.from)
+  self.text = nil
+  return headers
+end
+
+function made.query(self)
+  local query = read_query(self.query_string)
+  if not query then error(refusal(400, "the query of the request cannot be decoded"), 0) end
+  return query
+end
+
+function made.params() return {} end
+
+function made.peer(self) return self.link.connection.peer end
+
+local methods = RequestMeta.__index
+
+function RequestMeta.__index(self, key)
+  local method = methods[key]
+  if method then return method end
+  local make = made[key]
+  if not make then return nil end
+  local value = make(self)
+  self[key] = value
+  return value
+end
+
+-- Takes the authority out of a target that is a whole URL: RFC 9112, section 3.2.2.
+local function take_authority(self)
+  local authority, path = self.path:match("^%a[%w+.-]*://([^/]*)(.*)$")
+  if not authority then return end
+  self.host = authority
+  self.headers.host = authority
+  self.path = path == "" and "/" or path
+end
+
+--- Makes a request of its head.
 ---@param link neap.serve.Link
 ---@param head table by neap.core
----@param max integer bytes of the body
----@return neap.serve.Request|nil
----@return string|string[] problem, or the segments of the path
-function M.new(link, head, max)
-  local target = head.target
-  local scheme, authority, rest = target:match("^(%a[%w+.-]*)://([^/?]*)(.*)$")
-  if scheme then
-    head.headers.host = authority -- RFC 9112, section 3.2.2
-    target = rest:find("^/") and rest or "/" .. rest
-  end
-  if target == "*" and head.method == "OPTIONS" then target = "/*" end
-  local path, query_string = target:match("^(/[^?]*)%??(.*)$")
-  local segments = path and read_segments(path)
-  local query = segments and (query_string == "" and {} or read_query(query_string))
-  if not query then return nil, "the target of the request is no path" end
-  return setmetatable({
-    method = head.method, path = "/" .. table.concat(segments, "/"), params = {},
-    query = query, query_string = query_string, headers = head.headers,
-    peer = link.connection.peer, link = link, left = head.length,
-    chunked = head.chunked or false, size = 0, max = max,
-  }, RequestMeta), segments
+---@param text string that the head is in
+---@param from integer where it begins there
+---@return neap.serve.Request
+function M.new(link, head, text, from)
+  head.link, head.text, head.from = link, text, from
+  local self = setmetatable(head, RequestMeta)
+  if self.path:byte() ~= SLASH then take_authority(self) end
+  return self
 end
 
 local STATUS = { test = function(value)

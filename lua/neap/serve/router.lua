@@ -2,7 +2,8 @@
 -- SPDX-License-Identifier: MIT
 --
 -- The patterns of a router are a tree of segments. A segment that is literal wins over one
--- that is named, and that over the rest of a path, whatever their order.
+-- that is named, and that over the rest of a path, whatever their order. So a path that is a
+-- pattern itself has its place at once.
 local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
 
@@ -12,20 +13,25 @@ local M = {}
 ---@field literal table<string, neap.serve.Place> by the next segment
 ---@field named? neap.serve.Place any next segment
 ---@field rest? neap.serve.Place all segments that follow
----@field name? string of the value that led here
 ---@field methods table<string, neap.serve.Route> by method; "*" is any
 
 ---@class neap.serve.Route
 ---@field handler fun(request: neap.serve.Request): ...
 ---@field names string[] of the values in the path, in order
 
+---@class neap.serve.Routes
+---@field root neap.serve.Place
+---@field exact table<string, neap.serve.Place> the places of patterns without names
+
 local function new_place()
   return { literal = {}, methods = {} }
 end
 
 --- Makes an empty set of routes.
----@return neap.serve.Place
-M.new = new_place
+---@return neap.serve.Routes
+function M.new()
+  return { root = new_place(), exact = {} }
+end
 
 local METHOD = { test = function(value)
   return type(value) == "string" and (value == "*" or value:find("^[A-Z]+$") ~= nil)
@@ -72,19 +78,29 @@ end
 
 --- Adds a route. Raises at the line of the script if there is one already for this method and
 --- path, or one of the arguments is wrong.
----@param root neap.serve.Place
+---@param routes neap.serve.Routes
 ---@param method string
 ---@param pattern string
 ---@param handler fun(request: neap.serve.Request): ...
-function M.add(root, method, pattern, handler)
+function M.add(routes, method, pattern, handler)
   options.argument(1, "route", method, METHOD)
   options.argument(2, "route", pattern, PATTERN)
   options.argument(3, "route", handler, rules.func)
-  local place, names = place_of(root, pattern)
+  local place, names = place_of(routes.root, pattern)
   if place.methods[method] then
     options.blame(("route: %s %s has a route already"):format(method, pattern))
   end
   place.methods[method] = { handler = handler, names = names }
+  if not names[1] and not pattern:find("%", 1, true) then routes.exact[pattern] = place end
+end
+
+-- Whether a segment from `at` on has a slash, which was encoded. Joined to a path, it would be
+-- taken for two.
+local function has_slash(segments, at)
+  for i = at, #segments do
+    if segments[i]:find("/", 1, true) then return true end
+  end
+  return false
 end
 
 -- Finds the place of the segments from `at` on. Adds what named segments stood for to
@@ -102,20 +118,20 @@ local function walk(place, segments, at, values)
     if found then return found end
     for i = #values, count + 1, -1 do values[i] = nil end
   end
-  if place.rest then
+  if place.rest and not has_slash(segments, at) then
     values[count + 1] = table.concat(segments, "/", at)
     return place.rest
   end
 end
 
---- Finds the place of a path.
----@param root neap.serve.Place
----@param segments string[] of the path, decoded
+--- Finds the place of a path by its segments.
+---@param routes neap.serve.Routes
+---@param segments string[] decoded
 ---@return neap.serve.Place|nil
 ---@return string[] values of the named segments
-function M.find(root, segments)
+function M.find(routes, segments)
   local values = {}
-  return walk(root, segments, 1, values), values
+  return walk(routes.root, segments, 1, values), values
 end
 
 --- The route of a method at a place. A route for GET answers HEAD as well.

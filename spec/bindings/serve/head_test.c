@@ -63,6 +63,23 @@ static void skips_empty_lines_before_a_head(void **state) {
   (void)state;
   assert_int_equal(parse("\r\n\r\nGET / HTTP/1.0\r\n\r\n"), NEAPL_HEAD_WHOLE);
   assert_int_equal(head.size, 22);
+  assert_int_equal(parse("\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.0\r\n\r\n"),
+                   NEAPL_HEAD_REFUSED); /* or they would be read for ever */
+}
+
+static void knows_who_sends_a_request(void **state) {
+  (void)state;
+  assert_int_equal(parse("GET / HTTP/1.0\r\n\r\n"), NEAPL_HEAD_WHOLE);
+  assert_null(head.host.text);
+  assert_null(head.origin.text);
+  assert_null(head.authorization.text);
+  assert_int_equal(parse("GET / HTTP/1.0\r\nOrigin: null\r\n"
+                         "Authorization: Bearer x\r\n\r\n"),
+                   NEAPL_HEAD_WHOLE);
+  assert_span(head.origin, "null");
+  assert_span(head.authorization, "Bearer x");
+  assert_int_equal(parse("GET / HTTP/1.0\r\nOrigin: a\r\nOrigin: a\r\n\r\n"),
+                   NEAPL_HEAD_REFUSED);
 }
 
 #define LINE "GET / HTTP/1.1\r\n"
@@ -242,6 +259,7 @@ int main(void) {
       cmocka_unit_test(takes_a_head_apart),
       cmocka_unit_test(says_whether_the_connection_goes_on),
       cmocka_unit_test(skips_empty_lines_before_a_head),
+      cmocka_unit_test(knows_who_sends_a_request),
       cmocka_unit_test(refuses),
       cmocka_unit_test(refuses_a_zero_byte),
       cmocka_unit_test(bounds_fields_and_bytes),

@@ -33,6 +33,7 @@ local TABLES = {
   ["durable.work"] = { DURABLE, "### Apps", "option of `work`", "durable", "WORK" },
   ["durable.queue"] = { DURABLE, "### Apps", "option of a queue", "durable", "QUEUE" },
   ["durable.runs"] = { DURABLE, "### Apps", "option of `runs`", "durable", "LIST" },
+  ["serve.listen"] = { REFERENCE, "## neap.serve", "option of `listen`", "serve", "LISTEN" },
   ["testing.http"] = { TESTING, "## Requests", "of an answer", "testing", "ANSWER" },
   ["testing.process"] = { TESTING, "## Programs", "of a program", "testing", "OUTCOME" },
   ["testing.net"] = { TESTING, "## Peers", "of a peer", "testing", "PEER" },

@@ -111,7 +111,7 @@ local options = {
 ---@type table<string, string>
 local files = { http = "http", events = "http", process = "process", testing = "testing",
   llm = "llm", chat = "llm", reply = "llm", stream = "llm", object = "llm", embed = "llm",
-  mcp = "mcp", tools = "mcp", durable = "durable" }
+  mcp = "mcp", tools = "mcp", durable = "durable", serve = "serve" }
 
 setmetatable(options, { __index = function(all, where)
   local file = files[where:match("^%a+")]
