@@ -10,6 +10,7 @@ local M = {}
 
 ---@class neap.Args
 ---@field file string or what else the command works on
+---@field words string[] what stands behind it, for a command that takes more
 ---@field rest string[] the words behind `--`
 ---@field options table<string, true|string|string[]> a list for options with `many`
 
@@ -35,10 +36,11 @@ end
 ---@param known table<string, neap.OptionSpec>
 ---@param list string[]
 ---@param what? string what it works on; default: "FILE"
+---@param more? integer how many words may follow it; default: 0
 ---@return neap.Args|nil args
 ---@return string|nil problem
-function M.parse(known, list, what)
-  local args = { options = {}, rest = {} }
+function M.parse(known, list, what, more)
+  local args = { options = {}, rest = {}, words = {} }
   what = what or "FILE"
   local i = 1
   while list[i] do
@@ -63,6 +65,10 @@ function M.parse(known, list, what)
         or keep(args.options, name, spec, value)
     elseif word:find("^%-.") then
       problem = ("unknown option '%s'"):format(word)
+    elseif args.file and #args.words < (more or 0) then
+      table.insert(args.words, word)
+    elseif args.file and more then
+      problem = ("'%s' is one word too many"):format(word)
     elseif args.file then
       problem = ("one %s expected, got '%s', too"):format(what, word)
       if what == "FILE" then problem = problem .. " (what FILE gets stands behind --)" end

@@ -15,6 +15,11 @@ commands, which take a Lua file that returns a flow:
   check FILE    find mistakes in the flow
 
   watch FILE    run a script or a flow, and run it anew when it has changed
+  runs WHAT FILE
+                list, show or change the runs of a durable app
+  work FILE     work off the runs of a durable app
+  store WHAT PATH
+                check or copy a file that keeps runs
   new NAME      make a folder with a flow to start from, and its spec
   help [COMMAND]
   version
@@ -113,6 +118,74 @@ and the next change runs it again. Ctrl-C ends both.
 
 Exit status: 1 when FILE cannot be read at first, 2 when the arguments make no
 sense, 128 + N after signal N (130 after Ctrl-C).
+]],
+  runs = [[
+usage: neap runs list FILE [--flow NAME] [--status STATUS] [--tag NAME=TEXT]
+                           [--limit N] [--after N]
+       neap runs show|history|pause|resume|retry FILE ID
+       neap runs signal FILE ID NAME [--value JSON] [--key KEY]
+       neap runs cancel FILE ID [--reason TEXT]
+       neap runs fork FILE ID [--at SEQ] [--id ID]
+       neap runs prune FILE [--ended-before TIME] [--limit N]
+
+Looks at the runs of the durable app that FILE returns, or changes one. What is
+changed is saved when the command ends; those who work, as neap work, act on it.
+
+  list                the newest runs, a page of 100
+  show                one run: status, shared store, error
+  history             its steps
+  signal              sends it the signal NAME
+  cancel              cancels it
+  pause               pauses it when its visit has ended
+  resume              lets it go on if it is paused or stuck
+  retry               lets it go on if it failed or was given up
+  fork                begins a run that goes on where this one is
+  prune               removes runs that are not to be kept any longer
+
+  --flow NAME         runs of this flow
+  --status STATUS     runs with this status, as waiting
+  --tag NAME=TEXT     runs with this tag; may be given several times
+  --limit N           at most so many
+  --after N           the page that follows: what the one before ended with
+  --value JSON        the value of the signal; default: null
+  --key KEY           a second signal of the same key is the first
+  --reason TEXT       why it is cancelled
+  --at SEQ            fork from this step; without: from the last save
+  --id ID             the id of the new run; default: a random one
+  --ended-before TIME
+                      all that ended before, in seconds since 1970
+  --json              print JSON: list gives { runs, next }, history a list,
+                      prune { removed }, all else the run
+  -- ARG...           what FILE gets as ... and arg
+
+Exit status: 0, 1 when there is no such run, FILE returns no app or the store
+refuses, 2 when the arguments make no sense.
+]],
+  work = [[
+usage: neap work FILE [OPTION...] [-- ARG...]
+
+Works off the runs of the durable app that FILE returns, until Ctrl-C or SIGTERM.
+Then it takes no more of them, lets the visits that are under way end, and gives
+the rest back for others to go on with. A second signal ends it at once.
+
+  --queue NAME[=N]    take runs from this queue, at most N at once (200); may be
+                      given several times; default: the queue named default
+  --grace SECONDS     how long visits may go on after the signal; default: 10
+  --quiet             do not tell what has ended
+  -- ARG...           what FILE gets as ... and arg
+
+Exit status: 1 when FILE returns no app or the store fails, 2 when the arguments
+make no sense, 128 + N after signal N (143 after SIGTERM).
+]],
+  store = [[
+usage: neap store check PATH
+       neap store backup PATH TO
+
+Checks a file that keeps durable runs, or copies all that is saved in it to the
+new file TO, while others use it.
+
+Exit status: 0, 1 when the file is damaged or cannot be read or written, 2 when
+the arguments make no sense.
 ]],
   new = [[
 usage: neap new NAME [--flow|--agent|--chat|--rag]

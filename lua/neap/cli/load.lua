@@ -52,17 +52,29 @@ function M.flow(file, rest, accept)
   return value
 end
 
+--- Runs a file and returns the durable app that it returns. Raises only cancellations.
+---@param file string
+---@param rest string[] the arguments of the file
+---@return neap.durable.App|nil app
+---@return string|nil problem
+function M.app(file, rest)
+  local app, problem, _, code = M.flow(file, rest, require("neap.durable").is)
+  if app or code ~= "flow" then return app, problem end
+  return nil, ("%s returns no app; one expected, as in: return neap.durable { ... }"):format(file)
+end
+
 --- Reads the arguments of a command. If they are wrong or ask for help, prints that and
 --- returns the exit status.
 ---@param command string
 ---@param known table<string, neap.OptionSpec>
 ---@param list string[]
 ---@param what? string what the command works on; default: "FILE"
+---@param more? integer how many words may follow it; default: 0
 ---@return neap.Args|nil args
 ---@return integer|nil status
-function M.args(command, known, list, what)
+function M.args(command, known, list, what, more)
   if args.want_help(list) then return nil, require("neap.cli.help").main(command) end
-  local parsed, problem = args.parse(known, list, what)
+  local parsed, problem = args.parse(known, list, what, more)
   if not parsed then return nil, report.misuse(("%s: %s"):format(command, problem), command) end
   return parsed
 end

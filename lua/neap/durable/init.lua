@@ -231,6 +231,13 @@ function AppMeta:__tostring()
   return ("%s: %s"):format(AppMeta.__name, tostring(self.store))
 end
 
+--- Whether a value is an app.
+---@param value any
+---@return boolean
+function M.is(value)
+  return getmetatable(value) == AppMeta
+end
+
 --- Admits objects of a class to what is saved: see neap.cbor.type.
 M.type = core.cbor.type
 
