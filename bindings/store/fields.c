@@ -64,9 +64,10 @@ bool neapL_fields_flag(lua_State *L, int index, const char *name) {
 void neapL_fields_token(lua_State *L, int index, const char *name,
                         uint8_t *token) {
   neap_span span = neapL_fields_span(L, index, name);
-  if (span.size != 16)
+  if (span.bytes && span.size == 16)
+    memcpy(token, span.bytes, 16);
+  else
     fail(L, name, "token");
-  memcpy(token, span.bytes, 16);
 }
 
 /* Pushes an array with room for as many elements of `size` bytes as the table
