@@ -159,6 +159,13 @@ function App:prune(opts)
     opts.ended_before and opts.ended_before * 1000 // 1 | 0 or 0, opts.limit or 0))
 end
 
+--- The routes with which a server shows and steers the runs of the app: the option `routes` of
+--- neap.serve.listen. Does not wait.
+---@return table<string, fun(request: neap.serve.Request): ...>
+function App:routes()
+  return require("neap.durable.routes").of(self)
+end
+
 -- Tells on_event. An error in it is a warning.
 ---@private
 function App:tell(event)

@@ -155,9 +155,12 @@ end
 --- Iterates over the steps of the run, and waits: tables with `seq`, `node` (its path),
 --- `attempt`, `action`, `time` (when it was saved, seconds since 1970), `took` (seconds),
 --- `changed` (names of variables) and `worker`.
+---@param after? integer the `seq` of a step: those that follow it; default: all
 ---@return fun(): table|nil
-function Run:history()
-  local handle, page, at, after = handle_of(self), {}, 0, 0
+function Run:history(after)
+  if after ~= nil then options.argument(1, "history", after, rules.count_or_0) end
+  local handle, page, at = handle_of(self), {}, 0
+  after = after or 0
   return function()
     at = at + 1
     if not page[at] then
