@@ -1,5 +1,6 @@
 /* How long a task may compute without a wait, and how one is ended that does
- * for longer. SPDX-License-Identifier: MIT
+ * for longer.
+ * SPDX-License-Identifier: MIT
  *
  * It is ended by errors that the hook raises: no pcall of ours catches them
  * (protect.c), and whatever else does gets the next one soon. Its <close>
