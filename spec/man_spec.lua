@@ -28,11 +28,11 @@ describe("the manual page", function()
         end
       end
     end
-    assert.equal(10, commands)
+    assert.equal(11, commands)
   end)
 
   it("has each option that a command has, in bold", function()
-    for _, command in ipairs { "run", "graph", "check", "runs", "work", "new" } do
+    for _, command in ipairs { "run", "graph", "check", "runs", "work", "serve", "new" } do
       for option in ask(command):gmatch("\n  (%-%-%l[%l-]*)") do
         assert.truthy(page:find("\n.B " .. option:gsub("%-", "\\-"), 1, true), option)
       end

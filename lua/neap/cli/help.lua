@@ -13,6 +13,7 @@ commands, which take a Lua file that returns a flow:
   run FILE      run the flow, show its progress and its result
   graph FILE    draw the flow for Mermaid or Graphviz
   check FILE    find mistakes in the flow
+  serve FILE    answer requests by HTTP with the flow, or with the file's routes
 
   watch FILE    run a script or a flow, and run it anew when it has changed
   runs WHAT FILE
@@ -186,6 +187,27 @@ new file TO, while others use it.
 
 Exit status: 0, 1 when the file is damaged or cannot be read or written, 2 when
 the arguments make no sense.
+]],
+  serve = [[
+usage: neap serve FILE [OPTION...] [-- ARG...]
+
+Runs FILE, and answers requests by HTTP with the routes that it sets with
+neap.serve.route. When FILE returns a flow or node, POST / runs it: the JSON in
+the body is the shared store, and the answer is what it is at the end.
+
+The first line on stdout is the address; what FILE prints at first goes to
+stderr. Ctrl-C and SIGTERM end it when what is under way has been answered, at
+most 10 seconds later.
+
+  --listen ADDRESS:PORT  default: 127.0.0.1:8080, which only this machine
+                      reaches; port 0 is a free one
+  --token-file FILE   requests have to bring the word in this file, as
+                      Authorization: Bearer WORD; or that of the environment
+                      variable NEAP_SERVE_TOKEN. Needed where others reach it
+  -- ARG...           what FILE gets as ... and arg
+
+Exit status: 1 when FILE fails or the address cannot be had, 2 when the
+arguments make no sense, 128 + N after signal N (130 after Ctrl-C).
 ]],
   new = [[
 usage: neap new NAME [--flow|--agent|--chat|--rag]

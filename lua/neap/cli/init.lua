@@ -14,6 +14,7 @@ local commands = {
   runs = "neap.cli.runs",
   work = "neap.cli.work",
   store = "neap.cli.store",
+  serve = "neap.cli.serve",
   new = "neap.cli.new",
   help = "neap.cli.help",
   version = "neap.cli.version",

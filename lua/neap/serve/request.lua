@@ -156,7 +156,8 @@ end
 function Request:json()
   local ok, value = pcall(json.decode, self:read("a"), encoding.FOREIGN_JSON)
   if ok then return value end
-  error(refusal(400, ("the body is no JSON: %s"):format(tostring(value.message or value))), 0)
+  if core.is_cancelled() then error(value, 0) end
+  error(refusal(400, ("the body is no JSON: %s"):format(core.text(value))), 0)
 end
 
 --- Whether bytes of the body have not been read.
