@@ -232,7 +232,8 @@ static int current(lua_State *L) {
   lua_pushinteger(L,
                   (lua_Integer)neap_run_visit(task->run, place.depth, &since));
   lua_pushinteger(L, (lua_Integer)place.attempt);
-  return 4;
+  lua_pushboolean(L, !neap_run_parent(task->run));
+  return 5;
 }
 
 void neapL_keep_open(lua_State *L) {

@@ -58,8 +58,9 @@ void neapL_keep_restore(lua_State *L, neapL_task *task, const neap_step *step);
 
 /* Sets `keep` in the table on top: start(plan, shared, params, keeper, frames)
  * -> task, which raises code "stuck" where the run does not fit the flow any
- * more; and current() -> keeper, path, visit, attempt of the run that the
- * current task belongs to. [-0, +0, m] */
+ * more; and current() -> keeper, path, visit, attempt, alone of the run that
+ * the current task belongs to; `alone` is false in a worker of it. [-0, +0, m]
+ */
 void neapL_keep_open(lua_State *L);
 
 #endif

@@ -92,7 +92,7 @@ function App:work(opts)
   for name, given in pairs(opts.queues or { default = {} }) do
     queues[name] = options.take(given, "durable.queue")
   end
-  workers.run(self, stores.handle_of(self.store), { queues = queues, grace = opts.grace })
+  workers.run(self, { queues = queues, grace = opts.grace })
 end
 
 --- Ends the work of this process: `work` returns. Does not wait.

@@ -8,6 +8,7 @@
 -- What is saved beside variables are *parts*: results of what is inside of open visits. The
 -- name of a part is the path of the visit, as "Order/Charge/", and what it is. They go when
 -- the visit has ended.
+local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
 local is_error = require "neap.error".is
 local new_error = require "neap.error".new
@@ -29,23 +30,25 @@ local MAX_PAUSE <const> = 5
 ---@field values neap.durable.Values
 ---@field parts table<string, string>
 ---@field frames string|nil where the run was at the last save
----@field mark string|nil what is asked of the run: "cancel" or "pause"
+---@field mark string|nil what is asked of the run: "cancel", "pause", or "stop" by its worker
 ---@field ended table|nil the visit that has ended since
 ---@field gone string[] paths of visits that have ended since
 ---@field counts table<string, table<string, integer>> of names used twice in a visit
 ---@field signals table[] that have come and were not taken
+---@field taken table<integer, true> numbers of signals that were, maybe not saved yet
 ---@field news neap.Event set when there may be signals
 ---@field told number the clock of the store in seconds, as it last told
 ---@field told_at number when that was, by the engine's clock
 ---@field lost boolean the run is another's by now
+---@field broken any the error of a save that could not be made
 ---@field pending string[] changes of parts that the next save takes
----@field saving integer how many saves have begun; those that failed are among them
+---@field saving integer how many saves have begun and not ended
 ---@field hold neap.Semaphore of saves, which follow each other
 
 local by_function = setmetatable({}, { __mode = "k" })
 
 --- The error with which a run is given up, to go on later: nothing is wrong with it.
----@param why string "pause", "unload"
+---@param why string "pause", "stop", "unload"
 ---@return table
 function M.given_up(why)
   return new_error { code = "given_up", message = why, retryable = false }
@@ -86,30 +89,23 @@ function M.note_unread(keeper, unread)
   if (unread or 0) > #keeper.signals then keeper.news:set() end
 end
 
---- Saves where the run is with what has changed, and waits until that is saved. `opts` are
---- further fields of the save, `status` among them; "running" unless given.
----@param keeper neap.durable.Keeper
----@param opts table
----@param changes? string[]
-function M.save(keeper, opts, changes)
-  keeper.saving = keeper.saving + 1
+-- Brings one save to its end. The values are those of the moment in which it was begun.
+local function save_now(keeper, opts, changes, vars)
   local _ <close> = keeper.hold:acquire()
   if keeper.lost then
     error(new_error { code = "fenced", retryable = false,
       message = ("the run %s is another worker's by now"):format(keeper.id) }, 0)
+  elseif keeper.broken then
+    error(keeper.broken, 0)
   end
-  changes = changes or {}
-  local kept
-  if opts.values_too then kept = values.changes(keeper.values, changes) end
-  opts.values_too = nil
+  if vars then values.add_changes(keeper.values, vars, changes) end
   opts.run, opts.token, opts.seq = keeper.number, keeper.token, keeper.seq
   opts.status, opts.changes = opts.status or "running", changes
   opts.frames = opts.frames or keeper.frames or ""
   local seq, time, mark, unread = persist(keeper, opts)
-  keeper.saving = keeper.saving - 1
   keeper.seq, keeper.frames = seq, opts.frames
   set_clock(keeper, time)
-  if kept then keeper.values.kept = kept end
+  if vars then keeper.values.kept = vars end
   if mark then keeper.mark = mark end
   M.note_unread(keeper, unread)
   if keeper.app.on_event then
@@ -118,7 +114,50 @@ function M.save(keeper, opts, changes)
   end
 end
 
---- Saves a part, and waits.
+-- The task of one save. Returns its error, if it has one.
+local function run_save(keeper, ...)
+  local ok, err = pcall(save_now, keeper, ...)
+  keeper.saving = keeper.saving - 1
+  if ok then return nil end
+  -- What the store refuses is not there; of anything else nobody knows.
+  if not (is_error(err) and err.code == "value") then keeper.broken = keeper.broken or err end
+  return err
+end
+
+-- Begins a save, in a task of its own: it comes to its end also when the task is cancelled that
+-- waits for it, or nobody would know what the store has.
+local function begin_save(keeper, opts, changes)
+  local vars = opts.values_too and values.encode(keeper.values.shared, keeper.values.left_out)
+  opts.values_too = nil
+  keeper.saving = keeper.saving + 1
+  return concurrent.spawn_detached(run_save, keeper, opts, changes or {}, vars or nil)
+end
+
+-- Waits for a save that has begun.
+local function await_save(task)
+  local err = task:await()
+  if err ~= nil then error(err, 0) end
+end
+
+--- Saves where the run is with what has changed, and waits until that is saved. `opts` are
+--- further fields of the save, `status` among them; "running" unless given. After a save that
+--- could not be made the run makes no other.
+---@param keeper neap.durable.Keeper
+---@param opts table
+---@param changes? string[]
+function M.save(keeper, opts, changes)
+  core.may_wait "save" -- a task that has been cancelled begins none
+  await_save(begin_save(keeper, opts, changes))
+end
+
+--- Waits until the saves have ended that have begun.
+---@param keeper neap.durable.Keeper
+function M.wait_for_saves(keeper)
+  if keeper.saving > 0 then keeper.hold:acquire():release() end
+end
+
+--- Saves a part, and waits. It is there for others of this run at once, and is saved even if
+--- the task has been cancelled: what it tells of has been done.
 ---@param keeper neap.durable.Keeper
 ---@param name string
 ---@param value any
@@ -127,11 +166,11 @@ function M.save_part(keeper, name, value, opts)
   local bytes = values.encode_value(value)
   opts = opts or {}
   opts.stays = true
-  M.save(keeper, opts, { "part", name, bytes })
   keeper.parts[name] = bytes
+  await_save(begin_save(keeper, opts, { "part", name, bytes }))
 end
 
---- What was saved as a part. The second result is whether there is one.
+--- What was saved as a part, or is being saved. The second result is whether there is one.
 ---@param keeper neap.durable.Keeper
 ---@param name string
 ---@return any value
@@ -142,9 +181,10 @@ function M.part(keeper, name)
   return values.decode_value(bytes), true
 end
 
--- Raises what is asked of the run from outside.
-local function obey(keeper)
-  if keeper.mark == "pause" then error(M.given_up "pause", 0) end
+--- Raises what is asked of the run from outside.
+---@param keeper neap.durable.Keeper
+function M.obey(keeper)
+  if keeper.mark == "pause" or keeper.mark == "stop" then error(M.given_up(keeper.mark), 0) end
   if keeper.mark == "cancel" then
     error(new_error { code = "cancelled", message = "the run has been cancelled",
       retryable = false }, 0)
@@ -193,11 +233,6 @@ function moments.left(keeper, path, action, attempt, seconds)
   keeper.counts[path] = nil
 end
 
--- Waits until the saves have ended that have begun.
-local function wait_for_saves(keeper)
-  if keeper.saving > 0 then keeper.hold:acquire():release() end
-end
-
 -- Saves what has been done since the last save.
 local function checkpoint(keeper, frames, changes)
   local opts = keeper.ended or { stays = true }
@@ -206,7 +241,7 @@ local function checkpoint(keeper, frames, changes)
   opts.frames, opts.values_too = frames, true
   opts.values = opts.node ~= nil and keeper.flow.history == "values"
   M.save(keeper, opts, changes)
-  obey(keeper)
+  M.obey(keeper)
 end
 
 -- Takes the parts that are to be saved with the next save.
@@ -218,7 +253,7 @@ end
 
 -- The next visit is about to begin.
 function moments.enter(keeper, frames)
-  if not keeper.ended and #keeper.pending == 0 then return wait_for_saves(keeper) end
+  if not keeper.ended and #keeper.pending == 0 then return M.wait_for_saves(keeper) end
   checkpoint(keeper, frames, take_pending(keeper))
 end
 
@@ -300,7 +335,8 @@ function M.new(app, handle, run, flow, run_values)
   local keeper = { app = app, handle = handle, id = run.id, number = run.number,
     token = run.token, seq = run.seq, flow = flow, values = run_values, parts = run.parts,
     frames = run.frames, mark = run.mark, gone = {}, counts = {}, signals = run.signals,
-    pending = {}, saving = 0, news = core.event(), lost = false, hold = core.semaphore(1) }
+    taken = {}, pending = {}, saving = 0, news = core.event(), lost = false,
+    hold = core.semaphore(1) }
   set_clock(keeper, run.time)
   local function at(moment, ...)
     return moments[moment](keeper, ...)
@@ -315,10 +351,11 @@ end
 ---@return string path
 ---@return string attempt
 ---@return integer visit
+---@return boolean alone no other part of the run goes on beside this one
 function M.current()
-  local at, path, visit, attempt = core.keep.current()
+  local at, path, visit, attempt, alone = core.keep.current()
   if not at then return nil end
-  return by_function[at], path, ("%d/%d"):format(visit, attempt), visit
+  return by_function[at], path, ("%d/%d"):format(visit, attempt), visit, alone
 end
 
 --- A name that is used several times in a visit, in its order: "name", "name#2", ... Each

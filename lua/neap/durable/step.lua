@@ -33,7 +33,10 @@ local function step(_, name, f, ...)
   if not keeper then return (f(...)) end
   local part = path .. "\1step\1" .. keepers.number(keeper, path, attempt, name)
   local saved, found = keepers.part(keeper, part)
-  if found then return saved end
+  if found then
+    keepers.wait_for_saves(keeper)
+    return saved
+  end
   local result = f(...)
   keepers.save_part(keeper, part, result)
   return result
@@ -65,14 +68,21 @@ M.step = steps
 -- Takes the first signal of a name; nil if none has come.
 local function take(keeper, name)
   for i, signal in ipairs(keeper.signals) do
-    if signal.name == name then return table.remove(keeper.signals, i) end
+    if signal.name == name then
+      keeper.taken[signal.number] = true
+      return table.remove(keeper.signals, i)
+    end
   end
 end
 
 -- Reads the signals that have come.
 local function refresh(keeper)
   keeper.news:clear()
-  keeper.signals = keeper.handle:read(keeper.id).signals
+  local signals = {}
+  for _, signal in ipairs(keeper.handle:read(keeper.id).signals) do
+    if not keeper.taken[signal.number] then signals[#signals + 1] = signal end
+  end
+  keeper.signals = signals
 end
 
 -- Waits until there may be a signal, or the time is over.
@@ -93,14 +103,25 @@ local function deadline_of(keeper, part, timeout)
   return deadline
 end
 
--- Waits for a signal of a durable run. With `unloads`, a run that would wait for long is
--- given up instead, to be claimed again when there is a signal.
-local function await_signal(keeper, path, attempt, name, timeout, unloads)
+-- Saves that the run waits. With `leaves`, it is given up, to be claimed again when there is
+-- a signal.
+local function announce(keeper, name, left, leaves)
+  keepers.save(keeper, { status = leaves and "waiting" or "running", waits = name, stays = true,
+    delay = left < math.huge and math.ceil(left * 1000) or nil })
+  if leaves then error(keepers.given_up "unload", 0) end
+end
+
+-- Waits for a signal of a durable run. With `leaves`, a run that would wait for long is given
+-- up, and one that is to be paused or to stop obeys.
+local function await_signal(keeper, path, attempt, name, timeout, leaves)
   local key = keepers.number(keeper, path, attempt, name)
   local answer = path .. "\1signal\1" .. key
   local saved, found = keepers.part(keeper, answer)
-  if found then return saved.value end
-  local deadline = deadline_of(keeper, path .. "\1until\1" .. key, timeout)
+  if found then
+    keepers.wait_for_saves(keeper)
+    return saved.value
+  end
+  local deadline, is_known = deadline_of(keeper, path .. "\1until\1" .. key, timeout), false
   while true do
     local signal = take(keeper, name)
     if signal then
@@ -113,12 +134,16 @@ local function await_signal(keeper, path, attempt, name, timeout, unloads)
       keepers.save_part(keeper, answer, {})
       return nil
     end
-    local gives_up = unloads and left > LONG
-    keepers.save(keeper, { status = gives_up and "waiting" or "running", waits = name, stays = true,
-      delay = left < math.huge and math.ceil(left * 1000) or nil })
-    if gives_up then error(keepers.given_up "unload", 0) end
-    if not keeper.news:is_set() then wait_for_news(keeper, left) end
-    refresh(keeper)
+    if leaves then keepers.obey(keeper) end
+    local news = keeper.signals
+    if not is_known then
+      announce(keeper, name, left, leaves and left > LONG)
+      is_known = true
+    end
+    if news == keeper.signals then -- nobody has read others meanwhile
+      if not keeper.news:is_set() then wait_for_news(keeper, left) end
+      if keeper.news:is_set() then refresh(keeper) end
+    end
   end
 end
 
@@ -165,12 +190,12 @@ local function wait_methods(signal, timeout, prep)
     return value
   end
   function methods.exec()
-    local keeper, path, attempt = keepers.current()
+    local keeper, path, attempt, _, alone = keepers.current()
     if not keeper then
       error(new_error { code = "durable", retryable = false,
         message = ("a Wait node gets its signal '%s' only in a durable run"):format(signal) }, 0)
     end
-    return await_signal(keeper, path, attempt, signal, timeout, true)
+    return await_signal(keeper, path, attempt, signal, timeout, alone)
   end
   return methods
 end

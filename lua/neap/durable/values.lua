@@ -48,26 +48,24 @@ function M.new(vars, attach)
   return { shared = shared, left_out = left_out, kept = vars }
 end
 
---- Adds the changes since the last save to a list, as a save takes them. Returns what is to
---- be `kept` once these have been saved.
+--- Adds to a list, as a save takes them, the changes from what is kept to other variables.
 ---@param values neap.durable.Values
+---@param vars table<string, string> encoded
 ---@param changes string[]
----@return table<string, string>
-function M.changes(values, changes)
-  local now, kept, count = M.encode(values.shared, values.left_out), values.kept, #changes
-  for name, bytes in pairs(now) do
+function M.add_changes(values, vars, changes)
+  local kept, count = values.kept, #changes
+  for name, bytes in pairs(vars) do
     if kept[name] ~= bytes then
       changes[count + 1], changes[count + 2], changes[count + 3] = "set", name, bytes
       count = count + 3
     end
   end
   for name in pairs(kept) do
-    if now[name] == nil then
+    if vars[name] == nil then
       changes[count + 1], changes[count + 2], changes[count + 3] = "gone", name, ""
       count = count + 3
     end
   end
-  return now
 end
 
 M.encode_value, M.decode_value = cbor.encode, cbor.decode

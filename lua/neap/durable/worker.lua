@@ -5,6 +5,7 @@ local core = require "neap.core"
 local graph = require "neap.flow.graph"
 local is_error = require "neap.error".is
 local keepers = require "neap.durable.keeper"
+local stores = require "neap.store"
 local values = require "neap.durable.values"
 
 local M = {}
@@ -36,7 +37,7 @@ end
 local function save_end(keeper, status, result, keep)
   local ok, err = concurrent.try(save_end_once, keeper, status, result, keep, status ~= "stuck")
   if not ok then
-    if not (is_error(err) and err.code == "durable") then error(err, 0) end
+    if keeper.lost or keeper.broken then error(err, 0) end
     if status == "done" then
       status, result, keep = "failed", { error = keepers.describe(err) }, keeper.app.keep_failed
     end
@@ -66,7 +67,7 @@ local function save_failure(keeper, err)
   if is_error(err) and err.code == "given_up" then
     if err.message == "pause" then
       keepers.save(keeper, { status = "paused", stays = true })
-    end
+    end -- or is unloaded, or given back as its worker leaves
   elseif keeper.mark == "cancel" then
     save_end(keeper, "cancelled", { error = keepers.describe(err) }, keeper.app.keep)
   else
@@ -82,6 +83,7 @@ local function prepare(worker, run)
   local keeper, at = keepers.new(app, worker.handle, run, flow or {},
     values.new(run.vars, attach))
   worker.held[run.number].keeper = keeper
+  if worker.stopping then keeper.mark = keeper.mark or "stop" end
   if flow then return keeper, at end
   save_stuck(keeper, { code = "stuck", message = ("this app has no flow '%s'"):format(run.flow) })
 end
@@ -107,9 +109,20 @@ local function work_off(worker, run)
   save_failure(keeper, result)
 end
 
+-- Gives a run back that could not be saved, for it is to be begun again when the store can.
+local function give_back(worker, run)
+  repeat
+    core.sleep(LOOK)
+    local handle, claims = worker.handle, { [run.number] = run.token }
+    local ok, err = concurrent.try(handle.release, handle, claims)
+  until ok or not (is_error(err) and err.retryable)
+end
+
 -- The task of one run: frees its place when it has ended.
 local function hold(worker, run)
   local _ <close> = setmetatable({}, { __close = function()
+    local keeper = worker.held[run.number].keeper
+    if keeper then keeper.lost = true end
     worker.held[run.number] = nil
     worker.count = worker.count - 1
     worker.rooms[run.queue] = worker.rooms[run.queue] + 1
@@ -118,6 +131,7 @@ local function hold(worker, run)
   local ok, err = concurrent.try(work_off, worker, run)
   if not ok and not (is_error(err) and err.code == "fenced") then
     warn(("neap: the durable run %s was left where it is: %s"):format(run.id, tostring(err)))
+    give_back(worker, run)
   end
 end
 
@@ -154,6 +168,7 @@ local function pass_on(worker, news)
       keepers.note_unread(keeper, run.unread)
       if run.mark and keeper.mark ~= run.mark then
         keeper.mark = run.mark
+        keeper.news:set()
         if run.mark == "cancel" and keeper.task then keeper.task:cancel "the run is cancelled" end
       end
     end
@@ -212,7 +227,10 @@ end
 -- Lets the visits that are under way end, for `grace` seconds, and gives back the rest.
 local function wind_up(worker, grace)
   for _, held in pairs(worker.held) do
-    if held.keeper then held.keeper.mark = held.keeper.mark or "stop" end
+    if held.keeper then
+      held.keeper.mark = held.keeper.mark or "stop"
+      held.keeper.news:set()
+    end
   end
   local limit = core.now() + grace
   while worker.count > 0 and core.now() < limit do
@@ -225,29 +243,29 @@ local function wind_up(worker, grace)
   worker.handle:leave(worker.owner)
 end
 
--- One life of a worker, from joining to leaving.
-local function live(app, handle, opts)
-  local worker = { app = app, handle = handle, owner = core.system.random(), rooms = {}, held = {},
-    count = 0, changed = core.event(), stopping = false }
+-- One life of a worker, from joining to leaving. It can be stopped from its beginning on.
+local function live(app, opts)
+  local worker = { app = app, owner = core.system.random(), rooms = {}, held = {}, count = 0,
+    changed = core.event(), stopping = false }
   for queue, limits in pairs(opts.queues) do worker.rooms[queue] = limits.concurrency end
-  handle:join(worker.owner, app.lease * 1000 // 1 | 0)
   app.workers[worker] = true
   local _ <close> = setmetatable({}, { __close = function() app.workers[worker] = nil end })
+  worker.handle = stores.handle_of(app.store)
+  worker.handle:join(worker.owner, app.lease * 1000 // 1 | 0)
   local leases = concurrent.spawn(keep_leases, worker)
   local time = concurrent.spawn(keep_time, worker)
   take_on(worker)
   if not worker.given_up then wind_up(worker, opts.grace) end
   leases:cancel()
   time:cancel()
-  return worker.given_up
+  return worker.given_up and not worker.stopping
 end
 
 --- Works until the app is stopped or the task is cancelled.
 ---@param app neap.durable.App
----@param handle userdata
 ---@param opts table
-function M.run(app, handle, opts)
-  while live(app, handle, opts) do
+function M.run(app, opts)
+  while live(app, opts) do
     app:tell { kind = "fenced", message = "this worker was given up; it begins anew" }
   end
 end
