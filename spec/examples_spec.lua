@@ -4,8 +4,8 @@ local example = require "spec.example"
 local helper = require "spec.helper"
 local json = require "neap.json"
 
--- Conversations at the terminal, which are no flows.
-local TALKS <const> = { chat = true, chat_memory = true, interrupt = true }
+-- Conversations at the terminal and durable apps, which are no flows.
+local NO_FLOWS <const> = { approval = true, chat = true, chat_memory = true, interrupt = true }
 
 -- What the flows work on that have no sample of their own where they are not the main script.
 local SHARED <const> = {
@@ -63,7 +63,7 @@ for _, name in ipairs(names) do
       for line in head:gmatch("[^\n]+") do assert.equal("--", line:sub(1, 2)) end
     end)
 
-    if TALKS[name] then return end
+    if NO_FLOWS[name] then return end
 
     it("can be checked and drawn", function()
       example.succeeds("", example.command("check", name))
