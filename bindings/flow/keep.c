@@ -236,9 +236,25 @@ static int current(lua_State *L) {
   return 5;
 }
 
+/* twin(plan): the name of several nodes of one flow; nil if no name is that of
+ * several. */
+static int twin(lua_State *L) {
+  lua_settop(L, THE_PLAN);
+  const neapL_plan *plan = neapL_plan_check(L, THE_PLAN);
+  const neap_node *node = NULL;
+  int status = neap_flow_check_names(plan->flow, &node);
+  if (status == 0)
+    return 0;
+  if (status != NEAP_ESTUCK)
+    return neapL_error_raise(L, "durable", "the names of nodes: %s",
+                             neap_status_text(status));
+  lua_pushstring(L, neap_node_name(node));
+  return 1;
+}
+
 void neapL_keep_open(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"start", start}, {"current", current}, {NULL, NULL}};
+      {"start", start}, {"current", current}, {"twin", twin}, {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_setfield(L, -2, "keep");
 }

@@ -3,6 +3,8 @@
 local class = require "neap.base.class"
 local concurrent = require "neap.task.concurrent"
 local core = require "neap.core"
+local graph = require "neap.flow.graph"
+local new_error = require "neap.error".new
 local nodes = require "neap.flow.node"
 local options = require "neap.base.options"
 local rules = require "neap.base.schema".rules
@@ -38,6 +40,20 @@ local function flow_of(app, name, where)
     near and ("; did you mean '%s'?"):format(near) or ""))
 end
 
+-- Raises an error if nodes beside each other have one name: a saved run is found by names.
+-- A flow is looked at once, and again when it has been wired anew.
+local function check_names(name, flow)
+  local plan = graph.plan(flow.flow)
+  if flow.checked == plan then return end
+  local twin = core.keep.twin(plan)
+  if twin then
+    error(new_error { code = "durable", retryable = false,
+      message = ("the flow '%s' has several nodes named '%s' beside each other; a durable run is "
+        .. "found by the names of its nodes, so each needs its own"):format(name, twin) }, 0)
+  end
+  flow.checked = plan
+end
+
 local function new_id(name)
   return ("%s-%s"):format(name, core.system.random())
 end
@@ -61,6 +77,7 @@ end
 ---@return neap.durable.Run
 function App:start(name, opts)
   local flow = flow_of(self, name, "start")
+  check_names(name, flow)
   opts = options.take(opts, "durable.start")
   local shared = opts.shared or {}
   local delay = opts.delay or opts.at and math.max(0, opts.at - core.system.time()) or nil
@@ -88,6 +105,7 @@ end
 ---@param opts? neap.durable.WorkOptions
 function App:work(opts)
   opts = options.take(opts, "durable.work")
+  for name, flow in pairs(self.flows) do check_names(name, flow) end
   local queues = {}
   for name, given in pairs(opts.queues or { default = {} }) do
     queues[name] = options.take(given, "durable.queue")

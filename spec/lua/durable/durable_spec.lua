@@ -53,6 +53,22 @@ describe("a durable run", function()
     end)
   end)
 
+  it("is not begun where nodes beside each other have one name", function()
+    local last = Node { name = "b" }
+    local flow = line("line", { Node { name = "a" }, line("inner", { Node { name = "a" },
+      Node { name = "b" } }), last })
+    local app = app_of(flow)
+    at_work(app, function() app:start("flow"):await() end)
+    local _ = last >> Node { name = "b" }
+    testing.run(function()
+      for _, f in ipairs { function() app:start "flow" end, function() app:work() end } do
+        local err = failure(f)
+        assert.equal("durable", err.code)
+        assert.matches("^the flow 'flow' has several nodes named 'b' ", err.message)
+      end
+    end)
+  end)
+
   it("has a history of its steps", function()
     local app = app_of(line("line", { Node { name = "a", post = function(_, shared)
       shared.x, shared.y = 1, 2
