@@ -66,8 +66,10 @@ static bool begin(lua_State *L, neapL_task *task, const char *moment) {
 
 void neapL_keep_enter(lua_State *L, neapL_task *task, lua_KFunction k) {
   neap_run_watch(task->run, neap_now(task->host->engine));
-  if (begin(L, task, "enter"))
-    lua_callk(L, 2, 0, (lua_KContext)task, k);
+  if (!begin(L, task, "enter"))
+    return;
+  lua_pushboolean(L, neap_run_parent(task->run) != NULL);
+  lua_callk(L, 3, 0, (lua_KContext)task, k);
 }
 
 void neapL_keep_pause(lua_State *L, neapL_task *task, const neap_step *step,

@@ -4,8 +4,10 @@
  * A keeper is a function in Lua that the driver of a run calls in the run's
  * coroutine, or in that of a worker of the run, at these moments:
  *
- *   keeper("enter", frames)
+ *   keeper("enter", frames, beside)
  *     A visit begins. `frames` is where the run is, as neap_run_save has it.
+ *     `beside` is true in a worker, where the number that the visit has got
+ *     depends on what goes on beside it.
  *   keeper("left", path, action, attempt, seconds)
  *     A visit has ended with an action (nil: the default one). The path is that
  *     of error messages. Must not wait.

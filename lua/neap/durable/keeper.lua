@@ -251,9 +251,10 @@ local function take_pending(keeper)
   return pending
 end
 
--- The next visit is about to begin.
-function moments.enter(keeper, frames)
-  if not keeper.ended and #keeper.pending == 0 then return M.wait_for_saves(keeper) end
+-- The next visit is about to begin. Beside others, its number is saved first: the key of the
+-- visit has it, and after a crash others might begin in another order.
+function moments.enter(keeper, frames, beside)
+  if not keeper.ended and #keeper.pending == 0 and not beside then return M.wait_for_saves(keeper) end
   checkpoint(keeper, frames, take_pending(keeper))
 end
 
