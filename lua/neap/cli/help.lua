@@ -193,7 +193,9 @@ usage: neap serve FILE [OPTION...] [-- ARG...]
 
 Runs FILE, and answers requests by HTTP with the routes that it sets with
 neap.serve.route. When FILE returns a flow or node, POST / runs it: the JSON in
-the body is the shared store, and the answer is what it is at the end.
+the body is the shared store, and the answer is what it is at the end. When it
+returns a durable app, /runs starts, shows and steers its runs, and they are
+worked off here as well.
 
 The first line on stdout is the address; what FILE prints at first goes to
 stderr. Ctrl-C and SIGTERM end it when what is under way has been answered, at
@@ -204,6 +206,7 @@ most 10 seconds later.
   --token-file FILE   requests have to bring the word in this file, as
                       Authorization: Bearer WORD; or that of the environment
                       variable NEAP_SERVE_TOKEN. Needed where others reach it
+  --no-work           leave the runs of an app to others, as neap work
   -- ARG...           what FILE gets as ... and arg
 
 Exit status: 1 when FILE fails or the address cannot be had, 2 when the

@@ -1,6 +1,7 @@
---- `neap serve FILE`: serves the routes that a file sets, or the flow that it returns.
+--- `neap serve FILE`: serves the routes that a file sets, and the flow or app that it returns.
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
+local durable = require "neap.durable"
 local load = require "neap.cli.load"
 local nodes = require "neap.flow.node"
 local output = require "neap.io.output"
@@ -14,7 +15,8 @@ local M = {}
 -- Seconds that requests may take when the server is told to end.
 local GRACE <const> = 10
 
-local known = { listen = { value = "ADDRESS:PORT" }, ["token-file"] = { value = "a file" } }
+local known = { listen = { value = "ADDRESS:PORT" }, ["token-file"] = { value = "a file" },
+  ["no-work"] = {} }
 
 -- A handler that runs a flow: the body is `shared`, and so is the answer.
 local function runner(flow)
@@ -26,15 +28,25 @@ local function runner(flow)
   end
 end
 
--- Runs the file, whose first line on stdout is to be the address. Returns what is wrong.
+local function is_served(value)
+  return value == nil or nodes.is_node(value) or durable.is(value)
+end
+
+-- Runs the file, whose first line on stdout is to be the address, and sets the routes of what
+-- it returns. Returns the app, if that is one; or nil and what is wrong.
 local function set_routes(args)
   local _ <close> = output.to_stderr()
-  local flow, problem = load.flow(args.file, args.rest, function(value)
-    return value == nil or nodes.is_node(value)
-  end)
-  if problem then return problem end
-  if flow then serve.route("POST", "/", runner(flow)) end
-  return nil
+  local value, problem = load.flow(args.file, args.rest, is_served)
+  if problem then return nil, problem end
+  if not durable.is(value) then
+    if value then serve.route("POST", "/", runner(value)) end
+    return nil
+  end
+  for key, handler in pairs(value:routes()) do
+    local method, pattern = key:match("^(%S+) (%S+)$")
+    serve.route(method, pattern, handler)
+  end
+  return value
 end
 
 -- The token that requests have to bring. Returns nil and what is wrong, or nil for none.
@@ -49,14 +61,20 @@ local function find_token(path)
   return token, not token and ("%s has no token: one word expected"):format(path) or nil
 end
 
--- Serves until the task is cancelled; then answers what is under way.
-local function run(server)
+-- Serves, and works the runs of an app off, until the task is cancelled; then answers what is
+-- under way, and lets visits end.
+local function run(server, app)
   local task = neap.spawn_detached(server.run, server)
+  local work = app and neap.spawn_detached(app.work, app, { grace = GRACE / 2 })
   local _ <close> = setmetatable({}, { __close = function()
     server:close()
-    pcall(neap.shield, GRACE, task.await, task)
+    if work then app:stop() end
+    pcall(neap.shield, GRACE, function()
+      task:await()
+      if work then work:await() end
+    end)
   end })
-  task:await()
+  neap.race { task, work }
 end
 
 ---@param ... string
@@ -68,7 +86,8 @@ function M.main(...)
   if problem then return report.failure("serve: " .. problem) end
   problem = slow.watch()
   if problem then return report.misuse(problem) end
-  problem = set_routes(args)
+  local app
+  app, problem = set_routes(args)
   if problem then return report.failure(problem) end
   local ok, server = pcall(serve.listen, args.options.listen, { token = token })
   if not ok then
@@ -76,7 +95,7 @@ function M.main(...)
   end
   status = report.result(server.url, "\n")
   if status ~= 0 then return status end
-  run(server)
+  run(server, not args.options["no-work"] and app or nil)
   return 0
 end
 

@@ -30,6 +30,26 @@ describe("neap serve", function()
     process:close()
   end)
 
+  it("serves a durable app, and works its runs off", function()
+    local process <close>, url = start [[
+      local neap = require "neap"
+      local node = neap.Node { name = "double", post = function(_, shared)
+        shared.n = shared.n * 2
+      end }
+      return neap.durable { store = neap.store.memory(),
+        flows = { double = neap.Flow { start = node } } }]]
+    local run = neap.json.decode(neap.http.post(url .. "/runs",
+      { json = { flow = "double", id = "r", shared = { n = 21 } } }).body)
+    assert.equal("r", run.id)
+    for event in neap.http.get(url .. "/runs/r/events", { stream = true }):events() do
+      if event.event == "ended" then break end
+    end
+    run = neap.json.decode(neap.http.get(url .. "/runs/r?shared=1").body)
+    assert.equal("done", run.status)
+    assert.same({ n = 42 }, run.shared)
+    process:close()
+  end)
+
   it("answers what is under way when it is told to end", function()
     local process <close>, url = start([[
       local neap = require "neap"
