@@ -254,8 +254,11 @@ end
 -- The next visit is about to begin. Beside others, its number is saved first: the key of the
 -- visit has it, and after a crash others might begin in another order.
 function moments.enter(keeper, frames, beside)
-  if not keeper.ended and #keeper.pending == 0 and not beside then return M.wait_for_saves(keeper) end
-  checkpoint(keeper, frames, take_pending(keeper))
+  if keeper.ended or #keeper.pending > 0 or beside then
+    checkpoint(keeper, frames, take_pending(keeper))
+  else
+    M.wait_for_saves(keeper)
+  end
 end
 
 -- Encodes a value of a visit; raises code "durable" where it cannot be saved.

@@ -243,6 +243,18 @@ local function wind_up(worker, grace)
   worker.handle:leave(worker.owner)
 end
 
+-- Enters the worker in the store; tries again while that cannot do it.
+local function join(worker)
+  local lease = worker.app.lease * 1000 // 1 | 0
+  while not worker.stopping do
+    local ok, err = concurrent.try(worker.handle.join, worker.handle, worker.owner, lease)
+    if ok then return end
+    if not (is_error(err) and err.retryable) then error(err, 0) end
+    worker.app:tell { kind = "store", message = err.message }
+    core.sleep(LOOK)
+  end
+end
+
 -- One life of a worker, from joining to leaving. It can be stopped from its beginning on.
 local function live(app, opts)
   local worker = { app = app, owner = core.system.random(), rooms = {}, held = {}, count = 0,
@@ -251,7 +263,7 @@ local function live(app, opts)
   app.workers[worker] = true
   local _ <close> = setmetatable({}, { __close = function() app.workers[worker] = nil end })
   worker.handle = stores.handle_of(app.store)
-  worker.handle:join(worker.owner, app.lease * 1000 // 1 | 0)
+  join(worker)
   local leases = concurrent.spawn(keep_leases, worker)
   local time = concurrent.spawn(keep_time, worker)
   take_on(worker)

@@ -1,7 +1,10 @@
 -- The program of kill_spec and workers_spec: works runs of a voyage off, and tells what it does.
 -- SPDX-License-Identifier: MIT
 --
---   neap voyage.lua STORE LEDGER SEED
+--   neap voyage.lua STORE LEDGER SEED [work NAP]
+--
+-- It begins the run `v`, and ends with it; with `work` it works off what others begin, and
+-- each exec naps for NAP seconds.
 --
 -- Each line of the ledger is written in one piece before what it is about goes on:
 --
@@ -29,6 +32,7 @@ end
 
 local function effect(self)
   note("effect", self.key)
+  if arg[5] then neap.sleep(tonumber(arg[5])) end
   if math.random(3) == 1 then neap.sleep(math.random() * 0.004) end
 end
 
