@@ -18,10 +18,18 @@ local LOOK <const> = 1
 ---@field handle userdata
 ---@field owner string random, new each time
 ---@field rooms table<string, integer> how many runs more, by queue
+---@field rates table<string, neap.durable.Rate> of the queues that have one
 ---@field held table<integer, table> the runs being driven, by number
 ---@field count integer of them
 ---@field changed neap.Event set when there may be something to claim, or a run has ended
 ---@field stopping boolean
+
+--- How fast a queue is taken from.
+---@class neap.durable.Rate
+---@field per_second number
+---@field most number how many runs may follow each other at once
+---@field left number of these, at the time `at`
+---@field at number
 
 -- Saves how a run has ended, with or without what has changed since the last save.
 local function save_end_once(keeper, status, result, keep, with_values)
@@ -135,10 +143,39 @@ local function hold(worker, run)
   end
 end
 
+-- The share of a second's runs that may be taken at once.
+local BURST <const> = 0.1
+
+local function new_rate(per_second)
+  local most = math.max(1, per_second * BURST)
+  return { per_second = per_second, most = most, left = most, at = core.now() }
+end
+
+-- How many runs of a queue the worker may take now.
+local function room_of(worker, queue)
+  local room, rate = worker.rooms[queue], worker.rates[queue]
+  if not rate then return room end
+  local now = core.now()
+  rate.left, rate.at = math.min(rate.most, rate.left + (now - rate.at) * rate.per_second), now
+  return math.min(room, math.floor(rate.left + 0x1p-20))
+end
+
+-- Seconds until a rate lets another run of a queue begin for which there is room; LOOK at most.
+local function until_room(worker)
+  local seconds = LOOK
+  for queue, rate in pairs(worker.rates) do
+    if worker.rooms[queue] > 0 and rate.left < 1 then
+      seconds = math.min(seconds, (1 - rate.left) / rate.per_second)
+    end
+  end
+  return math.max(seconds, 0x1p-20)
+end
+
 -- Claims what there is room for. Returns whether there was anything.
 local function claim(worker)
   local rooms = {}
-  for queue, room in pairs(worker.rooms) do
+  for queue in pairs(worker.rooms) do
+    local room = room_of(worker, queue)
     if room > 0 then rooms[queue] = room end
   end
   if next(rooms) == nil then return false end
@@ -147,6 +184,8 @@ local function claim(worker)
     worker.held[run.number] = { run = run }
     worker.count = worker.count + 1
     worker.rooms[run.queue] = worker.rooms[run.queue] - 1
+    local rate = worker.rates[run.queue]
+    if rate then rate.left = rate.left - 1 end
     worker.held[run.number].task = concurrent.spawn(hold, worker, run)
   end
   return runs[1] ~= nil
@@ -154,7 +193,7 @@ end
 
 -- Waits until there may be work.
 local function wait_for_work(worker)
-  pcall(concurrent.timeout, LOOK, worker.changed.wait, worker.changed)
+  pcall(concurrent.timeout, until_room(worker), worker.changed.wait, worker.changed)
   core.may_wait "work"
   worker.changed:clear()
 end
@@ -257,9 +296,12 @@ end
 
 -- One life of a worker, from joining to leaving. It can be stopped from its beginning on.
 local function live(app, opts)
-  local worker = { app = app, owner = core.system.random(), rooms = {}, held = {}, count = 0,
-    changed = core.event(), stopping = false }
-  for queue, limits in pairs(opts.queues) do worker.rooms[queue] = limits.concurrency end
+  local worker = { app = app, owner = core.system.random(), rooms = {}, rates = {}, held = {},
+    count = 0, changed = core.event(), stopping = false }
+  for queue, limits in pairs(opts.queues) do
+    worker.rooms[queue] = limits.concurrency
+    worker.rates[queue] = limits.rate and new_rate(limits.rate)
+  end
   app.workers[worker] = true
   local _ <close> = setmetatable({}, { __close = function() app.workers[worker] = nil end })
   worker.handle = stores.handle_of(app.store)

@@ -53,6 +53,49 @@ describe("a durable run", function()
     end)
   end)
 
+  it("is begun at the rate of its queue, which leaves other queues alone", function()
+    local begun = {}
+    local app = app_of(line("line", { Node { name = "a", exec = function(_, shared)
+      table.insert(begun, ("%s %.2f"):format(shared.queue, neap.now()))
+    end } }))
+    at_work(app, function()
+      neap.sleep(0.5)
+      local last
+      for i = 1, 8 do
+        local queue = i <= 5 and "slow" or "quick"
+        local run = app:start("flow", { queue = queue, shared = { queue = queue } })
+        last = i == 5 and run or last
+      end
+      last:await()
+      local slow, quick = {}, 0
+      for _, text in ipairs(begun) do
+        if text:find "^slow" then slow[#slow + 1] = tonumber(text:match "%S+$") else
+          quick = quick + 1
+          assert.equal("quick 0.50", text)
+        end
+      end
+      assert.equal(3, quick)
+      assert.equal(5, #slow)
+      for i = 2, 5 do assert.near(0.25, slow[i] - slow[i - 1], 0.011) end
+    end, { queues = { slow = { rate = 4 }, quick = {} } })
+  end)
+
+  it("is begun in small crowds where its rate is high", function()
+    local most, now, count = 0, nil, 0
+    local app = app_of(line("line", { Node { name = "a", exec = function()
+      if neap.now() ~= now then now, count = neap.now(), 0 end
+      count = count + 1
+      most = math.max(most, count)
+    end } }))
+    at_work(app, function()
+      local before, runs = neap.now(), {}
+      for i = 1, 200 do runs[i] = app:start "flow" end
+      for _, run in ipairs(runs) do run:await() end
+      assert.is_true(neap.now() - before > 1.7 and neap.now() - before < 3, neap.now() - before)
+      assert.is_true(most <= 10)
+    end, { queues = { default = { rate = 100 } } })
+  end)
+
   it("is not begun where nodes beside each other have one name", function()
     local last = Node { name = "b" }
     local flow = line("line", { Node { name = "a" }, line("inner", { Node { name = "a" },

@@ -60,6 +60,7 @@ local WORK = {
 ---@class neap.durable.QueueOptions
 local QUEUE = {
   concurrency = with(count, 200), --- runs at once
+  rate = rules.positive, --- runs that this worker begins or goes on with in a second; default: any
 }
 
 ---@class neap.durable.ListOptions
