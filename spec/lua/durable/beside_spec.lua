@@ -312,3 +312,31 @@ describe("a run that waits", function()
     end)
   end)
 end)
+
+describe("a run whose disk is full", function()
+  it("is saved when there is room", function()
+    local folder = helper.tmpdir()
+    if helper.run({ "mount", "-t", "tmpfs", "-o", "size=8m", "none", folder }).status ~= 0 then
+      return -- not root
+    end
+    local _ <close> = setmetatable({}, { __close = function() helper.run { "umount", folder } end })
+    local store <close> = neap.store.sqlite(folder .. "/runs.db")
+    local full = 0
+    local app = neap.durable { store = store, flows = { flow = line("line", { Node { name = "a",
+      post = function(_, shared) shared.text = ("x"):rep(3000000) end } }) },
+      on_event = function(event)
+        if event.kind == "store" then
+          full = full + 1
+          os.remove(folder .. "/fill")
+        end
+      end }
+    local run = app:start("flow", { id = "r" })
+    helper.write(folder .. "/fill", ("x"):rep(6000 * 1024))
+    local work = neap.spawn(app.work, app)
+    local _, shared = neap.timeout(20 * helper.patience, run.await, run)
+    assert.equal(3000000, #shared.text)
+    assert.is_true(full > 0)
+    app:stop()
+    work:await()
+  end)
+end)
