@@ -229,20 +229,14 @@ int neapL_core_open(lua_State *L, const neap_lua_opts *opts) {
                                        {"tasks", tasks},
                                        {NULL, NULL}};
   /* Each of these pushes the value of its field. */
-  static const luaL_Reg modules[] = {{"plan", neapL_plan_open},
-                                     {"json", neapL_json_open},
-                                     {"cbor", neapL_cbor_open},
-                                     {"fs", neapL_fs_open},
-                                     {"net", neapL_net_open},
-                                     {"stream", neapL_stream_open},
-                                     {"process", neapL_process_open},
-                                     {"luv", neapL_luv_open},
-                                     {"testing", neapL_testing_open},
-                                     {"http", neapL_http_open},
-                                     {"serve", neapL_serve_open},
-                                     {"store", neapL_store_open},
-                                     {"system", neapL_system_open},
-                                     {NULL, NULL}};
+  static const luaL_Reg modules[] = {
+      {"plan", neapL_plan_open},       {"json", neapL_json_open},
+      {"cbor", neapL_cbor_open},       {"fs", neapL_fs_open},
+      {"net", neapL_net_open},         {"stream", neapL_stream_open},
+      {"process", neapL_process_open}, {"luv", neapL_luv_open},
+      {"testing", neapL_testing_open}, {"http", neapL_http_open},
+      {"serve", neapL_serve_open},     {"store", neapL_store_open},
+      {"system", neapL_system_open},   {NULL, NULL}};
   luaL_checkversion(L);
   neapL_error_open(L);
   int status = neapL_open(L, &neapL_drive_runs, opts);
