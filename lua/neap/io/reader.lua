@@ -60,9 +60,13 @@ end
 ---@param max? integer the most bytes to return, 1 or more; default: as they come
 ---@return string|nil bytes never ""
 function Reader:read_some(max)
-  if max ~= nil then options.argument(1, "read_some", max, rules.count) end
+  if max == nil then
+    if not self.rest then return (self:receive()) end
+    return next_piece(self)
+  end
+  options.argument(1, "read_some", max, rules.count)
   local piece = next_piece(self)
-  if not max or not piece or #piece <= max then return piece end
+  if not piece or #piece <= max then return piece end
   keep(self, piece, max + 1)
   return piece:sub(1, max)
 end
